@@ -1,0 +1,49 @@
+# Each target makes its own set-up first: a virtual environment in .venv, from the lock files.
+# `make lab PYTHON=python3.12` takes another Python, `make lab VENV=/path` another place.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+# Run a command with the environment's programs first on PATH: Node may be one of them.
+IN  := PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
+run  = @echo '$(1)'; $(IN) $(1)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test bench notebooks lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv from the lock files; a second run ends at once
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "sio-demo: there is no program $(PYTHON). Install Python 3.11 or newer (python.org," \
+	       "conda, pyenv), or name yours: make lab PYTHON=/path/to/python3"; exit 1; } >&2
+	@$(PYTHON) .ci/setup.py "$(VENV)"
+
+lab: setup ## Open the notebooks in JupyterLab; ARGS="--no-browser --port=8899" passes arguments on
+	@$(IN) python .ci/start_lab.py $(ARGS)
+
+test: setup ## Lint, types, unit and browser tests, then every notebook against its stored outputs
+	$(call run,ruff check)
+	$(call run,ruff format --check)
+	$(call run,mypy)
+	$(call run,pytest -n 2 --dist loadscope -rs tests)
+	$(call run,pytest -n 2 --dist loadscope -rs --nbval --nbval-current-env \
+	  --nbval-cell-timeout 60 notebooks)
+
+bench: setup ## Measure speed side by side with peers; table on the screen, build/bench.json beside
+	$(call run,python tests/benchmarks/bench.py)
+
+notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
+	$(call run,python .ci/notebooks.py)
+
+lock: setup ## Write requirements.lock anew, keeping versions; ARGS=--upgrade takes the newest
+	@$(IN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command "make lock" $(ARGS) \
+	  --extra test --group setup --output-file requirements.lock pyproject.toml
+
+clean: ## Remove all that these targets made
+	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

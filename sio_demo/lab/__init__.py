@@ -1,0 +1,1 @@
+"""The bench: a real server, a real network that breaks, real clients."""

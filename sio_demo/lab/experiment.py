@@ -1,0 +1,141 @@
+"""The loop that every notebook shares: send a message, count the calls, cut, come back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from socketio.exceptions import TimeoutError as NoAcknowledgementError
+
+from ..errors import NotSeenError, UsageError
+from .link import Link
+from .packet import TO_CLIENT
+from .server import Server
+from .tap import Cut
+
+Counter = Callable[[], int | Awaitable[int]]
+Send = Callable[[int], Awaitable[None]]
+
+PATIENCE = 10  # seconds that a client may take to acknowledge
+
+
+async def reconnect(link: Link, how: Cut = "reset") -> str:
+    """Cut the one client's connection and wait until it is back.
+
+    It is back when the server's Socket.IO ``CONNECT`` has passed the link: what is sent from
+    then on reaches the client after that packet, on the same TCP stream.
+
+    Parameters
+    ----------
+    link : Link
+        The link that the client goes through; the client must reconnect by itself.
+    how : {"reset", "close", "half-open"}
+        As for :meth:`Link.cut`.
+
+    Returns
+    -------
+    str
+        The sid of the new session.
+
+    Raises
+    ------
+    UsageError
+        Nobody is connected through this link, so nobody would come back.
+    NotSeenError
+        The client did not come back within 10 seconds.
+    """
+    back = link.expect("CONNECT", TO_CLIENT)
+    if await link.cut(how) == 0:
+        back.cancel()
+        raise UsageError("Nobody is connected through this link: connect a client to link.url.")
+    sid: str = (await back).data["sid"]
+    return sid
+
+
+async def settled(server: Server, sid: str) -> None:
+    """Wait until a client has handled all that the server sent to it so far.
+
+    The server sends an event ``"sync"`` behind the rest and waits for its acknowledgement.
+    A JavaScript client runs its listeners packet by packet, so its acknowledgement comes
+    last; it needs ``socket.on("sync", (ack) => ack())``. python-socketio's client starts its
+    handlers in the order of the packets and acknowledges by itself; a handler of its that
+    awaits something has then been started, not finished.
+
+    Raises
+    ------
+    NotSeenError
+        The client did not acknowledge within 10 seconds.
+    """
+    try:
+        await server.sio.call("sync", to=sid, timeout=PATIENCE)
+    except NoAcknowledgementError:
+        raise NotSeenError(
+            f'The client did not acknowledge "sync" within {PATIENCE} s. A JavaScript client '
+            'must listen to it: socket.on("sync", (ack) => ack());'
+        ) from None
+
+
+async def calls_across_reconnects(
+    server: Server,
+    link: Link,
+    calls: Counter,
+    *,
+    reconnects: int = 5,
+    messages: int = 1,
+    send: Send | None = None,
+    how: Cut = "reset",
+) -> list[int]:
+    """Send messages after 0, 1, … `reconnects` reconnects and count the calls of the handler.
+
+    Parameters
+    ----------
+    server : Server
+        The server, with exactly one client, connected through `link`.
+    calls : callable
+        Gives how often the handler ran so far, as an int or an awaitable of one.
+    reconnects : int
+        How many times the connection is cut.
+    messages : int
+        How many messages are sent between two cuts.
+    send : callable, optional
+        Sends message number n (from 1); if left out, the server emits ``"news"`` with n.
+    how : {"reset", "close", "half-open"}
+        As for :meth:`Link.cut`.
+
+    Returns
+    -------
+    list of int
+        The calls for each message; ``(reconnects + 1) * messages`` values.
+
+    Raises
+    ------
+    UsageError
+        `reconnects` or `messages` is too small, or the server has not exactly one client.
+    """
+    if not isinstance(reconnects, int) or reconnects < 0:
+        raise UsageError(f"reconnects counts how often to cut: 0 or more, not {reconnects!r}.")
+    if not isinstance(messages, int) or messages < 1:
+        raise UsageError(f"messages counts what to send per round: 1 or more, not {messages!r}.")
+    if len(server.sids()) != 1:
+        raise UsageError(f"Connect exactly one client first; {len(server.sids())} are here.")
+
+    async def emit_news(number: int) -> None:
+        await server.sio.emit("news", number)
+
+    counts: list[int] = []
+    [sid] = server.sids()
+    for round_ in range(reconnects + 1):
+        if round_ > 0:
+            sid = await reconnect(link, how)
+        await settled(server, sid)  # what the client's connect handler sent is handled as well
+        for _ in range(messages):
+            before = await _read(calls)
+            await (send or emit_news)(len(counts) + 1)
+            await settled(server, sid)
+            counts.append(await _read(calls) - before)
+    return counts
+
+
+async def _read(counter: Counter) -> int:
+    value = counter()
+    return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,351 @@
+"""The network between a client and a server: a TCP proxy that taps and breaks connections.
+
+The faults are those of Toxiproxy (github.com/Shopify/toxiproxy: ``reset_peer``, ``latency``,
+``timeout``, ``down``), in process, each at a moment that the caller chooses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from ..errors import ClosedError, NotSeenError, UsageError
+from . import cleanup
+from .arguments import address, check_cut, check_direction, check_seconds
+from .connection import Condition, Connection
+from .end import End
+from .packet import DIRECTIONS, Direction, Packet
+from .server import HOST, Server
+from .tap import Cut, Expectation, Tap, Wanted, Watcher
+
+PATIENCE = 10.0  # seconds that an awaited packet may take
+
+
+class Link:
+    """A TCP proxy in front of one server; made by :meth:`Link.to`.
+
+    Clients connect to :attr:`url`. Every fault works on all the connections that pass.
+    """
+
+    def __init__(self, host: str, port: int, tap: Tap | None) -> None:
+        self._target = (host, port)
+        self._tap = tap
+        self._conditions: dict[Direction, Condition] = {way: Condition() for way in DIRECTIONS}
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        self._accepted = 0
+        self._listener: asyncio.Server | None = None
+        self._port = 0
+        self.closed = False
+
+    @classmethod
+    async def to(cls, server: Server | str, *, tap: bool = True) -> Link:
+        """Open a link to a server.
+
+        Parameters
+        ----------
+        server : Server or str
+            What :func:`~sio_demo.lab.server.serve` gave, or the URL of a server on 127.0.0.1.
+        tap : bool
+            Whether to record what passes. Without it :attr:`packets`, :meth:`expect` and
+            :meth:`cut_when` cannot be used.
+
+        Raises
+        ------
+        UsageError
+            `server` is neither, or is not on loopback.
+        ClosedError
+            The server is closed.
+        """
+        host, port = address(server)
+        link = cls(host, port, Tap() if tap else None)
+        await link._listen(_bound(0))
+        cleanup.register(link, link._port)
+        return link
+
+    @property
+    def url(self) -> str:
+        """What a client connects to."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections pass through the link now, half-open ones included."""
+        return len(self._connections)
+
+    @property
+    def packets(self) -> list[Packet]:
+        """The last 2,000 packets that the link saw, oldest first."""
+        return self._need_tap().packets
+
+    def count(self, event: str) -> int:
+        """Tell how many of :attr:`packets` are of an event, delivered or not."""
+        if not isinstance(event, str):
+            raise UsageError(f"count() takes the name of an event, not {event!r}.")
+        return sum(packet.event == event for packet in self.packets)
+
+    # --- what happens once -------------------------------------------------------------
+
+    async def cut(self, how: Cut = "reset") -> int:
+        """Cut every connection, now; one that is half-open is cut already, and is left alone.
+
+        Parameters
+        ----------
+        how : {"reset", "close", "half-open"}
+            ``"reset"``: both sides get a TCP RST, as when a router or a process dies.
+            ``"close"``: both get a FIN. ``"half-open"``: the client sees a close, the server
+            sees nothing and keeps its side until its own ping timeout.
+
+        Returns
+        -------
+        int
+            How many connections were cut.
+
+        Raises
+        ------
+        UsageError
+            There is no such way to cut.
+        ClosedError
+            The link is closed.
+        """
+        self._need_open()
+        check_cut(how)
+        cut = [connection for connection in self._connections if not connection.is_cut]
+        for connection in cut:
+            connection.cut(how)
+        await _all_done([connection.client.lost for connection in cut])
+        if how != "half-open":
+            await _all_done([self._connections[c] for c in cut if c in self._connections])
+        return len(cut)
+
+    # --- what lasts for a block --------------------------------------------------------
+
+    @asynccontextmanager
+    async def latency(
+        self, seconds: float, direction: Direction | None = None
+    ) -> AsyncIterator[None]:
+        """Delay every byte by `seconds`, in one direction or in each of the two.
+
+        Raises
+        ------
+        UsageError
+            `seconds` is not a finite positive number, or there is no such direction.
+        """
+        self._need_open()
+        check_seconds("latency()", seconds)
+        affected = self._affected(direction)
+        for condition in affected:
+            condition.delays.append(seconds)
+        try:
+            yield
+        finally:
+            for condition in affected:
+                condition.delays.remove(seconds)
+
+    @asynccontextmanager
+    async def black_hole(self, direction: Direction | None = None) -> AsyncIterator[None]:
+        """Let nothing through, silently, in one direction or in both.
+
+        As with a real TCP connection nothing is skipped: what is still alive when the block
+        ends receives the bytes then, as a retransmission would bring them; what was cut
+        within the block never does.
+
+        Raises
+        ------
+        UsageError
+            There is no such direction.
+        """
+        self._need_open()
+        affected = self._affected(direction)
+        for condition in affected:
+            condition.holes += 1
+        try:
+            yield
+        finally:
+            for condition in affected:
+                condition.holes -= 1
+            self._pump()
+
+    @asynccontextmanager
+    async def refuse(self) -> AsyncIterator[None]:
+        """Refuse new connections (``ECONNREFUSED``); those that are open stay."""
+        self._need_open()
+        if self._listener is None:
+            raise UsageError("This link refuses connections already: do not nest refuse().")
+        self._listener.close()
+        self._listener = None
+        place = _bound(self._port)  # else the system might give the port to somebody else
+        try:
+            yield
+        finally:
+            if self.closed:
+                place.close()
+            else:
+                await self._listen(place)
+
+    @asynccontextmanager
+    async def cut_when(
+        self,
+        wanted: Wanted,
+        direction: Direction | None = None,
+        *,
+        after: bool = False,
+        how: Cut = "reset",
+    ) -> AsyncIterator[Expectation]:
+        """Cut a connection at an exact packet, once.
+
+        Parameters
+        ----------
+        wanted : str or callable
+            An event's name (``"payment"``), a packet's name (``"ACK"``), or a function of a
+            :class:`~sio_demo.lab.packet.Packet` that returns a bool.
+        direction : str, optional
+            ``"client→server"`` or ``"server→client"``; both if left out.
+        after : bool
+            Let the packet through first; otherwise it is lost with the connection.
+        how : {"reset", "close", "half-open"}
+            As in :meth:`cut`.
+
+        Yields
+        ------
+        Expectation
+            ``await`` it: it gives the packet at which the connection was cut.
+        """
+        check_cut(how)
+        expectation = self._watch(wanted, direction, PATIENCE, how, after)
+        try:
+            yield expectation
+        finally:
+            expectation.cancel()
+
+    # --- what it sees ------------------------------------------------------------------
+
+    def expect(
+        self, wanted: Wanted, direction: Direction | None = None, *, timeout: float = PATIENCE
+    ) -> Expectation:
+        """Wait for a packet that passes from now on.
+
+        Make the expectation *before* the act that should cause the packet, and await it
+        afterwards: then it cannot be missed. `wanted` and `direction` are those of
+        :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``.
+
+        Raises
+        ------
+        UsageError
+            `wanted` or `direction` is not of that form, or the link has no tap.
+        ClosedError
+            The link is closed.
+        """
+        return self._watch(wanted, direction, timeout)
+
+    async def idle(self) -> None:
+        """Wait until no connection passes any more: client and server have both let go.
+
+        Raises
+        ------
+        NotSeenError
+            A connection is still open after 10 seconds.
+        """
+        if self._connections:
+            await asyncio.wait(self._connections.values(), timeout=PATIENCE)
+        if self._connections:
+            raise NotSeenError(
+                f"{self.connections} connections are still open after {PATIENCE:g} s. Disconnect "
+                "the clients first: `await client.disconnect()` or `await js.close()`."
+            )
+
+    # --- opening and closing -----------------------------------------------------------
+
+    async def close(self) -> None:
+        """Reset what is still connected and stop listening; a second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        cleanup.forget(self)
+        if self._listener is not None:
+            self._listener.close()
+        if self._tap is not None:
+            self._tap.dismiss()
+        for connection in self._connections:
+            connection.cut("reset")
+        await _all_done(self._connections.values())
+
+    async def __aenter__(self) -> Link:
+        self._need_open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Link {'closed' if self.closed else f'{self.connections} connections'}>"
+
+    async def _listen(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._accept, sock=sock)
+        self._port = sock.getsockname()[1]
+
+    def _accept(self) -> End:
+        self._accepted += 1
+        connection = Connection(self._accepted, self._conditions, self._tap, self._start)
+        return connection.client
+
+    def _start(self, connection: Connection) -> None:
+        if self.closed:
+            connection.cut("reset")
+            return
+        self._connections[connection] = asyncio.create_task(self._run(connection))
+
+    async def _run(self, connection: Connection) -> None:
+        await connection.run(*self._target)
+        del self._connections[connection]
+        if self._tap is not None:
+            self._tap.end(connection.number)
+
+    def _watch(
+        self,
+        wanted: Wanted,
+        direction: Direction | None,
+        timeout: float,
+        cut: Cut | None = None,
+        after: bool = False,
+    ) -> Expectation:
+        self._need_open()
+        check_direction(direction)
+        check_seconds("timeout", timeout)
+        watcher = Watcher(wanted, direction, cut, after)
+        self._need_tap().watch(watcher)
+        return Expectation(watcher, timeout)
+
+    def _affected(self, direction: Direction | None) -> list[Condition]:
+        check_direction(direction)
+        return [self._conditions[way] for way in DIRECTIONS if direction in (None, way)]
+
+    def _pump(self) -> None:
+        for connection in list(self._connections):
+            for pipe in connection.pipes.values():
+                pipe.pump()
+
+    def _need_open(self) -> None:
+        if self.closed:
+            raise ClosedError("This link is closed. Open a new one with `await Link.to(server)`.")
+
+    def _need_tap(self) -> Tap:
+        if self._tap is None:
+            raise UsageError("This link was opened with tap=False. Open it with tap=True.")
+        return self._tap
+
+
+def _bound(port: int) -> socket.socket:
+    """Give a socket that has a port of loopback, but does not listen yet; 0 means any port."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((HOST, port))
+    return sock
+
+
+async def _all_done(futures: Iterable[asyncio.Future[None]]) -> None:
+    """Wait for all; unlike ``gather`` it leaves them alone when it is cancelled."""
+    if waiting := list(futures):
+        await asyncio.wait(waiting)

@@ -1,0 +1,265 @@
+"""What the link saw: recorded as it passes, decoded when somebody looks; no I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from ..errors import NotSeenError, UsageError
+from .packet import Direction, Packet, undecoded
+from .wire import Conversation
+
+PACKETS_KEPT = 2_000
+UNDECODED_BYTES_KEPT = 16 * 2**20
+CHUNK_SIZE = 256  # bytes that a Chunk takes besides its data, roughly
+
+Wanted = str | Callable[[Packet], bool]
+Cut = Literal["reset", "close", "half-open"]
+CUTS: tuple[Cut, ...] = get_args(Cut)
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Bytes on their way through the link, with the packets that end in them."""
+
+    data: bytes
+    connection: int = 0
+    direction: Direction = "client→server"
+    delivered: bool = True
+    packets: list[Packet] = field(default_factory=list)
+
+    def lose(self) -> None:
+        """Note that these bytes never reached the other side."""
+        self.delivered = False
+        for packet in self.packets:
+            packet.delivered = False
+
+
+class Watcher:
+    """Somebody who waits for a packet: to see it, or to cut its connection there.
+
+    Attributes
+    ----------
+    found : asyncio.Future of Packet
+        Gets the first packet that is wanted; when it is to be cut there, once that is done.
+    cut : str or None
+        How to cut the connection, if it is to be cut.
+    after : bool
+        Cut behind the packet; else before it, so that it is lost.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        direction: Direction | None,
+        cut: Cut | None = None,
+        after: bool = False,
+    ) -> None:
+        self.found: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
+        self.cut = cut
+        self.after = after
+        self.why_not = ""
+        self._wanted = wanted
+        self._matches = _matcher(wanted)
+        self._direction = direction
+
+    def pick(self, packets: list[Packet]) -> Packet | None:
+        """Give the first packet that is wanted; an error in the caller's function ends the wait."""
+        try:
+            return next(filter(self._wants, packets), None)
+        except Exception as error:
+            self.found.set_exception(error)
+            return None
+
+    def fulfil(self, packet: Packet) -> None:
+        """Give the packet to whoever waits."""
+        if not self.found.done():
+            self.found.set_result(packet)
+
+    def give_up(self, why: str) -> None:
+        """Stop waiting."""
+        if not self.found.done():
+            self.why_not = why
+            self.found.cancel()
+
+    def _wants(self, packet: Packet) -> bool:
+        return self._direction in (None, packet.direction) and self._matches(packet)
+
+    def __str__(self) -> str:
+        """Say what is awaited."""
+        name = repr(self._wanted) if isinstance(self._wanted, str) else "of the wanted kind"
+        return f"packet {name} {self._direction or ''}".rstrip()
+
+
+class Expectation:
+    """A packet that is awaited; ``await`` gives it, once it passed."""
+
+    def __init__(self, watcher: Watcher, timeout: float) -> None:
+        self._watcher = watcher
+        self._found = watcher.found
+        self._timeout = timeout
+
+    @property
+    def met(self) -> bool:
+        """Whether the wait is over, and not because it was given up."""
+        return self._found.done() and not self._found.cancelled()
+
+    def __await__(self) -> Generator[Any, None, Packet]:
+        """Wait for the packet.
+
+        Raises
+        ------
+        NotSeenError
+            It did not pass in time, or the link was closed first.
+        """
+        return self._wait().__await__()
+
+    def cancel(self) -> None:
+        """Stop waiting."""
+        self._watcher.give_up("before the wait was ended")
+
+    async def _wait(self) -> Packet:
+        await asyncio.wait([self._found], timeout=self._timeout)
+        self._watcher.give_up(f"in {self._timeout:g} s")
+        if self.met:
+            return self._found.result()
+        raise NotSeenError(
+            f"No {self._watcher} passed {self._watcher.why_not}. "
+            "Look at `link.packets` to see what did pass."
+        )
+
+
+class Tap:
+    """Everything that passed through a link, in order.
+
+    Bytes are only noted while nobody looks, which costs next to nothing; they are decoded
+    when :attr:`packets` is read, and packet by packet while a watcher waits.
+
+    Memory is bounded: the last 2,000 packets are kept, and when 16 MiB wait unread, they are
+    dropped and their connections named as undecoded from there on.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: list[Watcher] = []
+        self._packets: deque[Packet] = deque(maxlen=PACKETS_KEPT)
+        self._order = 0
+        self._unread: deque[Chunk | int] = deque()  # a number says that this connection ended
+        self._unread_bytes = 0
+        self._conversations: dict[int, Conversation | None] = {}  # None: too much was dropped
+
+    @property
+    def packets(self) -> list[Packet]:
+        """The packets that passed, oldest first."""
+        self._decode_unread()
+        return list(self._packets)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell a watcher of every packet, until it has found one or gives up."""
+        self.watchers.append(watcher)
+        watcher.found.add_done_callback(lambda _: self._unwatch(watcher))
+
+    def dismiss(self) -> None:
+        """Let nobody wait any longer."""
+        for watcher in self.watchers:
+            watcher.give_up("before the link closed")
+
+    def end(self, connection: int) -> None:
+        """Forget the state of a connection that is over, once its bytes are decoded."""
+        if self._unread:
+            self._unread.append(connection)
+        else:
+            self._conversations.pop(connection, None)
+
+    def note(self, chunk: Chunk) -> None:
+        """Record bytes without looking into them."""
+        self._unread.append(chunk)
+        self._unread_bytes += len(chunk.data) + CHUNK_SIZE
+        if self._unread_bytes > UNDECODED_BYTES_KEPT:
+            self._drop_unread()
+
+    def read(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Record bytes packet by packet: give them again, in order, in pieces."""
+        self._decode_unread()
+        for data, packets in self._decode(chunk):
+            piece = Chunk(data, chunk.connection, chunk.direction)
+            self._add(piece, packets)
+            yield piece
+
+    def tell(self, packets: list[Packet]) -> tuple[Watcher, Packet] | None:
+        """Tell the watchers of packets that are about to pass.
+
+        Returns
+        -------
+        tuple of (Watcher, Packet) or None
+            Who cuts here, and at which packet: it is up to the caller to do so, and then to
+            fulfil the watcher. If that keeps the packets from passing, nobody else is told.
+        """
+        if not packets:
+            return None
+        waiting = [watcher for watcher in self.watchers if not watcher.found.done()]
+        picked = [(each, packet) for each in waiting if (packet := each.pick(packets))]
+        cut = next(((each, packet) for each, packet in picked if each.cut), None)
+        if cut is not None:
+            self._unwatch(cut[0])
+        if cut is None or cut[0].after:
+            for each, packet in picked:
+                if each.cut is None:
+                    each.fulfil(packet)
+        return cut
+
+    def _unwatch(self, watcher: Watcher) -> None:
+        if watcher in self.watchers:
+            self.watchers.remove(watcher)
+
+    def _decode(self, chunk: Chunk) -> Iterator[tuple[bytes, list[Packet]]]:
+        if chunk.connection not in self._conversations:
+            self._conversations[chunk.connection] = Conversation()
+        conversation = self._conversations[chunk.connection]
+        if conversation is None:
+            yield chunk.data, []
+        else:
+            yield from conversation.feed(chunk.direction, chunk.data)
+
+    def _decode_unread(self) -> None:
+        while self._unread:
+            item = self._unread.popleft()
+            if isinstance(item, int):
+                self._conversations.pop(item, None)
+                continue
+            for _, packets in self._decode(item):
+                self._add(item, packets)
+        self._unread_bytes = 0
+
+    def _add(self, chunk: Chunk, packets: list[Packet]) -> None:
+        for packet in packets:
+            self._order += 1
+            packet.order = self._order
+            packet.connection = chunk.connection
+            packet.delivered = chunk.delivered
+        chunk.packets += packets
+        self._packets += packets
+
+    def _drop_unread(self) -> None:
+        for item in self._unread:
+            if isinstance(item, int):
+                self._conversations.pop(item, None)
+            elif self._conversations.get(item.connection, ...) is not None:
+                self._conversations[item.connection] = None
+                reason = f"connection {item.connection}: too many bytes passed unread"
+                self._add(item, [undecoded(item.direction, "websocket", reason)])
+        self._unread.clear()
+        self._unread_bytes = 0
+
+
+def _matcher(wanted: Wanted) -> Callable[[Packet], bool]:
+    if isinstance(wanted, str):
+        return lambda packet: wanted in (packet.event, packet.name)
+    if callable(wanted):
+        return wanted
+    raise UsageError(
+        f"Name the packet by an event ('news'), by its kind ('ACK'), or give a function "
+        f"of a packet that returns a bool; {wanted!r} is none of these."
+    )

@@ -1,0 +1,295 @@
+"""Bytes of one TCP connection in, Socket.IO packets out; no I/O.
+
+:class:`Conversation` is fed what each side sent, in the order in which it was read, and
+gives the packets inside: HTTP (h11) carries Engine.IO's long-polling or is upgraded to
+WebSocket frames (wsproto), these carry Engine.IO packets, and these carry Socket.IO packets.
+What it cannot decode it names: such a packet is called ``"undecoded"`` and says why.
+
+Sources: the Engine.IO and Socket.IO protocol pages (socket.io/docs/v4/engine-io-protocol and
+socket-io-protocol), RFC 6455 (WebSocket), RFC 7692 (permessage-deflate).
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from wsproto.extensions import Extension, PerMessageDeflate
+from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
+
+from .packet import DIRECTIONS, TO_CLIENT, TO_SERVER, Direction, Packet, PacketDecoder, undecoded
+
+RECORD_SEPARATOR = "\x1e"  # between the packets of one long-polling payload
+
+
+class Conversation:
+    """Decodes one TCP connection between a Socket.IO client and its server."""
+
+    def __init__(self) -> None:
+        self._http: _Http | None = _Http()
+        self._streams: dict[Direction, _WebSocketStream] = {}
+
+    def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
+        """Decode bytes that one side sent.
+
+        Parameters
+        ----------
+        direction : str
+            Who sent them.
+        data : bytes
+            What was read, of any length.
+
+        Yields
+        ------
+        tuple of (bytes, list of Packet)
+            The bytes again, cut behind every WebSocket frame, each piece with the packets
+            which it completes: whoever forwards piece by piece can stop at an exact packet.
+        """
+        if not data:  # h11 would take it for the end of the stream
+            return
+        if self._http is not None:
+            packets = self._http.feed(direction, data)
+            if self._http.upgrade is None:
+                yield data, packets
+                return
+            data, frames = self._switch_to_websocket(data)
+            yield data, packets
+            if not frames:
+                return
+            data = frames
+        yield from self._streams[direction].feed(data)
+
+    def _switch_to_websocket(self, data: bytes) -> tuple[bytes, bytes]:
+        """Split the bytes of the ``101`` response from the frames that follow it at once."""
+        assert self._http is not None
+        assert self._http.upgrade is not None
+        extensions, frames = self._http.upgrade
+        self._streams = {way: _WebSocketStream(way, extensions) for way in DIRECTIONS}
+        self._http = None
+        return data[: len(data) - len(frames)], frames
+
+
+class _Http:
+    """The HTTP phase: long-polling requests, or the handshake of a WebSocket.
+
+    Two h11 machines watch, one in each role; what one of them parses the other one is told
+    to have sent, so that both keep step with the real client and server.
+    """
+
+    def __init__(self) -> None:
+        self._machines: dict[Direction, h11.Connection] = {
+            TO_SERVER: h11.Connection(h11.SERVER),
+            TO_CLIENT: h11.Connection(h11.CLIENT),
+        }
+        self._decoder = {way: PacketDecoder(way, "polling") for way in DIRECTIONS}
+        self._bodies: dict[Direction, bytearray] = {way: bytearray() for way in DIRECTIONS}
+        self._target = ""
+        self._is_engineio = False
+        self._status = 0
+        self._encoding = ""
+        self._broken = False
+        self.upgrade: tuple[str, bytes] | None = None
+
+    def feed(self, direction: Direction, data: bytes) -> list[Packet]:
+        """Give the packets of the HTTP messages that `data` completes."""
+        if self._broken:
+            return []
+        machine = self._machines[direction]
+        other = self._machines[_opposite(direction)]
+        packets: list[Packet] = []
+        try:
+            machine.receive_data(data)
+            while self.upgrade is None:
+                event = machine.next_event()
+                if event in (h11.NEED_DATA, h11.PAUSED):
+                    break
+                other.send(event)  # type: ignore[arg-type]
+                packets += self._on_event(direction, machine, event)
+        except h11.ProtocolError as error:
+            self._broken = True
+            packets.append(undecoded(direction, "polling", f"not HTTP: {error}"))
+        return packets
+
+    def _on_event(self, direction: Direction, machine: h11.Connection, event: Any) -> list[Packet]:
+        match event:
+            case h11.Request():
+                self._target = event.target.decode("latin-1")
+                self._is_engineio = "?EIO=" in self._target or "&EIO=" in self._target
+            case h11.InformationalResponse(status_code=101):
+                self.upgrade = _header(event, b"sec-websocket-extensions"), machine.trailing_data[0]
+            case h11.Response():
+                self._status = event.status_code
+                self._encoding = _header(event, b"content-encoding")
+            case h11.Data() if self._is_engineio:
+                self._bodies[direction] += event.data
+            case h11.EndOfMessage():
+                packets = self._on_message(direction)
+                self._start_next_cycle()
+                return packets
+        return []
+
+    def _on_message(self, direction: Direction) -> list[Packet]:
+        body, self._bodies[direction] = bytes(self._bodies[direction]), bytearray()
+        if not self._is_engineio:
+            return [undecoded(direction, "polling", f"HTTP outside Engine.IO: {self._target}")]
+        try:
+            payload = _decompress(body, self._encoding if direction == TO_CLIENT else "").decode()
+        except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+            return [undecoded(direction, "polling", f"{len(body)} bytes of body: {error}")]
+        if direction == TO_CLIENT and self._status != HTTPStatus.OK:
+            return [undecoded(direction, "polling", f"HTTP {self._status}: {payload}")]
+        if payload.lower() in ("", "ok"):  # python-engineio says OK, engine.io says ok
+            return []
+        return [
+            packet
+            for encoded in payload.split(RECORD_SEPARATOR)
+            for packet in self._decoder[direction].feed(encoded)
+        ]
+
+    def _start_next_cycle(self) -> None:
+        machines = self._machines.values()
+        if all(m.our_state is h11.DONE and m.their_state is h11.DONE for m in machines):
+            for machine in machines:
+                machine.start_next_cycle()
+
+
+class _WebSocketStream:
+    """One direction of an upgraded connection: frames in, packets out."""
+
+    def __init__(self, direction: Direction, extensions: str) -> None:
+        self._direction = direction
+        self._splitter = FrameSplitter()
+        self._decoder = PacketDecoder(direction, "websocket")
+        self._message: list[str | bytes] = []
+        self._reason = ""  # why it is not decoded, to be said at the next bytes
+        self._broken = False
+        try:
+            self._frames = FrameProtocol(direction == TO_CLIENT, _negotiated(extensions))
+        except (ValueError, IndexError):
+            self._reason = f"extension not understood: {extensions}"
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
+        if self._broken:
+            yield data, []
+            return
+        for piece in self._splitter.split(data):
+            yield piece, self._decode(piece)
+
+    def _decode(self, piece: bytes) -> list[Packet]:
+        if self._broken:
+            return []
+        if self._reason:
+            return [self._give_up(self._reason)]
+        packets: list[Packet] = []
+        try:
+            self._frames.receive_bytes(piece)
+            for frame in self._frames.received_frames():
+                if frame.opcode.iscontrol():
+                    packets += self._on_control(frame.opcode)
+                    continue
+                assert not isinstance(frame.payload, tuple)  # only a close frame's is
+                self._message.append(frame.payload)
+                if frame.message_finished:
+                    packets += self._on_message()
+        except ParseFailed as error:
+            packets.append(self._give_up(f"not a WebSocket frame: {error}"))
+        return packets
+
+    def _give_up(self, reason: str) -> Packet:
+        """Name what cannot be decoded; what follows on this stream is not looked at."""
+        self._broken = True
+        return undecoded(self._direction, "websocket", reason)
+
+    def _on_message(self) -> list[Packet]:
+        parts, self._message = self._message, []
+        if all(isinstance(part, str) for part in parts):
+            return self._decoder.feed("".join(parts))  # type: ignore[arg-type]
+        return self._decoder.feed(b"".join(bytes(part) for part in parts))  # type: ignore[arg-type]
+
+    def _on_control(self, opcode: Opcode) -> list[Packet]:
+        """WebSocket's own close frame is a packet to us; its pings and pongs are not."""
+        if opcode is not Opcode.CLOSE:
+            return []
+        self._reason = "bytes behind the close frame"
+        return [Packet(self._direction, "close", transport="websocket")]
+
+
+class FrameSplitter:
+    """Cuts a stream of WebSocket frames behind each frame (RFC 6455, section 5.2)."""
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._missing = 0
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Give `data` again in pieces that end where a frame ends, or where the data does."""
+        pieces = []
+        start = position = 0
+        while position < len(data):
+            if self._missing == 0:
+                self._header += data[position : position + 1]
+                position += 1
+                self._missing = _payload_length(self._header)
+                if self._missing < 0:  # the header goes on
+                    self._missing = 0
+                    continue
+                self._header = b""
+            taken = min(self._missing, len(data) - position)
+            position += taken
+            self._missing -= taken
+            if self._missing == 0:
+                pieces.append(data[start:position])
+                start = position
+        if start < len(data):
+            pieces.append(data[start:])
+        return pieces
+
+
+def _payload_length(header: bytes) -> int:
+    """Give the length of the payload behind a frame's header, or -1 if the header goes on."""
+    if len(header) < 2:
+        return -1
+    masked, short = header[1] & 0x80, header[1] & 0x7F
+    extended = {126: 2, 127: 8}.get(short, 0)
+    if len(header) < 2 + extended + (4 if masked else 0):
+        return -1
+    return int.from_bytes(header[2 : 2 + extended], "big") if extended else short
+
+
+def _opposite(direction: Direction) -> Direction:
+    return TO_CLIENT if direction == TO_SERVER else TO_SERVER
+
+
+def _header(event: h11.InformationalResponse | h11.Response, name: bytes) -> str:
+    return b", ".join(value for key, value in event.headers if key == name).decode("latin-1")
+
+
+def _negotiated(extensions: str) -> list[Extension]:
+    """Give the extensions that the server's response switched on.
+
+    Raises
+    ------
+    ValueError
+        An extension other than permessage-deflate, or a window that zlib does not offer.
+    IndexError
+        A window without a size.
+    """
+    if not extensions:
+        return []
+    if extensions.split(";")[0].strip() != PerMessageDeflate.name or "," in extensions:
+        raise ValueError(extensions)
+    deflate = PerMessageDeflate()
+    deflate.finalize(extensions)
+    return [deflate]
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.decompress(body)
+    if encoding == "deflate":
+        return zlib.decompress(body)
+    return body

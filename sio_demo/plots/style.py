@@ -1,0 +1,101 @@
+"""The one style and the one palette of every figure, and the page they are drawn on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import UsageError
+
+#: Okabe and Ito's colours, which colour-blind readers tell apart, by the role they play here.
+INK = "#222222"
+MUTED = "#767676"
+PALE = "#dddddd"
+ONCE = "#0072B2"  # blue: handled as it should be
+ONCE_PALE = "#56B4E9"  # sky blue: the same, where something dark is drawn on top
+ONCE_TOO = "#009E73"  # bluish green: a third of that family
+AGAIN = "#D55E00"  # vermillion: handled once more than it should be
+AGAIN_PALE = "#E69F00"  # orange
+AGAIN_TOO = "#CC79A7"  # reddish purple
+
+#: Width of every figure in inches: a notebook's column, 720 CSS pixels.
+WIDTH = 7.5
+#: Inches around the title, and below the body.
+MARGIN = 0.14
+
+_TITLE_CHARACTERS = 56
+_TITLE_LINE = 0.27
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Apply ``sio.mplstyle`` to matplotlib's defaults, and put the reader's settings back."""
+    with matplotlib.style.context("sio_demo.sio", after_reset=True):
+        yield
+
+
+def page(title: str, height: float) -> Figure:
+    """Make a figure with its title: left aligned, wrapped, above a body of that height.
+
+    Parameters
+    ----------
+    title
+        What the figure shows, as a sentence.
+    height
+        Height of the body in inches. The title's own height is added.
+
+    Raises
+    ------
+    UsageError
+        If there is no title.
+    """
+    if not isinstance(title, str) or not title.strip():
+        raise UsageError("Give the figure a title that states what it shows.")
+    lines = wrap(title, _TITLE_CHARACTERS)
+    total = height + 2 * MARGIN + len(lines) * _TITLE_LINE
+    figure = Figure(figsize=(WIDTH, total))
+    figure.suptitle("\n".join(lines), x=MARGIN / WIDTH, y=1 - MARGIN / total, ha="left", va="top")
+    return figure
+
+
+def place(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+    """Add axes at ``(left, bottom, width, height)``, in inches."""
+    left, bottom, width, height = box
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def wrap(text: str, characters: int) -> list[str]:
+    """Break a text into lines of at most so many characters; two lines get about equal lengths.
+
+    A line break in the text stays.
+    """
+    lines = [part for line in text.splitlines() for part in _wrap_line(line, characters)] or [""]
+    return [*lines[:-1], lines[-1].rstrip()]
+
+
+def unwrap(text: str) -> str:
+    """Return the text that was wrapped, on one line."""
+    return "".join(text.splitlines())
+
+
+def _wrap_line(line: str, characters: int) -> list[str]:
+    line = " ".join(line.split())
+    parts = textwrap.wrap(line, characters, break_on_hyphens=False)
+    if len(parts) == 2:
+        for shorter in range(max(map(len, line.split())), characters):
+            balanced = textwrap.wrap(line, shorter, break_on_hyphens=False)
+            if len(balanced) == 2:
+                parts = balanced
+                break
+    marked, rest = [], f"{line} "
+    for part in parts:
+        rest = rest.removeprefix(part)
+        marked.append(f"{part} " if rest.startswith(" ") else part)
+        rest = rest.lstrip()
+    return marked

@@ -1,0 +1,150 @@
+"""A real server, a link in front of it, and a real client: each test gets its own.
+
+For what happens below Socket.IO there is :class:`Peer`, a bare end of a TCP connection.
+"""
+
+import asyncio
+
+import pytest
+import socketio
+
+from sio_demo.lab.link import Link
+from sio_demo.lab.server import serve
+
+
+class Peer(asyncio.Protocol):
+    """One end of a TCP connection: keeps what it receives, and knows how it ended."""
+
+    def __init__(self, on_made=lambda peer: None):
+        self.transport = None
+        self.received = bytearray()
+        self.over = asyncio.get_running_loop().create_future()  # gets "FIN" or "RST"
+        self._on_made = on_made
+        self._change = asyncio.Event()
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self._on_made(self)
+
+    def data_received(self, data):
+        self.received += data
+        self._change.set()
+
+    def connection_lost(self, exc):
+        self.over.set_result("RST" if isinstance(exc, ConnectionResetError) else "FIN")
+
+    async def has(self, size):
+        """Wait until at least so many bytes are here, and give them all."""
+        while len(self.received) < size:
+            self._change.clear()
+            await self._change.wait()
+        return bytes(self.received)
+
+    def send(self, data):
+        self.transport.write(data)
+
+    @property
+    def unsent(self):
+        return self.transport.get_write_buffer_size()
+
+
+class Peers:
+    """A TCP server of :class:`Peer`, a link to it, and clients that connect through the link."""
+
+    def __init__(self):
+        self._accepted = asyncio.Queue()
+        self._all = []
+        self._server = None
+        self.link = None
+
+    async def open(self):
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, "127.0.0.1", 0)
+        await self.relink()
+
+    async def relink(self, tap=True):
+        """Put a new link in place of the old one."""
+        if self.link is not None:
+            await self.link.close()
+        port = self._server.sockets[0].getsockname()[1]
+        self.link = await Link.to(f"http://127.0.0.1:{port}", tap=tap)
+
+    async def dial(self):
+        """Open a connection through the link; give the client's end and the server's."""
+        client = await self.connect()
+        return client, await self._accepted.get()
+
+    async def connect(self):
+        """Open a connection to the link."""
+        port = int(self.link.url.rpartition(":")[2])
+        _, client = await asyncio.get_running_loop().create_connection(Peer, "127.0.0.1", port)
+        self._all.append(client)
+        return client
+
+    async def close(self):
+        await self.link.close()
+        self._server.close()
+        for peer in self._all:
+            peer.transport.abort()
+        await asyncio.gather(*(peer.over for peer in self._all))
+
+    def _accept(self):
+        return Peer(self._on_accepted)
+
+    def _on_accepted(self, peer):
+        self._all.append(peer)
+        self._accepted.put_nowait(peer)
+
+
+@pytest.fixture
+async def quiet():
+    """Fail the test if its event loop reports an error, or if it leaves a task behind."""
+    loop = asyncio.get_running_loop()
+    errors = []
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    before = asyncio.all_tasks()
+    yield errors
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=2)
+    assert [task for task in left if not task.done()] == []
+    assert errors == []
+
+
+@pytest.fixture
+def sio(quiet):
+    """A python-socketio server that nobody serves yet."""
+    return socketio.AsyncServer(async_mode="aiohttp")
+
+
+@pytest.fixture
+async def server(sio):
+    """The server, listening."""
+    async with await serve(sio) as server:
+        yield server
+
+
+@pytest.fixture
+async def link(server):
+    """A link to the server."""
+    async with await Link.to(server) as link:
+        yield link
+
+
+@pytest.fixture
+async def client(quiet):
+    """A client that is not connected yet, and comes back within milliseconds."""
+    client = socketio.AsyncClient(
+        reconnection_delay=0.01, randomization_factor=0, handle_sigint=False
+    )
+    yield client
+    await client.shutdown()
+
+
+@pytest.fixture
+async def peers(quiet):
+    """Bare TCP ends on both sides of a link."""
+    peers = Peers()
+    await peers.open()
+    yield peers
+    await peers.close()
