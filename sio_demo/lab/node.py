@@ -254,6 +254,8 @@ class NodeClient:
     def _thrown(self) -> SnippetError | None:
         """Take the first of the errors that listeners and timers threw."""
         thrown, self._runner.thrown = self._runner.thrown, []
-        if len(thrown) > 1:
-            thrown[0].add_note(f"{len(thrown) - 1} more followed.")
-        return thrown[0] if thrown else None
+        if not thrown:
+            return None
+        more = f" {len(thrown) - 1} more followed." if len(thrown) > 1 else ""
+        thrown[0].add_note(f"A listener or a timer threw it, not this snippet.{more}")
+        return thrown[0]

@@ -125,13 +125,6 @@ async def server(sio):
 
 
 @pytest.fixture
-async def link(server):
-    """A link to the server."""
-    async with await Link.to(server) as link:
-        yield link
-
-
-@pytest.fixture
 async def client(quiet):
     """A client that is not connected yet, and comes back within milliseconds."""
     client = socketio.AsyncClient(
@@ -139,6 +132,13 @@ async def client(quiet):
     )
     yield client
     await client.shutdown()
+
+
+@pytest.fixture
+async def link(server, client):
+    """A link to the server; it closes before the client does: polling clients hang up slowly."""
+    async with await Link.to(server) as link:
+        yield link
 
 
 @pytest.fixture

@@ -92,7 +92,6 @@ async def test_large_binary_events_pass_and_are_decoded(quiet, client, transport
         [sent] = [p for p in link.packets if p.event == "echo"]
         [answer] = [p for p in link.packets if p.name == "BINARY_ACK"]
         assert (sent.name, sent.data, answer.data) == ("BINARY_EVENT", [blob], [blob])
-        await client.disconnect()
 
 
 @pytest.mark.parametrize("compress", [0, 9, 15])

@@ -175,6 +175,9 @@ class TestErrors:
             with pytest.raises(SnippetError, match=r"boom is not defined \(line 2\)\n     boom"):
                 await js.run("runs++; later(); new Promise((resolve) => setTimeout(resolve, 20))")
         assert await js.run("runs") == 2
+        with pytest.raises(SnippetError, match=r"^Uncaught { a: 1 }\n") as caught:
+            await js.run("Promise.reject({a: 1}); new Promise((resolve) => setTimeout(resolve))")
+        assert caught.value.__notes__ == ["A listener or a timer threw it, not this snippet."]
 
     async def test_thrown_by_a_listener(self, server):
         """What a socket.io listener throws is raised by the next run."""
