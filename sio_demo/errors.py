@@ -36,3 +36,39 @@ class NodeMissingError(NodeError):
 
 class SnippetError(NodeError):
     """A JavaScript snippet does not parse, or threw; carries the line it is about."""
+
+
+class DeliveryError(SioDemoError):
+    """Base class of everything that can go wrong between an outbox and an inbox."""
+
+
+class PayloadError(DeliveryError, ValueError):
+    """A payload or a reply is not JSON, or too long for one packet."""
+
+
+class OutboxFullError(DeliveryError):
+    """The outbox holds as many unapplied messages as its limit allows."""
+
+
+class StoreError(DeliveryError):
+    """A store could not read or write: disk full, database locked or corrupt. Worth a retry."""
+
+
+class HandlerError(DeliveryError):
+    """The handler of a message raised; its effects were undone, and that is its reply for good."""
+
+
+class BatchError(DeliveryError):
+    """What arrived at an inbox, or came back from it, does not have the documented format."""
+
+
+class SequenceError(DeliveryError):
+    """Sequence numbers jumped ahead of what the inbox expects, or back to what it has dropped."""
+
+
+class ConflictError(DeliveryError):
+    """A sequence number was used again, for another message."""
+
+
+class FencedError(DeliveryError):
+    """The producer id is in use by an outbox that was opened later: a copied file, or a zombie."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import psutil
@@ -18,6 +19,7 @@ from ..errors import LeftoverError
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
 PATIENCE = 3.0  # seconds that something which is ending may take to end
+LOOK_EVERY = 0.01  # seconds
 
 
 class Resource(Protocol):
@@ -65,10 +67,11 @@ async def clean_up() -> None:
     servers, links and Node clients of the lab and every ``socketio.AsyncClient`` in this
     process, also one whose variable was overwritten: its tasks keep it alive.
     """
-    for client in [o for o in gc.get_objects() if isinstance(o, socketio.AsyncClient)]:
-        await _shut_down(client)
     for resource in reversed(list(_open)):
-        await resource.close()
+        await resource.close()  # the links before the clients: these do not wait for an answer
+    clients = [o for o in gc.get_objects() if issubclass(type(o), socketio.AsyncClient)]
+    await asyncio.gather(*map(_shut_down, clients))
+    _ports.clear()
     _tasks_before.clear()
     _tasks_before.update(asyncio.all_tasks())
     _processes_before.clear()
@@ -85,10 +88,11 @@ async def nothing_left() -> None:
     LeftoverError
         Something is left; the message names it.
     """
-    ending = [task for task in asyncio.all_tasks() if _is_ours(task)]
-    if ending:
-        await asyncio.wait(ending, timeout=PATIENCE)
-    found = leftovers()
+    for _ in range(round(PATIENCE / LOOK_EVERY)):
+        found = leftovers()
+        if not any(found):
+            break
+        await asyncio.sleep(LOOK_EVERY)  # the system does not tell when a socket is gone
     if any(found):
         names = "\n".join(
             f"- {kind}: {name}" for kind, all in found._asdict().items() for name in all
@@ -102,19 +106,29 @@ async def nothing_left() -> None:
 
 def leftovers() -> Leftovers:
     """Tell what is here now that was not here when :func:`clean_up` returned."""
-    tasks = [repr(task.get_coro()) for task in asyncio.all_tasks() if _is_ours(task)]
     return Leftovers(
-        tasks,
+        [_name(task) for task in asyncio.all_tasks() if _is_ours(task)],
         _sockets(),
         [name for pid, name in _children().items() if pid not in _processes_before],
     )
 
 
 async def _shut_down(client: socketio.AsyncClient) -> None:
-    try:
-        await asyncio.wait_for(client.shutdown(), PATIENCE)
-    except TimeoutError:
-        await client.eio.disconnect(abort=True)
+    """Shut a client down, and end what python-socketio leaves running when nobody answers."""
+    shutdown = asyncio.create_task(client.shutdown())
+    await asyncio.wait([shutdown], timeout=PATIENCE)
+    eio = client.eio
+    loops = [client._reconnect_task, eio.read_loop_task, eio.write_loop_task]
+    tasks = [shutdown, *(task for task in loops if task is not None and not task.done())]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await eio.disconnect(abort=True)
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return getattr(coroutine, "__qualname__", repr(coroutine))
 
 
 def _is_ours(task: asyncio.Task[Any]) -> bool:
@@ -127,9 +141,13 @@ def _is_ours(task: asyncio.Task[Any]) -> bool:
 
 def _sockets() -> list[str]:
     connections = psutil.Process().net_connections(kind="tcp")
-    ends = [(c.status, {end.port for end in (c.laddr, c.raddr) if end}) for c in connections]
-    return [status for status, ports in ends if ports & _ports]
+    found = [(c.status, [end.port for end in (c.laddr, c.raddr) if end]) for c in connections]
+    return [f"{status} on port {ports}" for status, ports in found if _ports.intersection(ports)]
 
 
 def _children() -> dict[int, str]:
-    return {child.pid: child.name() for child in psutil.Process().children(recursive=True)}
+    names = {}
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ends just now
+            names[child.pid] = child.name()
+    return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -163,15 +164,16 @@ class Connection:
     def __init__(
         self,
         number: int,
+        accepted: socket.socket,
         conditions: dict[Direction, Condition],
         tap: Tap | None,
-        on_accepted: Callable[[Connection], None],
     ) -> None:
         self.number = number
         self.conditions = conditions
         self.tap = tap
-        self.client = End(lambda: on_accepted(self))
-        self.server = End()
+        self.client = End(self._on_client)
+        self.server = End(self._on_server)
+        self._accepted = accepted
         to_server = Pipe(self, TO_SERVER, self.client, self.server)
         to_client = Pipe(self, TO_CLIENT, self.server, self.client)
         self.pipes: dict[Direction, Pipe] = {TO_SERVER: to_server, TO_CLIENT: to_client}
@@ -190,20 +192,29 @@ class Connection:
 
     async def run(self, host: str, port: int) -> None:
         """Connect to the server and carry bytes until both ends are gone."""
-        assert self.client.transport is not None
         loop = asyncio.get_running_loop()
         try:
+            await loop.connect_accepted_socket(lambda: self.client, self._accepted)
             await loop.create_connection(lambda: self.server, host, port)
-            if self.client.is_closing:
-                self.server.reset()
-            else:
-                self.client.transport.resume_reading()
             await asyncio.wait([self.client.lost, self.server.lost])
         except OSError:  # the server cannot be reached
             self.client.reset()
             await asyncio.wait([self.client.lost])
         finally:
             self.cut("reset")
+
+    def _on_client(self) -> None:
+        assert self.client.transport is not None
+        self.client.transport.pause_reading()  # until there is somebody to pass it on to
+        if self.is_cut:
+            self.client.reset()
+
+    def _on_server(self) -> None:
+        assert self.client.transport is not None
+        if self.is_cut:
+            self.server.reset()
+        else:
+            self.client.transport.resume_reading()
 
     def cut(self, how: Cut, deliver_to: End | None = None) -> None:
         """End the connection.

@@ -21,17 +21,15 @@ class End(asyncio.Protocol):
     outgoing: Pipe  # reads from this end
     incoming: Pipe  # writes to this end
 
-    def __init__(self, on_accepted: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_made: Callable[[], None]) -> None:
         self.transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._on_accepted = on_accepted
+        self._on_made = on_made
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; an accepted end does not read yet."""
+        """Keep the transport."""
         self.transport = cast(asyncio.Transport, transport)
-        if self._on_accepted is not None:
-            self.transport.pause_reading()  # until there is somebody to pass it on to
-            self._on_accepted()
+        self._on_made()
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the pipe that leads away from here."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..errors import NotSeenError, UsageError
+from .arguments import check_cut
 from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
@@ -44,6 +45,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     NotSeenError
         The client did not come back within 10 seconds.
     """
+    check_cut(how)
     back = link.expect("CONNECT", TO_CLIENT)
     if await link.cut(how) == 0:
         back.cancel()
@@ -110,8 +112,14 @@ async def calls_across_reconnects(
     Raises
     ------
     UsageError
-        `reconnects` or `messages` is too small, or the server has not exactly one client.
+        An argument is of another kind, `reconnects` or `messages` is too small, or the server
+        has not exactly one client.
     """
+    check_cut(how)
+    if not isinstance(server, Server) or not isinstance(link, Link):
+        raise UsageError("Give what `await serve(sio)` and `await Link.to(server)` gave.")
+    if not callable(calls) or not (send is None or callable(send)):
+        raise UsageError("calls and send are functions: `lambda: len(log)`, not their results.")
     if not isinstance(reconnects, int) or reconnects < 0:
         raise UsageError(f"reconnects counts how often to cut: 0 or more, not {reconnects!r}.")
     if not isinstance(messages, int) or messages < 1:

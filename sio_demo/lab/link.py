@@ -15,7 +15,7 @@ from ..errors import ClosedError, NotSeenError, UsageError
 from . import cleanup
 from .arguments import address, check_cut, check_direction, check_seconds
 from .connection import Condition, Connection
-from .end import End
+from .listener import Listener
 from .packet import DIRECTIONS, Direction, Packet
 from .server import HOST, Server
 from .tap import Cut, Expectation, Tap, Wanted, Watcher
@@ -35,8 +35,7 @@ class Link:
         self._conditions: dict[Direction, Condition] = {way: Condition() for way in DIRECTIONS}
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._accepted = 0
-        self._listener: asyncio.Server | None = None
-        self._port = 0
+        self._listener = Listener(self._accept)
         self.closed = False
 
     @classmethod
@@ -60,14 +59,14 @@ class Link:
         """
         host, port = address(server)
         link = cls(host, port, Tap() if tap else None)
-        await link._listen(_bound(0))
-        cleanup.register(link, link._port)
+        link._listener.open()
+        cleanup.register(link, link._listener.port)
         return link
 
     @property
     def url(self) -> str:
         """What a client connects to."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self._listener.port}"
 
     @property
     def connections(self) -> int:
@@ -171,18 +170,14 @@ class Link:
     async def refuse(self) -> AsyncIterator[None]:
         """Refuse new connections (``ECONNREFUSED``); those that are open stay."""
         self._need_open()
-        if self._listener is None:
+        if not self._listener.is_open:
             raise UsageError("This link refuses connections already: do not nest refuse().")
-        self._listener.close()
-        self._listener = None
-        place = _bound(self._port)  # else the system might give the port to somebody else
+        self._listener.refuse()
         try:
             yield
         finally:
-            if self.closed:
-                place.close()
-            else:
-                await self._listen(place)
+            if not self.closed:
+                self._listener.open()
 
     @asynccontextmanager
     async def cut_when(
@@ -263,8 +258,7 @@ class Link:
             return
         self.closed = True
         cleanup.forget(self)
-        if self._listener is not None:
-            self._listener.close()
+        self._listener.close()
         if self._tap is not None:
             self._tap.dismiss()
         for connection in self._connections:
@@ -281,20 +275,9 @@ class Link:
     def __repr__(self) -> str:
         return f"<Link {'closed' if self.closed else f'{self.connections} connections'}>"
 
-    async def _listen(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._accept, sock=sock)
-        self._port = sock.getsockname()[1]
-
-    def _accept(self) -> End:
+    def _accept(self, sock: socket.socket) -> None:
         self._accepted += 1
-        connection = Connection(self._accepted, self._conditions, self._tap, self._start)
-        return connection.client
-
-    def _start(self, connection: Connection) -> None:
-        if self.closed:
-            connection.cut("reset")
-            return
+        connection = Connection(self._accepted, sock, self._conditions, self._tap)
         self._connections[connection] = asyncio.create_task(self._run(connection))
 
     async def _run(self, connection: Connection) -> None:
@@ -335,14 +318,6 @@ class Link:
         if self._tap is None:
             raise UsageError("This link was opened with tap=False. Open it with tap=True.")
         return self._tap
-
-
-def _bound(port: int) -> socket.socket:
-    """Give a socket that has a port of loopback, but does not listen yet; 0 means any port."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((HOST, port))
-    return sock
 
 
 async def _all_done(futures: Iterable[asyncio.Future[None]]) -> None:

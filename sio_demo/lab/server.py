@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any
 
 import socketio
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from engineio.async_socket import AsyncSocket
 
 from ..errors import ClosedError, UsageError
 from . import cleanup
 
 HOST = "127.0.0.1"
-SHUTDOWN_TIMEOUT = 0.1  # seconds that aiohttp waits for open requests when it closes
+SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes
+
+Tasks = set[asyncio.Task[Any]]
+
+_served: weakref.WeakSet[socketio.AsyncServer] = weakref.WeakSet()
 
 
 class Server:
@@ -27,12 +33,13 @@ class Server:
         Where it listens: 127.0.0.1, on a port that the system chose.
     """
 
-    def __init__(self, sio: socketio.AsyncServer, runner: web.AppRunner) -> None:
+    def __init__(self, sio: socketio.AsyncServer, runner: web.AppRunner, requests: Tasks) -> None:
         self.sio = sio
         self.host = HOST
         self.port: int = runner.addresses[0][1]
         self.closed = False
         self._runner = runner
+        self._requests = requests
 
     @property
     def url(self) -> str:
@@ -46,7 +53,11 @@ class Server:
         return [sid for sid, _ in self.sio.manager.get_participants(namespace, None)]
 
     async def close(self) -> None:
-        """End every session and stop listening; a second call does nothing."""
+        """End every session and stop listening; a second call does nothing.
+
+        Clients are told (``disconnect``, "server disconnect") and have a moment to hang up; those
+        that cannot hear it do not hold it up. `sio` may be served again.
+        """
         if self.closed:
             return
         self.closed = True
@@ -55,16 +66,32 @@ class Server:
             # Not eio.disconnect(): it waits until all is sent, for ever if the client is gone.
             await session.close(wait=False)
         self.sio.eio.sockets.clear()
-        await self.sio.shutdown()
+        await self._stop_watching()
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=SHUTDOWN_TIMEOUT)
         await self._runner.cleanup()
-        await self._stop_pings()
+        await self._stop_tasks()
+        _served.discard(self.sio)
 
-    async def _stop_pings(self) -> None:
-        """Cancel Engine.IO's ping timers: each outlives its session by one interval (25 s)."""
+    async def _stop_watching(self) -> None:
+        """Stop Engine.IO's watch over silent clients, so that it starts again when served again."""
+        eio = self.sio.eio
+        watched = eio.service_task_handle is not None
+        await self.sio.shutdown()
+        eio.service_task_event = None
+        eio.start_service_task = eio.start_service_task or watched
+
+    async def _stop_tasks(self) -> None:
+        """Cancel what outlives its connection.
+
+        That is Engine.IO's ping timers, by one interval (25 s), and polling requests whose
+        client is gone, which wait for a packet (45 s).
+        """
         pings = [task for task in asyncio.all_tasks() if _pinged_by(task) is self.sio.eio]
-        for task in pings:
+        tasks = [*pings, *self._requests]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*pings, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def __aenter__(self) -> Server:
         if self.closed:
@@ -77,6 +104,22 @@ class Server:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.sids())} live sids"
         return f"<Server {state}>"
+
+
+def _noting(requests: Tasks) -> Middleware:
+    """Keep a set of the tasks that answer requests now."""
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        requests.add(task)
+        try:
+            return await handler(request)
+        finally:
+            requests.discard(task)
+
+    return note
 
 
 def _pinged_by(task: asyncio.Task[Any]) -> Any:
@@ -103,7 +146,7 @@ async def serve(sio: Any) -> Server:
     Raises
     ------
     UsageError
-        `sio` is not such a server.
+        `sio` is not such a server, or is served already.
     """
     if not isinstance(sio, socketio.AsyncServer):
         raise UsageError(
@@ -115,11 +158,18 @@ async def serve(sio: Any) -> Server:
             f"This server was made with async_mode={sio.async_mode!r}. "
             'Make it with `socketio.AsyncServer(async_mode="aiohttp")`.'
         )
-    app = web.Application()
+    if sio in _served:
+        raise UsageError(
+            "This AsyncServer is served already: close that server first (`await server.close()`), "
+            "or make another AsyncServer."
+        )
+    requests: Tasks = set()
+    app = web.Application(middlewares=[_noting(requests)])
     sio.attach(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()
     await web.TCPSite(runner, HOST, 0).start()
-    server = Server(sio, runner)
+    server = Server(sio, runner, requests)
+    _served.add(sio)
     cleanup.register(server, server.port)
     return server

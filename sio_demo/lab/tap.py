@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from .packet import Direction, Packet, undecoded
 from .wire import Conversation
 
 PACKETS_KEPT = 2_000
-UNDECODED_BYTES_KEPT = 16 * 2**20
+UNDECODED_BYTES_KEPT = 8 * 2**20
 CHUNK_SIZE = 256  # bytes that a Chunk takes besides its data, roughly
 
 Wanted = str | Callable[[Packet], bool]
@@ -138,7 +139,7 @@ class Tap:
     Bytes are only noted while nobody looks, which costs next to nothing; they are decoded
     when :attr:`packets` is read, and packet by packet while a watcher waits.
 
-    Memory is bounded: the last 2,000 packets are kept, and when 16 MiB wait unread, they are
+    Memory is bounded: the last 2,000 packets are kept, and when 8 MiB wait unread, they are
     dropped and their connections named as undecoded from there on.
     """
 
@@ -257,7 +258,7 @@ class Tap:
 def _matcher(wanted: Wanted) -> Callable[[Packet], bool]:
     if isinstance(wanted, str):
         return lambda packet: wanted in (packet.event, packet.name)
-    if callable(wanted):
+    if callable(wanted) and not inspect.iscoroutinefunction(wanted):
         return wanted
     raise UsageError(
         f"Name the packet by an event ('news'), by its kind ('ACK'), or give a function "

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from .bars import calls_by_design
 from .charts import invocations, total_work
+from .effects import balance, effects_by_design
 from .output import describe, show, to_png, to_svg
 from .sequence import LIFELINES, Step, sequence
+from .tally import tally
 
 __all__ = [
     "LIFELINES",
     "Step",
+    "balance",
     "calls_by_design",
     "describe",
+    "effects_by_design",
     "invocations",
     "sequence",
     "show",
+    "tally",
     "to_png",
     "to_svg",
     "total_work",

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import cycles
+import delivery
 import messages
 import nbval_time
 import reconnect
@@ -59,6 +60,21 @@ CASES = {
             "Thousands of cuts and reconnects, the last 100 against the first",
             {"time": Target("<=", 1.2), "memory": Target("<=", 10)},
             cycles.run,
+        ),
+        Case(
+            "delivery",
+            "Outbox and inbox: messages per second, and what they cost",
+            {
+                "20 ms / emit": Target(">=", 1.5),
+                "20 ms / retries": Target(">=", 500),
+                "in memory / emit": Target(">=", 2),
+                "durable / emit": Target(">=", 0.5),
+                "one message": Target("<=", 1.2),
+                "group commit": Target(">=", 5),
+                "memory": Target("<=", 1.1),
+                "recovery": Target("<=", 3),
+            },
+            delivery.run,
         ),
     )
 }

@@ -2,7 +2,8 @@
 
 A cycle: the link resets the connection, the client comes back, the server sends one message
 and gets its acknowledgement. The tap is on, and nobody reads it. Time is the mean of the last
-100 cycles against that of cycles 1 to 100, back-off included; memory is the resident size of
+100 cycles against that of cycles 1 to 100, back-off included; CPU time is the same of what the
+process used, which its neighbours on the machine disturb less; memory is the resident size of
 the process (server, link and client in one) at the end less that after cycle 100.
 
 The same is done with plain TCP clients of an echo server, which leaves the link alone at work.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from statistics import fmean
+from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psutil
@@ -33,29 +35,52 @@ PING_INTERVAL = 0.1  # seconds
 Cycle = Callable[[], Awaitable[object]]
 
 
+class Sample(NamedTuple):
+    """What the process has used up to now."""
+
+    time: float  # seconds
+    cpu: float  # seconds
+    memory: float  # MB
+
+    @classmethod
+    def now(cls) -> Sample:
+        return cls(
+            time.perf_counter(), time.process_time(), psutil.Process().memory_info().rss / 2**20
+        )
+
+
 async def repeat(name: str, cycle: Cycle, cycles: int) -> list[Figure]:
-    """Run the cycles, and compare the end with the beginning."""
-    process = psutil.Process()
-    times: list[float] = []
-    sizes: list[float] = []
+    """Run the cycles, and compare the last hundred with the first."""
+    samples = [Sample.now()]
     for number in range(1, cycles + 1):
-        began = time.perf_counter()
         await cycle()
-        times.append(time.perf_counter() - began)
         if number % WINDOW == 0:
-            sizes.append(process.memory_info().rss / 2**20)
+            samples.append(Sample.now())
         if number % (10 * WINDOW) == 0:
-            mean = fmean(times[-WINDOW:]) * 1e3
-            print(f"  {name}: {number:6,} cycles, {mean:.2f} ms each, {sizes[-1]:.1f} MB")
-    windows = [fmean(times[i : i + WINDOW]) * 1e3 for i in range(0, cycles, WINDOW)]
-    slower = [window / windows[0] for window in windows[1:]]
-    grown = [size - sizes[0] for size in sizes]
-    means = {"last": windows[-1], "first": windows[0]}
-    memory = {"last": sizes[-1], "first": sizes[0]}
+            each = (samples[-1].time - samples[-2].time) / WINDOW * 1e3
+            print(f"  {name}: {number:6,} cycles, {each:.2f} ms each, {samples[-1].memory:.1f} MB")
+    memory = [sample.memory for sample in samples[1:]]
     return [
-        Figure(f"{name}, time", "time", slower[-1], min(slower), max(slower), means, "ms"),
-        Figure(f"{name}, MB more", "memory", grown[-1], min(grown), max(grown), memory, "MB"),
+        compare(f"{name}, time", "time", [sample.time for sample in samples]),
+        compare(f"{name}, CPU time", "time", [sample.cpu for sample in samples]),
+        Figure(
+            f"{name}, MB more",
+            "memory",
+            memory[-1] - memory[0],
+            min(memory) - memory[0],
+            max(memory) - memory[0],
+            {"last": memory[-1], "first": memory[0]},
+            "MB",
+        ),
     ]
+
+
+def compare(name: str, kind: str, seconds: list[float]) -> Figure:
+    """Divide the mean of each window by that of the first; the last one counts."""
+    windows = [(end - start) / WINDOW * 1e3 for start, end in pairwise(seconds)]
+    ratios = [window / windows[0] for window in windows[1:]]
+    parts = {"last": windows[-1], "first": windows[0]}
+    return Figure(name, kind, ratios[-1], min(ratios), max(ratios), parts, "ms")
 
 
 async def socketio_cycles(cycles: int) -> list[Figure]:

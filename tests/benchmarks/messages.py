@@ -39,12 +39,16 @@ class Hub:
     """The server's handlers: they note who comes, and count what arrives."""
 
     def __init__(self, sio: socketio.AsyncServer) -> None:
-        self.joined: asyncio.Queue[str] = asyncio.Queue()
+        self._joined: asyncio.Queue[str] = asyncio.Queue()
         self._sio = sio
         self._missing = 0
         self._complete = asyncio.Event()
         sio.on("connect", self._on_connect)
         sio.on("order", self._on_order)
+
+    async def next_sid(self) -> str:
+        """Wait for the next client."""
+        return await asyncio.wait_for(self._joined.get(), timeout=20)
 
     async def to_server(self, sid: str, count: int) -> float:
         """Let a client send; give the messages per second."""
@@ -68,7 +72,7 @@ class Hub:
         return count / seconds
 
     async def _on_connect(self, sid: str, _: object) -> None:
-        self.joined.put_nowait(sid)
+        self._joined.put_nowait(sid)
 
     async def _on_order(self, _sid: str, _: object) -> None:
         self._missing -= 1
@@ -120,11 +124,11 @@ async def routes(setup: str, server: Server, hub: Hub) -> AsyncIterator[dict[str
     connect = SETUPS[setup]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(connect(server.url))
-        found = {"direct": Route(await hub.joined.get())}
+        found = {"direct": Route(await hub.next_sid())}
         for name, tap in LINKS.items():
             link = await stack.enter_async_context(await Link.to(server, tap=tap))
             await stack.enter_async_context(connect(link.url))
-            found[name] = Route(await hub.joined.get(), link)
+            found[name] = Route(await hub.next_sid(), link)
             if name == "fault waiting":
                 await stack.enter_async_context(link.cut_when("an event that never comes"))
         yield found

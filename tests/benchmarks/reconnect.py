@@ -29,7 +29,7 @@ from sio_demo.lab.server import Server, serve
 
 BACK_OFF = 0.01  # seconds
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
-REST = 0.005  # seconds between two resets, for what the one side left to do
+REST = 0.005  # seconds before a reset, for what the other side left to do
 
 Reset = Callable[[], Awaitable[object]]
 
@@ -55,7 +55,6 @@ class Reconnecting:
     async def come_back_from(self, reset: Reset) -> float:
         """Give the seconds from the reset until ``connect`` runs, without the back-off."""
         self._back.clear()
-        await asyncio.sleep(REST)
         began = time.perf_counter()
         await reset()
         await self._back.wait()
@@ -85,6 +84,7 @@ async def measure(rounds: int, resets: int) -> dict[str, list[float]]:
         await reset_server_side(server, direct.sio.get_sid())
 
     async def timed(client: Reconnecting, reset: Reset) -> float:
+        await asyncio.sleep(REST)
         seconds = await client.come_back_from(reset)
         await settled(server, client.sio.get_sid())  # cut before, it would not come back
         return seconds

@@ -4,6 +4,8 @@ For what happens below Socket.IO there is :class:`Peer`, a bare end of a TCP con
 """
 
 import asyncio
+import socket
+import struct
 
 import pytest
 import socketio
@@ -42,6 +44,12 @@ class Peer(asyncio.Protocol):
 
     def send(self, data):
         self.transport.write(data)
+
+    def reset(self):
+        """End the connection as a process that dies does: with a RST."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     @property
     def unsent(self):
@@ -85,7 +93,8 @@ class Peers:
         await self.link.close()
         self._server.close()
         for peer in self._all:
-            peer.transport.abort()
+            if not peer.over.done():
+                peer.transport.abort()
         await asyncio.gather(*(peer.over for peer in self._all))
 
     def _accept(self):

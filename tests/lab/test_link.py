@@ -84,7 +84,8 @@ async def test_the_tap_sees_the_upgrade_from_polling_to_websocket(link, client):
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_large_binary_events_pass_and_are_decoded(quiet, client, transport):
     sio = socketio.AsyncServer(async_mode="aiohttp", max_http_buffer_size=10**7)
-    blob = random.Random(2).randbytes(1_500_000)
+    size = 1_500_000 if transport == "websocket" else 20_000  # python-engineio reads no more
+    blob = random.Random(2).randbytes(size)
     sio.on("echo", lambda sid, data: data)
     async with await serve(sio) as server, await Link.to(server) as link:
         await client.connect(link.url, transports=[transport])
@@ -94,12 +95,13 @@ async def test_large_binary_events_pass_and_are_decoded(quiet, client, transport
         assert (sent.name, sent.data, answer.data) == ("BINARY_EVENT", [blob], [blob])
 
 
-@pytest.mark.parametrize("compress", [0, 9, 15])
+@pytest.mark.parametrize("compress", [0, 15])
 async def test_frames_that_aiohttp_compresses_are_decoded(sio, link, compress):
     await_hello = new_future()
     sio.on("hello", event_of(await_hello))
     url = f"{link.url}/socket.io/?EIO=4&transport=websocket"
-    async with aiohttp.ClientSession() as session, session.ws_connect(url, compress=compress) as ws:
+    session = aiohttp.ClientSession()
+    async with session, session.ws_connect(url, compress=compress) as ws:
         assert (await ws.receive_str()).startswith("0{")
         await ws.send_str("40")
         assert (await ws.receive_str()).startswith("40{")
@@ -130,10 +132,7 @@ async def test_the_end_of_one_stream_passes_and_the_other_goes_on(peers):
 async def test_a_reset_by_one_side_reaches_the_other(peers):
     for aborted in (0, 1):
         ends = await peers.dial()
-        linger = (1).to_bytes(4, "little") + bytes(4)
-        sock = ends[aborted].transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        ends[aborted].transport.abort()
+        ends[aborted].reset()
         assert await ends[1 - aborted].over == "RST"
     await peers.link.idle()
 
@@ -227,11 +226,9 @@ async def test_a_cut_that_is_cancelled_leaves_the_link_in_order(peers):
     assert await peers.link.cut() == 0
 
 
-@pytest.mark.parametrize("transports", TRANSPORTS)
+@pytest.mark.parametrize("transports", [["websocket"], None])
 @pytest.mark.parametrize("how", ["reset", "close"])
-async def test_a_real_client_comes_back_after_a_cut(sio, server, link, client, transports, how):
-    reasons = []
-    sio.on("disconnect", lambda sid, reason: reasons.append(sid))
+async def test_a_real_client_comes_back_after_a_cut(sio, link, client, transports, how):
     back = link.expect("CONNECT", TO_CLIENT)
     await client.connect(link.url, transports=transports)
     sid = (await back).data["sid"]
@@ -241,8 +238,19 @@ async def test_a_real_client_comes_back_after_a_cut(sio, server, link, client, t
     assert await sio.call("hello", to=new_sid) == "hi"
 
 
+async def test_a_long_polling_session_survives_a_cut(sio, link, client):
+    back = link.expect("CONNECT", TO_CLIENT)
+    await client.connect(link.url, transports=["polling"])
+    sid = (await back).data["sid"]
+    heard = new_future()
+    sio.on("hello", event_of(heard))
+    assert await link.cut() >= 1
+    await client.emit("hello", "still me")
+    assert await heard == (sid, "still me")
+
+
 async def test_after_half_open_the_server_keeps_the_old_sid_until_its_ping_timeout(quiet, client):
-    sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=0.2, ping_timeout=0.2)
+    sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=(0.2, 1), ping_timeout=0.2)
     gone = new_future()
     sio.on("disconnect", event_of(gone))
     async with await serve(sio) as server, await Link.to(server) as link:
@@ -323,7 +331,7 @@ async def test_a_link_to_a_closed_server_is_refused(server):
 
 async def test_when_the_server_is_unreachable_the_client_sees_a_reset(quiet):
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     async with await Link.to(url) as link:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(link))
         with pytest.raises(ConnectionResetError):
@@ -377,7 +385,7 @@ async def test_hundreds_of_cuts_leave_no_connection_task_or_memory(peers):
     ],
 )
 async def test_a_link_to_something_else_is_refused_and_nothing_stays_open(quiet, server):
-    with pytest.raises(UsageError, match="Link.to\\(\\) takes what `await serve\\(sio\\)` gave"):
+    with pytest.raises(UsageError, match=r"takes what `await serve\(sio\)` gave"):
         await Link.to(server)
 
 

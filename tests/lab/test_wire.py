@@ -1,6 +1,6 @@
 """Conversation finds the packets in the bytes of a connection, and gives every byte back.
 
-The bytes are made here, by the same sans-I/O libraries in the opposite roles.
+The bytes are made by the same sans-I/O libraries in the opposite roles: see selfmade.py.
 """
 
 import gzip
@@ -8,47 +8,10 @@ import random
 import zlib
 
 import pytest
-from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import FrameProtocol
+from selfmade import DEFLATE, REQUEST, request, response, response_101, sender
 
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.wire import Conversation, FrameSplitter
-
-DEFLATE = "permessage-deflate"
-REQUEST = (
-    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-    b"Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
-
-def response_101(extensions=""):
-    header = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
-    return (
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
-        f"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n{header}\r\n"
-    ).encode()
-
-
-def request(method="GET", body="", target="/socket.io/?EIO=4&transport=polling&sid=x"):
-    length = f"Content-Length: {len(body.encode())}\r\n" if method == "POST" else ""
-    return f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\n{body}".encode()
-
-
-def response(body, status="200 OK", encoding=""):
-    body = body.encode() if isinstance(body, str) else body
-    header = f"Content-Encoding: {encoding}\r\n" if encoding else ""
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{header}\r\n"
-    return head.encode() + body
-
-
-def sender(direction, extensions=""):
-    """Give what frames the messages of one side, as that side's WebSocket library does."""
-    deflate = []
-    if extensions:
-        deflate = [PerMessageDeflate()]
-        deflate[0].finalize(extensions)
-    return FrameProtocol(direction == TO_SERVER, deflate)
 
 
 def feed(conversation, direction, data):
@@ -215,13 +178,14 @@ def test_an_unknown_extension_is_named_once_in_each_direction(direction, extensi
 @pytest.mark.parametrize(
     ("direction", "data"),
     [
-        (TO_SERVER, bytes(sender(TO_CLIENT).send_data("2"))),  # not masked
-        (TO_CLIENT, bytes(sender(TO_SERVER).send_data("2"))),  # masked
-        (TO_CLIENT, b"\xc1\x012"),  # compressed, though nobody agreed to
-        (TO_CLIENT, b"\xa1\x012"),  # a reserved bit
-        (TO_CLIENT, b"\x8f\x00"),  # no such opcode
-        (TO_CLIENT, b"\x81\x01\xff"),  # not UTF-8
+        (TO_SERVER, bytes(sender(TO_CLIENT).send_data("2"))),
+        (TO_CLIENT, bytes(sender(TO_SERVER).send_data("2"))),
+        (TO_CLIENT, b"\xc1\x012"),  # nobody agreed to compress
+        (TO_CLIENT, b"\xa1\x012"),
+        (TO_CLIENT, b"\x8f\x00"),
+        (TO_CLIENT, b"\x81\x01\xff"),
     ],
+    ids=["not masked", "masked", "compressed", "a reserved bit", "no such opcode", "not UTF-8"],
 )
 def test_bytes_that_are_no_frames_are_named_once(direction, data):
     conversation = upgraded()

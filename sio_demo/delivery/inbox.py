@@ -1,0 +1,218 @@
+"""The server half: applies each message once, in order, and answers with the stored reply."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+
+from ..errors import BatchError, DeliveryError, StoreError, UsageError
+from .inbox_state import Kept, advanced, check_same, duplicates
+from .message import (
+    EVENT,
+    LONGEST,
+    Answer,
+    Batch,
+    digest,
+    read_message,
+    write_failure,
+    write_reply,
+)
+from .stores import InboxStore, MemoryInboxStore
+
+GROUP = 2000  # messages that share a commit, about; the loop is busy with their handlers
+
+Handler = Callable[[Any, Any], Any]
+Message = tuple[str, Any]
+
+
+class Inbox:
+    """Receives what an :class:`~sio_demo.delivery.outbox.Outbox` sends.
+
+    A handler's effects in ``db``, the mark that the message was applied, and its reply are
+    committed in one transaction. A duplicate is answered with that reply. Messages of one
+    producer are applied in the order in which they were sent.
+
+    A handler that raises leaves no effects, and its error is the reply, for good: the
+    message counts as applied, and is not tried again. Effects outside ``db`` are not covered:
+    after a crash in the middle they happen again.
+
+    Parameters
+    ----------
+    sio : socketio.AsyncServer
+        The inbox takes its event ``"outbox"``.
+    store : InboxStore, optional
+        Where effects and marks go: `MemoryInboxStore`, the default, or `SQLiteInboxStore`.
+    namespace : str
+        The Socket.IO namespace.
+
+    Attributes
+    ----------
+    store : InboxStore
+        The store.
+    last_error : DeliveryError or None
+        The latest that an inbox said instead of applying a batch.
+    """
+
+    def __init__(
+        self, sio: socketio.AsyncServer, store: InboxStore | None = None, *, namespace: str = "/"
+    ) -> None:
+        if not isinstance(sio, socketio.AsyncServer):
+            raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
+        if EVENT in sio.handlers.get(namespace, {}):
+            raise UsageError(f"Something handles {EVENT!r} here already. One inbox is enough.")
+        self.store: InboxStore = MemoryInboxStore() if store is None else store
+        self.last_error: DeliveryError | None = None
+        self._handlers: dict[str, Handler] = {}
+        self._waiting: list[tuple[Batch, list[Message], asyncio.Future[Answer]]] = []
+        self._applier: asyncio.Task[None] | None = None
+        self._closed = False
+        sio.on(EVENT, self._receive, namespace=namespace)
+
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Register the handler of an event; without `handler`, be a decorator.
+
+        It is called with the store's ``db`` and the payload, and returns a reply that is JSON.
+        It is a plain function: it must not await inside a transaction.
+
+        Raises
+        ------
+        UsageError
+            The event has a handler, or the handler is not a plain function.
+        """
+        if handler is None:
+            return lambda function: self.on(event, function) or function
+        if inspect.iscoroutinefunction(handler) or not callable(handler):
+            raise UsageError(
+                f"The handler of {event!r} must be a plain function of db and payload, not "
+                f"{handler!r}: it runs inside a transaction, which must not wait."
+            )
+        if event in self._handlers:
+            raise UsageError(f"The inbox has a handler for {event!r}. Let that one do both.")
+        self._handlers[event] = handler
+        return None
+
+    async def forget(self, seconds: float) -> int:
+        """Forget producers that sent nothing for so long; give how many.
+
+        One that comes back later is refused with a `SequenceError`. So wait longer than any
+        client may stay away.
+        """
+        while self._applier is not None:
+            await asyncio.wait({self._applier})
+        return self.store.forget(seconds)
+
+    async def close(self) -> None:
+        """Answer what has come, refuse the rest, close the store; a second call is harmless."""
+        self._closed = True
+        while self._applier is not None:
+            await asyncio.wait({self._applier})
+        self.store.close()
+
+    async def _receive(self, _sid: str, *arguments: Any) -> dict[str, Any]:
+        """Handle the event: what this returns is the acknowledgement."""
+        try:
+            if len(arguments) != 1:
+                raise BatchError(f"The event {EVENT!r} has one argument, a batch.")
+            batch = Batch.from_wire(arguments[0])
+            messages = [read_message(text) for text in batch.messages]
+        except BatchError as error:
+            return self._refuse(error).to_wire()
+        if self._closed:
+            return self._refuse(StoreError("The inbox is closed. Try again later.")).to_wire()
+        if not self.store.durable:
+            return self._apply_group([(batch, messages)])[0].to_wire()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((batch, messages, answer))  # before any await: in order of arrival
+        if self._applier is None:
+            self._applier = asyncio.create_task(self._apply_all())
+        return (await answer).to_wire()
+
+    async def _apply_all(self) -> None:
+        """Apply what waits, a group for each commit, until nothing does."""
+        try:
+            while self._waiting:
+                group = self._take_group()
+                try:
+                    answers = self._apply_group([(batch, texts) for batch, texts, _ in group])
+                    await asyncio.to_thread(self.store.commit)
+                except StoreError as error:
+                    answers = [self._refuse(error)] * len(group)
+                for (_, _, future), answer in zip(group, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)
+        finally:
+            self._applier = None
+
+    def _take_group(self) -> list[tuple[Batch, list[Message], asyncio.Future[Answer]]]:
+        """Take the batches that share a transaction."""
+        size = count = 0
+        while count < len(self._waiting) and size < GROUP:
+            size += len(self._waiting[count][1])
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
+        """Apply batches in a transaction that is left open."""
+        self.store.begin()
+        try:
+            return [self._apply(batch, messages) for batch, messages in group]
+        except BaseException:
+            self.store.rollback()
+            raise
+
+    def _apply(self, batch: Batch, messages: list[Message]) -> Answer:
+        """Apply what is new of a batch, and answer all of it."""
+        progress = self.store.progress(batch.producer)
+        try:
+            old = duplicates(batch, progress)
+            kept = self.store.kept(batch.producer, batch.first, old) if old else []
+            if len(kept) < old:
+                raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
+            check_same(batch, kept)
+        except StoreError:
+            raise
+        except DeliveryError as error:
+            return self._refuse(error, progress.next)
+        new = [
+            Kept(digest(text), self._handle(*message))
+            for text, message in zip(batch.messages[old:], messages[old:], strict=True)
+        ]
+        ahead = advanced(batch, progress)
+        if ahead != progress:
+            self.store.save(batch.producer, ahead, batch.first + old, new)
+        return Answer(ahead.next, _fitting([one.reply for one in kept + new]))
+
+    def _handle(self, event: str, payload: Any) -> str:
+        """Run the handler of one message; give the text of its reply."""
+        self.store.savepoint()
+        try:
+            handler = self._handlers.get(event)
+            if handler is None:
+                raise LookupError(f"the inbox has no handler for {event!r}")
+            return write_reply(handler(self.store.db, payload))
+        except Exception as error:
+            if self.store.broke(error):
+                raise StoreError(
+                    f"The store failed in the handler of {event!r}: {error}"
+                ) from error
+            self.store.undo()
+            return write_failure(error)
+
+    def _refuse(self, error: DeliveryError, expected: int = 0) -> Answer:
+        self.last_error = error
+        return Answer(expected, [], error)
+
+
+def _fitting(replies: list[str]) -> list[str]:
+    """Give as many replies as fit in a packet, at least one; the client asks for the rest."""
+    room = LONGEST
+    for count, reply in enumerate(replies):
+        room -= len(reply)
+        if room < 0 and count:
+            return replies[:count]
+    return replies

@@ -1,0 +1,149 @@
+"""A server in a process of its own, which can be killed at a point that it announces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import ClosedError, NotSeenError, UsageError
+from . import cleanup
+from .server import HOST
+
+PROGRAM = Path(__file__).with_name("process_main.py")
+START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Python
+PATIENCE = 10.0  # seconds that a line may take
+
+
+class _Voice(asyncio.SubprocessProtocol):
+    """What the process has said, and that it is gone."""
+
+    def __init__(self) -> None:
+        self.lines: asyncio.Queue[str | None] = asyncio.Queue()  # None: it has ended
+        self.errors: deque[str] = deque(maxlen=20)
+        self._unfinished = {1: bytearray(), 2: bytearray()}
+        self.gone = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        *lines, self._unfinished[fd] = (self._unfinished[fd] + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace")
+            self.lines.put_nowait(text) if fd == 1 else self.errors.append(text)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+        self.lines.put_nowait(None)
+
+
+class ServerProcess:
+    """A Socket.IO server in a process of its own; made by :meth:`start`.
+
+    It listens on 127.0.0.1, and ends with the Python that started it, however that ends.
+
+    Attributes
+    ----------
+    url : str
+        What a client or a link connects to.
+    """
+
+    def __init__(self, transport: asyncio.SubprocessTransport, voice: _Voice) -> None:
+        self._transport = transport
+        self._voice = voice
+        self.url = ""
+
+    @classmethod
+    async def start(cls, source: str, **variables: Any) -> ServerProcess:
+        """Run a program that makes a server named ``sio``, and wait until it listens.
+
+        Parameters
+        ----------
+        source : str
+            Python. It makes ``sio = socketio.AsyncServer(async_mode="aiohttp")`` and its
+            handlers; what it prints comes back by :meth:`line`.
+        **variables
+            Global variables of the program, by way of JSON.
+
+        Raises
+        ------
+        UsageError
+            `source` is not a str, or JSON cannot hold a variable.
+        ClosedError
+            The program has ended before it listened; the message tells its last words.
+        """
+        if not isinstance(source, str):
+            raise UsageError(f"source must be a str of Python, not {source!r}")
+        try:
+            order = json.dumps({"source": source, "variables": variables})
+        except TypeError as error:
+            raise UsageError(
+                f"Pass variables that JSON holds, such as str(path): {error}"
+            ) from None
+        transport, voice = await asyncio.get_running_loop().subprocess_exec(
+            _Voice,
+            sys.executable,
+            "-P",  # modules of this folder must not be found by their bare names
+            str(PROGRAM),
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # interrupting the kernel must not end it
+        )
+        process = cls(transport, voice)
+        try:
+            stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+            stdin.write(order.encode() + b"\n")
+            port = int(await process.line(timeout=START_TIMEOUT))
+        except BaseException:
+            await process.close()
+            raise
+        process.url = f"http://{HOST}:{port}"
+        cleanup.register(process, port)
+        return process
+
+    async def line(self, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109
+        """Wait for the next line that the program prints.
+
+        Raises
+        ------
+        NotSeenError
+            It has not printed a line within `timeout` seconds.
+        ClosedError
+            It has ended.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                line = await self._voice.lines.get()
+        except TimeoutError:
+            raise NotSeenError(
+                f"The server process has printed no line within {timeout:g} s{self._last_words()}"
+            ) from None
+        if line is None:
+            self._voice.lines.put_nowait(None)
+            raise ClosedError(f"The server process has ended{self._last_words()}")
+        return line
+
+    async def kill(self) -> None:
+        """Kill it with SIGKILL, as the system does when memory runs out; wait until it is dead.
+
+        Nothing in the program runs any more: no handler, no ``finally``, no commit. A second
+        call does nothing.
+        """
+        cleanup.forget(self)
+        if not self._voice.gone.is_set():
+            with suppress(ProcessLookupError):  # it ends just now
+                self._transport.kill()
+        self._transport.close()
+        await self._voice.gone.wait()
+
+    async def close(self) -> None:
+        """Do what :meth:`kill` does: the program has nothing that it could lose."""
+        await self.kill()
+
+    def __repr__(self) -> str:
+        return f"<ServerProcess {'ended' if self._voice.gone.is_set() else 'running'}>"
+
+    def _last_words(self) -> str:
+        return f". On stderr: {chr(10).join(self._voice.errors) or 'nothing'}"

@@ -1,0 +1,259 @@
+"""Outbox and inbox against bare ``emit``, ``call`` and the ``retries`` of socket.io-client.
+
+One server, one link without a tap, all in one event loop, except for Node.js. Each side
+sends small messages and the clock stops when the server has handled the last (``emit``), or
+when the sender has the last reply (all others). The round trip of 20 ms is the link's latency
+of 10 ms each way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import peer
+import socketio
+from harness import Figure, Options, ratio, take_turns
+
+from sio_demo.delivery import (
+    Inbox,
+    MemoryInboxStore,
+    Outbox,
+    SQLiteInboxStore,
+    SQLiteOutboxStore,
+)
+from sio_demo.delivery.message import EVENT, Batch, write_message
+from sio_demo.lab.link import Link
+from sio_demo.lab.node import NodeClient
+from sio_demo.lab.server import serve
+
+LATENCY = 0.01  # seconds each way
+CLIENTS = 100
+WINDOW = 1000
+
+SOCKET = "const s = io(url, { transports: ['websocket'], retries: 3, ackTimeout: 5000 })"
+
+Sender = Callable[[int], Awaitable[None]]
+
+
+@dataclass
+class Bench:
+    """A server with an inbox and a plain handler, a link to it, and a client that is connected."""
+
+    link: Link
+    client: socketio.AsyncClient
+    outbox: Outbox
+    inbox: Inbox
+    all_seen: asyncio.Event
+    missing: int = 0
+
+    async def emit(self, count: int) -> None:
+        """Fire and forget; the end of it is when the server has handled all."""
+        self.missing = count
+        self.all_seen.clear()
+        for number in range(count):
+            await self.client.emit("order", peer.message(number))
+        await self.all_seen.wait()
+
+    async def deliver(self, count: int) -> None:
+        """Send through the outbox; the end of it is when all replies are here."""
+        for number in range(count):
+            self.outbox.send("order", peer.message(number))
+        await self.outbox.drain()
+
+
+@asynccontextmanager
+async def bench(directory: str | None = None, window: int = 4000) -> AsyncIterator[Bench]:
+    """Open it; with a directory both ends are durable."""
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    inbox = Inbox(sio, SQLiteInboxStore(f"{directory}/inbox.db") if directory else None)
+    inbox.on("order", lambda db, order: None)
+    async with await serve(sio) as server, await Link.to(server, tap=False) as link:
+        client = socketio.AsyncClient(handle_sigint=False)
+        store = SQLiteOutboxStore(f"{directory}/outbox.db") if directory else None
+        async with Outbox(
+            client, store, window=window, retry_delay=0.01, retry_delay_max=0.01
+        ) as outbox:
+            await outbox.open(link.url, transports=["websocket"])
+            found = Bench(link, client, outbox, inbox, asyncio.Event())
+
+            @sio.on("order")
+            async def order(_sid: str, _order: Any) -> None:
+                found.missing -= 1
+                if found.missing == 0:
+                    found.all_seen.set()
+
+            @sio.on("ask")
+            async def ask(_sid: str, _order: Any) -> None:
+                return None
+
+            yield found
+    await inbox.close()
+
+
+async def rate(send: Sender, count: int) -> float:
+    """Give messages per second."""
+    began = time.perf_counter()
+    await send(count)
+    return count / (time.perf_counter() - began)
+
+
+async def against_emit(options: Options, name: str, latency: float = 0.0) -> list[Figure]:
+    """Compare with fire and forget; with latency also with ``retries`` of socket.io-client."""
+    count = options.pick(20_000, 500)
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(TemporaryDirectory()) if name == "durable" else None
+        b = await stack.enter_async_context(bench(directory))
+        sides = {
+            f"outbox, {name}": lambda: rate(b.deliver, count),
+            "emit": lambda: rate(b.emit, count),
+        }
+        if latency:
+            await stack.enter_async_context(b.link.latency(latency))
+            js = await NodeClient.start(b.link.url)
+            stack.push_async_callback(js.close)
+            await js.run(SOCKET)
+            few = options.pick(60, 5)
+            sides["retries"] = lambda: rate(lambda n: with_retries(js, n), few)
+        values = await take_turns(sides, options.pick(5, 1))
+    figures = [ratio(values, f"outbox, {name}", side, "/s") for side in list(sides)[1:]]
+    return [
+        replace(figure, kind=f"{name} / {side}")
+        for figure, side in zip(figures, list(sides)[1:], strict=True)
+    ]
+
+
+async def with_retries(js: NodeClient, count: int) -> None:
+    """Let socket.io-client send, one message after the other, as its ``retries`` does."""
+    await js.run(
+        f"Promise.all(Array.from({{ length: {count} }}, (_, order) => s.emitWithAck('ask', "
+        "{ order, item: 'coffee', price: 3.5 })))",
+        timeout=60,
+    )
+
+
+async def single(options: Options) -> list[Figure]:
+    """Compare one message at a time with ``call``, turn by turn."""
+    async with bench() as b:
+        sides = {
+            "one message": lambda: microseconds(send_one(b.outbox)),
+            "call": lambda: microseconds(b.client.call("ask", peer.message(1))),
+        }
+        times = await take_turns(sides, options.pick(3000, 50))
+    size = len(times["call"]) // 5
+    values = {
+        name: [median(all_[n * size : (n + 1) * size]) for n in range(5)]
+        for name, all_ in times.items()
+    }
+    return [ratio(values, "one message", "call", "µs")]
+
+
+async def microseconds(act: Awaitable[Any]) -> float:
+    """Give the time that something takes."""
+    began = time.perf_counter()
+    await act
+    return (time.perf_counter() - began) * 1e6
+
+
+async def send_one(outbox: Outbox) -> None:
+    """Send one message, and wait for its reply."""
+    await outbox.send("order", peer.message(1))
+
+
+async def group_commit(options: Options) -> list[Figure]:
+    """Compare an inbox on disk with one transaction for each message, by the same store."""
+    count = options.pick(5_000, 100)
+    with TemporaryDirectory() as directory:
+        plain = SQLiteInboxStore(f"{directory}/plain.db")
+
+        async def each(n: int) -> None:
+            sio = socketio.AsyncServer(async_mode="aiohttp")
+            inbox = Inbox(sio, plain)
+            inbox.on("order", lambda db, order: None)
+            producer = f"{time.time_ns():032x}"
+            who = "-".join(
+                producer[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+            )
+            for number in range(n):
+                text = write_message("order", peer.message(number))
+                batch = Batch(who, 1, number, number, [text])
+                await sio.handlers["/"][EVENT]("sid", batch.to_wire())
+
+        async with bench(directory) as b:
+            sides = {
+                "group commit": lambda: rate(b.deliver, count),
+                "commit each": lambda: rate(each, count // 10),
+            }
+            values = await take_turns(sides, options.pick(5, 1))
+        plain.close()
+    return [ratio(values, "group commit", "commit each", "/s")]
+
+
+async def memory(options: Options) -> list[Figure]:
+    """Send a million messages from 100 clients, and compare the memory with a tenth of them."""
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    inbox = Inbox(sio, MemoryInboxStore())
+    inbox.on("order", lambda db, order: None)
+    receive = sio.handlers["/"][EVENT]
+    names = [f"00000000-0000-4000-8000-{n:012x}" for n in range(CLIENTS)]
+    text = write_message("order", peer.message(1))
+    step = 100
+    per_client = options.pick(10_000, 400)
+
+    async def send(begin: int, end: int) -> None:
+        for first in range(begin, end, step):
+            for name in names:
+                confirmed = max(0, first - WINDOW)
+                await receive("sid", Batch(name, 1, first, confirmed, [text] * step).to_wire())
+
+    tracemalloc.start()
+    await send(0, per_client // 5)
+    after_some = tracemalloc.get_traced_memory()[0]
+    await send(per_client // 5, per_client)
+    after_all = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    growth = after_all / after_some
+    parts = {"all": after_all / 1e6, "a fifth": after_some / 1e6}
+    name = f"inbox memory, {CLIENTS * per_client:,} messages / a fifth"
+    return [Figure(name, "memory", growth, growth, growth, parts, "MB")]
+
+
+async def recovery(options: Options) -> list[Figure]:
+    """Reset with a full window under way; from the reconnection until all is applied."""
+    round_trips = []
+    async with bench(window=WINDOW) as b, b.link.latency(LATENCY):
+        connected = asyncio.Event()
+        b.client.on("connect", connected.set)
+        for _ in range(options.pick(9, 1)):
+            connected.clear()
+            for number in range(WINDOW):
+                b.outbox.send("order", peer.message(number))
+            await asyncio.sleep(LATENCY / 2)  # under way, and not yet there
+            await b.link.cut()
+            await connected.wait()
+            began = time.perf_counter()
+            await b.outbox.drain()
+            round_trips.append((time.perf_counter() - began) / (2 * LATENCY))
+    low, high = min(round_trips), max(round_trips)
+    return [Figure("round trips to recover 1,000", "recovery", median(round_trips), low, high)]
+
+
+def run(options: Options) -> list[Figure]:
+    """Measure all, one after the other."""
+    cases = (
+        against_emit(options, "20 ms", LATENCY),
+        against_emit(options, "in memory"),
+        against_emit(options, "durable"),
+        single(options),
+        group_commit(options),
+        memory(options),
+        recovery(options),
+    )
+    return [figure for case in cases for figure in asyncio.run(case)]

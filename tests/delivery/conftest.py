@@ -1,0 +1,41 @@
+"""An outbox and an inbox with a link in between; each test gets its own."""
+
+import asyncio
+
+import pytest
+from kit import SCHEMA, Bench
+
+from sio_demo.delivery import SQLiteInboxStore
+
+
+@pytest.fixture
+async def quiet():
+    """Fail the test if its event loop reports an error, or if it leaves a task behind."""
+    loop = asyncio.get_running_loop()
+    errors = []
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    before = asyncio.all_tasks()
+    yield errors
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=2)
+    assert [task for task in left if not task.done()] == []
+    assert errors == []
+
+
+@pytest.fixture
+async def bench(quiet):
+    """A server with an inbox in memory, and a link to it."""
+    bench = Bench()
+    await bench.start_server()
+    yield bench
+    await bench.close()
+
+
+@pytest.fixture
+async def disk(quiet, tmp_path):
+    """A server with an inbox on disk, and a link to it."""
+    bench = Bench()
+    await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA))
+    yield bench
+    await bench.close()

@@ -1,0 +1,130 @@
+"""The shared loops count the calls of a real handler, and say when they cannot."""
+
+import asyncio
+
+import pytest
+import socketio
+
+from sio_demo.errors import NotSeenError, UsageError
+from sio_demo.lab import experiment
+from sio_demo.lab.experiment import calls_across_reconnects, reconnect, settled
+
+
+@pytest.fixture
+def log(client):
+    """What a handler was called with that is registered anew at every connect."""
+    log = []
+    client.on("connect", lambda: client.on("news", lambda *args: log.append(args)))
+    return log
+
+
+@pytest.mark.parametrize("how", ["reset", "close", "half-open"])
+async def test_plain_python_socketio_calls_the_handler_once_after_any_number_of_reconnects(
+    server, link, client, log, how
+):
+    await client.connect(link.url, transports=["websocket"])
+    calls = await calls_across_reconnects(server, link, lambda: len(log), how=how)
+    assert calls == [1] * 6
+    assert log == [(1,), (2,), (3,), (4,), (5,), (6,)]
+
+
+async def test_calls_that_grow_are_counted_message_by_message(server, link, client):
+    log, rounds = [], []
+
+    def on_connect():
+        rounds.append(1)
+        handlers = len(rounds)
+        client.on("news", lambda n: log.extend([n] * handlers))
+
+    client.on("connect", on_connect)
+    await client.connect(link.url, transports=["websocket"])
+    counts = await calls_across_reconnects(server, link, lambda: len(log), reconnects=2, messages=2)
+    assert counts == [1, 1, 2, 2, 3, 3]
+
+
+async def test_the_counter_may_be_awaited_and_the_sender_chosen(server, link, client, log):
+    async def calls():
+        return len(log)
+
+    async def send(number):
+        await server.sio.emit("news", ("mine", number))
+
+    await client.connect(link.url, transports=["websocket"])
+    assert await calls_across_reconnects(server, link, calls, reconnects=1, send=send) == [1, 1]
+    assert log == [("mine", 1), ("mine", 2)]
+
+
+async def test_reconnect_gives_the_sid_of_the_new_session(server, link, client):
+    await client.connect(link.url, transports=["websocket"])
+    before = client.get_sid()
+    sid = await reconnect(link)
+    assert sid != before
+    assert sid in server.sids()
+
+
+async def test_reconnecting_nobody_is_refused_and_leaves_nothing(link):
+    with pytest.raises(UsageError, match=r"connect a client to link\.url"):
+        await reconnect(link)
+    await asyncio.sleep(0)
+    assert link._tap.watchers == []
+
+
+async def test_a_client_that_does_not_come_back_is_reported(link, client, monkeypatch):
+    client.reconnection = False
+    await client.connect(link.url, transports=["websocket"])
+    real_expect = link.expect
+    monkeypatch.setattr(link, "expect", lambda *args: real_expect(*args, timeout=0.05))
+    with pytest.raises(NotSeenError, match="No packet 'CONNECT' server→client passed"):
+        await reconnect(link)
+
+
+async def test_a_client_that_does_not_acknowledge_is_reported(server, link, client, monkeypatch):
+    monkeypatch.setattr(experiment, "PATIENCE", 0.05)
+    await client.connect(link.url, transports=["websocket"])
+    sid = client.get_sid()
+    async with link.black_hole():
+        with pytest.raises(NotSeenError, match=r'socket\.on\("sync"'):
+            await settled(server, sid)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"reconnects": -1}, "0 or more, not -1"),
+        ({"reconnects": 1.5}, "0 or more, not 1.5"),
+        ({"messages": 0}, "1 or more, not 0"),
+        ({"messages": None}, "1 or more, not None"),
+        ({"how": "explode"}, "take one of 'reset'"),
+        ({"calls": 3}, "calls and send are functions"),
+        ({"send": "news"}, "calls and send are functions"),
+        ({"server": None}, r"await serve\(sio\)"),
+        ({"link": "http://127.0.0.1:1"}, r"await Link\.to\(server\)"),
+    ],
+)
+async def test_wrong_arguments_are_refused_before_anything_is_sent(
+    server, link, client, wrong, says
+):
+    await client.connect(link.url, transports=["websocket"])
+    arguments = {"server": server, "link": link, "calls": lambda: 0} | wrong
+    with pytest.raises(UsageError, match=says):
+        await calls_across_reconnects(**arguments)
+    assert [packet for packet in link.packets if packet.event] == []
+    assert link._tap.watchers == []
+
+
+@pytest.mark.parametrize("clients", [0, 2])
+async def test_it_wants_exactly_one_client(server, link, clients):
+    more = [socketio.AsyncClient(handle_sigint=False) for _ in range(clients)]
+    for each in more:
+        await each.connect(link.url, transports=["websocket"])
+    with pytest.raises(UsageError, match=f"exactly one client first; {clients} are here"):
+        await calls_across_reconnects(server, link, lambda: 0)
+    for each in more:
+        await each.disconnect()
+
+
+async def test_a_wrong_cut_is_refused_and_leaves_nobody_waiting(link, client):
+    await client.connect(link.url, transports=["websocket"])
+    with pytest.raises(UsageError, match="take one of"):
+        await reconnect(link, "explode")
+    assert link._tap.watchers == []
