@@ -118,7 +118,7 @@ class Connector:
     async def _ended(self, seconds: float) -> bool:
         """Wait for the end of the connection, for so many seconds; tell whether it came."""
         reader: asyncio.Task[None] | None = self.client.eio.read_loop_task
-        if reader is None or self.client.eio.state != "connected":
+        if reader is None:
             return True
         await asyncio.wait({reader}, timeout=seconds)
         return reader.done()

@@ -48,7 +48,7 @@ class Pipe:
         """Take what the source sent, and look into it if somebody waits for a packet."""
         chunk = Chunk(data, self._connection.number, self.direction)
         tap = self._connection.tap
-        if tap is not None and tap.watchers and not self.ended:
+        if tap is not None and tap.watchers:
             self._pass_piecewise(tap, chunk)
             return
         if tap is not None:
@@ -197,7 +197,10 @@ class Connection:
             await loop.connect_accepted_socket(lambda: self.client, self._accepted)
             await loop.create_connection(lambda: self.server, host, port)
             await asyncio.wait([self.client.lost, self.server.lost])
-        except OSError:  # the server cannot be reached
+        except OSError:  # the server cannot be reached, or the client has gone already
+            if self.client.transport is None:
+                self._accepted.close()
+                self.client.connection_lost(None)
             self.client.reset()
             await asyncio.wait([self.client.lost])
         finally:

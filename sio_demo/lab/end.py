@@ -61,7 +61,8 @@ class End(asyncio.Protocol):
     def finish(self) -> None:
         """Send what is buffered, then a FIN; go on reading until this side ends, too."""
         if self.transport is not None and not self.transport.is_closing():
-            self.transport.write_eof()
+            with suppress(OSError):  # this side was reset in a black hole: it hears nothing more
+                self.transport.write_eof()
 
     def close(self) -> None:
         """Send what is buffered, then a FIN, and read no more."""

@@ -200,12 +200,18 @@ class Link:
         after : bool
             Let the packet through first; otherwise it is lost with the connection.
         how : {"reset", "close", "half-open"}
-            As in :meth:`cut`.
+            As in :meth:`cut`; but the side that the packet was on its way to always sees a FIN,
+            behind all that came before, for a RST might overtake it.
 
         Yields
         ------
         Expectation
-            ``await`` it: it gives the packet at which the connection was cut.
+            ``await`` it: it gives the packet at which the connection was cut, once it is cut.
+
+        Raises
+        ------
+        UsageError, ClosedError
+            As in :meth:`cut` and :meth:`expect`.
         """
         check_cut(how)
         expectation = self._watch(wanted, direction, PATIENCE, how, after)
@@ -220,6 +226,9 @@ class Link:
         self, wanted: Wanted, direction: Direction | None = None, *, timeout: float = PATIENCE
     ) -> Expectation:
         """Wait for a packet that passes from now on.
+
+        It passes when the link takes it in, also if latency or a black hole then holds it; what
+        is lost at once, on a connection that is cut, does not pass.
 
         Make the expectation *before* the act that should cause the packet, and await it
         afterwards: then it cannot be missed. `wanted` and `direction` are those of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def calls_by_design(
         )
     unit = min(_UNIT, _TALLEST / max(expected, *map(max, data.values())))
     heights = [_height(label, [expected, *values], unit) for label, values in data.items()]
-    body = _HEAD + sum(heights) + _ROW_GAP * (len(data) - 1) + _FOOT
+    body = _HEAD + math.fsum(heights) + _ROW_GAP * (len(data) - 1) + _FOOT
     figure = page(title, body)
     bottom = body - _HEAD
     for number, ((label, values), height) in enumerate(zip(data.items(), heights, strict=True), 1):

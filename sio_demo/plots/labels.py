@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,11 +61,11 @@ def spread(
     """
 
     def bottom(stack: list[int]) -> float:
-        middle = sum(targets[i] for i in stack) / len(stack)
+        middle = math.fsum(targets[i] for i in stack) / len(stack)
         return max(limits[0], min(middle - height(stack) / 2, limits[1] - height(stack)))
 
     def height(stack: list[int]) -> float:
-        return sum(heights[i] for i in stack)
+        return math.fsum(heights[i] for i in stack)
 
     stacks: list[list[int]] = []
     for index in sorted(range(len(targets)), key=lambda i: (targets[i], -i)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
@@ -81,7 +82,7 @@ def sequence(
     heights = [
         HEIGHT[s.kind] + LINE * max(1, len(lines)) for s, lines in zip(steps, texts, strict=True)
     ]
-    body = _HEAD + sum(heights) + _FOOT
+    body = _HEAD + math.fsum(heights) + _FOOT
     figure = page(title, body + style.MARGIN)
     axes = place(figure, (0, style.MARGIN, style.WIDTH, body))
     axes.set_gid("sequence")

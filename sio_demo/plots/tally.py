@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def tally(
         raise UsageError(f"expected={expected!r}: pass the count that is right, 1 or more.")
     unit = min(_UNIT, _TALLEST / max(1, expected or 0, *map(max, data.values())))
     heights = [_height(label, [expected or 0, *values], unit) for label, values in data.items()]
-    body = _HEAD + sum(heights) + _ROW_GAP * (len(data) - 1) + _FOOT
+    body = _HEAD + math.fsum(heights) + _ROW_GAP * (len(data) - 1) + _FOOT
     figure = page(title, body)
     bottom = body - _HEAD
     for number, ((label, values), height) in enumerate(zip(data.items(), heights, strict=True), 1):

@@ -89,13 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(CASES):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    on = machine()
+    if on["load"] > 0.25 * (os.cpu_count() or 1):
+        print(f"This machine is busy (load {on['load']}): expect figures that vary.")
     report = [
         record
         for name in options.names or CASES
         for record in run(CASES[name], Options(options.quick, options.cycles))
     ]
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({"machine": machine(), "figures": report}, indent=2) + "\n")
+    REPORT.write_text(json.dumps({"machine": on, "figures": report}, indent=2) + "\n")
     return conclude(report, options.quick)
 
 
@@ -141,7 +144,7 @@ def machine() -> Record:
         "system": platform.system(),
         "processor": platform.machine(),
         "cpus": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load": round(os.getloadavg()[0], 2),
         "packages": {name: version(name) for name in PACKAGES},
     }
 

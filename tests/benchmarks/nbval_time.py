@@ -1,5 +1,7 @@
 """How long nbval takes on the notebooks, against notebooks that only import the package.
 
+They import what the notebooks import: the package, and its figures with matplotlib.
+
 Both are whole runs of ``pytest --nbval`` in one process, a fresh kernel for each notebook, from
 the start of Python to its end.
 """
@@ -38,7 +40,7 @@ IMPORT = {
     "id": "import",
     "metadata": {},
     "outputs": [],
-    "source": "import sio_demo",
+    "source": "import sio_demo\nfrom sio_demo import plots",
 }
 NOTEBOOK = {"cells": [IMPORT], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

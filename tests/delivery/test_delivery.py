@@ -184,6 +184,14 @@ async def test_a_black_hole_is_left_by_the_watchdog(bench, direction):
     assert bench.applied == [1]
 
 
+async def test_a_silent_line_is_hung_up_without_waiting_for_the_other_side(bench):
+    outbox = await bench.outbox()
+    async with bench.link.black_hole():
+        async with asyncio.timeout(0.9):
+            await outbox._connector.hang_up()
+        assert outbox.client.eio.state == "disconnected"
+
+
 async def test_latency_changes_nothing_but_the_time(bench):
     async with bench.link.latency(0.01):
         outbox = await bench.outbox(window=40)
@@ -239,6 +247,7 @@ async def test_it_reconnects_when_the_client_would_have_given_up(bench):
         handle_sigint=False, reconnection_attempts=1, reconnection_delay=0.001
     )
     outbox = await bench.outbox(client=client)
+    assert client.reconnection is False
     for _ in range(2):
         async with bench.link.refuse():
             await bench.link.cut()
@@ -321,6 +330,46 @@ async def test_a_client_that_dies_with_the_ack_under_way_gets_the_stored_reply(d
     assert disk.applied == [1, 2]
 
 
+async def test_a_client_that_has_finished_starts_again_with_nothing(disk, tmp_path):
+    for number in range(3):
+        outbox = await disk.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
+        assert outbox.resumed == []
+        assert await outbox.send("note", number) == number
+        await outbox.close()
+    assert disk.applied == [0, 1, 2]
+
+
+def test_a_save_that_fails_leaves_the_store_as_it_was(tmp_path):
+    store = SQLiteOutboxStore(tmp_path / "outbox.db")
+    store.load()
+    store.save(0, 0, ["a"])
+    with pytest.raises(StoreError, match="UNIQUE"):
+        store.save(0, 0, ["b"])
+    store.save(0, 1, ["c"])
+    assert store.load().texts == ["a", "c"]
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["inbox", "outbox"])
+def test_a_file_that_is_no_database_is_a_store_error(tmp_path, name):
+    path = tmp_path / "file.db"
+    path.write_bytes(b"this is not a database, and never was one" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        SQLiteInboxStore(path) if name == "inbox" else SQLiteOutboxStore(path)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        SQLiteInboxStore(tmp_path / "nowhere" / "file.db")
+
+
+async def test_a_file_that_breaks_meanwhile_is_a_store_error_and_no_ack(disk, tmp_path):
+    outbox = await disk.outbox()
+    assert await outbox.send("insert", 1) == 1
+    for path in tmp_path.glob("inbox.db*"):
+        path.write_bytes(b"\xff" * path.stat().st_size)
+    receipt = outbox.send("insert", 2)
+    await until(lambda: isinstance(outbox.last_error, StoreError))
+    assert not receipt.done
+
+
 async def test_close_saves_what_was_just_sent(disk, tmp_path):
     first = await disk.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     receipt = first.send("note", 1)
@@ -340,6 +389,15 @@ async def test_the_inbox_keeps_no_more_replies_than_the_windows_need(disk, tmp_p
     (kept,) = rows(tmp_path, "SELECT count(*) FROM inbox_replies")[0]
     assert kept <= 150
     assert len(disk.applied) == 1000
+
+
+async def test_an_inbox_in_memory_keeps_no_more_either(bench):
+    outbox = await bench.outbox(window=50)
+    for number in range(1000):
+        outbox.send("note", number)
+    await outbox.drain()
+    (kept,) = bench.inbox.store._kept.values()
+    assert len(kept) <= 100
 
 
 # --- bad input, at the client ----------------------------------------------------------------

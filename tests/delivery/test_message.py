@@ -59,6 +59,7 @@ def test_a_payload_too_deep_or_too_long_is_refused():
         {"producer": GOOD["producer"] + "\n"},
         {"epoch": "1"},
         {"epoch": -1},
+        {"epoch": True},
         {"first": 1.0},
         {"first": True},
         {"first": 2**53},

@@ -109,6 +109,16 @@ def test_a_window_lets_several_batches_be_under_way():
     assert outbox.next_batch().first == 16
 
 
+def test_no_more_is_under_way_than_the_window_allows():
+    for window in (1, 5, 12):
+        outbox = OutboxState(WHO, 0, window)
+        outbox.accept(Message(str(n)) for n in range(100))
+        under_way = 0
+        while batch := outbox.next_batch():
+            under_way += len(batch.messages)
+        assert under_way == window
+
+
 def test_what_is_sent_while_all_flights_are_out_gathers_in_one_batch():
     outbox = OutboxState(WHO, 0, window=800)
     flights = []

@@ -120,6 +120,24 @@ async def test_what_was_closed_is_forgotten():
     assert len(cleanup._open) == 1
 
 
+async def test_what_stays_open_elsewhere_counts_only_until_the_next_clean_up():
+    server = await serve(socketio.AsyncServer(async_mode="aiohttp"))
+    with await half_closed(server):
+        assert len(leftovers().sockets) == 1
+        await clean_up()
+        assert leftovers() == NOTHING
+
+
+async def half_closed(server):
+    """Give a socket that was connected to a server which has closed."""
+    sock = socket.create_connection((server.host, server.port))
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_recv(sock, 1)
+    await server.close()
+    return sock
+
+
 # --- nothing_left -------------------------------------------------------------------------
 
 
@@ -176,11 +194,7 @@ async def test_a_forgotten_server_link_and_client_are_named(monkeypatch):
 async def test_a_forgotten_socket_is_named(monkeypatch):
     monkeypatch.setattr(cleanup, "PATIENCE", 0.05)
     server = await serve(socketio.AsyncServer(async_mode="aiohttp"))
-    with socket.create_connection((server.host, server.port)) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_recv(sock, 1)
-        await server.close()
+    with await half_closed(server):
         assert leftovers().tasks == []
         with pytest.raises(LeftoverError, match="0 tasks, 1 sockets, 0 processes"):
             await nothing_left()

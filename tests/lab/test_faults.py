@@ -202,6 +202,15 @@ async def test_latency_keeps_the_order_also_when_it_ends_or_shrinks(peers):
     assert await server.has(4) == b"abcd"
 
 
+async def test_when_its_block_ends_latency_is_over(peers):
+    client, server = await peers.dial()
+    async with peers.link.latency(60), peers.link.latency(60, TO_SERVER):
+        pass
+    client.send(b"at once")
+    async with asyncio.timeout(20):
+        assert await server.has(7) == b"at once"
+
+
 async def test_latency_of_one_stream_keeps_every_byte_of_many_chunks(peers):
     client, server = await peers.dial()
     data = bytes(range(256)) * 2000
@@ -314,10 +323,24 @@ async def test_a_cut_reaches_a_packet_that_spans_chunks(peers):
     assert server.received == data[:-1]
 
 
+async def test_nobody_is_told_of_what_follows_a_cut_in_the_same_chunk(peers):
+    client, _ = (await websocket(peers))[TO_SERVER]
+    link = peers.link
+    async with link.cut_when("pay", after=True) as cut, link.cut_when("b") as other:
+        behind = link.expect("c")
+        client.send(b"".join(frame(TO_SERVER, event) for event in ("pay", "b", "c")))
+        await cut
+        await turns()
+        assert (other.met, behind.met) == (False, False)
+    behind.cancel()
+
+
 async def test_what_passed_before_a_cut_reaches_a_side_that_reads_slowly(peers):
     server, client = (await websocket(peers))[TO_CLIENT]
+    server.transport.pause_reading()
+    client.send(bytes(20 * 2**20))  # more than can pass: the link leaves some of it unread
+    await turns(500)
     client.transport.pause_reading()
-    client.send(b"unread")
     big = bytes(sender(TO_CLIENT).send_data('42["big","' + "x" * 8_000_000 + '"]'))
     async with peers.link.cut_when("pay", after=True) as cut:
         server.send(big + frame(TO_CLIENT, "pay"))
@@ -364,6 +387,14 @@ async def test_a_block_that_ends_without_a_match_leaves_nothing(peers):
     assert (peers.link.connections, cut.met, peers.link._tap.watchers) == (1, False, [])
     with pytest.raises(NotSeenError, match="before the wait was ended"):
         await cut
+
+
+async def test_who_waits_when_the_link_closes_is_told_at_once(peers):
+    waiting = asyncio.create_task(asyncio.wait_for(peers.link.expect("never"), 20))
+    await turns()
+    await peers.link.close()
+    with pytest.raises(NotSeenError, match="before the link closed"):
+        await waiting
 
 
 async def test_a_dead_connection_uses_up_neither_a_cut_nor_an_expectation(peers):

@@ -8,6 +8,7 @@
 // The main thread carries lines and watches stdin; a worker thread runs the snippets. So the
 // process ends when the notebook does, even while a snippet loops for ever.
 
+import { webcrypto } from "node:crypto";
 import { Session } from "node:inspector";
 import { createInterface } from "node:readline";
 import { format, inspect, promisify } from "node:util";
@@ -34,6 +35,7 @@ function watchStdin() {
 async function runSnippets(url) {
   const { io } = await import("socket.io-client");
   Object.assign(globalThis, { io, url });
+  globalThis.crypto ??= webcrypto; // Node.js 18 has it, but not as a global
 
   const send = (message) => parentPort.postMessage(JSON.stringify(message));
   for (const level of ["log", "info", "warn", "error", "debug"]) {
