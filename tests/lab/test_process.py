@@ -46,6 +46,7 @@ async def process(quiet):
 
 @pytest.fixture
 async def caller(process, client):
+    client.reconnection = False  # the process is killed; nobody waits for another
     await client.connect(process.url, transports=["websocket"])
     return client
 

@@ -114,8 +114,15 @@ def test_reading_frees_what_was_unread(monkeypatch):
         assert names(tap) == ["news"] * number
 
 
+def conversations():
+    """Count those in memory: another test may have left some."""
+    gc.collect()
+    return sum(isinstance(o, Conversation) for o in gc.get_objects())
+
+
 @pytest.mark.parametrize("looked", [False, True])
 def test_connections_that_are_over_leave_nothing_behind_but_their_packets(looked):
+    before = conversations()
     tap = Tap()
     for number in range(50):
         note(tap, post('42["news"]'), connection=number)
@@ -123,8 +130,7 @@ def test_connections_that_are_over_leave_nothing_behind_but_their_packets(looked
             assert tap.packets
         tap.end(number)
     assert names(tap) == ["news"] * 50
-    gc.collect()
-    assert [o for o in gc.get_objects() if isinstance(o, Conversation)] == []
+    assert conversations() <= before
 
 
 # --- watchers -----------------------------------------------------------------------------
