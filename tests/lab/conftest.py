@@ -9,8 +9,10 @@ import struct
 
 import pytest
 import socketio
+from lab_kit import REQUEST, response_101, turns
 
 from sio_demo.lab.link import Link
+from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.server import serve
 
 
@@ -51,9 +53,13 @@ class Peer(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
-    @property
-    def unsent(self):
-        return self.transport.get_write_buffer_size()
+    async def stalled(self):
+        """Wait until nothing leaves any more, and tell how many bytes could not."""
+        unsent = -1
+        while self.transport.get_write_buffer_size() != unsent:
+            unsent = self.transport.get_write_buffer_size()
+            await turns(200)
+        return unsent
 
 
 class Peers:
@@ -82,6 +88,17 @@ class Peers:
         client = await self.connect()
         return client, await self._accepted.get()
 
+    async def websocket(self):
+        """Give the two bare ends of a connection through a link, after a WebSocket handshake."""
+        client, server = await self.dial()
+        client.send(REQUEST)
+        await server.has(len(REQUEST))
+        server.send(response_101())
+        await client.has(len(response_101()))
+        client.received.clear()
+        server.received.clear()
+        return {TO_SERVER: (client, server), TO_CLIENT: (server, client)}
+
     async def connect(self):
         """Open a connection to the link."""
         port = int(self.link.url.rpartition(":")[2])
@@ -103,6 +120,29 @@ class Peers:
     def _on_accepted(self, peer):
         self._all.append(peer)
         self._accepted.put_nowait(peer)
+
+
+class Shop:
+    """A server that is paid, over a real client: notes what each side saw."""
+
+    def __init__(self, sio, client):
+        self.payments, self.acks, self.news = [], [], []
+        self.connects = asyncio.Queue()
+        sio.on("pay", self._on_pay)
+        client.on("news", self.news.append)
+        client.on("connect", lambda: self.connects.put_nowait(client.get_sid()))
+
+    async def reconnected(self):
+        """Wait until the client knows that it is back."""
+        await self.connects.get()  # the first time
+        return await self.connects.get()
+
+    async def pay(self, client, amount):
+        await client.emit("pay", amount, callback=self.acks.append)
+
+    def _on_pay(self, sid, amount):
+        self.payments.append(amount)
+        return f"paid {amount}"
 
 
 @pytest.fixture
@@ -157,3 +197,9 @@ async def peers(quiet):
     await peers.open()
     yield peers
     await peers.close()
+
+
+@pytest.fixture
+def shop(sio, client):
+    """What the client pays the server, and what each of them hears of it."""
+    return Shop(sio, client)

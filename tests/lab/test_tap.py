@@ -4,7 +4,7 @@ import asyncio
 import gc
 
 import pytest
-from selfmade import REQUEST, request, response_101, sender
+from lab_kit import REQUEST, request, response_101, sender
 
 from sio_demo.errors import NotSeenError, UsageError
 from sio_demo.lab import tap as tap_module

@@ -1,6 +1,6 @@
 """Conversation finds the packets in the bytes of a connection, and gives every byte back.
 
-The bytes are made by the same sans-I/O libraries in the opposite roles: see selfmade.py.
+The bytes are made by the same sans-I/O libraries in the opposite roles: see lab_kit.py.
 """
 
 import gzip
@@ -8,7 +8,7 @@ import random
 import zlib
 
 import pytest
-from selfmade import DEFLATE, REQUEST, request, response, response_101, sender
+from lab_kit import DEFLATE, REQUEST, request, response, response_101, sender
 
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.wire import Conversation, FrameSplitter

@@ -1,9 +1,12 @@
-"""Bytes as Socket.IO clients and servers send them, made without any."""
+"""What tests of the link share: bytes made without a client or server, and ways to wait."""
+
+import asyncio
+from functools import cache
 
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameProtocol
 
-from sio_demo.lab.packet import TO_SERVER
+from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 
 DEFLATE = "permessage-deflate"
 REQUEST = (
@@ -43,3 +46,22 @@ def sender(direction, extensions=""):
         deflate = [PerMessageDeflate()]
         deflate[0].finalize(extensions)
     return FrameProtocol(direction == TO_SERVER, deflate)
+
+
+@cache
+def frame(direction, event):
+    """Give an event as bytes; the same bytes each time, though a client masks them by chance."""
+    return bytes(sender(direction).send_data(f'42["{event}"]'))
+
+
+async def turns(number=50):
+    """Let the event loop go on: whatever can arrive at once, arrives."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def connect(link, client, transports=("websocket",)):
+    """Connect a real client, and give its sid."""
+    back = link.expect("CONNECT", TO_CLIENT)
+    await client.connect(link.url, transports=list(transports))
+    return (await back).data["sid"]
