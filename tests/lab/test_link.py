@@ -257,8 +257,14 @@ async def test_the_repr_tells_how_many_connections_pass(peers):
     assert repr(peers.link) == "<Link 1 connections>"
 
 
+def kept_in_memory():
+    """Count what belongs to connections: another test may have left some."""
+    gc.collect()
+    return sum(isinstance(o, (Connection, Conversation)) for o in gc.get_objects())
+
+
 async def test_hundreds_of_cuts_leave_no_connection_task_or_memory(peers):
-    tasks = len(asyncio.all_tasks())
+    tasks, before = len(asyncio.all_tasks()), kept_in_memory()
     for number in range(300):
         client, server = await peers.dial()
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -266,9 +272,7 @@ async def test_hundreds_of_cuts_leave_no_connection_task_or_memory(peers):
         await peers.link.cut(("reset", "close")[number % 2])
     assert (peers.link.connections, len(asyncio.all_tasks())) == (0, tasks)
     assert len(peers.link.packets) == 300
-    gc.collect()
-    kept = [o for o in gc.get_objects() if isinstance(o, (Connection, Conversation))]
-    assert kept == []
+    assert kept_in_memory() <= before
 
 
 # --- wrong arguments ----------------------------------------------------------------------
