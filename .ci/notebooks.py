@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 README_FIGURE = NOTEBOOKS / "figures" / "handler_invocations.png"
 README_FIGURE_IS_IN = "01_reproduce_the_bug.ipynb"
@@ -28,9 +29,13 @@ def execute(path: Path) -> nbformat.NotebookNode:
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
+        store_widget_state=False,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     ).execute()
     notebook.metadata.language_info = {"name": "python"}  # no version: it differs by machine
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)  # an id of this run; the words for it stay
     return notebook
 
 

@@ -134,7 +134,9 @@ class NodeClient:
 
     It works like the console of a browser: what a snippet declares at the top level is there for
     the next one, which may declare it again, and ``await`` may stand at the top level. In scope
-    are ``io``, ``url``, and the globals of Node.js, such as ``console`` and the timers.
+    are ``io``, ``url``, the globals of Node.js, such as ``console`` and the timers, and
+    ``require``, which finds the packages of ``node/package.json``: ``socket.io``, the server,
+    is one.
 
     The process ends with the Python that started it, however that ends.
 

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page
 
 PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+SVG = "image/svg+xml"
 SCREENSHOTS = os.environ.get("SIO_DEMO_SCREENSHOTS")
 
 RUN = """(path) => {
@@ -67,7 +68,7 @@ def test_notebook_runs_to_its_end(page: Page, path: Path) -> None:
     assert printed(cells) == printed(stored)
 
     figures = page.locator(".jp-RenderedSVG img")
-    assert figures.count() == sum("data" in output for output in outputs(stored)) > 0
+    assert figures.count() == sum(SVG in output.get("data", {}) for output in outputs(stored)) > 0
     for figure in figures.all():
         figure.scroll_into_view_if_needed()
         assert figure.is_visible()

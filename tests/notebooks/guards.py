@@ -180,7 +180,7 @@ def _texts(cell: NotebookNode) -> Iterator[tuple[str, str]]:
 
 
 def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """What nbval compares well: one stdout a cell, and figures; no cell is exempt."""
+    """What nbval compares well: one stdout a cell, figures, words for a widget; none exempt."""
     for cell in code_cells(notebook):
         kinds = [output.get("name", output.output_type) for output in cell.outputs]
         for kind, count in Counter(kinds).items():
@@ -193,12 +193,15 @@ def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def describes_its_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """One figure or more, each as SVG and PNG, with its title and data in words below."""
+    """One figure or more, each as SVG and PNG, with its title and data in words below.
+
+    A widget is no figure: what is stored of it is its description in words.
+    """
     shown = [
         (cell, output.data)
         for cell in code_cells(notebook)
         for output in cell.outputs
-        if output.output_type == "display_data"
+        if output.output_type == "display_data" and set(output.data) != {"text/plain"}
     ]
     if not shown:
         yield "there is no figure"

@@ -10,6 +10,7 @@
 
 import { webcrypto } from "node:crypto";
 import { Session } from "node:inspector";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { format, inspect, promisify } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -34,7 +35,8 @@ function watchStdin() {
 
 async function runSnippets(url) {
   const { io } = await import("socket.io-client");
-  Object.assign(globalThis, { io, url });
+  const require = createRequire(import.meta.url); // the packages beside this file
+  Object.assign(globalThis, { io, url, require });
   globalThis.crypto ??= webcrypto; // Node.js 18 has it, but not as a global
 
   const send = (message) => parentPort.postMessage(JSON.stringify(message));

@@ -1,0 +1,37 @@
+"""``sio-demo demo``: the duplicates, and the fix, in seconds."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+from .arguments import count
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    command = commands.add_parser("demo", help="reproduce the duplicates, and the fix, in seconds")
+    command.add_argument(
+        "--reconnects", type=count, default=5, help="how often to cut, 0 or more (default: 5)"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print how often one message is handled, for each client and number of reconnects."""
+    asyncio.run(_demo(options.reconnects))
+    return 0
+
+
+async def _demo(reconnects: int) -> None:
+    from ..demo import CLIENTS, measure
+
+    rounds = range(reconnects + 1)
+    width = max(map(len, CLIENTS))
+    print("One message after each reconnect: how often is it handled?\n")
+    print(f"{'reconnects so far':{width}}", *(f"{n:3}" for n in rounds))
+    for name, client in CLIENTS.items():
+        counts = await measure(client, reconnects)
+        print(f"{name:{width}}", *(f"{count:3}" for count in counts), flush=True)
+    print("\nRegister listeners once, outside connect.")
