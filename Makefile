@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+SEEDS  ?= 100
 
 # Run a command with the environment's programs first on PATH: Node may be one of them.
 IN  := PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 run  = @echo '$(1)'; $(IN) $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench notebooks lock clean
+.PHONY: help setup lab test bench chaos notebooks lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,9 @@ test: setup ## Lint, types, unit and browser tests, then every notebook against 
 
 bench: setup ## Measure speed side by side with peers; table on the screen, build/bench.json beside
 	$(call run,python tests/benchmarks/bench.py)
+
+chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SEED=17 replays one
+	$(call run,sio-demo chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS))
 
 notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
 	$(call run,python .ci/notebooks.py)

@@ -25,7 +25,7 @@ def address(server: Any) -> tuple[str, int]:
     except (ValueError, TypeError, AttributeError):
         pass
     raise UsageError(
-        f"Link.to() takes what `await serve(sio)` gave, or a URL such as "
+        f"A link takes what `await serve(sio)` gave, or a URL such as "
         f'"http://{HOST}:5000", not {server!r}.'
     )
 

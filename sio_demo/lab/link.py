@@ -84,6 +84,24 @@ class Link:
             raise UsageError(f"count() takes the name of an event, not {event!r}.")
         return sum(packet.event == event for packet in self.packets)
 
+    def retarget(self, server: Server | str) -> None:
+        """Lead the connections to come to another server; those that are open stay.
+
+        So a client keeps its URL when a server is restarted, on a port that is another one.
+
+        Parameters
+        ----------
+        server : Server or str
+            As in :meth:`to`.
+
+        Raises
+        ------
+        UsageError, ClosedError
+            As in :meth:`to`; or the link is closed.
+        """
+        self._need_open()
+        self._target = address(server)
+
     # --- what happens once -------------------------------------------------------------
 
     async def cut(self, how: Cut = "reset") -> int:

@@ -11,7 +11,9 @@ from .charts import invocations, total_work
 from .effects import balance, effects_by_design
 from .output import describe, show, to_png, to_svg
 from .sequence import LIFELINES, Step, sequence
+from .signatures import signatures
 from .tally import tally
+from .throughput import throughput
 
 __all__ = [
     "LIFELINES",
@@ -23,7 +25,9 @@ __all__ = [
     "invocations",
     "sequence",
     "show",
+    "signatures",
     "tally",
+    "throughput",
     "to_png",
     "to_svg",
     "total_work",

@@ -47,6 +47,8 @@ def describe(figure: Figure) -> str:
         lines = _chart(kinds["chart"])
     elif "design-1" in kinds:
         lines = _designs(figure.axes)
+    elif "signatures-1" in kinds:
+        lines = _signatures(figure.axes)
     elif "sequence" in kinds:
         lines = _sequence(kinds["sequence"])
     else:
@@ -115,6 +117,18 @@ def _designs(rows: Sequence[Axes]) -> Iterator[str]:
                 tops[round(bar.get_x() + bar.get_width() / 2)] += bar.get_height()
         verdict = " and ".join(axes.texts[-1].get_text().splitlines())
         yield f"- {unwrap(axes.get_ylabel())}: {_numbers(list(tops.values()))} ({verdict})"
+
+
+def _signatures(groups: Sequence[Axes]) -> Iterator[str]:
+    columns = [label.get_text() for label in groups[0].get_xticklabels()]
+    yield f"{', '.join(columns)}:"
+    for axes in groups:
+        if not str(axes.get_gid()).startswith("signatures-"):
+            continue
+        counts = [text.get_text() for text in axes.texts]
+        for row, label in enumerate(axes.get_yticklabels()):
+            values = counts[row * len(columns) : (row + 1) * len(columns)]
+            yield f"- {axes.get_title(loc='left')}, {label.get_text()}: {', '.join(values)}"
 
 
 def _sequence(axes: Axes) -> Iterator[str]:

@@ -1,0 +1,47 @@
+"""Deliveries with one thing wrong: the chaos has to find out. The checker is tested with them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NamedTuple
+
+import socketio
+
+from ..delivery import Inbox
+from ..delivery.message import EVENT, Answer, Batch
+from .stores import InboxStore, MarkFirst, MarkOutside
+
+
+class NoDedup(Inbox):
+    """Broken: applies all that comes, as often as it comes."""
+
+    def _apply(self, batch: Batch, messages: list[tuple[str, Any]]) -> Answer:
+        return Answer(batch.end, [self._handle(*message) for message in messages])
+
+
+class IdPerAttempt(socketio.AsyncClient):  # type: ignore[misc]
+    """Broken: gives a batch another id each time it is sent."""
+
+    async def emit(self, event: str, data: Any = None, *arguments: Any, **options: Any) -> None:
+        """Emit, the batches of an outbox as those of a sender never heard of."""
+        if event == EVENT:
+            data = {**data, "producer": str(uuid.uuid4()), "first": 0, "confirmed": 0}
+        await super().emit(event, data, *arguments, **options)
+
+
+class Parts(NamedTuple):
+    """What a delivery is built of."""
+
+    inbox: type[Inbox] = Inbox
+    inbox_store: type[InboxStore] = InboxStore
+    client: type[socketio.AsyncClient] = socketio.AsyncClient
+
+
+PARTS = {
+    "none": Parts(),
+    "no-dedup": Parts(inbox=NoDedup),
+    "mark-outside": Parts(inbox_store=MarkOutside),
+    "mark-first": Parts(inbox_store=MarkFirst),
+    "id-per-attempt": Parts(client=IdPerAttempt),
+}
+VARIANTS = tuple(name for name in PARTS if name != "none")

@@ -1,0 +1,128 @@
+"""How each kind of fault strikes.
+
+Each function prepares the fault, lets the clients send on with ``stage.go_on(fault)``, and
+returns when the next fault may strike. What lasts longer goes on in a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ..delivery.message import EVENT
+from ..errors import NotSeenError
+from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
+from ..lab.tap import Cut
+from .schedule import Fault
+from .stage import Actor, Stage
+
+CUTS: dict[str, Cut] = {"reset": "reset", "clean close": "close", "half-open": "half-open"}
+LOSSES: dict[str, tuple[str, Direction]] = {
+    "lost batch": (EVENT, TO_SERVER),
+    "lost ack": ("ACK", TO_CLIENT),
+    "lost handshake": ("CONNECT", TO_CLIENT),
+}
+
+
+async def cut(stage: Stage, fault: Fault) -> None:
+    """Cut every connection."""
+    await stage.link.cut(CUTS[fault.kind])
+    stage.go_on(fault)
+
+
+async def lose(stage: Stage, fault: Fault) -> None:
+    """Cut a connection at the next packet of a kind, before it or behind it."""
+    armed = asyncio.Event()
+    stage.tasks.create_task(_lose(stage, fault, armed))
+    await armed.wait()
+    if fault.kind == "lost handshake":
+        await stage.link.cut()
+    stage.go_on(fault)
+
+
+async def _lose(stage: Stage, fault: Fault, armed: asyncio.Event) -> None:
+    packet, direction = LOSSES[fault.kind]
+    after = fault.point == "after"
+    while True:
+        async with stage.link.cut_when(packet, direction, after=after) as expectation:
+            armed.set()
+            try:
+                await expectation
+            except NotSeenError:  # another fault was faster: take the next
+                continue
+            return
+
+
+async def black_hole(stage: Stage, fault: Fault) -> None:
+    """Let nothing through for a while."""
+    stage.tasks.create_task(_black_hole(stage, fault))
+    stage.go_on(fault)
+
+
+async def _black_hole(stage: Stage, fault: Fault) -> None:
+    async with stage.link.black_hole(fault.direction):
+        await asyncio.sleep(fault.seconds)
+
+
+async def latency(stage: Stage, fault: Fault) -> None:
+    """Delay every byte until some more answers have come."""
+    stage.tasks.create_task(_latency(stage, fault))
+    stage.go_on(fault)
+
+
+async def _latency(stage: Stage, fault: Fault) -> None:
+    async with stage.link.latency(fault.seconds, fault.direction):
+        await stage.client(fault).gets_answers(fault.answers)
+
+
+async def refusal(stage: Stage, fault: Fault) -> None:
+    """Reset every connection, and refuse new ones for a while."""
+    stage.tasks.create_task(_refusal(stage, fault))
+    stage.go_on(fault)
+
+
+async def _refusal(stage: Stage, fault: Fault) -> None:
+    async with stage.refusing, stage.link.refuse():
+        await stage.link.cut()
+        await asyncio.sleep(fault.seconds)
+
+
+async def restart(stage: Stage, fault: Fault) -> None:
+    """Stop the server, which closes all properly, and start it again."""
+    stage.go_on(fault)
+    await stage.server.stop()
+    stage.link.retarget(await stage.server.start())
+
+
+async def kill_server(stage: Stage, fault: Fault) -> None:
+    """Kill the server with SIGKILL, here and now or at an exact point, and start it again."""
+    await _kill(stage, fault, stage.server)
+    stage.link.retarget(await stage.server.start())
+
+
+async def kill_client(stage: Stage, fault: Fault) -> None:
+    """Do so with a client."""
+    await _kill(stage, fault, stage.client(fault))
+    await stage.client(fault).start()
+
+
+async def _kill(stage: Stage, fault: Fault, actor: Actor) -> None:
+    if fault.point == "at once":
+        await actor.kill()
+        stage.go_on(fault)
+    else:
+        await actor.arm(fault.point)
+        stage.go_on(fault)
+        await actor.dead()
+
+
+STRIKES: dict[str, Callable[[Stage, Fault], Awaitable[None]]] = {
+    **dict.fromkeys(CUTS, cut),
+    **dict.fromkeys(LOSSES, lose),
+    "black hole": black_hole,
+    "latency": latency,
+    "refusal": refusal,
+    "server restart": restart,
+    "server kill": kill_server,
+    "client kill": kill_client,
+}

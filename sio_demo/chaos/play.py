@@ -1,0 +1,175 @@
+"""Plays schedules: a server and clients in processes of their own, and faults between them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+from .broken import PARTS
+from .checker import Applied, check
+from .faults import STRIKES
+from .nursery import Nursery
+from .schedule import Schedule
+from .stage import ProgramError, Stage
+from .stores import SCHEMA
+
+LIMIT = 60.0  # seconds that a schedule may take; it takes about one
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checker found.
+
+    Attributes
+    ----------
+    seed : int
+        The schedule's.
+    variant : str
+        What was tested: ``"none"``, or a broken variant.
+    faults : tuple of str
+        The kinds of faults that struck, in order.
+    messages, accepted : int
+        How many were to be accepted, and how many were.
+    lost, duplicated, reordered : int
+        How many of them.
+    findings : tuple of str
+        What is wrong, a sentence each.
+    """
+
+    seed: int
+    variant: str
+    faults: tuple[str, ...]
+    messages: int
+    accepted: int
+    lost: int
+    duplicated: int
+    reordered: int
+    findings: tuple[str, ...] = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+async def run(seed: int, variant: str = "none") -> Verdict:
+    """Play one schedule.
+
+    Parameters
+    ----------
+    seed : int
+        Of the schedule, 0 or more.
+    variant : str
+        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
+
+    Raises
+    ------
+    UsageError
+        There is no such seed, or no such variant.
+    """
+    [verdict] = [verdict async for verdict in run_all([seed], variant)]
+    return verdict
+
+
+async def run_all(
+    seeds: Iterable[int], variant: str = "none", *, jobs: int = 4
+) -> AsyncGenerator[Verdict, None]:
+    """Play many schedules, some at once; give the verdicts in the order of the seeds.
+
+    Parameters
+    ----------
+    seeds : iterable of int
+        Of the schedules.
+    variant : str
+        As in :func:`run`.
+    jobs : int
+        How many are played at once.
+
+    Raises
+    ------
+    UsageError
+        As in :func:`run`; or `jobs` is below 1.
+    """
+    if variant not in PARTS:
+        raise UsageError(f"There is no variant {variant!r}: take one of {', '.join(PARTS)}.")
+    if type(jobs) is not int or jobs < 1:
+        raise UsageError(f"jobs is an integer, 1 or more, not {jobs!r}.")
+    schedules = deque(map(Schedule.from_seed, seeds))
+    tasks: deque[asyncio.Task[Verdict]] = deque()
+    turn = asyncio.Semaphore(jobs)
+    async with await Nursery.open() as nursery:
+        try:
+            while schedules or tasks:
+                while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
+                    schedule = schedules.popleft()
+                    tasks.append(asyncio.create_task(_play(schedule, variant, nursery, turn)))
+                yield await tasks[0]
+                tasks.popleft()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _play(
+    schedule: Schedule, variant: str, nursery: Nursery, turn: asyncio.Semaphore
+) -> Verdict:
+    """Play a schedule when it is its turn, and check what came of it."""
+    async with turn:
+        with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
+            stage = Stage(schedule, variant, nursery, Path(folder))
+            try:
+                trouble = await _perform(schedule, stage)
+            finally:
+                await stage.close()
+            applied = await asyncio.to_thread(_applied, stage.database)
+    records = {number: client.record for number, client in enumerate(stage.clients, 1)}
+    report = check(records, applied)
+    return Verdict(
+        schedule.seed,
+        variant,
+        tuple(stage.struck),
+        schedule.total,
+        sum(len(record.accepted) for record in records.values()),
+        report.lost,
+        report.duplicated,
+        report.reordered,
+        (*report.findings, *trouble),
+    )
+
+
+async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
+    """Let all happen that the schedule says; tell what kept it from its end."""
+    trouble = []
+    try:
+        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(stage.trouble())
+            async with asyncio.TaskGroup() as stage.tasks:
+                await stage.open()
+                for fault in schedule.faults:
+                    await stage.client(fault).is_due(fault)
+                    await STRIKES[fault.kind](stage, fault)
+                for client in stage.clients:
+                    await client.finished()
+            watch.cancel()
+    except* TimeoutError:
+        progress = "; ".join(map(str, stage.clients))
+        trouble += [f"stuck: {len(stage.struck)} faults in {LIMIT:g} s; {progress}"]
+    except* ProgramError as errors:
+        trouble += [str(error) for error in errors.exceptions]
+    return trouble
+
+
+def _applied(database: Path) -> list[Applied]:
+    """Read what the store of the inbox holds; nobody else has it open."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(SCHEMA)  # the server may not have come so far
+        rows = connection.execute("SELECT client, number, reply FROM applied ORDER BY position")
+        return [Applied(*row) for row in rows]

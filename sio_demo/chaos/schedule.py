@@ -1,0 +1,188 @@
+"""Schedules: which fault strikes after which message. No I/O; the same seed, the same schedule."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from ..errors import UsageError
+from ..lab.packet import DIRECTIONS, Direction
+
+FAULTS = (
+    "reset",
+    "clean close",
+    "half-open",
+    "black hole",
+    "latency",
+    "refusal",
+    "lost batch",
+    "lost ack",
+    "lost handshake",
+    "server restart",
+    "server kill",
+    "client kill",
+)
+WEIGHTS = {"server kill": 3, "client kill": 2}  # how often each is drawn, the others once
+SERVER_POINTS = ("at once", "handler has run", "before commit", "after commit")
+CLIENT_POINTS = ("at once", "before save", "after save", "after reply")
+AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
+
+_ALL_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes
+    ----------
+    kind : str
+        One of `FAULTS`.
+    client, after : int
+        It strikes when this client, counted from 1, has had so many messages accepted, or
+        answered.
+    counts : {"accepted", "answered"}
+        Which of the two.
+    point : str
+        Where a process is killed, of `SERVER_POINTS` or `CLIENT_POINTS`; or whether a
+        connection is cut ``"before"`` or ``"after"`` the packet got through.
+    direction : str or None
+        Of a black hole, or latency; None is both.
+    seconds : float
+        How long a black hole or a refusal lasts, or how late latency makes every byte.
+    answers : int
+        How many more answers `client` gets before latency ends.
+    """
+
+    kind: str
+    client: int
+    after: int
+    counts: str
+    point: str = ""
+    direction: Direction | None = None
+    seconds: float = 0.0
+    answers: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self._details()}"
+
+    def _details(self) -> str:
+        way = self.direction or "both ways"
+        match self.kind:
+            case "black hole":
+                return f", {way}, for {self.seconds:g} s"
+            case "latency":
+                return f", {way}, {self.seconds:g} s, for {self.answers} answers"
+            case "refusal":
+                return f", after a reset, for {self.seconds:g} s"
+            case "lost batch" | "lost ack":
+                return f": the connection is cut {self.point} it"
+            case "lost handshake":
+                return f": a reset, and the next connection is cut {self.point} its CONNECT"
+            case "server kill" | "client kill":
+                return f" (-9): {self.point}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What happens in one run.
+
+    Attributes
+    ----------
+    seed : int
+        It determines all the rest.
+    clients, messages : int
+        How many clients there are, and how many messages each gets accepted.
+    window : int
+        That of each `Outbox`.
+    burst : int
+        How many messages a client hands over before it waits for their acceptance.
+    unanswered : int
+        How many messages without an answer keep a client from sending more.
+    faults : tuple of Fault
+        In the order in which they strike.
+    """
+
+    seed: int
+    clients: int
+    messages: int
+    window: int
+    burst: int
+    unanswered: int
+    faults: tuple[Fault, ...]
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Schedule:
+        """Draw a schedule.
+
+        Raises
+        ------
+        UsageError
+            `seed` is not an integer, or below 0.
+        """
+        if type(seed) is not int or seed < 0:
+            raise UsageError(f"A seed is an integer, 0 or more, not {seed!r}.")
+        rng = random.Random(seed)
+        clients = rng.choice((1, 1, 2))
+        messages = rng.randrange(20, 61)
+        last = messages - AHEAD  # so that something is sent after each fault
+        afters = sorted(rng.randrange(1, last) for _ in range(rng.randrange(2, 6)))
+        return cls(
+            seed,
+            clients,
+            messages,
+            window=rng.choice((1, 4, 16, 4000)),
+            burst=rng.choice((1, 3, 8)),
+            unanswered=rng.choice((1, 4, _ALL_AT_ONCE)),
+            faults=tuple(_draw(rng, rng.randrange(clients) + 1, after) for after in afters),
+        )
+
+    @property
+    def total(self) -> int:
+        """How many messages all clients together get accepted."""
+        return self.clients * self.messages
+
+    def allowance(self, struck: int) -> int:
+        """Tell how many messages each client may send when so many faults have struck."""
+        if struck == len(self.faults):
+            return self.messages
+        return self.faults[struck].after + AHEAD
+
+    def __str__(self) -> str:
+        pace = "" if self.unanswered == _ALL_AT_ONCE else f", {self.unanswered} at most unanswered"
+        count = "1 client" if self.clients == 1 else f"{self.clients} clients"
+        lines = [
+            f"seed {self.seed}: {count}, {self.messages} messages each; window {self.window}, "
+            f"{self.burst} at a time{pace}"
+        ]
+        for fault in self.faults:
+            who = f"client {fault.client}, " if self.clients > 1 else ""
+            lines.append(f"  {who}{fault.after:2} {fault.counts}: {fault}")
+        return "\n".join(lines)
+
+
+def _draw(rng: random.Random, client: int, after: int) -> Fault:
+    """Draw a fault that strikes a client, or while it sends."""
+    [kind] = rng.choices(FAULTS, [WEIGHTS.get(kind, 1) for kind in FAULTS])
+    fault = Fault(kind, client, after, rng.choice(("accepted", "answered")))
+    match kind:
+        case "black hole":  # one outlasts the patience of the outbox, the other does not
+            return replace(fault, direction=_way(rng), seconds=rng.choice((0.05, 0.4)))
+        case "latency":
+            seconds = rng.choice((0.002, 0.01, 0.03))
+            answers = rng.randrange(1, 11)
+            return replace(fault, direction=_way(rng), seconds=seconds, answers=answers)
+        case "refusal":
+            return replace(fault, seconds=rng.choice((0.02, 0.1)))
+        case "lost batch" | "lost ack" | "lost handshake":
+            return replace(fault, point=rng.choice(("before", "after")))
+        case "server kill":
+            return replace(fault, point=rng.choice(SERVER_POINTS))
+        case "client kill":
+            return replace(fault, point=rng.choice(CLIENT_POINTS))
+    return fault
+
+
+def _way(rng: random.Random) -> Direction | None:
+    return rng.choice((*DIRECTIONS, None))

@@ -1,0 +1,88 @@
+"""Stores whose process can be killed at an exact point."""
+
+from __future__ import annotations
+
+import os
+import signal
+from os import PathLike
+
+from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
+from ..delivery.inbox_state import Kept, Progress
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS applied (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, client INTEGER, number INTEGER, reply TEXT
+);
+"""
+
+
+class Tripwire:
+    """Kills its own process at a point: no handler, no ``finally``, no commit comes after it."""
+
+    def __init__(self) -> None:
+        self.point = ""
+
+    def reach(self, point: str) -> None:
+        """Come to a point."""
+        if point == self.point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class InboxStore(SQLiteInboxStore):
+    """The inbox's store, with points before and after each commit."""
+
+    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+        super().__init__(path, SCHEMA)
+        self.wire = wire
+
+    def commit(self) -> None:
+        """Write it to the disk, if it comes to that."""
+        self.wire.reach("before commit")
+        super().commit()
+        self.wire.reach("after commit")
+
+
+class OutboxStore(SQLiteOutboxStore):
+    """The outbox's store, with points before and after each commit."""
+
+    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+        super().__init__(path)
+        self.wire = wire
+
+    def save(self, base: int, first: int, texts: list[str]) -> None:
+        """Save, if it comes to that."""
+        self.wire.reach("before save")
+        super().save(base, first, texts)
+        self.wire.reach("after save")
+
+
+class MarkOutside(InboxStore):
+    """Broken: commits the effects, and then the mark in another transaction."""
+
+    def save(self, producer: str, progress: Progress, first: int, kept: list[Kept]) -> None:
+        """Commit the effects before anything is noted."""
+        SQLiteInboxStore.commit(self)
+        self.begin()
+        super().save(producer, progress, first, kept)
+
+
+class MarkFirst(InboxStore):
+    """Broken: commits the mark, and then the effects in another transaction."""
+
+    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+        super().__init__(path, wire)
+        self._database, self.db = self.db, self
+        self._statements: list[tuple[str, tuple[object, ...]]] = []
+
+    def execute(self, sql: str, parameters: tuple[object, ...]) -> None:
+        """Put off what a handler does."""
+        self._statements.append((sql, parameters))
+
+    def commit(self) -> None:
+        """Commit the mark; then do what was put off, and commit that."""
+        super().commit()
+        self.begin()
+        for sql, parameters in self._statements:
+            self._database.execute(sql, parameters)
+        self._statements.clear()
+        SQLiteInboxStore.commit(self)

@@ -1,0 +1,114 @@
+"""``sio-demo chaos``: seeded fault schedules against outbox and inbox."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from .arguments import count
+
+if TYPE_CHECKING:
+    from ..chaos import Verdict
+
+FAILED = 1  # exit code
+VARIANTS = ("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt")
+TOLD = 3  # failures that are told in full: a broken delivery fails again and again
+STEP = 100  # schedules between two words of progress, where no line can be written over
+
+
+def positive(text: str) -> int:
+    """Read a number above 0.
+
+    Raises
+    ------
+    ValueError
+        It is none; argparse turns this into a message and exit code 2.
+    """
+    number = count(text)
+    if number == 0:
+        raise ValueError(text)
+    return number
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    command = commands.add_parser(
+        "chaos", help="play seeded fault schedules, process kills included, against the delivery"
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument(
+        "--seeds", type=positive, default=100, metavar="N", help="play seeds 1 to N (default: 100)"
+    )
+    which.add_argument("--seed", type=count, metavar="N", help="play this one, and show it")
+    command.add_argument(
+        "--variant", choices=VARIANTS, default="none", help="play against a broken delivery"
+    )
+    command.add_argument(
+        "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Play schedules; say what failed, and how to play it again."""
+    seeds = [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
+    return asyncio.run(_chaos(seeds, options.variant, options.jobs))
+
+
+async def _chaos(seeds: list[int], variant: str, jobs: int) -> int:
+    from ..chaos import Schedule, run_all
+
+    if len(seeds) == 1:
+        print(Schedule.from_seed(seeds[0]), flush=True)
+    verdicts: list[Verdict] = []
+    async with aclosing(run_all(seeds, variant, jobs=jobs)) as playing:
+        async for verdict in playing:
+            verdicts.append(verdict)
+            _show_progress(verdicts, len(seeds))
+    failures = [verdict for verdict in verdicts if not verdict.ok]
+    for failure in failures[:TOLD]:
+        _tell(failure)
+    if failures:
+        print("failed seeds:", *(failure.seed for failure in failures))
+    struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
+    print("faults:", ", ".join(f"{number} {kind}" for kind, number in struck.most_common()))
+    _sum_up(verdicts)
+    return FAILED if failures else 0
+
+
+def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
+    """Say on stderr how far it is: in one line where there is a terminal."""
+    done = len(verdicts)
+    text = f"{done} of {total} schedules, {sum(not verdict.ok for verdict in verdicts)} failed"
+    if sys.stderr.isatty():
+        print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done % STEP == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _tell(failure: Verdict) -> None:
+    """Say what went wrong, under which faults, and how to see it again."""
+    from ..chaos import Schedule
+
+    again = f"make chaos SEED={failure.seed}"
+    if failure.variant != "none":
+        again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
+    print(f"\nFAILED {Schedule.from_seed(failure.seed)}")
+    print(*(f"  {finding}" for finding in failure.findings), sep="\n")
+    print(f"play it again: {again}\n", flush=True)
+
+
+def _sum_up(verdicts: Sequence[Verdict]) -> None:
+    messages, lost, duplicated, reordered = (
+        sum(getattr(verdict, name) for verdict in verdicts)
+        for name in ("accepted", "lost", "duplicated", "reordered")
+    )
+    print(
+        f"{len(verdicts)} schedules, {messages} messages: "
+        f"{lost} lost, {duplicated} duplicated, {reordered} reordered"
+    )

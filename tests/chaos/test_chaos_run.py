@@ -1,0 +1,80 @@
+"""Schedules are played: the delivery holds, and whatever is broken is found."""
+
+from contextlib import aclosing
+
+import pytest
+
+from sio_demo import chaos
+from sio_demo.chaos import broken, play
+from sio_demo.errors import UsageError
+from sio_demo.lab import cleanup
+
+SEEDS = 24  # together they hold every kind of fault
+
+
+async def test_the_delivery_loses_doubles_and_reorders_nothing(quiet):
+    verdicts = [verdict async for verdict in chaos.run_all(range(1, SEEDS + 1))]
+    assert [verdict.findings for verdict in verdicts] == [()] * SEEDS
+    assert [verdict.seed for verdict in verdicts] == [*range(1, SEEDS + 1)]
+    for verdict in verdicts:
+        schedule = chaos.Schedule.from_seed(verdict.seed)
+        assert verdict.faults == tuple(fault.kind for fault in schedule.faults)
+        assert verdict.accepted == verdict.messages == schedule.total
+        assert verdict.ok
+    assert {kind for verdict in verdicts for kind in verdict.faults} == set(chaos.FAULTS)
+
+
+@pytest.mark.parametrize("variant", chaos.VARIANTS)
+async def test_what_is_broken_is_caught(quiet, variant):
+    lost_or_duplicated = "lost" if variant == "mark-first" else "duplicated"
+    async with aclosing(chaos.run_all(range(1, 101), variant)) as playing:
+        async for verdict in playing:
+            if not verdict.ok:
+                break
+    assert getattr(verdict, lost_or_duplicated) > 0
+    assert verdict.findings[0].startswith(f"{lost_or_duplicated}: message ")
+
+
+async def test_one_schedule_gives_the_same_verdict_again(quiet):
+    assert await chaos.run(1) == await chaos.run(1)
+
+
+async def test_a_schedule_that_does_not_end_is_a_failure(quiet, monkeypatch):
+    monkeypatch.setattr(play, "LIMIT", 0.01)
+    verdict = await chaos.run(1)
+    assert not verdict.ok
+    assert verdict.findings[-1].startswith("stuck: 0 faults in 0.01 s; client 1 has 0 accepted")
+
+
+async def test_a_program_that_fails_is_a_failure(quiet, monkeypatch):
+    monkeypatch.setitem(broken.PARTS, "new", broken.Parts())  # the process does not know it
+    verdict = await chaos.run(1, "new")
+    assert verdict.findings[-1].startswith("the server failed: Traceback")
+    assert verdict.findings[-1].rstrip().endswith("KeyError: 'new'")
+
+
+async def test_who_stops_early_leaves_nothing_behind(quiet):
+    async with aclosing(chaos.run_all(range(1, 101), jobs=2)) as playing:
+        async for verdict in playing:
+            assert verdict.seed == 1
+            break
+    assert cleanup.leftovers().processes == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (((1,), "nonsense"), "There is no variant 'nonsense': take one of none, no-dedup"),
+        (((-1,), "none"), "A seed is an integer"),
+        (((1, "2"), "none"), "A seed is an integer"),
+    ],
+)
+async def test_bad_arguments_are_refused_before_anything_starts(quiet, arguments, words):
+    with pytest.raises(UsageError, match=words):
+        await anext(chaos.run_all(*arguments))
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, None])
+async def test_jobs_must_be_a_number_of_schedules(quiet, jobs):
+    with pytest.raises(UsageError, match="jobs is an integer, 1 or more"):
+        await anext(chaos.run_all([1], jobs=jobs))

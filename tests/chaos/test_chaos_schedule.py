@@ -1,0 +1,73 @@
+"""Schedules: the same seed gives the same; each can be played to its end."""
+
+import random
+
+import pytest
+
+from sio_demo.chaos import FAULTS, Fault, Schedule
+from sio_demo.chaos.schedule import AHEAD, CLIENT_POINTS, SERVER_POINTS
+from sio_demo.errors import UsageError
+
+SCHEDULES = [Schedule.from_seed(seed) for seed in range(1000)]
+TEXT_17 = """\
+seed 17: 2 clients, 46 messages each; window 16, 1 at a time, 1 at most unanswered
+  client 1, 12 answered: refusal, after a reset, for 0.1 s
+  client 2, 19 answered: server restart
+  client 1, 24 accepted: client kill (-9): before save
+  client 1, 35 accepted: half-open"""
+DRAWN = [fault for schedule in SCHEDULES for fault in schedule.faults]
+
+
+def test_the_same_seed_gives_the_same_schedule():
+    assert [Schedule.from_seed(seed) for seed in range(1000)] == SCHEDULES
+
+
+def test_other_seeds_give_others():
+    assert len({str(schedule).partition(":")[2] for schedule in SCHEDULES}) == len(SCHEDULES)
+
+
+def test_it_depends_on_nothing_else():
+    random.seed(1)
+    assert Schedule.from_seed(17) == SCHEDULES[17]
+
+
+def test_it_is_the_same_on_every_python_and_can_be_read():
+    assert str(Schedule.from_seed(17)) == TEXT_17
+
+
+def test_every_kind_of_fault_strikes_often():
+    for kind in FAULTS:
+        assert sum(fault.kind == kind for fault in DRAWN) > 100, kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "points"), [("server kill", SERVER_POINTS), ("client kill", CLIENT_POINTS)]
+)
+def test_processes_are_killed_at_every_point(kind, points):
+    assert {fault.point for fault in DRAWN if fault.kind == kind} == set(points)
+
+
+def test_there_is_always_something_to_send_after_the_last_fault():
+    for schedule in SCHEDULES:
+        assert all(1 <= fault.client <= schedule.clients for fault in schedule.faults)
+        afters = [fault.after for fault in schedule.faults]
+        assert afters == sorted(afters)
+        assert afters[0] >= 1
+        assert afters[-1] + AHEAD < schedule.messages
+
+
+def test_clients_may_send_a_little_beyond_the_next_fault():
+    schedule = Schedule(0, 2, 30, 1, 1, 1, (Fault("reset", 1, 5, "accepted"),))
+    assert [schedule.allowance(struck) for struck in (0, 1)] == [5 + AHEAD, 30]
+    assert schedule.total == 60
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "17", None, True])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(UsageError, match="A seed is an integer, 0 or more"):
+        Schedule.from_seed(seed)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_names_its_kind(kind):
+    assert str(next(fault for fault in DRAWN if fault.kind == kind)).startswith(kind)

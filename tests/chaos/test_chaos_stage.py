@@ -1,0 +1,94 @@
+"""What the driver makes of what a process says, and of its end."""
+
+import asyncio
+
+import pytest
+
+from sio_demo.chaos.stage import ClientActor, ServerActor
+
+
+class FakeNursery:
+    """Gives a process that answers as it is told to."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+        self.orders = []
+        self.killed = 0
+        self.hear = None
+
+    async def start(self, program, order, hear):
+        self.orders.append(order)
+        self.hear = hear
+        for answer in self.answers.get("start", []):
+            hear(answer)
+        return self
+
+    def tell(self, what, *_):
+        for answer in self.answers.get(what, []):
+            self.hear(answer)
+
+    async def kill(self):
+        self.killed += 1
+
+
+@pytest.fixture
+def failures():
+    return []
+
+
+async def server(failures, **answers):
+    nursery = FakeNursery(start=[["url", "http://127.0.0.1:1"]], **answers)
+    actor = ServerActor(nursery, failures.append)
+    async with asyncio.timeout(1):
+        assert await actor.start() == "http://127.0.0.1:1"
+    return actor, nursery
+
+
+@pytest.mark.parametrize("answers", [[["armed"], ["gone"]], [["gone"]]])
+async def test_a_process_that_dies_before_it_says_that_it_is_armed_holds_up_nobody(
+    failures, answers
+):
+    actor, nursery = await server(failures, arm=answers)
+    async with asyncio.timeout(1):
+        await actor.arm("after commit")
+        await actor.dead()
+    assert nursery.killed == 1
+    assert failures == []
+
+
+async def test_a_process_may_end_when_it_is_asked_to(failures):
+    actor, nursery = await server(failures, stop=[["gone"]])
+    async with asyncio.timeout(1):
+        await actor.stop()
+    assert nursery.killed == 1
+    assert failures == []
+
+
+async def test_a_process_that_ends_of_itself_is_a_failure(failures):
+    _, nursery = await server(failures)
+    nursery.hear(["gone"])
+    assert failures == ["the server has ended, and nobody had asked it to"]
+
+
+async def test_a_client_goes_on_where_its_last_process_was(failures):
+    nursery = FakeNursery()
+    actor = ClientActor(nursery, failures.append, client=1, allowance=7)
+    await actor.start(url="http://127.0.0.1:1")
+    for message in (["sent", 1], ["sent", 2], ["accepted", 1], ["answered", 1, "yes"]):
+        nursery.hear(message)
+    actor.allow(9)
+    await actor.kill()
+    await actor.start()
+    first, second = nursery.orders
+    assert first == {
+        "client": 1,
+        "allowance": 7,
+        "url": "http://127.0.0.1:1",
+        "first": 1,
+        "accepted": 0,
+    }
+    assert second == first | {"allowance": 9, "first": 1001, "accepted": 1}
+    assert actor.record.sent == [1, 2]
+    assert actor.record.accepted == [1]
+    assert actor.record.answers == {1: "yes"}
+    assert str(actor) == "client 1 has 1 accepted, 1 answered"
