@@ -1,11 +1,11 @@
-"""The command line: ``sio-demo demo``."""
+"""The command line: ``sio-demo demo | atlas | check | chaos``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from .commands import demo
+from .commands import atlas, chaos, check, demo
 from .errors import SioDemoError
 
 FAILED = 1  # exit code; argparse exits with 2 when the command was called wrongly
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="sio-demo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (demo,):
+    for module in (demo, atlas, check, chaos):
         module.add(commands)
     options = parser.parse_args(arguments)
     try:

@@ -73,8 +73,9 @@ def _group(
         for x, count in enumerate(counts):
             cell, number = _colours(count)
             axes.add_patch(Rectangle((x, y), 1, 1, facecolor=cell, edgecolor=style.PALE))
-            words = {"ha": "center", "va": "center", "fontsize": 10, "color": number}
-            axes.text(x + 0.5, y + 0.5, str(count), **words)
+            axes.text(
+                x + 0.5, y + 0.5, str(count), ha="center", va="center", fontsize=10, color=number
+            )
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from html import unescape
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -34,6 +35,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 TAGS = {"exercise", "check"}
+SOLUTION = re.compile(
+    r"<details><summary><b>Solution</b></summary>\n.*?^```python\n(.*?)^```\n.*?^</details>",
+    re.DOTALL | re.MULTILINE,
+)
 VARIES = {
     "an absolute path": r"(?<![\w/:.<])/[\w.-]+/[\w.-]+|\b[A-Z]:\\\w",
     "a home directory": r"(?<!\w)~[/\w]|\bsite-packages\b",
@@ -72,14 +77,35 @@ def printed(cell: NotebookNode) -> str:
     return "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
 
 
-def solution(notebook: NotebookNode) -> str | None:
-    """Give the code that the reader finds behind "Solution"."""
-    found = re.search(
-        r"<details><summary><b>Solution</b></summary>\n.*?^```python\n(.*?)^```\n.*?^</details>",
-        "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"),
-        re.DOTALL | re.MULTILINE,
-    )
-    return found and found[1].rstrip("\n")
+class Exercise(NamedTuple):
+    """A cell that the reader edits, the text above it, the cells that check it, the text below."""
+
+    cell: NotebookNode
+    above: NotebookNode
+    checks: list[NotebookNode]
+    below: NotebookNode
+
+    @property
+    def heading(self) -> str:
+        """The heading nearest to it."""
+        return "".join(re.findall(r"^##+ .*$", self.above.source, re.MULTILINE)[-1:])
+
+    @property
+    def solution(self) -> str | None:
+        """The code that the reader finds behind "Solution"."""
+        found = SOLUTION.search(self.below.source)
+        return found and found[1].rstrip("\n")
+
+
+def exercises(notebook: NotebookNode) -> list[Exercise]:
+    """Give the exercises, in order."""
+    cells, found = notebook.cells, []
+    for at, cell in enumerate(cells):
+        if "exercise" in cell.metadata.get("tags", []):
+            following = cells[at + 1 :]
+            checks = list(takewhile(lambda c: "check" in c.metadata.get("tags", []), following))
+            found.append(Exercise(cell, cells[at - 1], checks, following[len(checks)]))
+    return found
 
 
 def begins_with_goals(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -115,26 +141,37 @@ def cleans_up_before_and_after(notebook: NotebookNode, path: Path) -> Iterator[s
 
 
 def has_an_exercise(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """An exercise below "Try it", its check, which is not content yet, and a solution."""
-    cells = notebook.cells
-    exercises = tagged(notebook, "exercise")
-    if len(exercises) != 1:
-        yield f"{len(exercises)} cells are tagged `exercise`, not 1"
+    """An exercise below "Try it", or several with headings; each with check and solution."""
+    found = exercises(notebook)
+    if not found:
+        yield "no cell is tagged `exercise`"
         return
-    at = cells.index(exercises[0])
-    if not re.search(r"^## Try it$(?!.*^## )", cells[at - 1].source, re.DOTALL | re.MULTILINE):
+    if "\n## Try it\n" not in f"\n{found[0].above.source}\n":
         yield "the exercise does not follow `## Try it`"
-    checks = list(takewhile(lambda cell: "check" in cell.metadata.get("tags", []), cells[at + 1 :]))
-    if not checks or checks != tagged(notebook, "check"):
+    if len(found) == 1 and found[0].heading != "## Try it":
+        yield f"between `## Try it` and the exercise stands {found[0].heading}"
+    for number, exercise in enumerate(found, 1):
+        if len(found) > 1 and not exercise.heading.startswith(f"### {number}. "):
+            yield f"exercise {number} follows the heading {exercise.heading!r}"
+    if [check for exercise in found for check in exercise.checks] != tagged(notebook, "check"):
         yield "the cells tagged `check` do not follow the exercise"
         return
-    if "Solved." not in checks[-1].source:
+    for exercise in found:
+        yield from _is_checked(exercise)
+
+
+def _is_checked(exercise: Exercise) -> Iterator[str]:
+    if not exercise.checks:
+        yield "the cells tagged `check` do not follow the exercise"
+        return
+    last = exercise.checks[-1]
+    if "Solved." not in last.source and "await exercises.check(" not in last.source:
         yield "the check never says 'Solved.'"
-    if "Not yet" not in printed(checks[-1]) or "Solved." in printed(checks[-1]):
-        yield f"the check has printed {printed(checks[-1])!r} to the exercise as it stands"
-    if not cells[at + 1 + len(checks)].source.startswith("<details>"):
+    if "Not yet" not in printed(last) or "Solved." in printed(last):
+        yield f"the check has printed {printed(last)!r} to the exercise as it stands"
+    if not exercise.below.source.startswith("<details>"):
         yield "the solution does not follow the check"
-    if solution(notebook) is None:
+    if exercise.solution is None:
         yield "there is no collapsed solution with a block of Python"
 
 

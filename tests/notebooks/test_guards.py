@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import guards
@@ -92,6 +93,19 @@ def exercise_at_the_top(notebook: NotebookNode) -> None:
     notebook.cells[2:2] = [notebook.cells.pop(at), notebook.cells.pop(at)]
 
 
+def second_exercise(heading: str, checks: int = 1) -> Damage:
+    """Add a copy of the exercise, with its solution and as many of its checks, below a heading."""
+
+    def damage(notebook: NotebookNode) -> None:
+        [first] = guards.exercises(notebook)
+        above = NotebookNode(cell_type="markdown", source=heading, metadata={})
+        copy = [above, first.cell, *first.checks[:checks], first.below]
+        at = notebook.cells.index(first.below) + 1
+        notebook.cells[at:at] = deepcopy(copy)
+
+    return damage
+
+
 def set_output_of(tag: str, text: str) -> Damage:
     """Let the cell with a tag print something else."""
 
@@ -123,7 +137,27 @@ BROKEN: list[tuple[Rule, Damage, str]] = [
     (
         guards.has_an_exercise,
         lambda n: guards.tagged(n, "exercise")[0].metadata.clear(),
-        "0 cells are tagged",
+        "no cell is tagged",
+    ),
+    (
+        guards.has_an_exercise,
+        say("## Try it", "## Try it\n\n### 2. Or not"),
+        "stands ### 2. Or not",
+    ),
+    (
+        guards.has_an_exercise,
+        second_exercise("### 2. Again"),
+        "exercise 1 follows the heading '## Tr",
+    ),
+    (
+        guards.has_an_exercise,
+        second_exercise("### 3. Again"),
+        "exercise 2 follows the heading '### 3",
+    ),
+    (
+        guards.has_an_exercise,
+        second_exercise("### 2. Again", checks=0),
+        "do not follow the exercise",
     ),
     (guards.has_an_exercise, exercise_at_the_top, "does not follow `## Try it`"),
     (guards.has_an_exercise, swap_check_and_exercise, "do not follow the exercise"),

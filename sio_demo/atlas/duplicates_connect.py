@@ -1,0 +1,205 @@
+"""Duplicates because something is done again at each connection."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import socketio
+
+from ..counters import Counters
+from ..lab.experiment import reconnect
+from ..lab.link import Link
+from ..lab.packet import TO_SERVER
+from .cause import Cause
+from .kit import MESSAGE, background, bench, carried, handlers, python_client, tab, until
+
+CUTS = 3  # so that something for each connection makes four
+
+
+class Log:
+    """What a server has written down, and how often a handler ran to do so."""
+
+    def __init__(self, sio: socketio.AsyncServer, event: str) -> None:
+        self.calls = 0
+        self.rows: list[str] = []
+        sio.on(event, self.handle)
+        sio.on("flush", lambda _sid: None)
+
+    async def handle(self, _sid: str, text: str) -> None:
+        """Handle a message."""
+        self.calls += 1
+        self.rows.append(text)
+
+
+# --- D8 --------------------------------------------------------------------------------
+
+
+async def _ticker_in_connect(fixed: bool) -> Counters:
+    """Start a task in `connect` that reports every minute, and let one minute pass."""
+    minute, tickers = asyncio.Event(), list[asyncio.Task[None]]()
+    async with bench() as b, AsyncExitStack() as tasks, python_client() as client:
+        log = Log(b.sio, "reading")
+
+        async def ticker() -> None:
+            await minute.wait()
+            await client.emit("reading", MESSAGE)
+
+        @client.event  # type: ignore[untyped-decorator]
+        async def connect() -> None:
+            tickers.append(await tasks.enter_async_context(background(ticker())))
+
+        @client.event  # type: ignore[untyped-decorator]
+        def disconnect(_reason: str) -> None:
+            if fixed:
+                tickers.pop().cancel()
+
+        await b.connect(client)
+        for _ in range(CUTS):
+            await b.drop()
+        await b.settled()
+        minute.set()
+        await asyncio.gather(*tickers)
+        await client.call("flush")
+        packets = b.carried("reading", TO_SERVER)
+        return Counters(
+            handlers([b.sio], "reading"), len(b.server.sids()), packets, log.calls, len(log.rows)
+        )
+
+
+# --- D9 --------------------------------------------------------------------------------
+
+_SHOP = """
+const orders = new (require("node:events").EventEmitter)();
+const server = await serve();
+const announce = (order) => server.emit("news", order);
+%s
+server.on("connection", (socket) => {
+  %s
+});
+return {
+  url: () => server.url,
+  sids: () => server.sockets.sockets.size,
+  isAlone: () => server.sockets.sockets.size === 1,
+  order: async () => {
+    orders.emit("new", MESSAGE);
+    await server.timeout(30000).emitWithAck("sync");
+  },
+};
+"""
+_CUSTOMER = """
+let calls = 0;
+const screen = [];
+const socket = io(url, fast);
+socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("sync", (ack) => ack());
+await connected(socket);
+return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+"""
+
+
+async def _shared_emitter(fixed: bool) -> Counters:
+    listen = "orders.on('new', announce);"
+    code = _SHOP % ((listen, "") if fixed else ("", listen))
+    async with (
+        tab(None, code) as server,
+        await Link.to(await server("url()")) as link,
+        tab(link.url, _CUSTOMER) as page,
+    ):
+        for _ in range(CUTS):
+            await reconnect(link)
+        await until(lambda: server("isAlone()"))
+        sids = await server("sids()")
+        await server("order()")
+        listeners, calls, effects = await page("counts()")
+        return Counters(listeners, sids, carried(link, "news"), calls, effects)
+
+
+# --- D11 -------------------------------------------------------------------------------
+
+
+async def _announced_again(fixed: bool) -> Counters:
+    """Join a chat in `connect`, as one must; the server announces who joins."""
+    async with bench() as b, python_client() as client:
+        log, known = Log(b.sio, ""), set[str]()
+
+        @b.sio.event  # type: ignore[untyped-decorator]
+        async def join(sid: str, name: str, session: str) -> None:
+            log.calls += 1
+            await b.sio.enter_room(sid, "chat")
+            if not (fixed and session in known):
+                log.rows.append(f"{name} joined")
+            known.add(session)
+
+        @client.event  # type: ignore[untyped-decorator]
+        async def connect() -> None:
+            await client.emit("join", (MESSAGE, "the session of this tab"))
+
+        await b.connect(client)
+        for _ in range(CUTS):
+            await b.settled()
+            await b.drop()
+        await b.settled()
+        await client.call("flush")
+        packets = b.carried("join", TO_SERVER)
+        return Counters(
+            handlers([b.sio], "join"), len(b.server.sids()), packets, log.calls, len(log.rows)
+        )
+
+
+CAUSES = [
+    Cause(
+        letter="D8",
+        title="Timer or task started in connect and never stopped",
+        family="duplicate",
+        hits=("socket.io-client", "socket.io", "python-socketio client", "python-socketio server"),
+        symptom="After n reconnects each tick sends n + 1 packets. The load grows with the "
+        "number of drops, and a restart cures it.",
+        mechanism="`connect` runs at each connection and starts one more timer; the earlier ones "
+        "go on, and they use whatever connection is there.",
+        fix="Start it once, outside `connect`; or cancel it in `disconnect`.",
+        evidence=(
+            "miguelgrinberg/Flask-SocketIO#493",
+            "miguelgrinberg/python-socketio#1545",
+            "socketio/socket.io#2406",
+        ),
+        reproduce=_ticker_in_connect,
+    ),
+    Cause(
+        letter="D9",
+        title="Server listens to a shared emitter inside connection",
+        family="duplicate",
+        hits=("socket.io", "python-socketio server"),
+        symptom="One event in the application is emitted once for each connection that there "
+        "has been since the server started, to each client.",
+        mechanism="`connection` runs once per connection. The listener it adds to an emitter of "
+        "the whole process (a bus, a database hook, a Redis subscription) stays behind.",
+        fix="Register it once, when the server starts, and emit to a room.",
+        evidence=(
+            "socketio/socket.io#4788",
+            "angular-fullstack/generator-angular-fullstack#490",
+            "angular-fullstack/generator-angular-fullstack#857",
+            "socketio/socket.io#520",
+            "socketio/socket.io#1303",
+        ),
+        reproduce=_shared_emitter,
+    ),
+    Cause(
+        letter="D11",
+        title="What connect does has effects each time",
+        family="duplicate",
+        hits=("socket.io-client", "socket.io", "python-socketio client", "python-socketio server"),
+        symptom="Each reconnect greets the user, announces them to the others, or loads the "
+        "history behind what is there.",
+        mechanism="`connect` does not say whether it is the first. The join must be sent again, "
+        "for the rooms are gone; what it brings about must not.",
+        fix="Name the session in `auth` by an id that stays, and let the server keep what it "
+        "has done for it. The packets stay as many: only the effect is made once.",
+        evidence=(
+            "socketio/socket.io#474",
+            "dyc3/opentogethertube#1546",
+            "https://socket.io/docs/v4/client-socket-instance/#connect",
+        ),
+        reproduce=_announced_again,
+    ),
+]

@@ -1,0 +1,113 @@
+"""Duplicates because the server's connect handler runs again for one connection of the user."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..counters import Counters
+from ..lab.link import Link
+from ..lab.packet import TO_SERVER
+from .cause import Cause
+from .kit import bench, handlers, python_client, until
+
+ATTEMPTS = 3  # of a client that waits a second each time
+
+# --- D25 -------------------------------------------------------------------------------
+
+
+async def _type_error(fixed: bool) -> Counters:
+    """Raise a TypeError in the server's `connect`, for a client that sends no `auth`."""
+    calls, visits, languages = list[str](), list[str](), list[str]()
+
+    async def connect(sid: str, _environ: dict[str, Any], *auth: Any) -> None:
+        calls.append(sid)
+        visits.append("a visit")
+        if auth and not (fixed and auth[0] is None):
+            languages.append(auth[0]["language"])
+
+    async with bench() as b, python_client() as client:
+        b.sio.on("connect", connect)
+        await b.connect(client)
+        return Counters(
+            handlers([b.sio], "connect"),
+            len(b.server.sids()),
+            _sent(b.link, "CONNECT"),
+            len(calls),
+            len(visits),
+        )
+
+
+# --- D26 -------------------------------------------------------------------------------
+
+
+async def _slow_connect(fixed: bool) -> Counters:
+    """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
+    calls, rows, sids = list[str](), list[str](), list[int]()
+    connected = asyncio.Event()
+
+    async with bench() as b, python_client() as client:
+        await b.connect(client)
+        earlier = _sent(b.link, "CONNECT")
+
+        async def check(sid: str, attempt: int) -> None:
+            if fixed:
+                await connected.wait()
+            elif attempt < ATTEMPTS:
+                await until(lambda: _sent(b.link, "close") == attempt)  # it has given up
+            rows.append(sid)
+
+        async def connect(sid: str, _environ: dict[str, Any]) -> None:
+            calls.append(sid)
+            sids.append(len(b.server.sids()))
+            checking = b.sio.start_background_task(check, sid, len(calls))
+            if not fixed:
+                await checking
+
+        b.sio.on("connect", connect)
+        await b.drop()
+        await until(lambda: client.connected)
+        connected.set()
+        await until(lambda: len(rows) == len(calls))
+        packets = _sent(b.link, "CONNECT") - earlier
+        return Counters(handlers([b.sio], "connect"), sids[-1], packets, len(calls), len(rows))
+
+
+def _sent(link: Link, name: str) -> int:
+    return sum(packet.name == name and packet.direction == TO_SERVER for packet in link.packets)
+
+
+CAUSES = [
+    Cause(
+        letter="D25",
+        title="Server's connect handler raises a TypeError and is run again",
+        family="duplicate",
+        hits=("python-socketio server", "Flask-SocketIO"),
+        symptom="One connection runs the handler twice: two rows, one sid, and no error in "
+        "the log if the second run succeeds.",
+        mechanism="For a client without `auth`, python-socketio calls the handler with `auth`, "
+        "takes a TypeError for a missing parameter, and calls it without. The TypeError may as "
+        "well come from the body. `disconnect` has the same with its `reason`.",
+        fix="Let no TypeError leave the handler, and give `auth` no default and no `*args`: then "
+        "the second call cannot run the body.",
+        evidence=(
+            "miguelgrinberg/python-socketio#1490",
+            "https://python-socketio.readthedocs.io/en/stable/server.html#connect-and-disconnect-events",
+        ),
+        reproduce=_type_error,
+    ),
+    Cause(
+        letter="D26",
+        title="Server's connect handler takes longer than a second",
+        family="duplicate",
+        hits=("python-socketio client",),
+        symptom="After one drop the handler runs again and again for a client that is never "
+        "connected while the server is slow, though its first connection was no problem.",
+        mechanism="The client connects again with the default `wait_timeout` of one second, not "
+        "with the one of the first `connect()`. It hangs up while the handler works, and tries "
+        "anew.",
+        fix="Let the handler decide fast, and do what is slow in a task.",
+        evidence=("miguelgrinberg/python-socketio#1056",),
+        reproduce=_slow_connect,
+    ),
+]

@@ -1,0 +1,155 @@
+"""Losses in python-socketio's handlers: the message is handled, and its effect is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..counters import Counters
+from ..lab.packet import TO_SERVER
+from .cause import Cause
+from .kit import MESSAGE, PATIENCE, Screen, bench, handlers, python_client, until
+
+# --- L18 -------------------------------------------------------------------------------
+
+
+async def _overtaken(fixed: bool) -> Counters:
+    prices: list[str] = []  # in the order in which they were set; the last one is shown
+    calls = 0
+    exchange = asyncio.Event()
+    async with (
+        bench(async_handlers=not fixed) as b,
+        python_client() as client,
+        python_client() as other,
+    ):
+
+        async def price(sid: str, text: str) -> None:
+            nonlocal calls
+            calls += text == MESSAGE
+            if text != MESSAGE:
+                await exchange.wait()  # this one takes longer
+            prices.append(text)
+
+        b.sio.on("price", price)
+        b.sio.on("sync", lambda sid: None)
+        await b.connect(client)
+        listeners, sids = handlers([b.sio], "price"), len(b.server.sids())
+        await b.connect(other)
+        await client.emit("price", "an older price")
+        await client.emit("price", MESSAGE)
+        await until(lambda: b.carried("price", TO_SERVER) == 1)
+        await other.call("sync", timeout=PATIENCE)  # by now it is handled, if it need not wait
+        exchange.set()
+        await until(lambda: len(prices) == 2)
+        packets, effects = b.carried("price", TO_SERVER), prices[-1:].count(MESSAGE)
+        return Counters(listeners, sids, packets, calls, effects)
+
+
+# --- L20 -------------------------------------------------------------------------------
+
+
+async def _replaced(fixed: bool) -> Counters:
+    screen = Screen()
+    stored: list[str] = []
+    calls = 0
+    async with bench() as b, python_client() as client:
+
+        def show(text: str) -> None:
+            nonlocal calls
+            calls += 1
+            screen.show(text)
+
+        def store(text: str) -> None:
+            nonlocal calls
+            calls += 1
+            stored.append(text)
+
+        def both(text: str) -> None:
+            nonlocal calls
+            calls += 1
+            screen.show(text)
+            stored.append(text)
+
+        for handler in [both] if fixed else [store, show]:
+            client.on("news", handler)
+        await b.connect(client)
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        listeners, sids = handlers([client], "news"), len(b.server.sids())
+        return Counters(listeners, sids, b.carried("news"), calls, len(stored))
+
+
+# --- L21 -------------------------------------------------------------------------------
+
+
+async def _wrong_user(fixed: bool) -> Counters:
+    user_of: dict[str, str] = {}
+    said: list[tuple[str, str]] = []
+    async with bench() as b, python_client() as ann, python_client() as bob:
+
+        def say_by_sid(sid: str, text: str) -> None:
+            said.append((user_of[sid], text))
+
+        def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            user = user_of[sid] = auth["user"]
+            if not fixed:
+                b.sio.on("say", lambda sid, text: said.append((user, text)))
+
+        if fixed:
+            b.sio.on("say", say_by_sid)
+        b.sio.on("connect", connect)
+        await b.connect(ann, auth={"user": "ann"})
+        await b.connect(bob, auth={"user": "bob"})
+        await ann.call("say", MESSAGE, timeout=PATIENCE)
+        sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
+        listeners, packets = handlers([b.sio], "say"), b.carried("say", TO_SERVER)
+        return Counters(listeners, sids, packets, len(said), said.count(("ann", MESSAGE)))
+
+
+CAUSES = (
+    Cause(
+        letter="L18",
+        title="Handlers overlap, so an older message has the last word",
+        family="loss",
+        hits=("python-socketio", "Flask-SocketIO"),
+        symptom="The messages arrive in order, and yet an old value stays. The effect of the last "
+        "message is lost; so is an offset that is taken from it.",
+        mechanism="Each event is handled in a task or thread of its own. A handler that waits is "
+        "overtaken by the next.",
+        fix="On the server `async_handlers=False`. Else number the messages, and do not go back; "
+        "as an offset keep the highest number without a gap.",
+        evidence=(
+            "miguelgrinberg/python-socketio#382",
+            "miguelgrinberg/python-socketio#284",
+            "miguelgrinberg/Flask-SocketIO#1420",
+        ),
+        reproduce=_overtaken,
+    ),
+    Cause(
+        letter="L20",
+        title="A second handler for the event has replaced the first",
+        family="loss",
+        hits=("python-socketio", "Flask-SocketIO"),
+        symptom="Two parts of a program handle the same event. One of them is never called, and "
+        "nothing says so. Here the row that the first should store is missing.",
+        mechanism="`on()` keeps one handler per event and namespace: the last.",
+        fix="Register one handler that calls both.",
+        evidence=(
+            "miguelgrinberg/python-socketio#906",
+            "miguelgrinberg/python-engineio#77",
+        ),
+        reproduce=_replaced,
+    ),
+    Cause(
+        letter="L21",
+        title="A handler made in the server's connect takes every message for one user's",
+        family="loss",
+        hits=("python-socketio",),
+        symptom="What Ann says is filed under Bob, who connected last.",
+        mechanism="In JavaScript each socket has its own listeners. In Python the handler belongs "
+        "to the server: each connection replaces it, for all, by one that remembers its own user.",
+        fix="Register once, outside, and find the user by the `sid` argument.",
+        evidence=("https://python-socketio.readthedocs.io/en/stable/server.html",),
+        reproduce=_wrong_user,
+    ),
+)

@@ -1,0 +1,199 @@
+"""Losses by features of Socket.IO in JavaScript that promise less than they seem to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..counters import Counters
+from ..lab.link import Link
+from ..lab.packet import TO_CLIENT, TO_SERVER
+from .cause import Cause
+from .kit import MESSAGE, PATIENCE, bench, carried, handlers, tab
+
+# --- L10 -------------------------------------------------------------------------------
+
+_RECOVERING_SERVER = """
+let left, sids;
+const kept = [];
+const server = await serve({ connectionStateRecovery: {} });
+const sockets = server.sockets.sockets;
+const gone = new Promise((done) => { left = done; });
+server.on("connection", (socket) => {
+  socket.on("disconnect", left);
+  socket.on("sync", (ack) => ack());
+  if (%s && !socket.recovered) {
+    sids = sockets.size;
+    for (const text of kept.slice(socket.handshake.auth.seen)) socket.emit("news", text);
+  }
+});
+return {
+  url: () => server.url,
+  news: async () => {
+    await gone;
+    sids = sockets.size;
+    kept.push(MESSAGE);
+    server.emit("news", MESSAGE);
+  },
+  sids: () => sids,
+};
+"""
+_RECOVERED_CLIENT = """
+let calls = 0;
+const screen = [];
+const socket = io(url, { ...fast, auth: (tell) => tell({ seen: screen.length }) });
+socket.on("news", (text) => { calls += 1; screen.push(text); });
+await connected(socket);
+return {
+  counts: async () => {
+    await socket.emitWithAck("sync");
+    return [socket.listeners("news").length, calls, screen.length];
+  },
+};
+"""
+
+
+async def _not_recovered(fixed: bool) -> Counters:
+    code = _RECOVERING_SERVER % json.dumps(fixed)
+    async with (
+        tab(None, code) as server,
+        await Link.to(await server("url()")) as link,
+        tab(link.url, _RECOVERED_CLIENT) as client,
+    ):
+        back = link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        async with link.refuse():
+            await link.cut()
+            await server("news()")
+        await back
+        listeners, calls, effects = await client("counts()")
+        return Counters(listeners, await server("sids()"), carried(link, "news"), calls, effects)
+
+
+# --- L11 -------------------------------------------------------------------------------
+
+_OFFLINE_CLIENTS = """
+function shop(user) {
+  let counter = 0;
+  const socket = io(url, { ...fast, forceNew: true, autoConnect: false, auth: { user } });
+  const id = () => %s;
+  return (text) => {
+    const acked = new Promise((done) => socket.emit("order", id(), text, done));
+    socket.connect();
+    return acked;
+  };
+}
+await shop("ann")("another message");
+await shop("bob")(MESSAGE);
+return {};
+"""
+
+
+async def _colliding_ids(fixed: bool) -> Counters:
+    user_of: dict[str, str] = {}
+    table: dict[str, str] = {}  # its key is unique
+    calls = 0
+    async with bench() as b:
+
+        def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            user_of[sid] = auth["user"]
+
+        def order(sid: str, number: str, text: str) -> None:
+            nonlocal calls
+            calls += text == MESSAGE
+            table.setdefault(number, text)
+
+        b.sio.on("connect", connect)
+        b.sio.on("order", order)
+        number = "crypto.randomUUID()" if fixed else "`${socket.id}-${counter++}`"
+        async with tab(b.link.url, _OFFLINE_CLIENTS % number):
+            sids = sum(user_of[sid] == "bob" for sid in b.server.sids())
+            packets = b.carried("order", TO_SERVER)
+            effects = list(table.values()).count(MESSAGE)
+            return Counters(handlers([b.sio], "order"), sids, packets, calls, effects)
+
+
+# --- L12 -------------------------------------------------------------------------------
+
+_VOLATILE = """
+const socket = io(url, fast);
+await connected(socket);
+return {
+  send: async () => {
+    socket.%(volatile)semit("position", "another message");
+    socket.%(volatile)semit("position", MESSAGE);
+    await socket.emitWithAck("sync");
+  },
+};
+"""
+
+
+async def _volatile(fixed: bool) -> Counters:
+    positions: list[str] = []
+    async with bench() as b:
+        b.sio.on("position", lambda sid, text: positions.append(text))
+        b.sio.on("sync", lambda sid: None)
+        code = _VOLATILE % {"volatile": "" if fixed else "volatile."}
+        async with tab(b.link.url, code) as page:
+            await page("send()")
+            listeners, sids = handlers([b.sio], "position"), len(b.server.sids())
+            packets, calls = b.carried("position", TO_SERVER), positions.count(MESSAGE)
+            return Counters(listeners, sids, packets, calls, calls)
+
+
+CAUSES = (
+    Cause(
+        letter="L10",
+        title="Connection state recovery does not recover",
+        family="loss",
+        hits=("socket.io",),
+        symptom="Recovery is switched on, and yet what was emitted during a drop is lost, for "
+        "clients that had received nothing before.",
+        mechanism="A client recovers from the offset of the last event that it has got. Without "
+        "one it gets a new session. The same holds after a half-open drop, and for too old an "
+        "offset: recovery may fail at any time.",
+        fix="Always write the branch for `socket.recovered === false`: send what was missed from a "
+        "store of your own.",
+        evidence=(
+            "https://socket.io/docs/v4/connection-state-recovery",
+            "socketio/socket.io#4888",
+            "socketio/socket.io#5538",
+            "socketio/socket.io#4880",
+            "socketio/socket.io-website#464",
+        ),
+        reproduce=_not_recovered,
+    ),
+    Cause(
+        letter="L11",
+        title="Message ids made of socket.id collide while offline",
+        family="loss",
+        hits=("socket.io-client",),
+        symptom="The server keeps each id once, as a tutorial says. Of two messages that were "
+        "written offline one is missing, though both were acknowledged.",
+        mechanism="`socket.id` is undefined while there is no connection, so the first message of "
+        "every offline client has the id `undefined-0`. The second of these looks like a retry.",
+        fix="Give each message an id of its own when it is made: `crypto.randomUUID()`.",
+        evidence=(
+            "https://socket.io/docs/v4/tutorial/step-8",
+            "https://socket.io/docs/v4/client-socket-instance/#socketid",
+        ),
+        reproduce=_colliding_ids,
+    ),
+    Cause(
+        letter="L12",
+        title="The event is volatile",
+        family="loss",
+        hits=("socket.io-client", "socket.io"),
+        symptom="Some events never arrive, without an error, offline or when several are emitted "
+        "at once.",
+        mechanism="A volatile event is dropped when the transport cannot take it at this moment: "
+        "without a connection, and also while it is busy with the event before.",
+        fix="Use volatile only for what the next event replaces, such as positions in a game.",
+        evidence=(
+            "https://socket.io/docs/v4/emitting-events/#volatile-events",
+            "socketio/socket.io#3350",
+            "socketio/socket.io-client#1450",
+            "miguelgrinberg/python-socketio#115",
+        ),
+        reproduce=_volatile,
+    ),
+)

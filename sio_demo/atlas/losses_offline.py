@@ -1,0 +1,211 @@
+"""Losses because a message was on its way while the connection was not there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from socketio.exceptions import BadNamespaceError
+from socketio.exceptions import TimeoutError as NoAcknowledgementError
+
+from ..counters import Counters
+from ..lab.packet import TO_SERVER
+from .cause import Cause
+from .kit import MESSAGE, PATIENCE, PatientClient, Screen, bench, handlers, python_client, until
+
+SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
+
+# --- L1 --------------------------------------------------------------------------------
+
+
+async def _no_buffer(fixed: bool) -> Counters:
+    kept: list[str] = []
+    screen = Screen()
+    async with bench() as b, python_client(PatientClient) as client:
+        client.on("news", screen.show)
+        await b.connect(client)
+        async with b.link.refuse():
+            await b.link.cut()
+            await until(lambda: not (client.connected or b.server.sids()))
+            sids = len(b.server.sids())
+            await b.sio.emit("news", MESSAGE)
+            kept.append(MESSAGE)
+        await until(lambda: client.connected)
+
+        async def missed(sid: str, offset: int) -> None:
+            for text in kept[offset:]:
+                await b.sio.emit("news", text, to=sid)
+
+        if fixed:
+            b.sio.on("missed", missed)
+            sids = len(b.server.sids())
+            await client.call("missed", len(screen.lines), timeout=PATIENCE)
+        await b.settled()
+        listeners = handlers([client], "news")
+        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+
+
+# --- L2 --------------------------------------------------------------------------------
+
+
+async def _unnoticed_outage(fixed: bool) -> Counters:
+    booked: list[str] = []
+    async with bench() as b, python_client(PatientClient) as client:
+        b.sio.on("order", lambda sid, text: booked.append(text))
+        b.sio.on("sync", lambda sid: None)
+        await b.connect(client)
+        sids = len(b.server.sids())
+        async with b.link.black_hole(TO_SERVER):
+            if fixed:
+                with suppress(NoAcknowledgementError):
+                    await client.call("order", MESSAGE, timeout=SILENCE)
+            else:
+                await client.emit("order", MESSAGE)  # raises nothing
+            await until(lambda: b.carried("order", TO_SERVER) == 1)
+            await b.link.cut()
+            await until(lambda: not (client.connected or b.server.sids()))
+        await until(lambda: client.connected)
+        if fixed:
+            sids = len(b.server.sids())
+            await client.call("order", MESSAGE, timeout=PATIENCE)
+        await client.call("sync", timeout=PATIENCE)
+        listeners, packets = handlers([b.sio], "order"), b.carried("order", TO_SERVER)
+        return Counters(listeners, sids, packets, len(booked), len(booked))
+
+
+# --- L3 --------------------------------------------------------------------------------
+
+
+async def _known_offline(fixed: bool) -> Counters:
+    booked: list[str] = []
+    outbox: list[str] = []
+    async with bench() as b, python_client(PatientClient) as client:
+        b.sio.on("order", lambda sid, text: booked.append(text))
+        b.sio.on("sync", lambda sid: None)
+        await b.connect(client)
+        async with b.link.refuse():
+            await b.link.cut()
+            await until(lambda: not (client.connected or b.server.sids()))
+            sids = len(b.server.sids())
+            try:
+                await client.emit("order", MESSAGE)
+            except BadNamespaceError:
+                outbox.append(MESSAGE)
+        await until(lambda: client.connected)
+        if fixed:
+            sids = len(b.server.sids())
+            await client.call("order", outbox.pop(), timeout=PATIENCE)
+        await client.call("sync", timeout=PATIENCE)
+        listeners, packets = handlers([b.sio], "order"), b.carried("order", TO_SERVER)
+        return Counters(listeners, sids, packets, len(booked), len(booked))
+
+
+# --- L4 --------------------------------------------------------------------------------
+
+
+async def _answer_lost(fixed: bool) -> Counters:
+    """Count the answer to a payment: :data:`MESSAGE` on its way back."""
+    receipts: dict[str, str] = {}
+    screen = Screen()
+    bank = asyncio.Event()
+
+    async def pay(_sid: str, number: str) -> str:
+        if number not in receipts:
+            await bank.wait()
+            receipts[number] = MESSAGE
+        return receipts[number]
+
+    async with bench() as b, python_client(PatientClient) as client:
+        b.sio.on("pay", pay)
+        b.sio.on("sync", lambda sid: None)
+        await b.connect(client)
+        asked = b.link.expect("pay", TO_SERVER, timeout=PATIENCE)
+        await client.emit("pay", "payment 1", callback=screen.show)
+        await asked
+        await client.call("sync", timeout=PATIENCE)  # the handler runs
+        await b.drop()
+        await until(lambda: client.connected)
+        bank.set()
+        await until(lambda: bool(receipts))
+        if fixed:
+            await client.emit("pay", "payment 1", callback=screen.show)
+        waiting = client.callbacks.get("/", {}).values()
+        listeners = sum(callback == screen.show for callback in waiting)
+        await client.call("sync", timeout=PATIENCE)
+        packets = sum(p.name == "ACK" and p.data == [MESSAGE] for p in b.link.packets)
+        return Counters(listeners, len(b.server.sids()), packets, screen.calls, len(screen.lines))
+
+
+CAUSES = (
+    Cause(
+        letter="L1",
+        title="The server keeps nothing for a client that is away",
+        family="loss",
+        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        symptom="What the server emits during a client's outage is never seen by that client. "
+        "Nobody gets an error.",
+        mechanism="An emit goes to the sessions that are there at this moment. An event for nobody "
+        "is not stored: delivery is at most once.",
+        fix="Store what must arrive. Let the client tell how far it has come when it is back, and "
+        "send it the rest.",
+        evidence=(
+            "https://socket.io/docs/v4/delivery-guarantees/",
+            "socketio/socket.io#3202",
+            "socketio/socket.io-client#1358",
+        ),
+        reproduce=_no_buffer,
+    ),
+    Cause(
+        letter="L2",
+        title="Emitted in an outage that nobody has noticed yet",
+        family="loss",
+        hits=("socket.io-client", "python-socketio"),
+        symptom="The client emits, there is no error, and the server never hears of it. It happens "
+        "in the seconds before a drop is noticed.",
+        mechanism="The packet is handed to a connection that is dead already. When the drop is "
+        "noticed, nobody remembers what was on its way.",
+        fix="Ask for an acknowledgement, with a timeout, and send again what was not acknowledged. "
+        "The first one may have arrived: give it an id (see D15).",
+        evidence=(
+            "https://socket.io/docs/v4/delivery-guarantees/",
+            "socketio/socket.io-client#1433",
+        ),
+        reproduce=_unnoticed_outage,
+    ),
+    Cause(
+        letter="L3",
+        title="Emitted while the client knows that it is offline",
+        family="loss",
+        hits=("python-socketio",),
+        symptom="`emit()` raises BadNamespaceError during a reconnect. The program logs it, or "
+        "dies of it, and the message is gone.",
+        mechanism="python-socketio's client has no buffer: without a session it refuses to emit. "
+        "socket.io-client would keep the event and send it later.",
+        fix="Catch the error, keep the message in an outbox of your own, and send it in `connect`. "
+        "`SimpleClient.emit()` waits for the connection instead.",
+        evidence=(
+            "miguelgrinberg/python-socketio#674",
+            "miguelgrinberg/python-socketio#1113",
+            "socketio/socket.io#4579",
+        ),
+        reproduce=_known_offline,
+    ),
+    Cause(
+        letter="L4",
+        title="The answer does not survive a reconnect",
+        family="loss",
+        hits=("python-socketio", "socket.io-client"),
+        symptom="A call times out, or its callback never runs, though the server has done the "
+        "work. The message that is counted here is the answer.",
+        mechanism="An acknowledgement belongs to the session that asked. At a drop the client "
+        "forgets its callbacks, and the server answers a session that is gone.",
+        fix="Give each request an id and a short timeout, and ask again after a reconnect. The "
+        "server replies to a known id with the answer that it has stored.",
+        evidence=(
+            "miguelgrinberg/python-socketio#612",
+            "socketio/socket.io#3152",
+            "socketio/socket.io#1918",
+        ),
+        reproduce=_answer_lost,
+    ),
+)

@@ -1,0 +1,225 @@
+"""Losses because the server looks for a user's session where it is not, or lets it in no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..counters import Counters
+from ..lab.experiment import settled
+from ..lab.link import Link
+from ..lab.packet import TO_CLIENT
+from .cause import Cause
+from .kit import (
+    MESSAGE,
+    PATIENCE,
+    PatientClient,
+    Screen,
+    bench,
+    carried,
+    connects,
+    handlers,
+    python_client,
+    tab,
+    until,
+)
+
+# --- L5 --------------------------------------------------------------------------------
+
+
+async def _rooms(fixed: bool) -> Counters:
+    screen = Screen()
+    async with bench() as b, python_client(PatientClient) as client:
+
+        async def join(sid: str, room: str) -> None:
+            await b.sio.enter_room(sid, room)
+
+        async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            await b.sio.enter_room(sid, auth["room"])
+
+        b.sio.on("join", join)
+        if fixed:
+            b.sio.on("connect", connect)
+        client.on("order", screen.show)
+        await b.connect(client, auth={"room": "kitchen"})
+        await client.call("join", "kitchen", timeout=PATIENCE)
+        await b.drop()
+        await b.sio.emit("order", MESSAGE, room="kitchen")
+        await b.settled()
+        listeners, sids = handlers([client], "order"), len(b.server.sids())
+        return Counters(listeners, sids, b.carried("order"), screen.calls, len(screen.lines))
+
+
+# --- L6 --------------------------------------------------------------------------------
+
+
+async def _late_disconnect(fixed: bool) -> Counters:
+    sid_of: dict[str, str] = {}
+    gone: list[str] = []
+    screen = Screen()
+    async with (
+        bench() as b,
+        python_client(PatientClient) as client,
+        await Link.to(b.server) as mobile,
+    ):
+
+        async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            await b.sio.save_session(sid, auth)
+            sid_of[auth["user"]] = sid
+
+        async def disconnect(sid: str, reason: str) -> None:
+            user = (await b.sio.get_session(sid))["user"]
+            if not fixed or sid_of.get(user) == sid:
+                sid_of.pop(user, None)
+            gone.append(sid)
+
+        b.sio.on("connect", connect)
+        b.sio.on("disconnect", disconnect)
+        client.on("news", screen.show)
+        wifi = network = b.link
+        await client.connect(
+            lambda: network.url,
+            transports=["websocket"],
+            wait_timeout=PATIENCE,
+            auth={"user": "ann"},
+        )
+        network = mobile
+        back = mobile.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        await wifi.cut("half-open")  # the phone knows, the server does not
+        new_sid = (await back).data["sid"]
+        await settled(b.server, new_sid)
+        await wifi.close()  # now the server learns of it, too
+        await until(lambda: bool(gone))
+        await settled(b.server, new_sid)
+        if "ann" in sid_of:
+            await b.sio.emit("news", MESSAGE, to=sid_of["ann"])
+        await b.settled()
+        packets = carried(wifi, "news") + carried(mobile, "news")
+        listeners, sids = handlers([client], "news"), len(b.server.sids())
+        return Counters(listeners, sids, packets, screen.calls, len(screen.lines))
+
+
+# --- L15 -------------------------------------------------------------------------------
+
+
+async def _stale_credentials(fixed: bool) -> Counters:
+    valid = "token 1"
+    screen = Screen()
+    refused: list[Any] = []
+    async with bench() as b, python_client(PatientClient) as client:
+
+        def connect(sid: str, environ: Any, auth: dict[str, str]) -> bool:
+            return auth["token"] == valid
+
+        b.sio.on("connect", connect)
+        client.on("news", screen.show)
+        client.on("connect_error", refused.append)
+        token = {"token": valid}
+        sid = await b.connect(client, auth=(lambda: {"token": valid}) if fixed else token)
+        valid = "token 2"  # the first has expired
+        before = connects(b.link)
+        await b.link.cut()
+        await until(lambda: sid not in b.server.sids())
+        await until(lambda: bool(refused) or connects(b.link) > before)
+        await b.sio.emit("news", MESSAGE)
+        listeners, sids = handlers([client], "news"), len(b.server.sids())
+        await b.settled()
+        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+
+
+# --- L19 -------------------------------------------------------------------------------
+
+_SENT_AWAY = """
+let calls = 0;
+const screen = [];
+const socket = io(url, fast);
+socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("sync", (ack) => ack());
+await connected(socket);
+const gone = new Promise((done) => socket.on("disconnect", done));
+socket.on("disconnect", (reason) => { %s });
+return {
+  leaves: async () => [await gone, socket.active],
+  counts: () => [socket.listeners("news").length, calls, screen.length],
+};
+"""
+
+
+async def _sent_away(fixed: bool) -> Counters:
+    repair = 'if (reason === "io server disconnect") socket.connect();' if fixed else ""
+    async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
+        await b.settled()
+        [sid] = b.server.sids()
+        back = b.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        await b.sio.disconnect(sid)
+        _reason, comes_back = await page("leaves()")
+        if comes_back:
+            await back
+        await b.sio.emit("news", MESSAGE)
+        sids = len(b.server.sids())
+        await b.settled()
+        listeners, calls, effects = await page("counts()")
+        return Counters(listeners, sids, b.carried("news"), calls, effects)
+
+
+CAUSES = (
+    Cause(
+        letter="L5",
+        title="Rooms are not joined again after a reconnect",
+        family="loss",
+        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        symptom="The client is connected and gets what is sent to all, but nothing any more that "
+        "is sent to its room.",
+        mechanism="A room holds sids, and a reconnect brings a new one. An emit to an empty room "
+        "is a success.",
+        fix="Join in the server's `connect` handler, by what the client tells in `auth`.",
+        evidence=(
+            "https://socket.io/docs/v4/rooms/",
+            "socketio/socket.io#3382",
+            "socketio/socket.io#2808",
+        ),
+        reproduce=_rooms,
+    ),
+    Cause(
+        letter="L6",
+        title="The late disconnect of a dead session deletes what the new one wrote",
+        family="loss",
+        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        symptom="After a change of network the user gets messages, and some time later none, "
+        "though the user is connected.",
+        mechanism="The server notes a sid for each user. It learns late that the old connection is "
+        "dead: its `disconnect` comes after the new `connect`, and deletes the user.",
+        fix="In `disconnect`, delete the entry only if it still holds this sid; or send to a room "
+        "named after the user.",
+        evidence=("socketio/socket.io#4273",),
+        reproduce=_late_disconnect,
+    ),
+    Cause(
+        letter="L15",
+        title="Old credentials are sent at a reconnect",
+        family="loss",
+        hits=("socket.io-client", "python-socketio"),
+        symptom="All is well until the token expires. From the next drop on the client is refused "
+        "again and again.",
+        mechanism="`auth` was a fixed object, so each attempt carries the token of the first one.",
+        fix="Pass a function as `auth`: both clients call it for each connection.",
+        evidence=(
+            "https://socket.io/docs/v4/client-options/#auth",
+            "socketio/socket.io#1409",
+            "socketio/socket.io-client#1118",
+            "tinyhumansai/openhuman#2892",
+        ),
+        reproduce=_stale_credentials,
+    ),
+    Cause(
+        letter="L19",
+        title="The server has sent the client away, and it does not come back",
+        family="loss",
+        hits=("socket.io-client", "python-socketio"),
+        symptom="After the server has ended a session the client stays disconnected for ever.",
+        mechanism="Clients come back from what the network did. A disconnect by the server (reason "
+        '"io server disconnect", in Python "server disconnect") they respect.',
+        fix="Call `connect()` yourself, if you are to come back.",
+        evidence=("https://socket.io/docs/v4/client-socket-instance/#disconnect",),
+        reproduce=_sent_away,
+    ),
+)

@@ -1,0 +1,42 @@
+// Scopes of their own for the reproductions that share one Node.js, as tabs of one browser have.
+// Run once in that Node.js, by kit.py; see tab() there.
+
+const tabs = new Map();
+
+async function openTab(number, url, MESSAGE, snippet) {
+  const endings = [];
+  const ending = (end) => endings.unshift(end);
+  const end = async () => {
+    tabs.delete(number);
+    for (const each of endings) await each();
+  };
+
+  const scope = {
+    url,
+    MESSAGE,
+    ending,
+    fast: { transports: ["websocket"], reconnectionDelay: 10, randomizationFactor: 0 },
+    io(...args) {
+      const socket = io(...args);
+      ending(() => socket.disconnect());
+      return socket;
+    },
+    connected: (socket) => new Promise((done) => socket.once("connect", done)),
+    async serve(options) {
+      const http = require("node:http").createServer();
+      const server = new (require("socket.io").Server)(http, { serveClient: false, ...options });
+      await new Promise((done) => http.listen(0, "127.0.0.1", done));
+      server.url = `http://127.0.0.1:${http.address().port}`;
+      ending(() => server.close());
+      ending(() => server.disconnectSockets(true));
+      return server;
+    },
+  };
+
+  try {
+    tabs.set(number, { ...(await snippet(scope)), end });
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}

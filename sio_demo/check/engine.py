@@ -1,0 +1,165 @@
+"""Check one source, or all below some paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from ast_grep_py import SgNode, SgRoot
+
+from ..errors import UsageError
+from .javascript import check_javascript
+from .model import Finding, Report, Skipped
+from .python import check_python
+from .rules import RULES
+from .sources import (
+    LANGUAGES,
+    UnreadableError,
+    find_files,
+    is_minified,
+    language_of,
+    read,
+    scripts_of,
+    without_templates,
+)
+from .words import words
+
+ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
+_IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
+_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event)\b|\bio\s*\(")
+_AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
+_WITH_SCRIPTS = ("vue", "svelte", "html")
+
+
+def check_source(text: str, language: str) -> list[Finding]:
+    """Check a source that is in memory.
+
+    Parameters
+    ----------
+    text : str
+        The source.
+    language : str
+        ``"javascript"``, ``"typescript"``, ``"tsx"``, ``"vue"``, ``"svelte"``, ``"html"``,
+        ``"python"``, or a file name that ends as such files do.
+
+    Returns
+    -------
+    list of Finding
+        In order of lines.
+
+    Raises
+    ------
+    UsageError
+        The language is unknown, or the source does not parse.
+    """
+    known = language if language in LANGUAGES.values() else language_of(PurePath(language))
+    if known is None:
+        choice = ", ".join(sorted(set(LANGUAGES.values())))
+        raise UsageError(f"unknown language {language!r}: say one of {choice}, or a file name")
+    try:
+        return _check(text, known, language)
+    except UnreadableError as error:
+        raise UsageError(f"{language}: {error}") from None
+
+
+def check_paths(paths: Iterable[str | Path]) -> Report:
+    """Check files, and all sources below directories; nothing is executed.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files and directories. Tests, hidden directories, installed packages and build outputs
+        in them are left out.
+
+    Raises
+    ------
+    UsageError
+        A path does not exist.
+    """
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    files = lines = 0
+    for root in map(Path, paths):
+        if not root.exists():
+            raise UsageError(f"there is no {root}: name a file or a directory")
+        for file in find_files(root):
+            name = file.path.as_posix()
+            try:
+                text = read(file.path)
+                files += 1
+                lines += text.count("\n") + 1
+                findings += _check(text, file.language, name)
+            except UnreadableError as error:
+                skipped.append(Skipped(name, str(error)))
+    return Report(tuple(sorted(set(findings))), tuple(sorted(skipped)), files, lines)
+
+
+def _check(text: str, language: str, name: str) -> list[Finding]:
+    if not _is_relevant(text, language):
+        return []
+    if is_minified(text):
+        raise UnreadableError("minified")
+    client_script = False
+    if language in _WITH_SCRIPTS:
+        scripts = scripts_of(text, language)
+        client_script = scripts.client_script
+        root, grammar = _parse_scripts(scripts.text, scripts.language, language)
+    else:
+        root, grammar = _parse(text, language)
+    findings: list[Finding] = []
+
+    def report(node: SgNode, rule: str, message: str) -> None:
+        start = node.range().start
+        where = (name, start.line + 1, start.column + 1, rule)
+        findings.append(Finding(*where, f"{message} [{RULES[rule].atlas}]"))
+
+    if language == "python":
+        check_python(root, text, report)
+    else:
+        root_component = PurePath(name).name in ROOT_COMPONENTS
+        check_javascript(root, text, grammar, report, client_script, root_component)
+    return sorted(f for f in set(findings) if not _silenced(f, text.split("\n")))
+
+
+def _is_relevant(text: str, language: str) -> bool:
+    """Tell whether a source can hold what any rule looks for; else it need not be parsed.
+
+    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it.
+    """
+    if "socketio" in text or "socket.io" in text:
+        return True
+    if language == "python":
+        return "sio" in text and _REGISTERS.search(text) is not None
+    named = "ocket" in text or "OCKET" in text or "io(" in text or "io." in text or "io\n" in text
+    return named and _REGISTERS.search(text) is not None
+
+
+def _parse(text: str, language: str) -> tuple[SgNode, str]:
+    """Parse a source; JavaScript with type annotations is read as TypeScript."""
+    broken = None
+    for grammar in (language, *_AGAIN.get(language, ())):
+        root = SgRoot(text, grammar).root()
+        error = root.find(kind="ERROR")
+        if error is None:
+            return root, grammar
+        broken = broken or error
+    line = broken.range().start.line + 1 if broken else 1
+    raise UnreadableError(f"does not parse, near line {line}")
+
+
+def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]:
+    try:
+        return _parse(text, grammar)
+    except UnreadableError:
+        if language != "html":
+            raise
+        return _parse(without_templates(text), grammar)
+
+
+def _silenced(finding: Finding, lines: list[str]) -> bool:
+    near = lines[max(0, finding.line - 2) : finding.line]
+    silenced = [
+        rule for line in near for match in _IGNORE.findall(line) for rule in match.split(",")
+    ]
+    return finding.rule in map(str.strip, silenced)

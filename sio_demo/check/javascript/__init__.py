@@ -1,0 +1,49 @@
+"""The rules for JavaScript and TypeScript."""
+
+from __future__ import annotations
+
+from ast_grep_py import SgNode
+
+from .connect import clients_in_handlers, listeners_in_connect, timers_in_connect
+from .dedup import check_then_await
+from .ids import ids_from_socket_id
+from .mount import component_listeners
+from .server import shared_emitters
+from .source import Report, Source
+
+__all__ = ["check_javascript"]
+
+
+def check_javascript(
+    root: SgNode,
+    text: str,
+    grammar: str,
+    report: Report,
+    client_script: bool,
+    root_component: bool,
+) -> None:
+    """Run the rules on a parsed source.
+
+    Parameters
+    ----------
+    root : SgNode
+        Its tree.
+    text : str
+        It.
+    grammar : str
+        What it was parsed as: ``"javascript"``, ``"typescript"`` or ``"tsx"``.
+    report : callable
+        Takes the node, the rule and the message of each finding.
+    client_script : bool
+        Whether the page loads socket.io-client in a script of its own.
+    root_component : bool
+        Whether this is the application's outermost component, which is mounted once.
+    """
+    source = Source(root, text, grammar, report, client_script)
+    listeners_in_connect(source)
+    clients_in_handlers(source)
+    timers_in_connect(source)
+    component_listeners(source, root_component)
+    shared_emitters(source)
+    check_then_await(source)
+    ids_from_socket_id(source)

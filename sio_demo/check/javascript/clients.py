@@ -1,0 +1,115 @@
+"""Clients: where they are made, and whether the one in a variable is new."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from ast_grep_py import SgNode
+
+from .facts import CHAINED, Role
+from .naming import is_client_module
+from .roles import Roles
+from .script import Call, Script, span, unwrap
+
+_MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
+
+
+class Clients:
+    """The clients of one source."""
+
+    def __init__(self, script: Script, client_script: bool) -> None:
+        self.script = script
+        self.roles = Roles(script, client_script)
+
+    def root_of(self, target: SgNode) -> SgNode:
+        """Return what a chain such as `socket.on(...).on(...)` starts at."""
+        target = unwrap(target)
+        while target.kind() == "call_expression":
+            call = self.script.call_of(target)
+            if call.name not in CHAINED or call.target is None:
+                break
+            if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
+                break
+            target = unwrap(call.target)
+        return target
+
+    def values_of(self, target: SgNode) -> list[SgNode]:
+        """Return all that is assigned to a name or member."""
+        target = unwrap(target)
+        if target.kind() == "identifier":
+            binding = self.script.resolve(target)
+            return list(binding.values) if binding else []
+        path = self.script.path(target)
+        return list(self.script.members.get(path, ())) if path else []
+
+    def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
+        """Yield the expressions that a client comes from, through aliases."""
+        for value in map(unwrap, self.values_of(target)):
+            if value.kind() in ("identifier", "member_expression") and depth:
+                yield from self.origins(value, depth - 1)
+            else:
+                yield value
+
+    def fresh(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
+        """Tell whether a client is made in the code that uses it, so that it is a new one."""
+        root = self.root_of(target)
+        spans = [span(region) for region in regions]
+        if root.kind() in ("call_expression", "new_expression"):
+            return self.makes_client(self.script.call_of(root)) is not None
+        for origin in self.origins(root):
+            start, end = span(origin)
+            inside = any(first <= start and end <= last for first, last in spans)
+            if inside and self._makes_anew(origin):
+                return True
+        return self._is_parameter_within(root, spans)
+
+    def _makes_anew(self, origin: SgNode) -> bool:
+        """Tell whether an expression makes a client, here or in a function named for it."""
+        if origin.kind() not in ("call_expression", "new_expression"):
+            return False
+        call = self.script.call_of(origin)
+        if call.new or self.makes_client(call) is not None:
+            return True
+        return _MAKER_NAME.match(call.name) is not None
+
+    def _is_parameter_within(self, root: SgNode, spans: list[tuple[int, int]]) -> bool:
+        binding = self.script.resolve(root) if root.kind() == "identifier" else None
+        if binding is None or binding.kind != "parameter" or binding.scope is None:
+            return False
+        if self.script.names_of_functions.get(binding.scope):
+            return False
+        start, end = span(binding.scope)
+        return any(first <= start and end <= last for first, last in spans)
+
+    @cached_property
+    def _makers(self) -> set[str]:
+        """The names under which clients can be made."""
+        imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
+        return imported | {"io", "connect", "default", "lookup", "socketIOClient"}
+
+    def makes_client(self, call: Call) -> Call | None:
+        """Return the call if it makes a client: `io(...)`, `io.connect(...)`."""
+        if call.name not in self._makers and call.callee.kind() != "call_expression":
+            return None
+        role = self.roles.of(call.node)
+        if call.new:
+            return call if role in (Role.CLIENT, Role.MANAGER) else None
+        if role is not Role.CLIENT:
+            return None
+        if call.target is None:
+            return call if self.roles.of(call.callee) is Role.MAKER else None
+        if self.roles.of(call.callee) is Role.MAKER:
+            return call
+        maker = self.roles.of(call.target)
+        if maker is Role.MAKER or self.roles.is_shadowed_maker(call.target):
+            return call if call.name in ("connect", "io", "default", "lookup") else None
+        return None
+
+    def reconnects(self, target: SgNode) -> bool:
+        """Tell whether a client was left its automatic reconnection."""
+        return not any(
+            re.search(r"reconnection['\"]?\s*:\s*false", origin.text())
+            for origin in self.origins(self.root_of(target))
+        )

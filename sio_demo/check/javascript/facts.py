@@ -1,0 +1,107 @@
+"""What a source says without following its values: modules, types, names."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import cached_property
+
+from ..words import words
+from .names import required_module
+from .naming import is_client_module, is_other_library, is_server_module, names_a_client
+from .script import Script
+
+
+class Role(Enum):
+    """What the rules tell apart. MAYBE is what only has the name of a client."""
+
+    CLIENT = "client"
+    MAYBE = "maybe a client"
+    MANAGER = "manager of a client"
+    ENGINE = "engine below a client"
+    MAKER = "makes clients"
+    MANAGER_MAKER = "makes managers"
+    SERVER = "server or namespace"
+    SERVER_MAKER = "makes servers"
+    PEER = "server's end of a connection"
+    OTHER = "something else"
+
+
+CLIENTS = (Role.CLIENT, Role.MAYBE)
+DEPTH = 16  # how far a name is followed through others
+MOST = 6  # how many of the values assigned to a name are looked at
+HOLDERS = words("useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject")
+CHAINED = words(
+    "on once off emit addListener addEventListener prependListener removeListener connect open "
+    "removeAllListeners removeEventListener send compress timeout onAny prependAny"
+)
+REGISTERS = words(
+    "on once addListener addEventListener prependListener onAny prependAny prependOnceListener"
+    " onAnyOutgoing"
+)
+
+
+class Facts:
+    """The modules of a source, and what it means by its types and names."""
+
+    def __init__(self, script: Script, client_script: bool = False) -> None:
+        self.script = script
+        self._client_script = client_script
+
+    @cached_property
+    def modules(self) -> set[str]:
+        """The modules that the source imports or requires."""
+        found = {b.module for b in self.script.bindings.values() if b.module}
+        for name in ("require", "import"):
+            for call in self.script.by_name.get(name, ()):
+                found.add(required_module(call.node))
+        return found - {""}
+
+    @cached_property
+    def client_imported(self) -> bool:
+        """Whether the source plainly uses socket.io-client."""
+        return self._client_script or any(is_client_module(m) for m in self.modules)
+
+    @cached_property
+    def server_imported(self) -> bool:
+        """Whether the source plainly uses the server."""
+        return any(is_server_module(m) for m in self.modules)
+
+    @cached_property
+    def other_imported(self) -> bool:
+        """Whether the source imports a library whose sockets are of another kind."""
+        return any(is_other_library(m) for m in self.modules)
+
+    def by_type(self, written: str) -> Role | None:
+        """Return the role that a type annotation gives."""
+        for name in re.findall(r"[\w$.]+", written):
+            if name.startswith("SocketIOClient.") or name in ("SocketIOClient", "SocketClient"):
+                return Role.CLIENT
+            if name in ("SocketIO.Socket",):
+                return Role.PEER
+            if name in ("SocketIO.Server", "SocketIO.Namespace"):
+                return Role.SERVER
+            binding = self.script.bindings.get((None, name.partition(".")[0]))
+            if binding is None or not binding.module:
+                continue
+            last = name.rpartition(".")[2] if "." in name else binding.imported
+            if is_client_module(binding.module) and last in ("Socket", "default", "*"):
+                return Role.CLIENT
+            if is_client_module(binding.module) and last == "Manager":
+                return Role.MANAGER
+            if is_server_module(binding.module):
+                server = last in ("Server", "Namespace", "default")
+                return Role.SERVER if server else Role.PEER if last == "Socket" else None
+            if is_other_library(binding.module):
+                return Role.OTHER
+        if re.search(r"\b(WebSocket|WebSocketSubject|EventEmitter|Redis)\b", written):
+            return Role.OTHER
+        return None
+
+    def by_name(self, name: str) -> Role | None:
+        """Return MAYBE for a name that a client is likely to have, in a source where it can."""
+        if not names_a_client(name):
+            return None
+        if self.other_imported and not self.client_imported:
+            return None
+        return Role.MAYBE

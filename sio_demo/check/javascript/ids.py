@@ -1,0 +1,84 @@
+"""Message ids made of `socket.id`."""
+
+from __future__ import annotations
+
+import re
+
+from ast_grep_py import SgNode
+
+from .facts import CLIENTS
+from .script import unwrap
+from .source import Source
+
+_ID_NAME = re.compile(
+    r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
+    r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
+    r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
+)
+_RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique")
+
+
+def ids_from_socket_id(source: Source) -> None:
+    """Find ids that join `socket.id` to a counter or a time."""
+    if not re.search(r"\.id\b", source.script.text):
+        return
+    root = source.script.root
+    for node in root.find_all(any=[{"kind": "template_string"}, {"kind": "binary_expression"}]):
+        parent = node.parent()
+        if parent is not None and parent.kind() in ("binary_expression", "template_substitution"):
+            continue
+        parts = _parts(node)
+        if len(parts) < 2 or not any(_is_socket_id(source, part) for part in parts):
+            continue
+        others = [p for p in parts if not _is_socket_id(source, p)]
+        if not others or _RANDOM.search(node.text()) or not _names_an_id(source, node):
+            continue
+        source.report_node(
+            node,
+            "id-from-socket-id",
+            "An id made of `socket.id` is not unique: offline it starts with 'undefined', for all "
+            "clients, and after a reconnection the same message would get another. Mint a UUID "
+            "once for each message.",
+        )
+
+
+def _parts(node: SgNode) -> list[SgNode]:
+    """Return the values that are joined, without the fixed text."""
+    if node.kind() == "template_string":
+        inner = [c for c in node.children() if c.kind() == "template_substitution"]
+        return [unwrap(c.children()[1]) for c in inner if len(c.children()) > 1]
+    operator, left, right = node.field("operator"), node.field("left"), node.field("right")
+    if operator is None or operator.text() != "+" or not left or not right:
+        return []
+    found = []
+    for side in map(unwrap, (left, right)):
+        if side.kind() == "binary_expression":
+            found += _parts(side)
+        elif side.kind() not in ("string", "number"):
+            found.append(side)
+    return found
+
+
+def _is_socket_id(source: Source, node: SgNode) -> bool:
+    if node.kind() != "member_expression":
+        return False
+    inner, member = node.field("object"), node.field("property")
+    if inner is None or member is None or member.text() != "id":
+        return False
+    return source.roles.of(inner) in CLIENTS and not source.roles.facts.server_imported
+
+
+def _names_an_id(source: Source, node: SgNode) -> bool:
+    """Tell whether a value is kept as an id, or sent as an argument by itself."""
+    parent = node.parent()
+    while parent and parent.kind() in ("parenthesized_expression", "as_expression"):
+        parent = parent.parent()
+    if parent is None:
+        return False
+    for name in ("name", "key", "left"):
+        if label := parent.field(name):
+            return bool(_ID_NAME.search(label.text().rpartition(".")[2].strip("\"'")))
+    if parent.kind() == "arguments" and (outer := parent.parent()):
+        call = source.script.call_of(outer)
+        return call.name == "emit" and bool(call.args) and call.args[0] != node
+    return False

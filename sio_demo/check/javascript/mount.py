@@ -1,0 +1,183 @@
+"""Components: what they register when mounted, and what they take back."""
+
+from __future__ import annotations
+
+from ast_grep_py import SgNode
+
+from .cleanup import closed, taken_back
+from .components import is_component
+from .facts import CLIENTS, REGISTERS, Role
+from .flow import CLOSES, REMOVES, Step
+from .mounts import Mount, mounts_of
+from .script import Call, span
+from .source import Source
+
+
+def component_listeners(source: Source, root_component: bool) -> None:
+    """Find listeners and clients that a component leaves behind."""
+    for mount in mounts_of(source, root_component):
+        if not mount.opaque:
+            _left_behind(source, mount)
+    _in_render(source)
+
+
+def _left_behind(source: Source, mount: Mount) -> None:
+    cleanups = (*mount.cleanups, *mount.others)
+    steps = [
+        step
+        for step in source.flow.steps(mount.function)
+        if not any(_within(step, cleanup) for cleanup in cleanups)
+    ]
+    own = _calls_of(source, mount.own)
+    taken = _calls_of(source, mount.cleanups)
+    seldom = [call for call in _calls_of(source, mount.others) if call.name in REMOVES]
+    for step in steps:
+        if source.reported(step.call):
+            continue
+        if made := source.makes_client(step.call):
+            if not closed(source, own, taken) and not _replaces(source, step, steps):
+                _report_client(source, made, mount)
+            continue
+        if not _adds(source, step.call) or _is_safe(source, step, steps):
+            continue
+        if not taken_back(source, step.call, [*taken, *seldom]):
+            _report_listener(source, step.call, mount)
+
+
+def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
+    return [step.call for function in functions for step in source.flow.steps(function, depth=2)]
+
+
+def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
+    """Tell whether a client is made only where there is none, or where the old one is closed."""
+    if source.makes_once(step) or _kept_for_all(source, step.call):
+        return True
+    home = source.script.enclosing(step.call.node)
+    closing = [
+        other.call
+        for other in steps
+        if other.call.name in CLOSES
+        and other.call.target is not None
+        and source.roles.of(other.call.target) in CLIENTS
+    ]
+    if any(source.script.enclosing(call.node) == home for call in closing):
+        return True
+    return bool(step.trail) and _is_brief(source, step.call, closing)
+
+
+def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
+    """Tell whether a client that no one else sees is closed by the function that makes it."""
+    parent = made.node.parent()
+    name = parent.field("name") if parent and parent.kind() == "variable_declarator" else None
+    home = source.script.enclosing(made.node)
+    if name is None or home is None:
+        return False
+    start, end = span(home)
+    return any(
+        call.target is not None and call.target.text() == name.text() and start <= call.start < end
+        for call in closing
+    )
+
+
+def _is_safe(source: Source, step: Step, steps: list[Step]) -> bool:
+    """Tell whether a listener is on a new client, is removed first, or is added only once."""
+    regions = {step.function, *(other.function for other in steps)}
+    if source.fresh(_target(step.call), regions) or source.first_time(step):
+        return True
+    before = [s.call for s in steps if s.call.name in REMOVES and s.call.end <= step.call.end]
+    return source.removed(step.call, before)
+
+
+def _within(step: Step, cleanup: SgNode) -> bool:
+    start, end = span(cleanup)
+    return start <= step.call.start and step.call.end <= end
+
+
+def _target(call: Call) -> SgNode:
+    return call.target if call.target is not None else call.node
+
+
+def _adds(source: Source, call: Call) -> bool:
+    if call.name not in REGISTERS or call.target is None or len(call.args) < 2 or call.new:
+        return False
+    if call.name in ("once", "prependOnceListener", "onAny", "prependAny"):
+        return False
+    if not source.is_function(call.args[1]) or _used(call):
+        return False
+    role = source.roles.of(call.target)
+    return role is not Role.ENGINE and source.is_client(call.target, source.event_of(call))
+
+
+def _used(call: Call) -> bool:
+    """Tell whether what `on` returns is kept: then it may be what removes the listener."""
+    parent = call.node.parent()
+    if parent is None:
+        return False
+    if parent.kind() == "member_expression":
+        return False
+    return parent.kind() not in (
+        "expression_statement",
+        "arrow_function",
+        "binary_expression",
+        "ternary_expression",
+        "unary_expression",
+        "sequence_expression",
+    )
+
+
+def _kept_for_all(source: Source, made: Call) -> bool:
+    """Tell whether a client is made with `??=` or `||`, so only once."""
+    parent = made.node.parent()
+    operator = parent.field("operator") if parent else None
+    return operator is not None and operator.text() in ("??=", "||=", "||", "??")
+
+
+def _report_listener(source: Source, call: Call, mount: Mount) -> None:
+    cleanup = {
+        "effect": "return a function from the effect that calls `off` with the same event and "
+        "function",
+        "svelte": "return a function from `onMount` that calls `off`",
+        "vue": "call `off` in `onUnmounted`",
+        "hook": "call `off` in the hook that runs when the component goes",
+        "render": "move it into an effect that returns its cleanup",
+    }[mount.what]
+    often = "each render" if mount.what == "render" else "each mount (and each run of an effect)"
+    source.report(
+        call,
+        "listener-without-cleanup",
+        f"The listener for {call.args[0].text()} stays when the component goes: {often} adds "
+        f"another, and all of them run for every message. Name its function and {cleanup}.",
+    )
+
+
+def _report_client(source: Source, made: Call, mount: Mount) -> None:
+    when = "render" if mount.what == "render" else "mount (and each run of an effect)"
+    source.report(
+        made,
+        "client-in-handler",
+        f"Each {when} makes another client; the old one stays connected, and its listeners run "
+        "as well. Make it outside the component, or disconnect it in the cleanup.",
+    )
+
+
+def _in_render(source: Source) -> None:
+    """Find what stands in the body of a React component, so that each render does it."""
+    for call in source.script.calls:
+        made = source.makes_client(call) if call.name != "on" else None
+        if made is None and not (call.name in REGISTERS and _adds(source, call)):
+            continue
+        function = source.script.enclosing(call.node)
+        if function is None or not is_component(source, function) or source.reported(call):
+            continue
+        step = Step(call, function, ())
+        if _kept_for_all(source, call):
+            continue
+        if source.makes_once(step) if made is not None else source.first_time(step):
+            continue
+        mount = Mount("render", function, (), ())
+        if made is not None:
+            _report_client(source, made, mount)
+        elif not source.fresh(_target(call), [function]):
+            same = [c for c in source.script.calls_within(function) if c.name in REMOVES]
+            if not source.removed(call, same):
+                _report_listener(source, call, mount)

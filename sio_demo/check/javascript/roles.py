@@ -1,0 +1,299 @@
+"""What an expression is: a client, a server, the server's end of a connection, or none of them."""
+
+from __future__ import annotations
+
+from ast_grep_py import SgNode
+
+from .facts import CHAINED, CLIENTS, DEPTH, HOLDERS, MOST, REGISTERS, Facts, Role
+from .names import Binding, required_module
+from .naming import (
+    is_client_module,
+    is_other_library,
+    is_server_module,
+    names_a_client,
+    names_a_server,
+)
+from .script import FUNCTIONS, Call, Script, unwrap
+from .values import returned_by, values_of_reference, values_of_state
+
+
+class Roles:
+    """The roles of expressions in one source."""
+
+    def __init__(self, script: Script, client_script: bool = False) -> None:
+        self.script = script
+        self.facts = Facts(script, client_script)
+        self._known: dict[SgNode, Role | None] = {}
+        self._busy: set[object] = set()
+        self._gave_up = 0
+
+    def of(self, node: SgNode) -> Role | None:
+        """Return the role of an expression."""
+        node = unwrap(node)
+        if node in self._known:
+            return self._known[node]
+        if node in self._busy or len(self._busy) > DEPTH:
+            self._gave_up += 1
+            return None
+        before = self._gave_up
+        self._busy.add(node)
+        try:
+            role = self._of(node)
+        finally:
+            self._busy.discard(node)
+        if role is not None or before == self._gave_up or not self._busy:
+            self._known[node] = role
+        return role
+
+    def _of(self, node: SgNode) -> Role | None:
+        kind = node.kind()
+        if kind == "identifier":
+            return self._of_name(node)
+        if kind == "member_expression":
+            return self._of_member(node)
+        if kind == "call_expression":
+            return self._of_call(self.script.call_of(node))
+        if kind == "new_expression":
+            return self._of_new(self.script.call_of(node))
+        if kind in (
+            "binary_expression",
+            "ternary_expression",
+            "assignment_expression",
+            "augmented_assignment_expression",
+            "sequence_expression",
+        ):
+            operator = node.field("operator")
+            if kind[0] == "b" and operator and operator.text() not in ("||", "&&", "??"):
+                return None
+            fields = ("consequence", "alternative") if kind[0] == "t" else ("left", "right")
+            parts = [p for p in map(node.field, fields) if p]
+            return self._first(parts)
+        return None
+
+    def _first(self, nodes: list[SgNode]) -> Role | None:
+        found = [role for node in nodes[:MOST] if (role := self.of(node))]
+        sure = [role for role in found if role is not Role.MAYBE]
+        return (sure or found or [None])[0]
+
+    def _of_name(self, node: SgNode) -> Role | None:
+        name = node.text()
+        binding = self.script.resolve(node)
+        if binding is None:
+            return Role.MAKER if name in ("io", "socketIOClient") else self.facts.by_name(name)
+        return self.of_binding(binding)
+
+    def of_binding(self, binding: Binding) -> Role | None:
+        """Return the role of a declared name."""
+        key = (binding.scope, binding.name)
+        if key in self._busy:
+            self._gave_up += 1
+            return None
+        self._busy.add(key)
+        try:
+            return self._of_binding(binding)
+        finally:
+            self._busy.discard(key)
+
+    def _of_binding(self, binding: Binding) -> Role | None:
+        if binding.module:
+            return self._of_import(binding)
+        if binding.type and (role := self.facts.by_type(binding.type)):
+            return role
+        role = self._first(binding.values)
+        if role in (Role.OTHER, None) and binding.kind == "parameter":
+            role = self._of_parameter(binding) or role
+        if role is None and binding.source is not None:
+            role = self._of_state(binding)
+        if role is not None:
+            return role
+        if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
+            return None
+        return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
+
+    def _of_import(self, binding: Binding) -> Role | None:
+        module, imported = binding.module, binding.imported
+        if is_client_module(module):
+            if imported == "Manager":
+                return Role.MANAGER_MAKER
+            return Role.MAKER if imported != "Socket" or "ngx" in module else None
+        if is_server_module(module):
+            return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
+        if is_other_library(module):
+            return Role.OTHER
+        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
+            return None
+        return self.facts.by_name(binding.name) or self.facts.by_name(imported)
+
+    def _of_state(self, binding: Binding) -> Role | None:
+        """Return the role of the first of `[value, setValue] = useState(...)`."""
+        source = unwrap(binding.source) if binding.source else None
+        if source is None or binding.index != 0 or source.kind() != "call_expression":
+            return None
+        call = self.script.call_of(source)
+        if call.name != "useState":
+            return None
+        types = source.field("type_arguments")
+        role = self.facts.by_type(types.text()) if types else None
+        return role or self._first(values_of_state(self.script, binding, call))
+
+    def _of_parameter(self, binding: Binding) -> Role | None:
+        function = binding.scope
+        if function is None or binding.key:
+            return None
+        if self._takes_connection(function):
+            return Role.PEER if binding.index == 0 else None
+        name = self.script.names_of_functions.get(function, "")
+        arguments = [
+            call.args[binding.index]
+            for call in self.script.by_name.get(name, ())
+            if name and len(call.args) > binding.index and call.name == name
+        ]
+        role = self._first(arguments)
+        return role if role is not Role.MAYBE else None
+
+    def _takes_connection(self, function: SgNode) -> bool:
+        """Tell whether a function is called with each connection of a server."""
+        parent = function.parent()
+        if parent and parent.kind() == "arguments" and (outer := parent.parent()):
+            if outer.kind() != "call_expression":
+                return False
+            call = self.script.call_of(outer)
+            return self.is_server_connection(call) or (
+                call.name == "use" and call.target is not None and self.is_server(call.target)
+            )
+        name = self.script.names_of_functions.get(function)
+        if not name:
+            return False
+        for event in ("on", "once"):
+            for call in self.script.by_name.get(event, ()):
+                if len(call.args) == 2 and call.args[1].text().rpartition(".")[2] == name:
+                    return self.is_server_connection(call)
+        return False
+
+    def is_server(self, node: SgNode) -> bool:
+        """Tell whether an expression is a server or one of its namespaces."""
+        role = self.of(node)
+        if role is not None:
+            return role is Role.SERVER or (role is Role.MAKER and self._server_only)
+        node = unwrap(node)
+        path = self.script.path(node)
+        return bool(path and names_a_server(path[-1]) and not self.facts.other_imported)
+
+    @property
+    def _server_only(self) -> bool:
+        return not self.facts.client_imported
+
+    def is_server_connection(self, call: Call) -> bool:
+        """Tell whether a call registers what a server does with each connection."""
+        if call.name not in REGISTERS or call.target is None or len(call.args) < 2:
+            return False
+        event = call.args[0].text().strip("\"'`")
+        if event not in ("connection", "connect"):
+            return False
+        if event == "connection" and self.of(call.target) in (Role.MAKER, Role.MAYBE):
+            return not self.facts.other_imported
+        return self.is_server(call.target)
+
+    def _of_member(self, node: SgNode) -> Role | None:
+        inner, member = node.field("object"), node.field("property")
+        if inner is None or member is None:
+            return None
+        name = member.text()
+        if name == "io" and self.of(inner) in CLIENTS:
+            return Role.MANAGER
+        if name == "engine" and self.of(inner) in (Role.MANAGER, *CLIENTS, Role.SERVER):
+            return Role.ENGINE
+        if name in ("sockets", "local", "volatile", "broadcast", "compress"):
+            if role := self.of(inner):
+                return Role.OTHER if name == "sockets" and role is not Role.SERVER else role
+            if self.is_server(inner):
+                return Role.SERVER
+        if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
+            return Role.MAKER
+        if name == "default" and self.of(inner) is Role.MAKER:
+            return Role.MAKER
+        return self._of_path(node, inner, name)
+
+    def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:
+        path = self.script.path(node)
+        if path is None:
+            return self.facts.by_name(name)
+        if role := self.facts.by_type(self.script.member_types.get(path, "")):
+            return role
+        values = list(self.script.members.get(path, ()))
+        if name in ("current", "value") and len(path) == 2:
+            values += values_of_reference(self.script, inner)
+            binding = self.script.resolve(inner) if inner.kind() == "identifier" else None
+            if binding and binding.type and (role := self.facts.by_type(binding.type)):
+                return role
+        if not values and path[0] != "this" and names_a_client(name):
+            values += self.script.properties.get(name, ())
+        if role := self._first(values):
+            return role
+        if name in ("current", "value"):
+            name = path[-2]
+        return self.facts.by_name(name)
+
+    def _of_call(self, call: Call) -> Role | None:
+        if call.name == "require" or call.name == "import":
+            module = required_module(call.node)
+            if is_client_module(module):
+                return Role.MAKER
+            return Role.SERVER_MAKER if is_server_module(module) else None
+        if call.target is not None:
+            if (role := self._of_method(call)) is not None:
+                return role
+            if self.of(call.callee) is Role.MAKER:
+                return Role.CLIENT
+        elif (role := self.of(call.callee)) is Role.MAKER:
+            return Role.CLIENT
+        elif role is Role.SERVER_MAKER:
+            return Role.SERVER
+        if call.name in HOLDERS:
+            value = returned_by(self.script, call.args[0]) if call.args else None
+            if role := self.of(value or call.args[0]) if call.args else None:
+                return role
+        for function in self.script.functions.get(call.name, ())[:2]:
+            value = returned_by(self.script, function)
+            if value is not None and (role := self.of(value)):
+                return role
+        return self.facts.by_name(call.name) if "ocket" in call.node.text()[:60] else None
+
+    def _of_method(self, call: Call) -> Role | None:
+        assert call.target is not None
+        role = self.of(call.target)
+        if call.name in CHAINED and role not in (None, Role.MAKER, Role.SERVER_MAKER, Role.OTHER):
+            return role
+        if role is Role.MAKER and call.name in ("connect", "io", "default", "lookup"):
+            return Role.CLIENT
+        if call.name == "connect" and self.is_shadowed_maker(call.target):
+            return Role.CLIENT
+        if role is Role.SERVER_MAKER and call.name in ("listen", "default", "attach"):
+            return Role.SERVER
+        if role in (Role.SERVER, Role.PEER) and call.name in CHAINED | {"to", "in", "except"}:
+            return role
+        if call.name == "of" and (role is Role.SERVER or self.is_server(call.target)):
+            return Role.SERVER
+        if role is Role.MANAGER and call.name == "socket":
+            return Role.CLIENT
+        if role is Role.MANAGER:
+            return role
+        return None
+
+    def is_shadowed_maker(self, target: SgNode) -> bool:
+        """Tell whether this is the second `io` of `var io = io.connect(...)`."""
+        if target.text() != "io" or self.facts.server_imported:
+            return False
+        binding = self.script.resolve(target)
+        values = binding.values if binding else []
+        return binding is None or any(v.text().startswith("io.connect(") for v in values)
+
+    def _of_new(self, call: Call) -> Role | None:
+        role = self.of(call.callee)
+        if role is Role.MANAGER_MAKER:
+            return Role.MANAGER
+        if role is Role.SERVER_MAKER:
+            return Role.SERVER
+        if role is Role.MAKER:
+            return Role.MANAGER if call.name == "Manager" else Role.CLIENT
+        return Role.OTHER

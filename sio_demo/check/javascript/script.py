@@ -1,0 +1,268 @@
+"""A parsed JavaScript or TypeScript source, indexed: calls, functions, names and their values."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ast_grep_py import SgNode
+
+from ..words import words
+from .names import Binding, bindings_of_parameters, bindings_of_pattern, imports_of
+
+FUNCTIONS = words(
+    "function_declaration function_expression arrow_function method_definition "
+    "generator_function generator_function_declaration"
+)
+WRAPPERS = words(
+    "parenthesized_expression as_expression satisfies_expression non_null_expression "
+    "await_expression type_assertion"
+)
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call or `new`: its callee's last name, what that is a member of, and its arguments."""
+
+    node: SgNode
+    name: str
+    target: SgNode | None
+    callee: SgNode
+    args: tuple[SgNode, ...] = field(repr=False)
+    start: int
+    end: int
+    new: bool = False
+
+
+def unwrap(node: SgNode) -> SgNode:
+    """Take off parentheses, casts, `!` and `await`."""
+    while node.kind() in WRAPPERS:
+        inner = [c for c in node.children() if c.is_named() and c.kind() != "comment"]
+        if not inner:
+            break
+        node = inner[-1] if node.kind() == "type_assertion" else inner[0]
+    return node
+
+
+def span(node: SgNode) -> tuple[int, int]:
+    """Where a node starts and ends, as offsets."""
+    where = node.range()
+    return where.start.index, where.end.index
+
+
+def text_of_string(node: SgNode) -> str | None:
+    """Return what a string literal without substitutions says."""
+    if node.kind() not in ("string", "template_string"):
+        return None
+    if any(c.kind() == "template_substitution" for c in node.children()):
+        return None
+    return node.text()[1:-1]
+
+
+class Script:
+    """A source as the rules see it."""
+
+    def __init__(self, root: SgNode, text: str, grammar: str) -> None:
+        self.root = root
+        self.grammar = grammar
+        self.text = text
+        self._enclosing: dict[SgNode, SgNode | None] = {}
+        self.bindings: dict[tuple[SgNode | None, str], Binding] = {}
+        self.members: dict[Path, list[SgNode]] = defaultdict(list)
+        self.member_types: dict[Path, str] = {}
+        self.properties: dict[str, list[SgNode]] = defaultdict(list)
+        self.functions: dict[str, list[SgNode]] = defaultdict(list)
+        self.names_of_functions: dict[SgNode, str] = {}
+        self._bind()
+        self._assign()
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """All calls, in the order of their ends."""
+        calls = [self._call(node) for node in self.root.find_all(kind="call_expression")]
+        calls += [self._call(node) for node in self.root.find_all(kind="new_expression")]
+        return sorted(calls, key=lambda call: (call.end, call.start))
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [call.end for call in self.calls]
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Call]]:
+        """All calls, by the last name of what is called."""
+        named: dict[str, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            named[call.name].append(call)
+        return named
+
+    def calls_within(self, node: SgNode) -> list[Call]:
+        """Return the calls that stand in a piece of code."""
+        start, end = span(node)
+        first = bisect_left(self._ends, start)
+        last = bisect_left(self._ends, end + 1)
+        return [call for call in self.calls[first:last] if call.start >= start]
+
+    def call_of(self, node: SgNode) -> Call:
+        """Return the record of a call."""
+        return self._call(node)
+
+    def _call(self, node: SgNode) -> Call:
+        new = node.kind() == "new_expression"
+        callee = node.field("constructor" if new else "function")
+        if callee is None:
+            callee = node.child(0) or node
+        target = None
+        bare = unwrap(callee)
+        name = ""
+        if bare.kind() == "member_expression":
+            target = bare.field("object")
+            member = bare.field("property")
+            name = member.text() if member else ""
+        elif bare.kind() in ("identifier", "import", "super"):
+            name = bare.text()
+        arguments = node.field("arguments")
+        args = tuple(
+            c
+            for c in (arguments.children() if arguments else [])
+            if c.is_named() and c.kind() != "comment"
+        )
+        start, end = span(node)
+        return Call(node, name, target, bare, args, start, end, new)
+
+    def enclosing(self, node: SgNode) -> SgNode | None:
+        """Return the function that a node stands in; None at the top level."""
+        if node not in self._enclosing:
+            found = (a for a in node.ancestors() if a.kind() in FUNCTIONS)
+            self._enclosing[node] = next(found, None)
+        return self._enclosing[node]
+
+    def resolve(self, identifier: SgNode, name: str | None = None) -> Binding | None:
+        """Find what a name stands for where it is used."""
+        name = name or identifier.text()
+        scope = self.enclosing(identifier)
+        while True:
+            binding = self.bindings.get((scope, name))
+            if binding or scope is None:
+                return binding
+            scope = self.enclosing(scope)
+
+    def path(self, node: SgNode) -> Path | None:
+        """Return the names of `a.b.c`, with aliases of `this` as `this`."""
+        node = unwrap(node)
+        kind = node.kind()
+        if kind == "this":
+            return ("this",)
+        if kind == "identifier":
+            binding = self.resolve(node)
+            if binding and any(v.kind() == "this" for v in binding.values):
+                return ("this",)
+            return (node.text(),)
+        if kind == "member_expression":
+            inner, member = node.field("object"), node.field("property")
+            before = self.path(inner) if inner else None
+            return (*before, member.text()) if before and member else None
+        return None
+
+    def _add(self, binding: Binding) -> None:
+        known = self.bindings.setdefault((binding.scope, binding.name), binding)
+        if known is not binding:
+            known.values += binding.values
+            known.module = known.module or binding.module
+            known.imported = known.imported or binding.imported
+            known.type = known.type or binding.type
+
+    def _bind(self) -> None:
+        for statement in self.root.find_all(kind="import_statement"):
+            for binding in imports_of(statement):
+                self._add(binding)
+        for node in self.root.find_all(any=[{"kind": kind} for kind in FUNCTIONS]):
+            self._name_function(node)
+            for binding in bindings_of_parameters(node):
+                self._add(binding)
+                if binding.member:
+                    self.member_types.setdefault(("this", binding.name), binding.type)
+        for node in self.root.find_all(kind="variable_declarator"):
+            pattern = node.field("name")
+            if pattern:
+                for binding in bindings_of_pattern(pattern, node, self.enclosing(node)):
+                    self._add(binding)
+
+    def _name_function(self, node: SgNode) -> None:
+        label = node.field("name")
+        name = label.text() if label else ""
+        if node.kind() in ("function_declaration", "generator_function_declaration") and name:
+            self._add(Binding(name, self.enclosing(node), "function", node, [node]))
+        elif not name:
+            name = _name_given(node)
+        if name:
+            self.functions[name].append(node)
+            self.names_of_functions[node] = name
+
+    def _assign(self) -> None:
+        kinds = ("assignment_expression", "augmented_assignment_expression")
+        for node in self.root.find_all(any=[{"kind": kind} for kind in kinds]):
+            left, right = node.field("left"), node.field("right")
+            if not left or not right:
+                continue
+            left = unwrap(left)
+            if left.kind() == "identifier":
+                binding = self.resolve(left)
+                if binding is None:
+                    binding = Binding(left.text(), None, "global", left)
+                    self._add(binding)
+                binding.values.append(right)
+            elif path := self.path(left):
+                self.members[path].append(right)
+        typed = self.grammar != "javascript"
+        for node in self.root.find_all(
+            kind="public_field_definition" if typed else "field_definition"
+        ):
+            if name := node.field("name" if typed else "property"):
+                self._field(("this", name.text()), node)
+        for node in self.root.find_all(kind="pair"):
+            key, value = node.field("key"), node.field("value")
+            if key and value:
+                self.properties[key.text().strip("\"'")].append(value)
+
+    def _field(self, path: Path, node: SgNode) -> None:
+        value, type_ = node.field("value"), node.field("type")
+        if value:
+            self.members[path].append(value)
+        if type_:
+            self.member_types[path] = type_.text()
+
+
+def _name_given(function: SgNode) -> str:
+    """Find the name that a function is stored under, through wrappers such as `useCallback`."""
+    parent = function.parent()
+    for _ in range(4):
+        if parent is None or parent.kind() not in ("arguments", "call_expression", *WRAPPERS):
+            break
+        if parent.kind() == "call_expression":
+            callee = parent.field("function")
+            if callee is None or not callee.text().rpartition(".")[2].startswith(
+                (
+                    "useCallback",
+                    "useEffectEvent",
+                    "useEvent",
+                    "memo",
+                    "forwardRef",
+                    "observer",
+                    "debounce",
+                    "throttle",
+                    "useMemoizedFn",
+                    "action",
+                    "asyncHandler",
+                )
+            ):
+                return ""
+        parent = parent.parent()
+    if parent is None:
+        return ""
+    for name in ("name", "key", "property", "left"):
+        if (label := parent.field(name)) and label != function:
+            return label.text().rpartition(".")[2].strip("\"'")
+    return ""

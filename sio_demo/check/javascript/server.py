@@ -1,0 +1,102 @@
+"""The server's connection handler: listeners on what all connections share."""
+
+from __future__ import annotations
+
+import re
+
+from ast_grep_py import SgNode
+
+from ..words import words
+from .facts import Role
+from .flow import CLOSES, REMOVES, Step
+from .script import Call, span, unwrap
+from .source import Handler, Source
+
+ADDS = words("on addListener addEventListener prependListener subscribe pSubscribe")
+_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)unsubscribe")
+
+
+def shared_emitters(source: Source) -> None:
+    """Find listeners on shared emitters in a server's connection handlers."""
+    for handler in source.connections:
+        steps = list(source.flow.steps(handler.function))
+        for step in steps:
+            if _adds_to_shared(source, step, handler, steps) and not source.first_time(step):
+                _report(source, step.call)
+
+
+def _report(source: Source, call: Call) -> None:
+    assert call.target is not None
+    source.report(
+        call,
+        "shared-emitter-in-connection",
+        f"`{call.target.text()[:40]}` is shared by all connections: each of them, also one that "
+        "comes back, adds a listener here and none is removed, so every event is handled once "
+        "for each. Register once at start-up, or remove it when the socket disconnects.",
+    )
+
+
+def _adds_to_shared(source: Source, step: Step, handler: Handler, steps: list[Step]) -> bool:
+    call = step.call
+    if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
+        return False
+    if not source.is_function(call.args[-1]) or call.args[-1].kind() == "call_expression":
+        return False
+    target = unwrap(call.target)
+    if target.kind() == "call_expression":
+        target = source.root_of(target)
+    if target.kind() not in ("identifier", "member_expression"):
+        return False
+    path = source.script.path(target)
+    if path is None:
+        return _is_adapter(source, target)
+    if path[0] in ("$", "jQuery"):
+        return False
+    if call.name.lower().endswith("subscribe") and not re.search(
+        r"(?i)redis|sub|pub|client|nats|mqtt|bus", path[-1]
+    ):
+        return False
+    role = source.roles.of(target)
+    if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
+        return False
+    if not _outlives(source, call, path[0], handler, step):
+        return False
+    return not any(
+        other.call.target is not None
+        and (
+            other.call.name in REMOVES
+            or _STOPS.search(other.call.name)
+            or other.call.name in CLOSES
+        )
+        and source.root_of(other.call.target).text() == target.text()
+        for other in steps
+    )
+
+
+def _is_adapter(source: Source, target: SgNode) -> bool:
+    """Tell whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
+    inner, member = target.field("object"), target.field("property")
+    if inner is None or member is None or member.text() not in ("adapter", "engine"):
+        return False
+    return source.roles.is_server(inner)
+
+
+def _outlives(source: Source, call: Call, name: str, handler: Handler, step: Step) -> bool:
+    """Tell whether what a call listens to was there before the connection."""
+    assert call.target is not None
+    if name == "this":
+        return True
+    if name == "process":
+        return True
+    found = source.script.resolve(call.target, name)
+    if found is None:
+        return name in ("process", "document", "window", "global", "globalThis")
+    if found.scope is None:
+        return found.kind in ("import", "variable", "global")
+    start, end = span(handler.function)
+    first, last = span(found.scope)
+    if start <= first and last <= end:
+        return False
+    if found.scope == step.function and step.function != handler.function:
+        return False
+    return first <= start and end <= last

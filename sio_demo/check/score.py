@@ -1,0 +1,100 @@
+"""Recall and precision on sources that say themselves what should be found in them.
+
+A line that should be reported ends in a comment ``expect: rule-id`` (several, with commas).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+from .engine import check_paths
+from .model import Skipped
+from .rules import RULES
+from .sources import find_files, read
+
+_EXPECTED = re.compile(r"expect:\s*([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")
+Place = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What should have been found, what was, and the difference.
+
+    Attributes
+    ----------
+    expected, found : frozenset of (str, int, str)
+        Path, line and rule of each.
+    skipped : tuple of Skipped
+        Files that could not be checked: all that was expected of them is missed.
+    """
+
+    expected: frozenset[Place]
+    found: frozenset[Place]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def missed(self) -> list[Place]:
+        """What should have been found and was not."""
+        return sorted(self.expected - self.found)
+
+    @property
+    def false(self) -> list[Place]:
+        """What was found and should not have been."""
+        return sorted(self.found - self.expected)
+
+    @property
+    def recall(self) -> float:
+        """The share of what should have been found that was; 1 if there was nothing to find."""
+        return len(self.expected & self.found) / len(self.expected) if self.expected else 1.0
+
+    @property
+    def precision(self) -> float:
+        """The share of what was found that is right; 1 if nothing was found."""
+        return len(self.expected & self.found) / len(self.found) if self.found else 1.0
+
+
+def score(directory: str | Path) -> Score:
+    """Compare the findings below a directory with what its comments expect.
+
+    Raises
+    ------
+    UsageError
+        The directory does not exist, or a comment names no rule.
+    """
+    report = check_paths([directory])
+    found = frozenset((f.path, f.line, f.rule) for f in report.findings)
+    return Score(frozenset(_expected(Path(directory))), found, report.skipped)
+
+
+def _expected(directory: Path) -> Iterator[Place]:
+    for file in find_files(directory):
+        for number, line in enumerate(read(file.path).split("\n"), 1):
+            for rule in re.split(r"[\s,]+", match[1]) if (match := _EXPECTED.search(line)) else ():
+                if rule not in RULES:
+                    raise UsageError(f"{file.path}:{number} expects {rule!r}, which is no rule")
+                yield file.path.as_posix(), number, rule
+
+
+def as_table(result: Score) -> str:
+    """Write a score as a table with a line for each rule, then what is missed or false."""
+    wanted = Counter(rule for *_, rule in result.expected)
+    right = Counter(rule for *_, rule in result.expected & result.found)
+    given = Counter(rule for *_, rule in result.found)
+    width = max(map(len, RULES))
+    lines = [f"{'rule':{width}}  expected  found  false"]
+    lines += [
+        f"{rule:{width}}  {wanted[rule]:8}  {right[rule]:5}  {given[rule] - right[rule]:5}"
+        for rule in RULES
+    ]
+    lines += [f"missed {path}:{line} {rule}" for path, line, rule in result.missed]
+    lines += [f"false  {path}:{line} {rule}" for path, line, rule in result.false]
+    lines.append(
+        f"recall {result.recall:.3f}  precision {result.precision:.3f}  "
+        f"({len(result.expected)} expected, {len(result.found)} found)"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""``sio-demo atlas``: every cause, reproduced, with its counters before and after the fix."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..atlas import Result
+    from ..counters import Counters
+
+NAMES = ("listeners", "live sids", "packets", "calls", "effects")
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    command = commands.add_parser(
+        "atlas", help="reproduce every cause of duplicates and losses: counters before and after"
+    )
+    command.add_argument(
+        "letters",
+        metavar="LETTER",
+        nargs="*",
+        type=_letter,
+        help="only these causes, such as D1 L16a (default: all)",
+    )
+    command.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the counters that one message leaves behind, for each cause."""
+    asyncio.run(_atlas(options.letters or None, options.json))
+    return 0
+
+
+def _letter(text: str) -> str:
+    from ..atlas import cause
+    from ..errors import UsageError
+
+    try:
+        return cause(text).letter
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+async def _atlas(letters: list[str] | None, as_json: bool) -> None:
+    from ..atlas import measure_all
+
+    if as_json:
+        rows = [_row(result) async for result in measure_all(letters)]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    print(f"What one message leaves behind: {', '.join(NAMES)}.\n")
+    print(f"{'':5} {'before':11} {'after':11}")
+    left_out = []
+    async for result in measure_all(letters):
+        print(_line(result), flush=True)
+        if result.before is None:
+            left_out.append(result.cause)
+    for cause in left_out:
+        print(f"\n{cause.letter} is not reproduced. {cause.reason}")
+
+
+def _row(result: Result) -> dict[str, Any]:
+    cause = result.cause
+    return {
+        "letter": cause.letter,
+        "title": cause.title,
+        "family": cause.family,
+        "hits": cause.hits,
+        "symptom": cause.symptom,
+        "mechanism": cause.mechanism,
+        "fix": cause.fix,
+        "evidence": cause.evidence,
+        "before": result.before and result.before._asdict(),
+        "after": result.after and result.after._asdict(),
+        "reason": cause.reason,
+    }
+
+
+def _line(result: Result) -> str:
+    before, after = _numbers(result.before), _numbers(result.after)
+    return f"{result.cause.letter:5} {before:11} {after:11} {result.cause.title}"
+
+
+def _numbers(counters: Counters | None) -> str:
+    return " ".join(map(str, counters)) if counters else "-"

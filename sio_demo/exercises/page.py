@@ -1,0 +1,136 @@
+"""A web page in Node.js: the real ``socket.io-client``, and the reader's JavaScript."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..errors import NodeError, NotSeenError, SnippetError
+from ..lab.node import NodeClient
+from ..lab.packet import TO_CLIENT
+from .bench import COME_BACK, Bench
+from .reader import StoppedError
+
+# `onAny` hears the "sync" also when the reader has removed all listeners.
+_SOCKET = """
+globalThis.plainIo ??= io;
+globalThis.sockets = [];
+globalThis.io = (...args) => { const made = plainIo(...args); sockets.push(made); return made; };
+globalThis.url = %s;
+globalThis.socket = io(url, { transports: ["websocket"], reconnectionDelay: 10,
+                              randomizationFactor: 0, autoConnect: false, forceNew: true });
+socket.onAny((event, ...args) => { if (event === "sync") args.at(-1)(); });
+globalThis.page = { socket };
+"""
+
+_node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+class Page:
+    """The page with the reader's program on it; made by :func:`open_page`."""
+
+    def __init__(self, js: NodeClient) -> None:
+        self._js = js
+
+    async def __call__(self, code: str) -> Any:
+        """Run JavaScript of the check's.
+
+        Raises
+        ------
+        StoppedError
+            The reader's program threw meanwhile, or keeps Node.js busy.
+        """
+        try:
+            return await self._js.run(code, timeout=COME_BACK)
+        except SnippetError as error:
+            what, *where = [line.strip() for line in str(error).splitlines()]
+            at = f", at: {where[0]}" if where else "."
+            raise StoppedError(f"Your program threw {what}{at}") from None
+        except NotSeenError:
+            raise StoppedError(
+                "Your program does not come to an end: it loops, or awaits what never comes."
+            ) from None
+
+
+@asynccontextmanager
+async def open_page(
+    bench: Bench, around: str, program: str, gives: str = ""
+) -> AsyncIterator[Page]:
+    """Make a socket, run what is around the program and the program, and connect.
+
+    Parameters
+    ----------
+    bench
+        Where the page connects to.
+    around
+        JavaScript: what the program sees as globals; it keeps its counts in ``page``.
+    program
+        The reader's JavaScript, which has a scope of its own.
+    gives
+        The name of what the program declares, to be found in ``page``.
+
+    Raises
+    ------
+    StoppedError
+        The program threw, or does not come to an end.
+    """
+    page = Page(await shared_node())
+    try:
+        await page(_SOCKET % json.dumps(bench.link.url) + around)
+        given = f"page.{gives} = typeof {gives} === 'undefined' ? null : {gives};" if gives else ""
+        await _run(page, bench, f"(async () => {{ {program}\n;{given} }})()")
+        yield page
+        await page("sockets.forEach((made) => made.disconnect()); null")
+    except BaseException:
+        await close()  # whatever still runs in there
+        raise
+
+
+async def _run(page: Page, bench: Bench, code: str) -> None:
+    """Run the program, which may wait for the connection, and connect."""
+    opened = bench.link.expect("CONNECT", TO_CLIENT, timeout=COME_BACK)
+    running = asyncio.ensure_future(page(code))
+    try:
+        await asyncio.sleep(0)  # so that it is sent first
+        await page("page.socket.connect(); null")
+        await running
+        await opened
+    except NotSeenError:
+        raise StoppedError("The page has not connected.") from None
+    finally:
+        running.cancel()
+        opened.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def shared_node() -> NodeClient:
+    """Give the Node.js that the exercises share; start it if there is none that answers."""
+    global _node, _loop
+    loop = asyncio.get_running_loop()
+    if _node is not None and (_loop is not loop or not await _answers(_node)):
+        _node = None
+    if _node is None:
+        _node, _loop = await NodeClient.start(), loop
+    return _node
+
+
+async def _answers(js: NodeClient) -> bool:
+    try:
+        return bool(await js.run("1", timeout=COME_BACK))
+    except (NodeError, NotSeenError):
+        await js.close()
+        return False
+    except Exception:  # closed by clean_up
+        return False
+
+
+async def close() -> None:
+    """End the Node.js that the exercises share; a second call does nothing."""
+    global _node
+    js, _node = _node, None
+    if js is not None and _loop is asyncio.get_running_loop():
+        await js.close()

@@ -1,0 +1,59 @@
+"""Opens a panel of either kind, and closes the one before."""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+from .browser_tab import BrowserProgram, library
+from .history import PLACES, Place
+from .panel import Panel
+from .program import KernelProgram
+
+WAITING = "Waiting for a browser: this panel runs in the tab that shows it."
+
+_open: dict[str, Panel] = {}  # the last one of each kind
+
+
+async def python(listener: Place = "inside") -> Panel:
+    """Open a panel whose client runs in this kernel; call its ``show()``.
+
+    Parameters
+    ----------
+    listener : {"inside", "outside"}
+        Where the client registers its listener: inside ``connect``, or outside.
+
+    Returns
+    -------
+    Panel
+        Close it at the end. To open another one closes it, too.
+    """
+    await _make_room("python", listener)
+    panel = _open["python"] = Panel(KernelProgram(), listener)
+    await panel.serve()
+    return panel
+
+
+async def browser(listener: Place = "inside") -> Panel:
+    """Open a panel whose client is the real ``socket.io-client``, in the reader's browser tab.
+
+    It is on once a browser shows it (``show()``), and only if browser and kernel are on one
+    machine: its server listens on 127.0.0.1, and only this JupyterLab's own pages may connect.
+    Elsewhere it says why it is off. Parameters and result are those of :func:`python`.
+
+    Raises
+    ------
+    NodeMissingError
+        ``socket.io-client`` is not installed.
+    """
+    library()
+    await _make_room("browser", listener)
+    program = BrowserProgram()
+    panel = _open["browser"] = Panel(program, listener, WAITING)
+    program.on_page = panel.meet
+    return panel
+
+
+async def _make_room(kind: str, listener: Place) -> None:
+    if listener not in PLACES:
+        raise UsageError(f'The listener is "inside" or "outside" connect, not {listener!r}.')
+    if kind in _open:
+        await _open[kind].close()

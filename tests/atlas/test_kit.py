@@ -1,0 +1,155 @@
+"""What the reproductions share."""
+
+import asyncio
+
+import pytest
+import socketio
+
+from sio_demo.atlas import kit
+from sio_demo.atlas.kit import MESSAGE, background, bench, python_client, tab, until
+from sio_demo.errors import NotSeenError, SnippetError
+from sio_demo.lab.cleanup import clean_up, nothing_left
+from sio_demo.lab.packet import TO_SERVER
+
+
+@pytest.fixture(autouse=True)
+async def tidy():
+    """See that nothing is left."""
+    await clean_up()
+    yield
+    await nothing_left()
+
+
+@pytest.fixture
+async def node():
+    """Give a Node.js that the tabs of a test share."""
+    shared = kit.SharedNode()
+    token = kit.shared_node.set(shared)
+    yield shared
+    kit.shared_node.reset(token)
+    await shared.close()
+
+
+async def test_only_the_message_is_counted_and_only_its_way():
+    async with bench() as b, python_client() as client:
+        b.sio.on("news", lambda _sid, _text: None)
+        await b.connect(client)
+        await b.sio.emit("news", MESSAGE)
+        await b.sio.emit("news", "another")
+        await b.sio.emit("other", MESSAGE)
+        await b.sio.emit("news", {"id": 1, "text": MESSAGE})
+        await b.settled()
+        await client.call("news", MESSAGE)
+        assert b.carried("news") == 2
+        assert b.carried("news", TO_SERVER) == 1
+
+
+async def test_a_drop_waits_until_all_clients_are_back():
+    async with bench() as b, python_client() as one, python_client() as two:
+        before = {await b.connect(one), await b.connect(two)}
+        await b.drop(2)
+        assert len(b.server.sids()) == 2
+        assert before.isdisjoint(b.server.sids())
+
+
+async def test_a_client_that_has_just_been_cut_off_is_shut_down():
+    dropped = asyncio.Event()
+    async with bench() as b, python_client() as client:
+        client.on("disconnect", lambda _reason: dropped.set())
+        await b.connect(client)
+        await b.link.cut()
+        await dropped.wait()  # its reconnection is to begin in the next turn of the event loop
+
+
+async def test_a_client_that_tries_to_come_back_is_shut_down():
+    tried = asyncio.Event()
+    async with bench() as b, python_client() as client:
+        client.on("connect_error", lambda _reason: tried.set())
+        await b.connect(client)
+        async with b.link.refuse():
+            await b.link.cut()
+            await tried.wait()
+
+
+async def test_work_in_the_background_ends_with_its_block():
+    async with background(asyncio.Event().wait()) as task:
+        assert not task.done()
+    assert task.cancelled()
+
+
+async def test_handlers_are_counted_over_all_clients():
+    clients = [socketio.AsyncClient(handle_sigint=False) for _ in range(3)]
+    clients[0].on("news", print)
+    clients[2].on("news", print)
+    assert kit.handlers(clients, "news") == 2
+    assert kit.handlers(clients, "other") == 0
+
+
+async def test_a_wait_for_what_never_comes_ends(monkeypatch):
+    monkeypatch.setattr(kit, "PATIENCE", 0.01)
+    with pytest.raises(NotSeenError):
+        await until(lambda: False)
+
+
+async def test_a_condition_may_be_a_coroutine():
+    looks = []
+
+    async def third_time():
+        looks.append(1)
+        return len(looks) == 3
+
+    await until(third_time)
+    assert len(looks) == 3
+
+
+async def test_tabs_share_a_process_and_no_variables(node):
+    async with (
+        tab("http://one", "let n = 1; return { n: () => n, url: () => url }") as one,
+        tab("http://two", "let n = 2; return { n: () => n, url: () => url }") as two,
+    ):
+        assert [await one("n()"), await two("n()")] == [1, 2]
+        assert [await one("url()"), await two("url()")] == ["http://one", "http://two"]
+
+
+async def test_a_closed_tab_has_disconnected_its_sockets(node):
+    async with bench() as b:
+        async with tab(b.link.url, "await connected(io(url, fast)); return {}"):
+            assert len(b.server.sids()) == 1
+        await b.link.idle()
+        assert b.server.sids() == []
+
+
+async def test_a_tab_that_fails_to_open_has_disconnected_its_sockets(node):
+    async with bench() as b:
+        with pytest.raises(SnippetError, match="out of order"):
+            async with tab(b.link.url, "await connected(io(url, fast)); throw 'out of order'"):
+                pass
+        await b.link.idle()
+
+
+async def test_a_server_in_javascript_ends_with_its_tab(node):
+    server = "const server = await serve(); return { url: () => server.url }"
+    async with tab(None, server) as there, python_client(reconnection=False) as client:
+        url = await there("url()")
+        await client.connect(url, transports=["websocket"])
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(url, transports=["websocket"])
+
+
+async def test_a_namespace_opened_again_takes_another_connection_though_it_was_closed():
+    """The mechanism of D7 says so; a namespace that is kept shares one connection."""
+    again = """
+    await connected(io(url, fast));
+    const chat = io(url + "/chat", fast);
+    await connected(chat);
+    chat.disconnect();
+    return {
+      again: () => connected(chat.connect()),
+      anew: () => connected(io(url + "/chat", fast)),
+    };
+    """
+    async with bench(namespaces=["/", "/chat"]) as b, tab(b.link.url, again) as page:
+        await page("again()")
+        assert b.link.connections == 1
+        await page("anew()")
+        assert b.link.connections == 2

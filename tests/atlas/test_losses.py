@@ -1,0 +1,107 @@
+"""The losses of the atlas: what one message must leave behind, with the cause and with its fix."""
+
+import pytest
+
+from sio_demo.atlas import CAUSES, cause, losses_javascript, measure, measure_all
+from sio_demo.counters import HEALTHY, Counters
+from sio_demo.lab.cleanup import clean_up, nothing_left
+
+ROWS = [f"L{number}" for number in range(1, 22) if number != 16] + ["L16a", "L16b", "L16c"]
+NOT_HERE = {"L16c"}
+
+NOBODY_THERE = Counters(listeners=1, sids=0, packets=0, calls=0, effects=0)
+NOT_SENT = Counters(listeners=1, sids=1, packets=0, calls=0, effects=0)
+LOST_ON_THE_WAY = Counters(listeners=1, sids=1, packets=1, calls=0, effects=0)
+NOBODY_LISTENS = Counters(listeners=0, sids=1, packets=1, calls=0, effects=0)
+CALLED_IN_VAIN = Counters(listeners=1, sids=1, packets=1, calls=1, effects=0)
+
+BEFORE = {
+    "L1": NOBODY_THERE,  # the client is away
+    "L2": LOST_ON_THE_WAY,  # the server still holds the session, and hears nothing of it
+    "L3": NOBODY_THERE,  # emit() refuses
+    "L4": Counters(0, 1, 0, 0, 0),  # the answer: its callback was forgotten at the drop
+    "L5": NOT_SENT,  # the room is empty
+    "L6": NOT_SENT,  # the user is connected, and not to be found
+    "L7": NOBODY_LISTENS,  # not yet
+    "L8": CALLED_IN_VAIN,  # the greeting is heard, the reply to it raises
+    "L9": NOBODY_LISTENS,  # not yet
+    "L10": NOBODY_THERE,  # as L1, though the server was to keep it
+    "L11": CALLED_IN_VAIN,  # taken for a retry of somebody else's
+    "L12": NOT_SENT,  # dropped by the client, which is connected
+    "L13": NOBODY_THERE,  # the client does not get in
+    "L14": NOT_SENT,  # the worker that holds the session does not hear of it
+    "L15": NOBODY_THERE,  # the client is refused
+    "L16a": NOBODY_THERE,  # the client does not know
+    "L16b": NOBODY_THERE,  # the client does not come back
+    "L17": NOT_SENT,  # the session was there when it was emitted
+    "L18": CALLED_IN_VAIN,  # an older message has overwritten it
+    "L19": NOBODY_THERE,  # the client does not come back
+    "L20": CALLED_IN_VAIN,  # one handler of two has run, not the one that stores
+    "L21": CALLED_IN_VAIN,  # stored under another user
+}
+AFTER = dict.fromkeys(BEFORE, HEALTHY) | {
+    "L2": Counters(1, 1, 2, 1, 1),  # the packet that is lost, and the one that is sent again
+}
+
+
+@pytest.fixture(autouse=True)
+async def tidy():
+    """Nothing is left of a reproduction."""
+    await clean_up()
+    yield
+    await nothing_left()
+
+
+def test_every_row_is_there():
+    assert sorted(each.letter for each in CAUSES if each.family == "loss") == sorted(ROWS)
+    assert set(BEFORE) == set(ROWS) - NOT_HERE
+
+
+@pytest.mark.parametrize("letter", sorted(NOT_HERE))
+def test_what_cannot_be_reproduced_says_why(letter):
+    assert cause(letter).reproduce is None
+    assert len(cause(letter).reason) > 20
+
+
+@pytest.mark.parametrize("letter", BEFORE)
+async def test_the_message_is_lost_and_with_the_fix_it_is_not(letter):
+    result = await measure(cause(letter))
+    assert result.before == BEFORE[letter]
+    assert result.after == AFTER[letter]
+
+
+async def test_they_count_the_same_and_are_silent_when_they_run_together(capfd):
+    results = [result async for result in measure_all(BEFORE)]
+    assert {result.cause.letter: result.before for result in results} == BEFORE
+    assert {result.cause.letter: result.after for result in results} == AFTER
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkeypatch):
+    changes = {
+        "_RECOVERING_SERVER": ('socket.on("sync"', 'socket.emit("hello"); socket.on("sync"'),
+        "_RECOVERED_CLIENT": (
+            "connected(socket)",
+            'new Promise((done) => socket.on("hello", done))',
+        ),
+    }
+    for name, (old, new) in changes.items():
+        source = getattr(losses_javascript, name)
+        assert source.count(old) == 1
+        monkeypatch.setattr(losses_javascript, name, source.replace(old, new))
+    assert await cause("L10").reproduce(False) == Counters(1, 0, 1, 1, 1)
+
+
+@pytest.mark.parametrize("letter", BEFORE)
+def test_a_loss_is_an_effect_that_is_missing(letter):
+    assert (BEFORE[letter].effects, AFTER[letter].effects) == (0, 1)
+
+
+@pytest.mark.parametrize("letter", ROWS)
+def test_the_texts_are_whole_sentences(letter):
+    each = cause(letter)
+    for text in (each.symptom, each.mechanism, each.fix):
+        assert text[-1] == "."
+        assert "  " not in text
+    assert each.title[-1] != "."
+    assert each.evidence

@@ -1,0 +1,40 @@
+"""Notebook 09 says of each cause what the atlas says."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from sio_demo.atlas import CAUSES
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09_atlas_of_causes.ipynb"
+TEXT = "\n\n".join(
+    cell.source
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells
+    if cell.cell_type == "markdown"
+)
+SECTIONS = dict(re.findall(r"^### ([DLM]\d+[a-c]?) (.*?)(?=^##|\Z)", TEXT, re.M | re.S))
+
+
+def test_there_is_a_section_for_each_cause_in_order():
+    assert list(SECTIONS) == [cause.letter for cause in CAUSES]
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
+def test_section_says_what_the_atlas_says(cause):
+    section = SECTIONS[cause.letter]
+    fix = "" if cause.family == "myth" else cause.fix
+    said = [cause.title, *cause.hits, cause.symptom, cause.mechanism, fix, cause.reason]
+    assert [text for text in (*said, *cause.evidence) if text not in section] == []
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
+def test_section_leads_to_the_threads_and_to_the_program(cause):
+    section = SECTIONS[cause.letter]
+    for thread in cause.evidence:
+        if not thread.startswith("https://"):
+            thread = "https://github.com/{}/issues/{}".format(*thread.split("#"))
+        assert f"]({thread})" in section
+    if cause.reproduce:
+        assert f"/atlas/{cause.reproduce.__module__.rsplit('.', 1)[1]}.py)" in section

@@ -1,0 +1,135 @@
+import React, { useContext, useEffect, useRef, useState } from "react";
+import io from "socket.io-client";
+import { socket } from "./socket";
+import { SocketContext } from "./context";
+
+export function Plain({ room }) {
+  const [messages, setMessages] = useState([]);
+  useEffect(() => {
+    socket.emit("join", room);
+    socket.on("message", (text) => setMessages([...messages, text])); // expect: listener-without-cleanup
+  }, [room, messages]);
+  return <ul>{messages.map((text) => <li key={text}>{text}</li>)}</ul>;
+}
+
+export const FromContext = () => {
+  const { socket: shared } = useContext(SocketContext);
+  React.useLayoutEffect(() => {
+    if (!shared) return;
+    shared.on("news", console.log); // expect: listener-without-cleanup
+  }, [shared]);
+  return null;
+};
+
+export function OneForgotten() {
+  useEffect(() => {
+    socket.on("kept", console.log);
+    socket.on("forgotten", console.log); // expect: listener-without-cleanup
+    return () => {
+      socket.off("kept", console.log);
+    };
+  }, []);
+  return <p />;
+}
+
+export function OtherFunction() {
+  useEffect(() => {
+    socket.on("news", (text) => console.log(text)); // expect: listener-without-cleanup
+    return () => socket.off("news", (text) => console.log(text));
+  }, []);
+  return <p />;
+}
+
+export function OnlyTheTimer() {
+  useEffect(() => {
+    const timer = setInterval(() => socket.emit("alive"), 1000);
+    socket.on("news", console.log); // expect: listener-without-cleanup
+    return () => clearInterval(timer);
+  }, []);
+  return <p />;
+}
+
+export function InAnInnerFunction() {
+  const listen = () => {
+    socket.on("inner", console.log); // expect: listener-without-cleanup
+  };
+  useEffect(() => {
+    const start = async () => {
+      await fetch("/session");
+      listen();
+    };
+    start();
+  }, []);
+  return <p />;
+}
+
+export function EachRender() {
+  const client = io("https://example.org"); // expect: client-in-handler
+  socket.on("news", console.log); // expect: listener-without-cleanup
+  return <p>{client.id}</p>;
+}
+
+export function InRef() {
+  const client = useRef(io("https://example.org")); // expect: client-in-handler
+  return <p>{client.current.id}</p>;
+}
+
+let late;
+
+export function EachMount() {
+  useEffect(() => {
+    late = io("https://example.org"); // expect: client-in-handler
+    late.on("news", console.log);
+  }, []);
+  useEffect(() => {
+    late.on("more", console.log); // expect: listener-without-cleanup
+  });
+  return <p />;
+}
+
+export function OtherThingsClosed({ peer, stream }) {
+  useEffect(() => {
+    socket.on("call", console.log); // expect: listener-without-cleanup
+    return () => {
+      peer.close();
+      stream.getTracks().forEach((track) => track.stop());
+      localStorage.removeItem("call");
+    };
+  }, [peer, stream]);
+  return <p />;
+}
+
+export class Old extends React.Component {
+  componentDidMount() {
+    this.props.socket.on("news", this.show); // expect: listener-without-cleanup
+  }
+
+  show = (text) => this.setState({ text });
+
+  render() {
+    return <p />;
+  }
+}
+
+export function ClosedMoreSeldom({ room, user }) {
+  useEffect(() => {
+    late = io("https://example.org");
+    return () => late.disconnect();
+  }, [user]);
+  useEffect(() => {
+    late.on("news", () => console.log(room)); // expect: listener-without-cleanup
+  }, [room]);
+  return <p />;
+}
+
+export function OnlyListenersRemoved({ user }) {
+  useEffect(() => {
+    late = io("https://example.org"); // expect: client-in-handler
+    late.emit("setup", user);
+  }, [user]);
+  useEffect(() => {
+    late.on("news", console.log);
+    return () => late.off("news", console.log);
+  }, [user]);
+  return <p />;
+}

@@ -1,0 +1,21 @@
+// Clients made again and again.
+import io, { Manager } from "socket.io-client";
+
+let socket = io("https://example.org");
+let second;
+
+socket.on("connect", () => {
+  second = io("https://example.org/second"); // expect: client-in-handler
+});
+
+socket.on("disconnect", () => {
+  setTimeout(open, 1000);
+});
+
+socket.on("connect_error", () => {
+  new Manager("https://example.org"); // expect: client-in-handler
+});
+
+function open() {
+  socket = io("https://example.org"); // expect: client-in-handler
+}

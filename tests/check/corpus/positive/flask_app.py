@@ -1,0 +1,19 @@
+from threading import Thread
+
+from flask import Flask
+from flask_socketio import SocketIO
+
+app = Flask(__name__)
+socketio = SocketIO(app)
+
+
+@socketio.on("connect")
+def connected():
+    worker = Thread(target=stream)  # expect: timer-in-connect
+    worker.start()
+
+
+def stream():
+    while True:
+        socketio.emit("frame")
+        socketio.sleep(0.1)

@@ -1,0 +1,91 @@
+"""The rules, on the corpus beside this file: cases to find, and near misses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sio_demo.check import RULES, check_paths, check_source
+from sio_demo.check.score import score
+from sio_demo.errors import UsageError
+
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(
+    path for path in CORPUS.rglob("*") if path.is_file() and "__" not in path.parent.name
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CORPUS).as_posix())
+def test_finds_what_the_source_expects_and_nothing_else(path: Path):
+    result = score(path)
+    assert not result.skipped
+    assert result.missed == []
+    assert result.false == []
+
+
+def test_near_misses_expect_nothing():
+    assert score(CORPUS / "negative").expected == frozenset()
+
+
+def test_every_rule_has_a_case():
+    assert {rule for *_, rule in score(CORPUS / "positive").expected} == set(RULES)
+
+
+def test_every_message_says_what_to_do_and_names_the_atlas():
+    for finding in check_paths([CORPUS]).findings:
+        assert finding.message.endswith(f"[{finding.atlas}]")
+        assert finding.message.count(". ") >= 1
+
+
+def test_position_counts_from_one_in_characters():
+    text = "const socket = io();\nsocket.on('connect', () => { /* é */ socket.on('a', f) })\n"
+    [finding] = check_source(text, "javascript")
+    assert (finding.line, finding.column) == (2, 38)
+
+
+def test_part_of_a_chain_is_reported_where_it_stands():
+    text = "const socket = io();\nsocket.on('connect', () => {\n  socket\n    .on('a', f)\n})\n"
+    [finding] = check_source(text, "javascript")
+    assert (finding.line, finding.column) == (4, 6)
+
+
+@pytest.mark.parametrize(
+    "name", ["javascript", "a.js", "src/a.jsx", "a.mjs", "a.ts", "typescript", "tsx", "a.tsx"]
+)
+def test_takes_a_language_or_a_file_name(name: str):
+    text = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f) })\n"
+    assert [finding.rule for finding in check_source(text, name)] == ["listener-in-connect"]
+
+
+def test_unknown_language_is_refused():
+    with pytest.raises(UsageError, match="unknown language 'cobol'"):
+        check_source("", "cobol")
+
+
+def test_broken_source_is_refused():
+    with pytest.raises(UsageError, match="does not parse, near line"):
+        check_source("const socket = io(\nsocket.on('connect', => {", "javascript")
+
+
+def test_one_comment_silences_one_rule_on_its_line_and_the_next():
+    text = (
+        "const socket = io();\n"
+        "socket.on('connect', () => {\n"
+        "  // sio-demo: ignore[listener-in-connect]\n"
+        "  socket.on('a', f);\n"
+        "  socket.on('b', f); // sio-demo: ignore[timer-in-connect]\n"
+        "});\n"
+    )
+    assert [finding.line for finding in check_source(text, "javascript")] == [5]
+
+
+def test_javascript_with_types_is_read_as_typescript():
+    text = "const socket: Socket = io();\nsocket.on('connect', () => { socket.on('a', f) })\n"
+    assert len(check_source(text, "a.js")) == 1
+
+
+def test_names_alone_do_not_make_a_client_of_what_comes_from_another_library():
+    text = "import net from 'net';\nsocket.on('connect', () => { socket.on('reply', f) })\n"
+    assert check_source(text, "javascript") == []
+    assert len(check_source(text.partition("\n")[2], "javascript")) == 1

@@ -1,0 +1,154 @@
+"""Which files are read, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sio_demo.check import check_paths
+from sio_demo.check.sources import scripts_of, without_templates
+from sio_demo.errors import UsageError
+
+BAD = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f); });\n"
+
+
+def write(path: Path, text: str | bytes = BAD) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def found(path: Path) -> list[str]:
+    return [Path(f.path).relative_to(path).as_posix() for f in check_paths([path]).findings]
+
+
+def test_all_languages_are_read(tmp_path: Path):
+    for name in ("a.js", "b.jsx", "c.mjs", "d.cjs", "e.ts", "f.mts", "g.cts", "h.tsx"):
+        write(tmp_path / name)
+    for name in ("i.vue", "j.svelte", "k.html"):
+        write(tmp_path / name, f"<p>\n<script>{BAD}</script>\n")
+    assert found(tmp_path) == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node_modules/a.js",
+        ".git/a.js",
+        ".next/a.js",
+        "dist/a.js",
+        "build/a.js",
+        "web/bower_components/a.js",
+        "tests/a.js",
+        "src/__tests__/a.js",
+        "cypress/a.js",
+        "a.test.js",
+        "a.spec.ts",
+        "a.cy.ts",
+        "test_a.py",
+        "socket.io.js",
+        "jquery-3.7.1.js",
+        "a.min.js",
+        "a.d.ts",
+        "a.txt",
+    ],
+)
+def test_what_is_not_the_readers_own_code_is_left_out(tmp_path: Path, name: str):
+    write(tmp_path / "src" / "main.js")
+    write(tmp_path / name)
+    report = check_paths([tmp_path])
+    assert report.files == 1
+    assert not report.skipped
+
+
+def test_virtual_environment_is_left_out(tmp_path: Path):
+    write(tmp_path / "my-env" / "pyvenv.cfg", "")
+    write(tmp_path / "my-env" / "a.js")
+    assert check_paths([tmp_path]).files == 0
+
+
+def test_file_that_is_named_is_read_wherever_it_is(tmp_path: Path):
+    assert len(check_paths([write(tmp_path / "tests" / "a.test.js")]).findings) == 1
+
+
+def test_links_do_not_loop(tmp_path: Path):
+    write(tmp_path / "src" / "a.js")
+    (tmp_path / "src" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "src" / "gone.js").symlink_to(tmp_path / "nowhere.js")
+    (tmp_path / "src" / "self.js").symlink_to(tmp_path / "src" / "self.js")
+    report = check_paths([tmp_path])
+    assert report.files == 1
+    assert sorted(Path(s.path).name for s in report.skipped) == ["gone.js", "self.js"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BAD.encode() + b"\0", "binary"),
+        (BAD.encode() + b" " * 1_000_000, "larger than 1 MB"),
+        (BAD.replace("\n", "") + "f();" * 3_000, "minified"),
+        (BAD + "}} socket.on(", "does not parse, near line 3"),
+    ],
+    ids=["binary", "huge", "minified", "broken"],
+)
+def test_file_that_cannot_be_checked_is_named(tmp_path: Path, content: str | bytes, reason: str):
+    path = write(tmp_path / "a.js", content)
+    write(tmp_path / "b.js")
+    report = check_paths([tmp_path])
+    assert [(s.path, s.reason) for s in report.skipped] == [(path.as_posix(), reason)]
+    assert len(report.findings) == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_file_that_may_not_be_read_is_named(tmp_path: Path):
+    write(tmp_path / "a.js").chmod(0)
+    [skipped] = check_paths([tmp_path]).skipped
+    assert skipped.reason == "cannot be read: Permission denied"
+
+
+def test_pipe_is_named_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.js")
+    [skipped] = check_paths([tmp_path]).skipped
+    assert skipped.reason == "not a regular file"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_encodings_and_line_ends_do_not_move_lines(tmp_path: Path, encoding: str):
+    text = "// é\r\n" + BAD.replace("\n", "\r\n")
+    [finding] = check_paths([write(tmp_path / "a.js", text.encode(encoding))]).findings
+    assert finding.line == 3
+
+
+def test_path_that_does_not_exist_is_refused(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"there is no .*nowhere"):
+        check_paths([tmp_path / "nowhere"])
+
+
+def test_nothing_is_executed(tmp_path: Path):
+    write(tmp_path / "a.py", "import socketio\nopen('ran', 'w')\n")
+    check_paths([tmp_path])
+    assert os.listdir(tmp_path) == ["a.py"]
+
+
+def test_scripts_keep_their_place():
+    text = "<template>é</template>\n<script lang='ts'>\nlet a\n</script><script>let b</script>"
+    scripts = scripts_of(text, "vue")
+    assert scripts.language == "typescript"
+    assert scripts.text.split() == ["let", "a", "let", "b"]
+    assert scripts.text.index("let b") == text.index("let b")
+
+
+def test_scripts_of_other_kinds_are_left_out():
+    text = '<script type="application/json">{"a": 1}</script><script src="socket.io.js"></script>'
+    scripts = scripts_of(text, "html")
+    assert not scripts.text.strip()
+    assert scripts.client_script
+
+
+def test_expressions_of_templates_become_values():
+    text = "f({{ a }}, <%= b %>);\n{% if c %}\ng('{{ d }}');"
+    plain = without_templates(text)
+    assert len(plain) == len(text)
+    assert plain.split() == ["f(", "0,", "0);", "g('", "0');"]

@@ -1,0 +1,264 @@
+"""A check comes to an end, says what happened, and leaves nothing, whatever the program does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sio_demo import exercises
+from sio_demo.errors import UsageError
+from sio_demo.exercises import bench, exercise, page, reader
+from sio_demo.lab.cleanup import clean_up, leftovers
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left() -> AsyncIterator[None]:
+    await clean_up()
+    yield
+    await exercises.close()
+    for _ in range(100):
+        if not any(leftovers()):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(leftovers()._asdict())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a check give up sooner."""
+    monkeypatch.setattr(exercise, "PATIENCE", 2.0)
+    monkeypatch.setattr(bench, "COME_BACK", 0.5)
+    monkeypatch.setattr(page, "COME_BACK", 1.0)
+    monkeypatch.setattr(reader, "BLOCKED_AFTER", 0.3)
+
+
+async def hint(number: int, *programs: object) -> str:
+    """Check programs that are not solutions."""
+    result = await exercises.check(number, *programs)
+    assert not result.solved
+    return result.hint
+
+
+# --- programs that cannot be run -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "programs", "said"),
+    [
+        (1, (), "Pass `chat` to the check"),
+        (1, ("", ""), "Pass `chat` to the check"),
+        (8, (print,), "Pass `shop` and `customer` to the check"),
+        (1, (None,), "`chat` must be a text of JavaScript, not None."),
+        (1, (print,), "`chat` must be a text of JavaScript, not a builtin_function_or_method."),
+        (6, (None,), "`restaurant` must be a function, not None."),
+        (6, ("def restaurant(sio)",), "`restaurant` must be a function, not a str."),
+        (6, (lambda: None,), "`restaurant` must take 1 arguments: sio."),
+        (7, (lambda sio: None,), "`taxis` must take 2 arguments: sio, sid_of."),
+    ],
+)
+async def test_program_of_the_wrong_kind_is_named(
+    number: int, programs: tuple[object, ...], said: str
+) -> None:
+    assert (await hint(number, *programs)).startswith(said)
+
+
+@pytest.mark.parametrize("number", [0, 11, None, "1"])
+async def test_exercise_that_is_not_there_is_a_usage_error(number: object) -> None:
+    with pytest.raises(UsageError, match="they are 1 to 10"):
+        await exercises.check(number)
+
+
+# --- programs that raise ---------------------------------------------------------------
+
+
+async def test_program_that_raises_is_quoted() -> None:
+    def restaurant(sio):
+        sio.nonsense()
+
+    said = await hint(6, restaurant)
+    assert "raised AttributeError: 'WatchedServer' object has no attribute 'nonsense'" in said
+    assert said.endswith(", at: sio.nonsense()")
+
+
+async def test_handler_that_raises_is_named() -> None:
+    def restaurant(sio):
+        @sio.event
+        async def connect(sid, environ, auth):
+            raise ValueError("no such room")
+
+    said = await hint(6, restaurant)
+    assert "raised ValueError: no such room in `connect`, at: raise" in said
+
+
+async def test_task_that_raises_is_noted_behind_the_hint() -> None:
+    def thermometer(client, second):
+        async def report():
+            await second()
+            raise ValueError("broken")
+
+        client.start_background_task(report)
+
+    said = await hint(4, thermometer)
+    assert said.endswith('ValueError: broken, at: raise ValueError("broken") That ended it.')
+
+
+async def test_coroutine_that_nobody_awaits_is_noted_behind_the_hint() -> None:
+    def restaurant(sio):
+        @sio.event
+        async def connect(sid, environ, auth):
+            sio.enter_room(sid, auth["room"])
+
+    assert "enter_room' was never awaited." in await hint(6, restaurant)
+
+
+async def test_error_of_the_check_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.Bench, "quiet", None)
+    with pytest.raises(TypeError):
+        await exercises.check(5, lambda new_client, url, show: None)
+
+
+@pytest.mark.parametrize(
+    ("chat", "said"),
+    [
+        ("\nsocket.on(;", "threw SyntaxError: Unexpected token ';' (line 2)"),
+        ("\n\nsocket.onn()", "(line 3), at: socket.onn()"),
+        ("socket.on('message', () => { throw new Error('no') })", "threw Error: no (line 1)"),
+        ("await Promise.reject(new Error('no'))", "threw Error: no (line 1)"),
+    ],
+)
+async def test_javascript_that_throws_is_quoted_with_its_line(chat: str, said: str) -> None:
+    assert said in await hint(1, chat)
+
+
+# --- programs that hang ----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_program_that_waits_for_ever_is_given_up() -> None:
+    async def courier(new_client, url, show):
+        await asyncio.Event().wait()
+
+    assert "has not come to an end" in await hint(5, courier)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_handler_that_never_answers_is_given_up() -> None:
+    def hotel(sio, book):
+        @sio.event
+        async def reserve(sid, request):
+            await asyncio.Event().wait()
+
+    assert "does not answer" in await hint(10, hotel)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_event_that_nobody_handles_is_given_up() -> None:
+    assert "does not answer" in await hint(10, lambda sio, book: None)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("wait", [lambda: None, lambda: time.sleep(60)])
+async def test_program_that_does_not_give_way_is_stopped(wait) -> None:
+    before = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+
+    def restaurant(sio):
+        while True:
+            wait()
+
+    assert "without giving way" in await hint(6, restaurant)
+    after = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    assert after[0] is before[0]
+    assert after[1] == pytest.approx(before[1], abs=5)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_handler_that_does_not_give_way_is_stopped_also_if_it_catches_everything() -> None:
+    def restaurant(sio):
+        @sio.event
+        async def connect(sid, environ, auth):
+            while True:
+                try:
+                    while True:
+                        pass
+                except Exception:
+                    pass
+
+    assert "without giving way" in await hint(6, restaurant)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("chat", ["for (;;);", "await new Promise(() => {})"])
+async def test_javascript_that_hangs_is_given_up_and_the_next_is_run(chat: str) -> None:
+    assert "does not come to an end" in await hint(1, chat)
+    assert "No message is shown" in await hint(1, "setStatus('online')")
+
+
+async def test_program_that_does_nothing_gets_a_hint() -> None:
+    assert "has not connected" in await hint(5, lambda new_client, url, show: None)
+
+
+async def test_check_that_is_interrupted_cleans_up() -> None:
+    async def courier(new_client, url, show):
+        client = new_client()
+        await client.connect(url, transports=["websocket"])
+        began.set()
+        await asyncio.Event().wait()
+
+    began = asyncio.Event()
+    check = asyncio.create_task(exercises.check(5, courier))
+    await began.wait()
+    check.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await check
+
+
+# --- what a program leaves -------------------------------------------------------------
+
+
+async def test_clients_and_tasks_of_the_program_are_closed() -> None:
+    import socketio
+
+    async def courier(new_client, url, show):
+        async def tick():
+            await asyncio.Event().wait()
+
+        client = socketio.AsyncClient(reconnection_delay=0.01, handle_sigint=False)
+        client.on("order", show)
+        client.start_background_task(tick)
+        await client.connect(url, transports=["websocket"])
+
+    await exercises.check(5, courier)
+    assert not any(leftovers()), leftovers()
+
+
+async def test_handlers_of_the_program_do_not_run_while_its_clients_are_closed() -> None:
+    reasons = []
+
+    async def courier(new_client, url, show):
+        client = new_client()
+        client.on("order", show)
+        client.on("disconnect", reasons.append)
+        await client.connect(url, transports=["websocket"])
+
+    assert (await exercises.check(5, courier)).solved
+    assert reasons == ["transport error"] * 3  # two cuts and an outage
+
+
+# --- results ---------------------------------------------------------------------------
+
+
+async def test_result_shows_figure_counters_and_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    result = await exercises.check(6, lambda sio: None)
+    result.show()
+    shown = capsys.readouterr().out
+    assert "8 of 8 orders are not shown\n" in shown
+    assert "orders shown on the wrong screen      0      0\n\nNot yet. No screen shows" in shown
+
+
+async def test_result_without_a_figure_shows_its_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    (await exercises.check(6, None)).show()
+    assert capsys.readouterr().out == "Not yet. `restaurant` must be a function, not None.\n"

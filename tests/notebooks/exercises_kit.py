@@ -1,0 +1,53 @@
+"""Runs the cells of notebook 11 with other programs in them: the notebook holds all the text."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import guards
+
+from sio_demo.exercises import Result
+
+NOTEBOOK = guards.read(guards.ROOT / "notebooks" / "11_exercises.ipynb")
+EXERCISES = guards.exercises(NOTEBOOK)
+IMPORTS = guards.code_cells(NOTEBOOK)[0].source.partition("\nawait ")[0]
+
+
+def broken(number: int, *edits: tuple[str, str]) -> str:
+    """Give an exercise as it stands in the notebook, edited."""
+    return edited(EXERCISES[number - 1].cell.source, edits)
+
+
+def solution(number: int, *edits: tuple[str, str]) -> str:
+    """Give a solution as it stands in the notebook, edited."""
+    return edited(EXERCISES[number - 1].solution, edits)
+
+
+def edited(source: str, edits: tuple[tuple[str, str], ...]) -> str:
+    """Replace parts of a program, each of which must be there once."""
+    for old, new in edits:
+        assert source.count(old) == 1, f"{old!r} is {source.count(old)} times in {source}"
+        source = source.replace(old, new)
+    return source
+
+
+async def checked(number: int, source: str) -> Result:
+    """Run the cell with this in it, and the check below."""
+    namespace: dict[str, Any] = {}
+    await execute(IMPORTS, namespace)
+    await execute(source, namespace)
+    [check] = EXERCISES[number - 1].checks
+    line = check.source.splitlines()[0]
+    assert line.startswith(f"result = await exercises.check({number}, ")
+    await execute(line, namespace)
+    return namespace["result"]
+
+
+async def execute(source: str, namespace: dict[str, Any]) -> None:
+    """Run a cell; ``await`` may stand at its top level."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    result = eval(compile(source, "<cell>", "exec", flags), namespace)
+    if inspect.isawaitable(result):
+        await result

@@ -1,0 +1,166 @@
+"""Exercises 4 and 5, clients in Python: what is in the notebook, and what a reader might try."""
+
+from __future__ import annotations
+
+import pytest
+from exercises_kit import broken, checked, solution
+
+param = pytest.param
+
+
+FLAG_NEVER_RESET = """
+def thermometer(client, second):
+    tasks = []
+
+    async def report():
+        while True:
+            await second()
+            await client.emit("temperature", 21.5)
+
+    @client.event
+    async def connect():
+        if not tasks:
+            tasks.append(client.start_background_task(report))
+
+    @client.event
+    async def disconnect(reason):
+        tasks[0].cancel()
+"""
+ENDED_IN_DISCONNECT = FLAG_NEVER_RESET.replace("tasks[0].cancel()", "tasks.pop().cancel()")
+REPLACED_IN_CONNECT = """
+def thermometer(client, second):
+    task = None
+
+    async def report():
+        while True:
+            await second()
+            if client.connected:
+                await client.emit("temperature", 21.5)
+
+    @client.event
+    async def connect():
+        nonlocal task
+        if task:
+            task.cancel()
+        task = client.start_background_task(report)
+"""
+NEW_CLIENT = "await courier(new_client, url, show)"
+CONNECTS_ITSELF = (NEW_CLIENT, 'await client.connect(url, transports=["websocket"])')
+TRIES_UNTIL_IT_WORKS = """
+async def courier(new_client, url, show):
+    while True:
+        try:
+            client = new_client(reconnection=False)
+            client.on("order", show)
+
+            @client.event
+            async def disconnect(reason):
+                await courier(new_client, url, show)
+
+            return await client.connect(url, transports=["websocket"])
+        except socketio.exceptions.ConnectionError:
+            await asyncio.sleep(0.005)
+"""
+
+WRONG = [
+    param(
+        4,
+        broken(4, ("while True:", "while client.connected:")),
+        "not yet true",
+        id="4-while-connected",
+    ),
+    param(
+        4,
+        broken(
+            4,
+            (
+                "if client.connected:",
+                "if not client.connected:\n                break\n            else:",
+            ),
+        ),
+        "often faster than that",
+        id="4-break-without-a-connection",
+    ),
+    param(4, FLAG_NEVER_RESET, "the next connection needs one as well", id="4-flag"),
+    param(
+        4,
+        solution(4, ("            if client.connected:\n    ", "")),
+        "never again. What has happened to the task? Your program raised BadNamespaceError",
+        id="4-emit-without-a-connection",
+    ),
+    param(
+        4,
+        broken(
+            4,
+            (
+                "        while True:\n            await second()\n"
+                "            if client.connected:\n    ",
+                "    ",
+            ),
+        ),
+        "No second has brought",
+        id="4-once-per-connection",
+    ),
+    param(
+        4,
+        solution(
+            4,
+            (
+                "if client.connected:",
+                "if not client.connected:\n                return\n            else:",
+            ),
+        ),
+        "then never again",
+        id="4-return-without-a-connection",
+    ),
+    param(
+        5, broken(5, ("new_client()", "new_client(reconnection=False)")), "tried once", id="5-once"
+    ),
+    param(
+        5,
+        broken(5, CONNECTS_ITSELF),
+        "Who brings the connection back",
+        id="5-connect-in-disconnect",
+    ),
+    param(
+        5,
+        broken(5, (NEW_CLIENT, f"await client.disconnect()\n        {NEW_CLIENT}")),
+        "tried once",
+        id="5-disconnect-the-old-one",
+    ),
+    param(5, solution(5, ('client.on("order", show)', "")), "No order is shown", id="5-deaf"),
+    param(5, solution(5, ("await client", "client")), "never awaited", id="5-not-awaited"),
+]
+
+RIGHT = [
+    param(4, ENDED_IN_DISCONNECT, id="4-ended-in-disconnect"),
+    param(4, REPLACED_IN_CONNECT, id="4-replaced-in-connect"),
+    param(5, TRIES_UNTIL_IT_WORKS, id="5-tries-until-it-works"),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"), [(4, "nothing ends the one before"), (5, "the old one comes back as well")]
+)
+async def test_program_in_the_notebook_is_not_solved(number: int, hint: str) -> None:
+    result = await checked(number, broken(number))
+    assert not result.solved
+    assert result.figure is not None
+    assert hint in result.hint
+
+
+@pytest.mark.parametrize("number", [4, 5])
+async def test_solution_in_the_notebook_is_solved(number: int) -> None:
+    assert str(await checked(number, solution(number))).endswith("Solved.")
+
+
+@pytest.mark.parametrize(("number", "source", "hint"), WRONG)
+async def test_wrong_answer_gets_its_hint(number: int, source: str, hint: str) -> None:
+    result = await checked(number, source)
+    assert not result.solved
+    assert hint in result.hint
+
+
+@pytest.mark.parametrize(("number", "source"), RIGHT)
+async def test_other_right_answer_is_solved(number: int, source: str) -> None:
+    assert (await checked(number, source)).solved

@@ -1,0 +1,160 @@
+"""Exercises 6 and 7, sessions of a server: in the notebook, and what a reader might try."""
+
+from __future__ import annotations
+
+import pytest
+from exercises_kit import broken, checked, solution
+
+param = pytest.param
+
+
+BY_ADDRESS = """
+def restaurant(sio):
+    room_of = {}
+
+    @sio.event
+    async def join(sid, room):
+        address = sio.get_environ(sid)["REMOTE_ADDR"]
+        room_of[address] = room
+        await sio.enter_room(sid, room)
+
+    @sio.event
+    async def connect(sid, environ):
+        address = environ["REMOTE_ADDR"]
+        if address in room_of:
+            await sio.enter_room(sid, room_of[address])
+"""
+BY_SID = """
+def restaurant(sio):
+    room_of = {}
+
+    @sio.event
+    async def join(sid, room):
+        room_of[sid] = room
+        await sio.enter_room(sid, room)
+
+    @sio.event
+    async def connect(sid, environ, auth):
+        if sid in room_of:
+            await sio.enter_room(sid, room_of[sid])
+"""
+EVERY_ROOM = """
+def restaurant(sio):
+    @sio.event
+    async def connect(sid, environ, auth):
+        await sio.enter_room(sid, "kitchen")
+        await sio.enter_room(sid, "bar")
+"""
+OLD_ONE_IS_KICKED = """
+def taxis(sio, sid_of):
+    @sio.event
+    async def connect(sid, environ, auth):
+        await sio.save_session(sid, auth)
+        old = sid_of.pop(auth["driver"], None)
+        if old:
+            await sio.disconnect(old)
+        sid_of[auth["driver"]] = sid
+
+    @sio.event
+    async def disconnect(sid, reason):
+        for driver in [driver for driver in sid_of if sid_of[driver] == sid]:
+            del sid_of[driver]
+"""
+ALL_SIDS_OF_A_DRIVER = """
+def taxis(sio, sid_of):
+    @sio.event
+    async def connect(sid, environ, auth):
+        await sio.save_session(sid, auth)
+        sid_of.setdefault(auth["driver"], set()).add(sid)
+
+    @sio.event
+    async def disconnect(sid, reason):
+        driver = (await sio.get_session(sid))["driver"]
+        sid_of[driver].discard(sid)
+        if not sid_of[driver]:
+            del sid_of[driver]
+"""
+
+WRONG = [
+    param(6, BY_SID, "brings a new sid", id="6-by-sid"),
+    param(6, EVERY_ROOM, "the orders of the other one", id="6-every-room"),
+    param(6, BY_ADDRESS, "TypeError", id="6-no-auth"),
+    param(
+        6,
+        BY_ADDRESS.replace("connect(sid, environ)", "connect(sid, environ, auth)"),
+        "the orders of the other one",
+        id="6-by-address",
+    ),
+    param(6, solution(6, ("await sio", "sio")), "was never awaited", id="6-not-awaited"),
+    param(6, solution(6, ('auth["room"]', 'auth["rooms"]')), "KeyError: 'rooms'", id="6-key"),
+    param(
+        7,
+        broken(7, ('sid_of.pop(session["driver"], None)', "pass")),
+        "stays on the",
+        id="7-nothing",
+    ),
+    param(
+        7,
+        broken(
+            7,
+            (
+                "        session =",
+                '        if reason == "ping timeout":\n            return\n        session =',
+            ),
+        ),
+        "Bob, whose phone has died",
+        id="7-not-after-a-timeout",
+    ),
+    param(
+        7,
+        solution(7, ('sid_of[auth["driver"]] = sid', 'sid_of.setdefault(auth["driver"], sid)')),
+        "The newest connection is the one that lives",
+        id="7-the-old-one-stays",
+    ),
+    param(7, solution(7, ("== sid", "!= sid")), "KeyError", id="7-the-wrong-way-round"),
+    param(
+        7,
+        solution(7, ('sid_of[auth["driver"]] = sid', "pass")),
+        "Ann gets no ride at all",
+        id="7-not-written",
+    ),
+]
+
+RIGHT = [
+    param(
+        6,
+        solution(6)
+        .replace("sid, environ, auth", "sid, environ, who")
+        .replace('auth["room"]', 'who.get("room")'),
+        id="6-other-names",
+    ),
+    param(7, OLD_ONE_IS_KICKED, id="7-kicked"),
+    param(7, ALL_SIDS_OF_A_DRIVER, id="7-all-sids"),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"), [(6, "brings a new sid"), (7, "Whose entry may a session delete?")]
+)
+async def test_program_in_the_notebook_is_not_solved(number: int, hint: str) -> None:
+    result = await checked(number, broken(number))
+    assert not result.solved
+    assert result.figure is not None
+    assert hint in result.hint
+
+
+@pytest.mark.parametrize("number", [6, 7])
+async def test_solution_in_the_notebook_is_solved(number: int) -> None:
+    assert str(await checked(number, solution(number))).endswith("Solved.")
+
+
+@pytest.mark.parametrize(("number", "source", "hint"), WRONG)
+async def test_wrong_answer_gets_its_hint(number: int, source: str, hint: str) -> None:
+    result = await checked(number, source)
+    assert not result.solved
+    assert hint in result.hint
+
+
+@pytest.mark.parametrize(("number", "source"), RIGHT)
+async def test_other_right_answer_is_solved(number: int, source: str) -> None:
+    assert (await checked(number, source)).solved
