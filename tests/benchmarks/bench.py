@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import check
 import cycles
 import delivery
 import messages
@@ -75,6 +76,12 @@ CASES = {
                 "recovery": Target("<=", 3),
             },
             delivery.run,
+        ),
+        Case(
+            "check",
+            "Lines a second that `sio-demo check` reads",
+            {"lines": Target(">=", 50_000)},
+            check.run,
         ),
     )
 }
