@@ -144,10 +144,14 @@ class Schedule:
         return self.clients * self.messages
 
     def allowance(self, struck: int) -> int:
-        """Tell how many messages each client may send when so many faults have struck."""
-        if struck == len(self.faults):
-            return self.messages
-        return self.faults[struck].after + AHEAD
+        """Tell how many messages each client may send when so many faults have struck.
+
+        After each fault it is at least one more: what is to be killed at a point gets there.
+        """
+        allowed = self.messages
+        for fault in reversed(self.faults[struck:]):
+            allowed = min(fault.after + AHEAD, allowed - 1)
+        return allowed
 
     def __str__(self) -> str:
         pace = "" if self.unanswered == _ALL_AT_ONCE else f", {self.unanswered} at most unanswered"

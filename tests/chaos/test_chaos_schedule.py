@@ -1,6 +1,7 @@
 """Schedules: the same seed gives the same; each can be played to its end."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -71,3 +72,14 @@ def test_what_is_no_seed_is_refused(seed):
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_fault_names_its_kind(kind):
     assert str(next(fault for fault in DRAWN if fault.kind == kind)).startswith(kind)
+
+
+def test_each_fault_leaves_something_to_send():
+    """Otherwise a kill at an exact point would wait for ever: in seed 494 it did."""
+    for schedule in SCHEDULES:
+        allowances = [schedule.allowance(struck) for struck in range(len(schedule.faults) + 1)]
+        assert all(earlier < later for earlier, later in pairwise(allowances)), schedule
+        assert all(
+            fault.after <= allowance
+            for fault, allowance in zip(schedule.faults, allowances, strict=False)
+        ), schedule
