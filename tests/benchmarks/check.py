@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from harness import Figure, Options, take_turns
+from harness import Figure, Options
 
 from sio_demo.check import check_paths
 
@@ -47,20 +47,19 @@ def plant(folder: Path, files: int) -> None:
             (home / f"file{number}{suffix}").write_text(text)
 
 
-async def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Figure]:
     """Read the tree several times; the first time warms the file cache."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(folder, options.pick(2_000, 100))
 
-        async def lines_a_second() -> float:
+        def lines_a_second() -> float:
             start = perf_counter()
             report = check_paths([folder])
             return report.lines / (perf_counter() - start)
 
-        await lines_a_second()
-        rounds = options.pick(5, 1)
-        values = (await take_turns({"lines/s": lines_a_second}, rounds))["lines/s"]
+        lines_a_second()
+        values = [lines_a_second() for _ in range(options.pick(5, 1))]
     figure = Figure(
         "lines a second", "lines", median(values), min(values), max(values), unit="lines/s"
     )
