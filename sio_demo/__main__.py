@@ -24,7 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     int
         The exit code of the command: 0, or 1 when it failed.
     """
-    parser = argparse.ArgumentParser(prog="sio-demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="sio-demo",
+        description="Why Socket.IO messages come twice after a reconnect: seen, explained, fixed.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for module in (demo, atlas, check, chaos):
         module.add(commands)

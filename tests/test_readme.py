@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from sio_demo import __main__ as command_line
+from sio_demo.atlas import CAUSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,3 +35,7 @@ def test_every_file_that_it_names_is_there():
     named += re.findall(r"`(sio_demo/[\w./]+)`", README)
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_it_tells_how_many_causes_the_atlas_has():
+    assert f"{sum(cause.family != 'myth' for cause in CAUSES)} causes" in README

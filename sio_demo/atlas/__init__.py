@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import pkgutil
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
@@ -16,6 +14,24 @@ from dataclasses import dataclass
 
 from ..counters import Counters
 from ..errors import UsageError
+from . import (
+    duplicates_clients,
+    duplicates_connect,
+    duplicates_dedup,
+    duplicates_handshake,
+    duplicates_listeners,
+    duplicates_replay,
+    duplicates_retries,
+    duplicates_rooms,
+    losses_client,
+    losses_connecting,
+    losses_handlers,
+    losses_javascript,
+    losses_offline,
+    losses_sessions,
+    losses_workers,
+    myths,
+)
 from .cause import Cause
 from .kit import SharedNode, shared_node
 
@@ -47,17 +63,28 @@ def _place(cause: Cause) -> tuple[int, int, str]:
     return "DLM".index(match[1]), int(match[2]), match[3]
 
 
-def _collect() -> tuple[Cause, ...]:
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    modules = [
-        importlib.import_module(f"{__name__}.{name}")
-        for name in names
-        if name.startswith(("duplicates_", "losses_", "myths"))
-    ]
-    return tuple(sorted((cause for module in modules for cause in module.CAUSES), key=_place))
+_MODULES = (
+    duplicates_clients,
+    duplicates_connect,
+    duplicates_dedup,
+    duplicates_handshake,
+    duplicates_listeners,
+    duplicates_replay,
+    duplicates_retries,
+    duplicates_rooms,
+    losses_client,
+    losses_connecting,
+    losses_handlers,
+    losses_javascript,
+    losses_offline,
+    losses_sessions,
+    losses_workers,
+    myths,
+)
 
-
-CAUSES: tuple[Cause, ...] = _collect()
+CAUSES: tuple[Cause, ...] = tuple(
+    sorted((cause for module in _MODULES for cause in module.CAUSES), key=_place)
+)
 """Every cause, in the order of the catalogue: duplicates, losses, myths."""
 
 _BY_LETTER = {cause.letter: cause for cause in CAUSES}

@@ -16,6 +16,7 @@ from typing import Any
 import socketio
 
 from ..errors import NotSeenError
+from ..lab.cleanup import shut_down
 from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.node import NodeClient
@@ -27,7 +28,6 @@ MESSAGE = "the message"
 
 PATIENCE = 30  # seconds that a machine with much else to do may take
 LOOK_EVERY = 0.002  # seconds
-SHUTDOWN_TIMEOUT = 5  # seconds; python-engineio waits for ever for some that are gone
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,7 @@ async def python_client(
     try:
         yield client
     finally:
-        await _shut_down(client)
-
-
-async def _shut_down(client: socketio.AsyncClient) -> None:
-    """Shut a client down, whatever it is about: a run may be cancelled anywhere."""
-    client.reconnection = False
-    await asyncio.sleep(0)  # a reconnection that was to begin has begun
-    for _ in ("the reconnection, which may still succeed", "the connection"):
-        shutdown = asyncio.create_task(client.shutdown())
-        await asyncio.wait([shutdown], timeout=SHUTDOWN_TIMEOUT)
-        shutdown.cancel()
-        await asyncio.gather(shutdown, return_exceptions=True)
-    await client.eio.disconnect(abort=True)
+        await shut_down(client)
 
 
 @asynccontextmanager

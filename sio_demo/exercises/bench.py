@@ -12,7 +12,7 @@ from typing import Any
 
 import socketio
 
-from ..lab.cleanup import _shut_down as shut_down
+from ..lab.cleanup import shut_down
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.server import Server, serve
@@ -143,7 +143,7 @@ class Bench:
         clients = {id(client): client for client in (*self._clients, *theirs)}.values()
         for client in clients:
             client.handlers.clear()  # a handler for "disconnect" might open another client
-            client.reconnection = False
+            client.reconnection = False  # the link is closed first
         await self.link.close()
         await asyncio.gather(*map(shut_down, clients))
         await self.server.close()

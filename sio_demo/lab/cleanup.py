@@ -70,7 +70,7 @@ async def clean_up() -> None:
     for resource in reversed(list(_open)):
         await resource.close()  # the links before the clients: these do not wait for an answer
     clients = [o for o in gc.get_objects() if issubclass(type(o), socketio.AsyncClient)]
-    await asyncio.gather(*map(_shut_down, clients))
+    await asyncio.gather(*map(shut_down, clients))
     _ports.clear()
     _tasks_before.clear()
     _tasks_before.update(asyncio.all_tasks())
@@ -104,17 +104,14 @@ async def nothing_left() -> None:
     print(found)
 
 
-def leftovers() -> Leftovers:
-    """Tell what is here now that was not here when :func:`clean_up` returned."""
-    return Leftovers(
-        [_name(task) for task in asyncio.all_tasks() if _is_ours(task)],
-        _sockets(),
-        [name for pid, name in _children().items() if pid not in _processes_before],
-    )
+async def shut_down(client: socketio.AsyncClient) -> None:
+    """Shut a client down for good, whatever it is about.
 
-
-async def _shut_down(client: socketio.AsyncClient) -> None:
-    """Shut a client down, and end what python-socketio leaves running when nobody answers."""
+    ``client.shutdown()`` waits for ever for some connections that are gone, and a reconnection
+    that is under way may still succeed behind it.
+    """
+    client.reconnection = False
+    await asyncio.sleep(0)  # a reconnection that was to begin has begun
     shutdown = asyncio.create_task(client.shutdown())
     await asyncio.wait([shutdown], timeout=PATIENCE)
     eio = client.eio
@@ -124,6 +121,15 @@ async def _shut_down(client: socketio.AsyncClient) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await eio.disconnect(abort=True)
+
+
+def leftovers() -> Leftovers:
+    """Tell what is here now that was not here when :func:`clean_up` returned."""
+    return Leftovers(
+        [_name(task) for task in asyncio.all_tasks() if _is_ours(task)],
+        _sockets(),
+        [name for pid, name in _children().items() if pid not in _processes_before],
+    )
 
 
 def _name(task: asyncio.Task[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import signal
 import time
@@ -173,6 +174,33 @@ async def test_program_that_does_not_give_way_is_stopped(wait) -> None:
     after = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
     assert after[0] is before[0]
     assert after[1] == pytest.approx(before[1], abs=5)
+
+
+CELL = """
+def restaurant(sio):
+    @sio.event
+    async def connect(sid, environ, auth):
+        await sio.enter_room(sid, auth["room"])
+
+result = await exercises.check(6, restaurant)
+"""
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_program_is_not_blamed_for_a_check_that_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    close = bench.Bench.close
+
+    async def close_slowly(self: bench.Bench) -> None:
+        time.sleep(1)  # noqa: ASYNC251 - so that the event loop does not turn
+        await close(self)
+
+    monkeypatch.setattr(bench.Bench, "close", close_slowly)
+    monkeypatch.setattr(bench, "COME_BACK", 4)
+    names = {"exercises": exercises}
+    await eval(compile(CELL, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    assert names["result"].solved
 
 
 @pytest.mark.usefixtures("impatient")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import guards
+import pytest
 
 from sio_demo.exercises import Result
 
@@ -51,3 +52,49 @@ async def execute(source: str, namespace: dict[str, Any]) -> None:
     result = eval(compile(source, "<cell>", "exec", flags), namespace)
     if inspect.isawaitable(result):
         await result
+
+
+class ExerciseTests:
+    """What holds for every exercise; a subclass has the programs.
+
+    Attributes
+    ----------
+    broken : dict
+        For each exercise, words of the hint that the program in the notebook gets.
+    wrong : list
+        Wrong answers: the number, the program, words of its hint.
+    right : list
+        Other right answers: the number and the program.
+    """
+
+    broken: ClassVar[dict[int, str]]
+    wrong: ClassVar[list[Any]]
+    right: ClassVar[list[Any]]
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        """Run each test with the programs that are for it."""
+        names, values = {
+            "test_program_in_the_notebook_is_not_solved": ("number, hint", cls.broken.items()),
+            "test_solution_in_the_notebook_is_solved": ("number", cls.broken),
+            "test_wrong_answer_gets_its_hint": ("number, source, hint", cls.wrong),
+            "test_other_right_answer_is_solved": ("number, source", cls.right),
+        }[metafunc.function.__name__]
+        metafunc.parametrize(names, values)
+
+    async def test_program_in_the_notebook_is_not_solved(self, number: int, hint: str) -> None:
+        result = await checked(number, broken(number))
+        assert not result.solved
+        assert result.figure is not None
+        assert hint in result.hint
+
+    async def test_solution_in_the_notebook_is_solved(self, number: int) -> None:
+        assert str(await checked(number, solution(number))).endswith("Solved.")
+
+    async def test_wrong_answer_gets_its_hint(self, number: int, source: str, hint: str) -> None:
+        result = await checked(number, source)
+        assert not result.solved
+        assert hint in result.hint
+
+    async def test_other_right_answer_is_solved(self, number: int, source: str) -> None:
+        assert (await checked(number, source)).solved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exercises_kit import broken, checked, solution
+from exercises_kit import ExerciseTests, broken, solution
 
 param = pytest.param
 
@@ -138,29 +138,10 @@ RIGHT = [
     param(5, TRIES_UNTIL_IT_WORKS, id="5-tries-until-it-works"),
 ]
 
-
-@pytest.mark.parametrize(
-    ("number", "hint"), [(4, "nothing ends the one before"), (5, "the old one comes back as well")]
-)
-async def test_program_in_the_notebook_is_not_solved(number: int, hint: str) -> None:
-    result = await checked(number, broken(number))
-    assert not result.solved
-    assert result.figure is not None
-    assert hint in result.hint
+HINTS = {4: "nothing ends the one before", 5: "the old one comes back as well"}
 
 
-@pytest.mark.parametrize("number", [4, 5])
-async def test_solution_in_the_notebook_is_solved(number: int) -> None:
-    assert str(await checked(number, solution(number))).endswith("Solved.")
-
-
-@pytest.mark.parametrize(("number", "source", "hint"), WRONG)
-async def test_wrong_answer_gets_its_hint(number: int, source: str, hint: str) -> None:
-    result = await checked(number, source)
-    assert not result.solved
-    assert hint in result.hint
-
-
-@pytest.mark.parametrize(("number", "source"), RIGHT)
-async def test_other_right_answer_is_solved(number: int, source: str) -> None:
-    assert (await checked(number, source)).solved
+class TestClients(ExerciseTests):
+    broken = HINTS
+    wrong = WRONG
+    right = RIGHT

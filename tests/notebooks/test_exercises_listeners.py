@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from exercises_kit import broken, checked, solution
+from exercises_kit import ExerciseTests, broken, solution
 
 from sio_demo import exercises
 
@@ -171,29 +171,10 @@ async def one_node() -> AsyncIterator[None]:
     await exercises.close()
 
 
-@pytest.mark.parametrize(
-    ("number", "hint"),
-    [(1, "Where would it run once?"), (2, "5 logins, and each"), (3, "are two functions")],
-)
-async def test_program_in_the_notebook_is_not_solved(number: int, hint: str) -> None:
-    result = await checked(number, broken(number))
-    assert not result.solved
-    assert result.figure is not None
-    assert hint in result.hint
+HINTS = {1: "Where would it run once?", 2: "5 logins, and each", 3: "are two functions"}
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-async def test_solution_in_the_notebook_is_solved(number: int) -> None:
-    assert str(await checked(number, solution(number))).endswith("Solved.")
-
-
-@pytest.mark.parametrize(("number", "source", "hint"), WRONG)
-async def test_wrong_answer_gets_its_hint(number: int, source: str, hint: str) -> None:
-    result = await checked(number, source)
-    assert not result.solved
-    assert hint in result.hint
-
-
-@pytest.mark.parametrize(("number", "source"), RIGHT)
-async def test_other_right_answer_is_solved(number: int, source: str) -> None:
-    assert (await checked(number, source)).solved
+class TestListeners(ExerciseTests):
+    broken = HINTS
+    wrong = WRONG
+    right = RIGHT

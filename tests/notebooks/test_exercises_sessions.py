@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exercises_kit import broken, checked, solution
+from exercises_kit import ExerciseTests, broken, solution
 
 param = pytest.param
 
@@ -132,29 +132,10 @@ RIGHT = [
     param(7, ALL_SIDS_OF_A_DRIVER, id="7-all-sids"),
 ]
 
-
-@pytest.mark.parametrize(
-    ("number", "hint"), [(6, "brings a new sid"), (7, "Whose entry may a session delete?")]
-)
-async def test_program_in_the_notebook_is_not_solved(number: int, hint: str) -> None:
-    result = await checked(number, broken(number))
-    assert not result.solved
-    assert result.figure is not None
-    assert hint in result.hint
+HINTS = {6: "brings a new sid", 7: "Whose entry may a session delete?"}
 
 
-@pytest.mark.parametrize("number", [6, 7])
-async def test_solution_in_the_notebook_is_solved(number: int) -> None:
-    assert str(await checked(number, solution(number))).endswith("Solved.")
-
-
-@pytest.mark.parametrize(("number", "source", "hint"), WRONG)
-async def test_wrong_answer_gets_its_hint(number: int, source: str, hint: str) -> None:
-    result = await checked(number, source)
-    assert not result.solved
-    assert hint in result.hint
-
-
-@pytest.mark.parametrize(("number", "source"), RIGHT)
-async def test_other_right_answer_is_solved(number: int, source: str) -> None:
-    assert (await checked(number, source)).solved
+class TestSessions(ExerciseTests):
+    broken = HINTS
+    wrong = WRONG
+    right = RIGHT
