@@ -1,0 +1,11 @@
+"""Which cause is mine? Count in your own application, and name the causes that fit.
+
+>>> seen = observe(sio)              # a server, a client, or both
+>>> print(diagnose(seen.message("news")))
+"""
+
+from .diagnose import Diagnosis, Suspect, diagnose
+from .observe import Observer, observe, snippet
+from .seen import Clues, Seen
+
+__all__ = ["Clues", "Diagnosis", "Observer", "Seen", "Suspect", "diagnose", "observe", "snippet"]

@@ -1,0 +1,219 @@
+"""What was seen of one message: the five counters, and the clues beside them.
+
+An observer fills in what it can see. None stands for what nobody has looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from ..counters import Counters
+from ..errors import UsageError
+
+Recipient = Literal["client", "server"]
+Library = Literal["python", "javascript"]
+Reason = Literal["network", "server", "client"]
+
+
+@dataclass(frozen=True)
+class Clues:
+    """What is known about a message besides its counters; each may be None: not known.
+
+    Attributes
+    ----------
+    recipient : {"client", "server"}
+        Who handles it.
+    client, server : {"python", "javascript"}
+        The library at each end: python-socketio, where a second handler replaces the first, or
+        socket.io, where listeners add up.
+    event, namespace : str
+        The name of the event, and its namespace. ``"connect"`` stands for the connection itself.
+    reconnects : int
+        How often the client had reconnected when the message came.
+    connections : int
+        On how many different connections its copies came.
+    servers : int
+        How many servers its copies passed. A server that was restarted counts as two.
+    acknowledged : bool
+        Whether the sender waits for an acknowledgement.
+    overlapped : bool
+        Whether a call began while another with the same event had not ended.
+    early : bool
+        Whether it reached the client before the client was connected.
+    away : bool
+        Whether it was emitted while the client was away.
+    raised : bool
+        Whether to emit it raised an exception.
+    connected : bool
+        What the client says of itself now: ``client.connected``, ``socket.connected``.
+    refused : bool
+        Whether an attempt of the client to connect has failed since its last connection.
+    reason : {"network", "server", "client"}
+        Who ended the client's last connection.
+    always : bool
+        Whether it happens to every message of this kind, or only to some.
+    """
+
+    recipient: Recipient | None = None
+    client: Library | None = None
+    server: Library | None = None
+    event: str | None = None
+    namespace: str | None = None
+    reconnects: int | None = None
+    connections: int | None = None
+    servers: int | None = None
+    acknowledged: bool | None = None
+    overlapped: bool | None = None
+    early: bool | None = None
+    away: bool | None = None
+    raised: bool | None = None
+    connected: bool | None = None
+    refused: bool | None = None
+    reason: Reason | None = None
+    always: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in _ALLOWED.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(allowed, tuple):
+                if value not in allowed:
+                    raise UsageError(f"{name} is one of {_listed(allowed)}, not {value!r}.")
+            elif type(value) is not allowed or (allowed is int and value < 0):
+                raise UsageError(f"{name} is {_WORDS[allowed]}, not {value!r}.")
+
+    def known(self) -> dict[str, Any]:
+        """Give those that are known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+_ALLOWED: dict[str, Any] = {
+    "recipient": get_args(Recipient),
+    "client": get_args(Library),
+    "server": get_args(Library),
+    "event": str,
+    "namespace": str,
+    "reconnects": int,
+    "connections": int,
+    "servers": int,
+    "acknowledged": bool,
+    "overlapped": bool,
+    "early": bool,
+    "away": bool,
+    "raised": bool,
+    "connected": bool,
+    "refused": bool,
+    "reason": get_args(Reason),
+    "always": bool,
+}
+_WORDS = {str: "a text", int: "a whole number, 0 or more", bool: "True or False"}
+
+
+def _listed(values: Iterable[str]) -> str:
+    return " or ".join(map(repr, values))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One message as it was seen: five counters, or None for one that was not counted.
+
+    Attributes
+    ----------
+    listeners, sids, packets, calls, effects : int or None
+        As in :class:`~sio_demo.counters.Counters`.
+    clues : Clues
+        What else is known about it.
+    """
+
+    listeners: int | None = None
+    sids: int | None = None
+    packets: int | None = None
+    calls: int | None = None
+    effects: int | None = None
+    clues: Clues = field(default_factory=Clues)
+
+    def __post_init__(self) -> None:
+        for name, value in zip(Counters._fields, self.counters, strict=True):
+            if value is not None and (type(value) is not int or value < 0):
+                raise UsageError(
+                    f"{name} counts something: a whole number, 0 or more, not {value!r}; None if "
+                    "it was not counted."
+                )
+
+    @property
+    def counters(self) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+        """The five in their order."""
+        return (self.listeners, self.sids, self.packets, self.calls, self.effects)
+
+    def __str__(self) -> str:
+        pairs = zip(Counters._fields, self.counters, strict=True)
+        return ", ".join(f"{name} {'?' if count is None else count}" for name, count in pairs)
+
+    def with_clues(self, **clues: Any) -> Seen:
+        """Give the same with more clues; they count more than what was observed.
+
+        Raises
+        ------
+        UsageError
+            There is no clue of that name, or it cannot have that value.
+        """
+        names = [each.name for each in fields(Clues)]
+        for name in clues:
+            if name not in names:
+                raise UsageError(f"There is no clue {name!r}. There are: {', '.join(names)}.")
+        return replace(self, clues=replace(self.clues, **clues))
+
+    @classmethod
+    def of(cls, what: Any) -> Seen:
+        """Take counters, what an observer saw, or the JSON that the JavaScript snippet gives.
+
+        Raises
+        ------
+        UsageError
+            It is none of these.
+        """
+        if isinstance(what, Seen):
+            return what
+        if isinstance(what, str):
+            return cls._of_json(what)
+        if isinstance(what, (tuple, list)) and len(what) == len(Counters._fields):
+            return cls(*what)
+        raise UsageError(
+            "Give the five counters, such as Counters(4, 1, 1, 4, 4), or what "
+            f"`seen.message(event)` gave, or its JSON from JavaScript; not {what!r}."
+        )
+
+    @classmethod
+    def _of_json(cls, text: str) -> Seen:
+        try:
+            given = json.loads(text)
+            counters = {name: given.pop(name) for name in Counters._fields}
+            clues = given.pop("clues")
+            if given or not isinstance(clues, dict):
+                raise KeyError
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise UsageError(
+                "This is not the JSON of one message: copy the whole line that "
+                f"JSON.stringify(seen.message(event)) printed, not {text[:60]!r}."
+            ) from None
+        return cls(**counters).with_clues(**clues)
+
+    @staticmethod
+    def together(several: Iterable[Seen]) -> Seen:
+        """Make one of what was seen of one message at different places, such as both its ends.
+
+        Each place sees only a part: of two numbers the greater one counts.
+        """
+        several = list(several)
+        counters: dict[str, int] = {}
+        clues: dict[str, Any] = {}
+        for seen in several:
+            for name, count in zip(Counters._fields, seen.counters, strict=True):
+                if count is not None:
+                    counters[name] = max(count, counters.get(name, 0))
+            clues = {**seen.clues.known(), **clues}
+        return Seen(**counters, clues=Clues(**clues))

@@ -1,0 +1,149 @@
+"""From counters to causes, to what is ruled out, and to the next measurement."""
+
+import json
+
+import pytest
+
+from sio_demo.counters import HEALTHY, Counters
+from sio_demo.diagnosis import Seen, diagnose
+from sio_demo.diagnosis.signatures import QUESTIONS, SIGNATURES, TWINS
+from sio_demo.errors import UsageError
+
+
+def test_counters_alone_name_the_family_and_ask_what_splits_it_best():
+    found = diagnose(Counters(4, 1, 1, 4, 4))
+    assert set(found.letters) == {"D1", "D2", "D3", "D10"}
+    assert "How often had the client reconnected" in found.next[0]
+
+
+def test_clues_narrow_it_and_tell_what_speaks_for_and_against():
+    found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=3)
+    assert found.letters == ("D1", "D2")
+    assert "there is one for each connection so far" in found.suspects[0].fits
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10"}
+    assert all(suspect.against for suspect in found.ruled_out)
+
+
+def test_one_connection_more_and_it_is_another_cause():
+    assert diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=2).letters == (
+        "D3",
+        "D10",
+    )
+
+
+def test_the_best_supported_suspect_comes_first():
+    found = diagnose(
+        Counters(1, 1, 2, 2, 2), recipient="server", acknowledged=True, overlapped=True
+    )
+    assert found.letters[0] == "D23"
+
+
+def test_when_all_is_well_nobody_is_suspected():
+    found = diagnose(HEALTHY)
+    assert (found.suspects, found.ruled_out, found.next) == ((), (), ())
+    assert "handled once" in str(found)
+
+
+def test_a_repaired_program_is_told_that_its_effect_is_there_once():
+    found = diagnose(Counters(1, 1, 2, 2, 1))
+    assert "Its effect is there once all the same." in found.findings
+    assert "D13" in found.letters
+
+
+def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
+    found = diagnose(Counters(4, 1, 1, 4, 4), client="python", server="python")
+    assert found.suspects == ()
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D1", "D2", "D3", "D10"}
+    assert "I cannot tell" in str(found)
+
+
+def test_nothing_counted_asks_for_all_five():
+    found = diagnose()
+    assert found.suspects == ()
+    assert [step.split(":")[0] for step in found.next] == [
+        "Count the listeners",
+        "Count the live sids of the user",
+        "Count the packets",
+        "Count the calls",
+        "Count the effects",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counters", "words"),
+    [
+        ((1, 0, 0, 0, 0), "No live session"),
+        ((0, 1, 1, 0, 0), "No listener"),
+        ((0, 1, 0, 0, 0), "nobody waited for it"),
+        ((1, 1, 0, 0, 0), "no packet"),
+        ((1, 1, 1, 0, 0), "lost on its way"),
+        ((1, 1, 1, 1, 0), "no effect"),
+    ],
+)
+def test_a_loss_is_placed_where_the_first_zero_is(counters, words):
+    assert words in diagnose(counters).findings[0]
+
+
+def test_two_things_at_once_are_both_found():
+    found = diagnose(Counters(3, 1, 2, 6, 6), recipient="client")
+    assert "3 listeners" in found.findings[0]
+    assert "2 times" in found.findings[0]
+    assert {"D1", "D18"} <= set(found.letters)
+
+
+def test_counters_that_fit_no_simple_story_still_name_the_first_odd_one():
+    found = diagnose(Counters(3, 1, 1, 7, 7), recipient="client")
+    assert "No simple story" in found.findings[0]
+    assert "D1" in found.letters
+
+
+def test_what_was_seen_at_both_ends_is_taken_together():
+    in_browser = Seen(listeners=4, packets=1, calls=4).with_clues(recipient="client")
+    on_server = Seen(sids=1, packets=1).with_clues(recipient="client", server="python")
+    found = diagnose(in_browser, on_server, reconnects=3)
+    assert found.seen.counters == (4, 1, 1, 4, None)
+    assert found.letters == ("D1", "D2")
+    assert any("effects" in step for step in found.next)
+
+
+def test_the_json_of_javascript_is_taken_as_it_is():
+    text = json.dumps(
+        {
+            **{"listeners": 2, "sids": None, "packets": 1, "calls": 2, "effects": None},
+            "clues": {"recipient": "client", "client": "javascript", "reconnects": 1, "event": "x"},
+        }
+    )
+    assert diagnose(text).letters == ("D1", "D2")
+
+
+def test_each_suspect_has_its_section_in_the_atlas():
+    suspect = diagnose(Counters(4, 1, 1, 4, 4), reconnects=3).suspects[0]
+    assert suspect.section.startswith("09_atlas_of_causes.ipynb#D1-Listener-registered")
+    assert suspect.cause.evidence
+
+
+@pytest.mark.parametrize(
+    ("seen", "clues", "words"),
+    [
+        ((Counters(1, 1, 1, 1, -1),), {}, "effects counts something"),
+        (((1, 1, 1, 1),), {}, "Give the five counters"),
+        ((4,), {}, "Give the five counters"),
+        (("{}",), {}, "JSON"),
+        (("[1]",), {}, "JSON"),
+        (("listeners 4",), {}, "JSON"),
+        ((HEALTHY,), {"recipients": "client"}, "There is no clue 'recipients'"),
+        ((HEALTHY,), {"recipient": "me"}, "'client' or 'server'"),
+        ((HEALTHY,), {"reconnects": -1}, "0 or more"),
+        ((HEALTHY,), {"away": "yes"}, "True or False"),
+    ],
+)
+def test_bad_input_is_refused_with_what_to_give(seen, clues, words):
+    with pytest.raises(UsageError, match=words):
+        diagnose(*seen, **clues)
+
+
+def test_every_clue_has_a_question_and_every_twin_a_signature():
+    needed = {need.clue for signature in SIGNATURES for need in signature.needs}
+    assert needed == set(QUESTIONS)
+    letters = {signature.letter for signature in SIGNATURES}
+    assert {letter for twins in TWINS for letter in twins} <= letters

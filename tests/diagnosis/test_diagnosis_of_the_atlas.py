@@ -1,0 +1,93 @@
+"""Each cause of the atlas is found again from what an observer sees of its reproduction."""
+
+import pytest
+from observed_atlas import seen_by_observers
+
+from sio_demo.atlas import CAUSES, cause
+from sio_demo.counters import HEALTHY
+from sio_demo.diagnosis import Seen, diagnose
+from sio_demo.diagnosis.signatures import SIGNATURES, TWINS
+
+REPRODUCED = [each.letter for each in CAUSES if each.reproduce and each.family != "myth"]
+MYTHS = [each.letter for each in CAUSES if each.family == "myth"]
+
+ANSWERS = {
+    # What no observer can see, and the reader is asked.
+    "D9": {"servers": 1, "always": True},
+    "D12": {"away": True},
+    "D13": {"servers": 1},
+    "D14": {"client": "javascript", "away": False},
+    "D15": {"servers": 1},
+    "D17": {"servers": 2, "always": True},
+    "D18": {"servers": 1, "always": True},
+    "D20": {"away": True},
+    "D21": {"servers": 1, "always": False},
+    "L1": {"away": True},
+    "L2": {"raised": False},
+    "L3": {"away": True, "raised": True},
+    "L5": {"servers": 1, "away": False},
+    "L6": {"servers": 1, "away": False},
+    "L10": {"away": True},
+    "L11": {"client": "javascript", "away": True, "always": False},
+    "L13": {"servers": 2, "away": False},
+    "L14": {"servers": 2, "away": False},
+    "L15": {"servers": 1, "away": False},
+    "L16a": {"raised": False},
+    "L16b": {"away": False},
+    "L17": {"away": False},
+    "L19": {"away": False},
+    "L21": {"away": False},
+}
+
+DIFFERENT = {
+    # Where an observer sees another number than the reproduction counts, and why.
+    **dict.fromkeys(["L1", "L3", "L10"], "sids"),  # it looks when the client is back
+    **dict.fromkeys(["L11", "L18", "L21"], "sids"),  # two users, and it was not told who is who
+    "L17": "packets",  # given to python-engineio, and never on the wire
+    "D26": "packets",  # the first connection, before the cause, is counted too
+}
+
+
+def twins(letter):
+    return next((set(group) for group in TWINS if letter in group), {letter})
+
+
+def test_every_reproduced_cause_has_a_signature():
+    assert {signature.letter for signature in SIGNATURES} == set(REPRODUCED)
+
+
+@pytest.mark.parametrize("letter", REPRODUCED)
+async def test_a_cause_is_diagnosed_from_its_own_counters(letter):
+    counters, seen = await seen_by_observers(letter)
+    for name, counted in counters._asdict().items():
+        observed = getattr(seen, name)
+        if observed is not None and name != DIFFERENT.get(letter):
+            assert (name, observed) == (name, counted)
+    assert letter in diagnose(counters).letters
+    answers = ANSWERS.get(letter, {})
+    assert not set(answers) & set(seen.clues.known())  # asked only for what was not seen
+    found = diagnose(Seen(*counters, clues=seen.clues), **answers)
+    assert letter in found.letters
+    assert set(found.letters) <= twins(letter)
+
+
+@pytest.mark.parametrize("letter", REPRODUCED)
+async def test_the_fix_changes_the_diagnosis(letter):
+    before = diagnose(await cause(letter).reproduce(False))
+    after = diagnose(await cause(letter).reproduce(True))
+    assert "Its effect is there once all the same." in after.findings or not after.suspects
+    assert str(before) != str(after)
+
+
+@pytest.mark.parametrize("letter", MYTHS)
+async def test_a_myth_is_diagnosed_as_healthy(letter):
+    counters, seen = await seen_by_observers(letter)
+    assert counters == HEALTHY
+    assert diagnose(counters).suspects == ()
+    if seen.packets and seen.calls is not None:
+        assert diagnose(seen).suspects == ()
+
+
+def test_twins_are_declared_once():
+    letters = [letter for group in TWINS for letter in group]
+    assert len(set(letters)) == len(letters)

@@ -1,0 +1,129 @@
+"""The observer for JavaScript: it counts what the real socket.io-client and socket.io do."""
+
+import json
+
+import pytest
+
+from sio_demo.atlas.kit import bench, tab, until
+from sio_demo.diagnosis import diagnose, snippet
+from sio_demo.errors import SnippetError
+
+CLIENT = f"""
+{snippet()}
+const socket = io(url, fast);
+let calls = 0;
+const onNews = () => {{ calls += 1; }};
+socket.on("sync", (ack) => ack());
+const seen = observe(socket);
+"""
+ASK = """
+await connected(socket);
+return {
+  calls: () => calls,
+  seen: (event, args) => JSON.stringify(seen.message(event, args)),
+  effect: (...args) => seen.effect(...args),
+  close: () => seen.close(),
+  off: () => { socket.off("news", onNews); },
+  left: () => [socket.listenersAny().length, socket.listenersAnyOutgoing().length,
+               socket.listeners("connect").length, socket.listeners("disconnect").length],
+  ask: (event, ...args) => socket.emitWithAck(event, ...args),
+};
+"""
+
+
+async def told(b, text):
+    """Let the server emit, and wait until the page has handled it."""
+    await b.sio.emit("news", text)
+    await b.settled()
+
+
+async def test_calls_are_those_that_were_made():
+    code = CLIENT + 'socket.on("connect", () => { socket.on("news", onNews); });' + ASK
+    async with bench() as b, tab(b.link.url, code) as page:
+        for _ in range(3):
+            await b.drop()
+        await b.settled()
+        await told(b, "hello")
+        text = await page("seen('news')")
+        assert json.loads(text)["calls"] == await page("calls()") == 4
+        assert diagnose(text).letters == ("D1", "D2")
+        await page("off()")
+        await told(b, "again")
+        assert json.loads(await page("seen('news')"))["calls"] == 3
+        assert json.loads(await page("seen('news', ['hello'])"))["calls"] == 4
+        assert await page("calls()") == 7
+
+
+async def test_effects_count_where_they_are_told_and_nothing_is_left_behind():
+    code = CLIENT + 'socket.on("news", onNews);' + ASK
+    async with bench() as b, tab(b.link.url, code) as page:
+        await told(b, "hello")
+        await page("effect('news', 'hello')")
+        await page("effect('news', 'hello')")
+        assert json.loads(await page("seen('news')"))["effects"] == 2
+        assert diagnose(await page("seen('news')")).letters == ("D22",)
+        before = await page("left()")
+        await page("close()")
+        assert [a - b for a, b in zip(before, await page("left()"), strict=True)] == [1, 1, 1, 1]
+        await told(b, "later")
+        assert json.loads(await page("seen('news')"))["packets"] == 1
+
+
+async def test_what_goes_to_the_server_is_counted_as_well():
+    async with bench() as b, tab(b.link.url, CLIENT + ASK) as page:
+        b.sio.on("pay", lambda sid, amount: "paid")
+        assert await page("ask('pay', 5)") == "paid"
+        seen = json.loads(await page("seen('pay')"))
+        assert (seen["listeners"], seen["packets"], seen["calls"]) == (None, 1, None)
+        assert seen["clues"]["recipient"] == "server"
+
+
+async def test_an_event_that_goes_both_ways_needs_the_recipient():
+    async with bench() as b, tab(b.link.url, CLIENT + ASK) as page:
+        b.sio.on("news", lambda sid: None)
+        await page("ask('news')")
+        await told(b, "hello")
+        with pytest.raises(SnippetError, match="both ways"):
+            await page("seen('news')")
+
+
+async def test_several_clients_of_one_page_are_added_up():
+    code = f"""{snippet()}
+const sockets = [1, 2, 3].map(() => io(url, {{ ...fast, forceNew: true }}));
+for (const socket of sockets) {{
+  socket.on("news", () => {{}});
+  socket.on("sync", (ack) => ack());
+}}
+const seen = observe(sockets);
+await Promise.all(sockets.map(connected));
+return {{ seen: () => JSON.stringify(seen.message("news")) }};
+"""
+    async with bench() as b, tab(b.link.url, code) as page:
+        await until(lambda: len(b.server.sids()) == 3)
+        await told(b, "hello")
+        found = diagnose(await page("seen()"))
+        assert found.seen.counters == (3, None, 3, 3, None)
+        assert {"D4", "D6"} & set(found.letters)
+
+
+async def test_a_server_counts_its_sockets_and_what_is_broadcast():
+    server_code = f"""{snippet()}
+const server = await serve();
+const seen = observe(server);
+server.on("connection", (socket) => socket.on("say", (text, ack) => ack(text)));
+return {{
+  url: () => server.url,
+  tell: () => server.emit("news", "hello"),
+  seen: (event) => JSON.stringify(seen.message(event)),
+}};
+"""
+    async with tab(None, server_code) as server:
+        url = await server("url()")
+        async with tab(url, CLIENT + ASK) as ann, tab(url, CLIENT + ASK):
+            assert await ann("ask('say', 'hi')") == "hi"
+            await server("tell()")
+            said = json.loads(await server("seen('say')"))
+            told = json.loads(await server("seen('news')"))
+    assert [said[name] for name in ("listeners", "sids", "packets", "calls")] == [1, 2, 1, 1]
+    assert [told[name] for name in ("listeners", "sids", "packets", "calls")] == [None, 2, 2, None]
+    assert said["clues"]["acknowledged"] is True
