@@ -7,5 +7,16 @@
 from .diagnose import Diagnosis, Suspect, diagnose
 from .observe import Observer, observe, snippet
 from .seen import Clues, Seen
+from .signatures import TWINS
 
-__all__ = ["Clues", "Diagnosis", "Observer", "Seen", "Suspect", "diagnose", "observe", "snippet"]
+__all__ = [
+    "TWINS",
+    "Clues",
+    "Diagnosis",
+    "Observer",
+    "Seen",
+    "Suspect",
+    "diagnose",
+    "observe",
+    "snippet",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 from .. import atlas
@@ -13,6 +14,7 @@ from .signatures import QUESTIONS, SIGNATURES, Family, Signature
 
 RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 NOTEBOOK = "09_atlas_of_causes.ipynb"
+WIDTH = 96  # characters of a printed line
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,31 @@ class Diagnosis:
         return tuple(suspect.cause.letter for suspect in self.suspects)
 
     def __str__(self) -> str:
-        lines = [*self.findings]
+        lines = [_wrapped("", finding) for finding in self.findings]
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
             if suspect.fits:
-                lines.append(f"    fits:  {'; '.join(suspect.fits)}")
-            lines.append(f"    proof: {suspect.look}")
-            lines.append(f"    fix:   {suspect.cause.fix}")
+                lines.append(_wrapped("    fits:  ", "; ".join(suspect.fits)))
+            lines.append(_wrapped("    proof: ", suspect.look))
+            lines.append(_wrapped("    fix:   ", suspect.cause.fix))
         if self.ruled_out:
             lines.append("\nRuled out:")
             lines += [f"    {s.cause.letter}: only if {s.against[0]}" for s in self.ruled_out]
         if self.next:
             lines.append("\nTo tell more:" if self.suspects else "\nI cannot tell. Next:")
-            lines += [f"    {step}" for step in self.next]
+            lines += [_wrapped("    ", step) for step in self.next]
         return "\n".join(lines)
+
+
+def _wrapped(label: str, text: str) -> str:
+    return fill(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
