@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from html import escape
 from typing import Protocol
 
 import ipywidgets as widgets  # type: ignore[import-untyped]
 
+from ..lab.cleanup import shut_down
 from ..lab.clients import EmitterClient
 from .history import Place
 
 LINES_SHOWN = 8
-PATIENCE = 3.0  # seconds that a client may take to leave
 
 
 class Program(Protocol):
@@ -73,12 +71,8 @@ class KernelProgram:
     async def stop(self) -> None:
         """Disconnect for good."""
         client, self._client = self._client, None
-        if client is None:
-            return
-        # python-socketio raises the AttributeError if the connection was lost just now.
-        with suppress(AttributeError, TimeoutError):
-            await asyncio.wait_for(client.shutdown(), PATIENCE)
-        await client.eio.disconnect(abort=True)
+        if client is not None:
+            await shut_down(client)
 
     def refresh(self) -> None:
         """Show the last lines on the screen."""
