@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import atlas
 from .factors import explanations
+from .needs import QUESTIONS
 from .seen import Recipient, Seen
-from .signatures import QUESTIONS, SIGNATURES, Family, Signature
+from .signatures import SIGNATURES, Family, Signature
 
 RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 NOTEBOOK = "09_atlas_of_causes.ipynb"
@@ -27,6 +28,8 @@ class Suspect:
         Its entry in the atlas.
     fits : tuple of str
         What speaks for it.
+    doubts : tuple of str
+        What is otherwise than usual with it, but does not rule it out.
     against : tuple of str
         What would have to hold, and does not.
     open : dict of str to str
@@ -37,6 +40,7 @@ class Suspect:
 
     cause: atlas.Cause
     fits: tuple[str, ...]
+    doubts: tuple[str, ...]
     against: tuple[str, ...]
     open: dict[str, str]
     look: str
@@ -62,14 +66,17 @@ class Diagnosis:
         The causes that agree with everything that is known, those with the most for them first.
     ruled_out : tuple of Suspect
         Causes of the same counters that a clue speaks against.
+    asks : tuple of str
+        The clues that would tell the suspects apart, the best question first.
     next : tuple of str
-        What to measure or to look at, to tell the suspects apart.
+        What to measure or to look at, in words.
     """
 
     seen: Seen
     findings: tuple[str, ...]
     suspects: tuple[Suspect, ...]
     ruled_out: tuple[Suspect, ...]
+    asks: tuple[str, ...]
     next: tuple[str, ...]
 
     @property
@@ -83,11 +90,13 @@ class Diagnosis:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
             if suspect.fits:
                 lines.append(_wrapped("    fits:  ", "; ".join(suspect.fits)))
+            if suspect.doubts:
+                lines.append(_wrapped("    but:   ", f"not so: {'; '.join(suspect.doubts)}"))
             lines.append(_wrapped("    proof: ", suspect.look))
             lines.append(_wrapped("    fix:   ", suspect.cause.fix))
         if self.ruled_out:
             lines.append("\nRuled out:")
-            lines += [f"    {s.cause.letter}: only if {s.against[0]}" for s in self.ruled_out]
+            lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
         if self.next:
             lines.append("\nTo tell more:" if self.suspects else "\nI cannot tell. Next:")
             lines += [_wrapped("    ", step) for step in self.next]
@@ -127,31 +136,46 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     UsageError
         An argument is of another kind, or there is no such clue.
     """
-    if not seen:
-        seen = ((None,) * 5,)
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
-    lost = _lost(message)
-    if lost is not None:
-        family, finding = lost
-        found, findings = {family: 0}, [finding]
-    else:
-        found, findings = _odd(message)
-    if not found:
-        return Diagnosis(message, tuple(findings), (), (), tuple(_uncounted(message)))
-    judged = _judge_all(message, found)
-    suspects = [suspect for suspect in judged if not suspect.against]
-    suspects.sort(key=lambda suspect: -len(suspect.fits))
+    found, findings = _odd(message)
+    suspects = _judge_all(message, found)
+    standing = [suspect for suspect in suspects if not suspect.against]
+    standing.sort(key=lambda suspect: (len(suspect.doubts), -len(suspect.fits)))
+    asks = _asks(message, standing)
     return Diagnosis(
         message,
         tuple(findings),
-        tuple(suspects),
-        tuple(suspect for suspect in judged if suspect.against),
-        tuple(_next(message, suspects)),
+        tuple(standing),
+        tuple(suspect for suspect in suspects if suspect.against),
+        asks,
+        tuple(_next(message, found, standing, asks)),
+    )
+
+
+def _odd(seen: Seen) -> tuple[dict[Family, int], list[str]]:
+    """Give the families that the counters point at, each with its number, and what they mean."""
+    if _contradicts_itself(seen):
+        return {}, ["These counters contradict each other: count all five for one message."]
+    lost = _lost(seen)
+    found, findings = ({lost[0]: 0}, [lost[1]]) if lost else _multiplied(seen)
+    if seen.clues.failed:
+        findings.append("Its handler raised an exception, or does not take its arguments.")
+    if found and seen.effects == 1:
+        findings.append("Its effect is there once all the same.")
+    return found, findings
+
+
+def _contradicts_itself(seen: Seen) -> bool:
+    nothing_came = seen.sids == 0 or seen.packets == 0
+    return bool((nothing_came or seen.listeners == 0) and seen.calls) or bool(
+        seen.sids == 0 and seen.packets
     )
 
 
 def _lost(seen: Seen) -> tuple[Family, str] | None:
     """Say where a message was lost: the first of its counters that is 0."""
+    if seen.effects:
+        return None
     if seen.sids == 0:
         return "not connected", "No live session: nobody was connected when it was to be sent."
     if seen.listeners == 0 and seen.packets == 0:
@@ -160,27 +184,32 @@ def _lost(seen: Seen) -> tuple[Family, str] | None:
         return "nobody listens", "No listener: the recipient had none for it when it came."
     if seen.packets == 0:
         return "not sent", "A session, a listener, and no packet: it was not sent to this session."
+    if seen.calls == 0 and seen.clues.arrived:
+        return "lost", "It arrived, and its handler was not run to the end."
     if seen.calls == 0:
-        return "lost", "Sent, and not handled: the packet was lost on its way."
+        return "lost", "Sent, and not handled: its packet was lost on the way."
     if seen.effects == 0:
         return "in vain", "Handled, and no effect is there."
     return None
 
 
 _FINDINGS = {
-    "listeners": "One packet meets {n} listeners: each calls its own.",
-    "clients": "The user has {n} clients at the same time, and each of them does the same.",
+    "listeners": "One packet meets {n} listeners: each of them is called.",
+    "clients": "{n} clients of the user are there at the same time, and each does the same.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
-    "zombies": "{n} of the live sids belongs to a connection that nobody is behind any more.",
+    "zombies": "Live sids that nobody is behind any more: {n}.",
     "copies": "The message was sent {n} times.",
-    "runs": "The library called the handler {n} times for one packet.",
+    "runs": "One packet led to {n} calls of each listener.",
     "effects": "Each call has {n} effects, or something else brings about the same effect.",
-    "lost": "{n} of its packets was lost on the way.",
+    "lost": "Packets that were lost on the way: {n}.",
 }
 
 
-def _odd(seen: Seen) -> tuple[dict[Family, int], list[str]]:
-    """Give the factors that are not 1, each with its number, and what they mean."""
+def _multiplied(seen: Seen) -> tuple[dict[Family, int], list[str]]:
+    """Give the factors that are not 1."""
+    if all(count in (None, 1) for count in seen.counters):
+        counted = any(seen.counters)
+        return {}, ["All that was counted is 1: handled once." if counted else "Nothing counted."]
     recipient = seen.clues.recipient
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = [factors for each in asked for factors in explanations(seen, each)]
@@ -194,10 +223,6 @@ def _odd(seen: Seen) -> tuple[dict[Family, int], list[str]]:
     if not stories:
         found = _first_odd(seen)
         findings = ["No simple story gives these counters. Were all counted for one message?"]
-    if not found:
-        return found, ["All that was counted is 1: this message was handled once."]
-    if seen.effects == 1:
-        findings.append("Its effect is there once all the same.")
     return found, findings
 
 
@@ -228,18 +253,21 @@ def _judge_all(seen: Seen, found: dict[Family, int]) -> list[Suspect]:
 
 
 def _judge(signature: Signature, seen: Seen, number: int) -> Suspect:
-    fits, against, unknown = list[str](), list[str](), dict[str, str]()
+    fits, doubts, against = list[str](), list[str](), list[str]()
+    unknown = dict[str, str]()
     for need in signature.needs:
         value = getattr(seen.clues, need.clue)
         if value is None:
-            unknown[need.clue] = need.words
+            if need.must:
+                unknown[need.clue] = need.words
         elif need.holds(value, number):
             fits.append(need.words)
         else:
-            against.append(need.words)
+            (against if need.must else doubts).append(need.words)
     return Suspect(
         atlas.cause(signature.letter),
         tuple(fits),
+        tuple(doubts),
         tuple(against),
         unknown,
         signature.look,
@@ -255,28 +283,32 @@ _COUNTING = {
 }
 
 
-def _uncounted(seen: Seen) -> list[str]:
-    return [
-        how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
-    ]
-
-
-def _next(seen: Seen, suspects: list[Suspect]) -> list[str]:
-    """Say what would tell the suspects apart: the question that leaves the fewest of them."""
-    steps = _uncounted(seen)
-    if not suspects:
-        return [
-            *steps,
-            "No cause of the atlas fits: look once more at the clues that speak "
-            "against each. Or it is a cause that the atlas does not have yet.",
-        ]
-    if len(suspects) == 1:
-        return steps
+def _asks(seen: Seen, suspects: list[Suspect]) -> tuple[str, ...]:
+    """Order the clues by how few suspects the worst answer to each would leave."""
     left: dict[str, int] = {}
     for clue in QUESTIONS:
         answers = Counter(suspect.open.get(clue) for suspect in suspects)
         if len(answers) > 1:
             left[clue] = max(count + answers[None] for words, count in answers.items() if words)
-    best = sorted(left, key=lambda clue: left[clue])[:2]
-    steps += [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in best]
-    return steps or ["These leave the same counters and clues: only the proof tells them apart."]
+    return tuple(sorted(left, key=lambda clue: left[clue]))
+
+
+def _next(
+    seen: Seen, found: dict[Family, int], suspects: list[Suspect], asks: tuple[str, ...]
+) -> list[str]:
+    """Say what would tell the suspects apart."""
+    steps = [
+        how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
+    ]
+    if seen.sids is not None and seen.sids > 1 and found:
+        steps.insert(0, "Are these sids all one user's? Else count his: observe(..., user=...).")
+    if found and not suspects:
+        return [
+            *steps,
+            "No cause of the atlas fits: look once more at the clues that speak "
+            "against each. Or it is a cause that the atlas does not have yet.",
+        ]
+    steps += [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if len(suspects) > 1 and not asks:
+        steps.append("These leave the same counters and clues: only the proof tells them apart.")
+    return steps

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 Function = Callable[..., Any]
-Begin = Callable[..., AbstractContextManager[None]]
+Ended = Callable[[BaseException | None], None]
+Begin = Callable[..., Ended | None]
+"""Called with the arguments of a call before it; gives what is to be called after it."""
 
 
 class Hooks:
@@ -20,7 +21,7 @@ class Hooks:
     eio
         The client or server of python-engineio.
     failed : callable
-        Gets what a look has raised.
+        Gets what went wrong while looking: it does not reach the application.
 
     Attributes
     ----------
@@ -37,22 +38,18 @@ class Hooks:
     def handler(self, event: str, look: Function) -> None:
         """Look at what comes to the handler that python-socketio has given for an event."""
         handler = self._eio.handlers[event]
-        wrapper = around(handler, self._quiet(look))
+        wrapper = self.around(handler, look)
         self._eio.on(event, wrapper)
 
         def undo() -> None:
-            if self._eio.handlers[event] is wrapper:
+            if self._eio.handlers[event] is wrapper:  # else somebody has put another around it
                 self._eio.on(event, handler)
 
         self._undo.append(undo)
 
-    def watch(self, method: str, look: Function) -> None:
-        """Look at what is given to a method of the Engine.IO object."""
-        self.method(self._eio, method, self._quiet(look))
-
     def method(self, owner: Any, name: str, begin: Begin) -> None:
-        """Let a method run within a block that `begin` gives."""
-        wrapper = around(getattr(owner, name), begin)
+        """Look at the calls of a method."""
+        wrapper = self.around(getattr(owner, name), begin)
         before = vars(owner).get(name)
         setattr(owner, name, wrapper)
 
@@ -66,43 +63,51 @@ class Hooks:
 
         self._undo.append(undo)
 
+    def around(self, function: Function, begin: Begin) -> Function:
+        """Look at the calls of a function; it stays what it is, a coroutine function or not."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **options: Any) -> Any:
+                ended = self._quietly(begin, *args)
+                try:
+                    value = await function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return value
+
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **options: Any) -> Any:
+                ended = self._quietly(begin, *args)
+                try:
+                    value = function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return value
+
+        return wrapper
+
     def close(self) -> None:
         """Look no more, and take away what nobody has put another wrapper around."""
         self.open = False
         while self._undo:
             self._undo.pop()()
 
-    def _quiet(self, look: Function) -> Begin:
+    def _quietly(self, look: Function | None, *args: Any) -> Any:
         """Let nothing that a look raises reach the application."""
-
-        def begin(*args: Any, **_: Any) -> AbstractContextManager[None]:
-            if self.open:
-                try:
-                    look(*args)
-                except Exception as error:
-                    self._failed(error)
-            return nullcontext()
-
-        return begin
-
-
-def around(function: Function, begin: Begin) -> Function:
-    """Let a function run within a block; it stays what it is, a coroutine function or not."""
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def wrapper(*args: Any, **options: Any) -> Any:
-            with begin(*args, **options):
-                return await function(*args, **options)
-
-    else:
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **options: Any) -> Any:
-            with begin(*args, **options):
-                return function(*args, **options)
-
-    return wrapper
+        if look is None or not self.open:
+            return None
+        try:
+            return look(*args)
+        except Exception as error:
+            self._failed(error)
+            return None
 
 
 def layers(function: Function | None) -> Iterator[Function]:

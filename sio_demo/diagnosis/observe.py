@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import hashlib
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .ends import CLIENTS, SERVERS, Client, End, Server
+from .end import End, User
+from .ends import CLIENTS, SERVERS, Client, Server
 from .seen import Clues, Recipient, Seen
 from .tally import Key, Message, Name, Tally
 
 KEEP = 1000  # messages
+LONGEST_KEY = 200  # characters
 SNIPPET = Path(__file__).with_name("observe.js")
 
 
 def observe(
-    *ends: Any,
-    key: Key | None = None,
-    user: Callable[[str], Hashable] | None = None,
-    keep: int = KEEP,
+    *ends: Any, key: Key | None = None, user: User | None = None, keep: int = KEEP
 ) -> Observer:
     """Count messages at one or several ends of a python-socketio application.
+
+    Begin before the first connection: an observer that comes later does not know how often a
+    client has reconnected.
 
     Parameters
     ----------
@@ -32,7 +35,7 @@ def observe(
         Gets the event and the tuple of its arguments, and gives what the copies of one message
         have in common: an id, say. If left out, messages with the same arguments are the same.
     user : callable, optional
-        Gets a sid, and gives its user: then the live sids are those of the message's user. If
+        Gets a sid, and gives its user: each user's messages and live sids are counted apart. If
         left out, all sids are one user's, as in a test with one.
     keep : int
         For how many messages the counts are kept; the oldest are forgotten.
@@ -60,21 +63,24 @@ def observe(
             raise UsageError(f"{name} is a function, not {function!r}.")
     if not isinstance(keep, int) or keep < 1:
         raise UsageError(f"keep counts messages: 1 or more, not {keep!r}.")
-    tally = Tally(key or (lambda _event, data: repr(data)), keep)
+    tally = Tally(key or _same_arguments, keep)
+    clients = [end for end in ends if isinstance(end, CLIENTS)]
+    servers = [end for end in ends if isinstance(end, SERVERS)]
     return Observer(
         tally,
-        [Client(end, tally) for end in ends if isinstance(end, CLIENTS)],
-        [
-            Server(end, tally, user or (lambda _sid: None))
-            for end in ends
-            if isinstance(end, SERVERS)
-        ],
+        [Client(sio, tally, user) for sio in clients],
+        [Server(sio, tally, user) for sio in servers],
     )
 
 
 def snippet() -> str:
     """Give the same for JavaScript: its text defines ``observe(socket)``, to be pasted."""
     return SNIPPET.read_text(encoding="utf-8")
+
+
+def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
+    text = repr(data)
+    return text if len(text) <= LONGEST_KEY else hashlib.sha256(text.encode()).digest()
 
 
 class Observer:
@@ -86,20 +92,27 @@ class Observer:
         self._servers = servers
 
     def message(
-        self, event: str, *data: Any, recipient: Recipient | None = None, namespace: str = "/"
+        self,
+        event: str,
+        *data: Any,
+        recipient: Recipient | None = None,
+        namespace: str = "/",
+        user: Hashable = None,
     ) -> Seen:
         """Give what was seen of one message: of the last one of an event, or of that with `data`.
 
         Parameters
         ----------
         event : str
-            The name of the event; ``"connect"`` for all connections to the server together.
+            The name of the event; ``"connect"`` for a connection to the server.
         *data
             Its arguments, to name an earlier message, or one that never came.
         recipient : {"client", "server"}, optional
             Which way it went; needed if the event goes both ways.
         namespace : str
             Its namespace.
+        user
+            Whose message, if the observer knows users; if left out, anybody's.
 
         Returns
         -------
@@ -109,31 +122,42 @@ class Observer:
         Raises
         ------
         UsageError
-            The event was seen both ways, and no recipient is given; or `key` has raised.
+            The event was seen both ways, and no recipient is given; or a message could not be
+            counted, since `key` or `user` has raised.
         """
-        if self._tally.error is not None:
+        if (error := self._tally.take_error()) is not None:
             raise UsageError(
-                f"A message could not be counted: {self._tally.error!r}. Does the key suit every "
-                "event, key(event, data)?"
-            ) from self._tally.error
+                f"A message could not be counted: {error!r}. Does key(event, data) suit every "
+                "event, and user(sid) every sid? (Ask again for what was counted.)"
+            ) from error
         found = [
-            name
-            for name in self._tally.messages
+            (name, message)
+            for name, message in self._tally.messages()
             if (name.event, name.namespace) == (event, namespace)
             and recipient in (None, name.recipient)
+            and user in (None, name.user)
+            and (message.packets or message.effects)
         ]
-        if recipient is None and len({name.recipient for name in found}) > 1:
+        if recipient is None and len({name.recipient for name, _ in found}) > 1:
             raise UsageError(
                 f'"{event}" goes both ways: say recipient="client" or recipient="server".'
             )
         if data:
-            wanted = self._tally.name("client", namespace, event, data).key
-            found = [name for name in found if name.key == wanted]
+            wanted = self._tally.name("client", namespace, event, None, data).key
+            found = [(name, message) for name, message in found if name.key == wanted]
         if found:
-            return self._seen(found[-1], self._tally.messages[found[-1]])
+            carried = [each for each in found if each[1].packets] or found
+            return self._seen(*carried[-1])
         return self._never_seen(event, namespace, recipient or self._recipient(event, namespace))
 
-    def effect(self, event: str, *data: Any, namespace: str = "/") -> None:
+    def effect(
+        self,
+        event: str,
+        *data: Any,
+        recipient: Recipient | None = None,
+        namespace: str = "/",
+        user: Hashable = None,
+    ) -> None:
         """Tell that a message has had its effect: call it where the application has one.
 
         Parameters
@@ -141,12 +165,22 @@ class Observer:
         event : str
             The event of the message.
         *data
-            Its arguments.
+            Its arguments, as they were on the wire.
+        recipient : {"client", "server"}, optional
+            Who has handled it; if left out, as the message with these arguments was.
         namespace : str
             Its namespace.
+        user
+            Whose message it was, if the observer knows users.
         """
-        recipient = self._recipient(event, namespace)
-        self._tally.effect(self._tally.name(recipient, namespace, event, data))
+        key = self._tally.name("client", namespace, event, user, data).key
+        for name, _ in reversed(self._tally.messages()):
+            if (name.namespace, name.event, name.key) == (namespace, event, key) and (
+                recipient in (None, name.recipient) and user in (None, name.user)
+            ):
+                return self._tally.effect(name)
+        side = recipient or self._recipient(event, namespace)
+        self._tally.effect(Name(side, namespace, event, user, key))
 
     def close(self) -> None:
         """Observe no more; a second call does nothing. What was counted stays."""
@@ -161,11 +195,10 @@ class Observer:
 
     def __str__(self) -> str:
         rows = [f"{'event':16} {'handled by':10} listeners  sids  packets  calls  effects"]
-        last = {name[:3]: name for name in self._tally.messages}
-        for name in last.values():
+        last = {name[:3]: (name, message) for name, message in self._tally.messages()}
+        for name, message in last.values():
             event = name.event if name.namespace == "/" else f"{name.namespace} {name.event}"
-            seen = self._seen(name, self._tally.messages[name])
-            counts = ["?" if count is None else count for count in seen.counters]
+            counts = ["?" if n is None else n for n in self._seen(name, message).counters]
             row = "{:>9}  {:>4}  {:>7}  {:>5}  {:>7}".format(*counts)
             rows.append(f"{event:16} {name.recipient:10} {row}")
         return "\n".join(rows)
@@ -177,11 +210,11 @@ class Observer:
     @property
     def _live_clients(self) -> list[Client]:
         """Those that have ever been connected; all, if none has."""
-        return [client for client in self._clients if client.connects] or self._clients
+        return [c for c in self._clients if c.connects or c.sio.connected] or self._clients
 
     def _recipient(self, event: str, namespace: str) -> Recipient:
         """Say who handles an event: who did last, or who has a handler for it."""
-        for name in reversed(self._tally.messages):
+        for name, _ in reversed(self._tally.messages()):
             if (name.event, name.namespace) == (event, namespace):
                 return name.recipient
         for end in self._ends:
@@ -198,7 +231,7 @@ class Observer:
         return Seen(
             listeners=listeners,
             sids=self._sids(name.namespace) if m.sids is None else m.sids,
-            packets=max(m.arrived, m.sent),
+            packets=m.packets,
             calls=m.calls if handled else None,
             effects=m.effects,
             clues=Clues(
@@ -208,15 +241,18 @@ class Observer:
                 reconnects=m.reconnects,
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
+                arrived=m.arrived > 0 if handled else None,
                 acknowledged=m.acknowledged,
                 overlapped=m.overlapped if m.calls else None,
+                failed=m.failed if handled else None,
                 early=m.early,
+                grows=self._grows(name, m),
                 **self._now(),
             ),
         )
 
     def _never_seen(self, event: str, namespace: str, recipient: Recipient) -> Seen:
-        reconnects = [client.reconnects(namespace) for client in self._live_clients]
+        counts = [client.reconnects(namespace) for client in self._live_clients]
         listeners = self._listeners(event, namespace, recipient)
         return Seen(
             listeners=listeners,
@@ -227,10 +263,21 @@ class Observer:
                 recipient=recipient,
                 event=event,
                 namespace=namespace,
-                reconnects=max(reconnects, default=None),
+                reconnects=max((n for n in counts if n is not None), default=None),
+                arrived=None if listeners is None else False,
                 **self._now(),
             ),
         )
+
+    def _grows(self, name: Name, m: Message) -> bool | None:
+        """Compare a message with one of the same event that came before a reconnect."""
+        if m.reconnects is None:
+            return None
+        for other, earlier in reversed(self._tally.messages()):
+            if other[:4] == name[:4] and (earlier.reconnects or m.reconnects) < m.reconnects:
+                listeners = [sum(each.listeners.values()) for each in (m, earlier)]
+                return listeners[0] > listeners[1] or m.packets > earlier.packets
+        return None
 
     def _listeners(self, event: str, namespace: str, recipient: Recipient) -> int | None:
         """Count the listeners that an event has now; None if no recipient is observed."""

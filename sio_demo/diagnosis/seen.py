@@ -37,10 +37,14 @@ class Clues:
         On how many different connections its copies came.
     servers : int
         How many servers its copies passed. A server that was restarted counts as two.
+    arrived : bool
+        Whether a packet of it reached the recipient.
     acknowledged : bool
         Whether the sender waits for an acknowledgement.
     overlapped : bool
         Whether a call began while another with the same event had not ended.
+    failed : bool
+        Whether its handler raised an exception, or does not take its arguments.
     early : bool
         Whether it reached the client before the client was connected.
     away : bool
@@ -54,7 +58,11 @@ class Clues:
     reason : {"network", "server", "client"}
         Who ended the client's last connection.
     always : bool
-        Whether it happens to every message of this kind, or only to some.
+        Whether it happens to every message of this kind; False if only to some.
+    grows : bool
+        Whether there is one more after each reconnect.
+    ids : bool
+        Whether the recipient compares ids, to tell copies apart.
     """
 
     recipient: Recipient | None = None
@@ -65,8 +73,10 @@ class Clues:
     reconnects: int | None = None
     connections: int | None = None
     servers: int | None = None
+    arrived: bool | None = None
     acknowledged: bool | None = None
     overlapped: bool | None = None
+    failed: bool | None = None
     early: bool | None = None
     away: bool | None = None
     raised: bool | None = None
@@ -74,6 +84,8 @@ class Clues:
     refused: bool | None = None
     reason: Reason | None = None
     always: bool | None = None
+    grows: bool | None = None
+    ids: bool | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
@@ -100,8 +112,10 @@ _ALLOWED: dict[str, Any] = {
     "reconnects": int,
     "connections": int,
     "servers": int,
+    "arrived": bool,
     "acknowledged": bool,
     "overlapped": bool,
+    "failed": bool,
     "early": bool,
     "away": bool,
     "raised": bool,
@@ -109,6 +123,8 @@ _ALLOWED: dict[str, Any] = {
     "refused": bool,
     "reason": get_args(Reason),
     "always": bool,
+    "grows": bool,
+    "ids": bool,
 }
 _WORDS = {str: "a text", int: "a whole number, 0 or more", bool: "True or False"}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, NamedTuple
 
 from .seen import Recipient
@@ -19,6 +19,7 @@ class Name(NamedTuple):
     recipient: Recipient
     namespace: str
     event: str
+    user: Hashable
     key: Hashable
 
 
@@ -27,13 +28,15 @@ class Place(NamedTuple):
 
     connection: str
     end: int  # which client or server
+    user: Hashable = None
     listeners: int | None = None  # that the recipient has for it
     sids: int | None = None  # live ones of its user; only a server knows
     reconnects: int | None = None  # of its client
     early: bool | None = None  # before its client was connected
+    by_server: bool = False  # whether it was seen at a server
 
 
-@dataclass
+@dataclass(eq=False)
 class Message:
     """What was counted for one message."""
 
@@ -41,12 +44,13 @@ class Message:
     sent: int = 0
     calls: int = 0
     effects: int | None = None
-    listeners: dict[int, int] = field(default_factory=dict)  # by recipient
+    listeners: dict[int, int] = field(default_factory=dict)  # the most that each recipient had
     sids: int | None = None
     reconnects: int | None = None
     early: bool | None = None
     acknowledged: bool | None = None
     overlapped: bool = False
+    failed: bool = False
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
 
@@ -54,18 +58,23 @@ class Message:
         """Add what a packet tells besides that it came."""
         self.acknowledged = acknowledged
         self.connections.add(place.connection)
-        self.sids = _greater(self.sids, place.sids)
         self.reconnects = _greater(self.reconnects, place.reconnects)
         if place.listeners is not None:
-            self.listeners[place.end] = place.listeners
-        if place.sids is not None:
+            self.listeners[place.end] = max(place.listeners, self.listeners.get(place.end, 0))
+        self.sids = _greater(self.sids, place.sids)
+        if place.by_server:
             self.servers.add(place.end)
         if place.early is not None:
             self.early = bool(self.early) or place.early
 
+    @property
+    def packets(self) -> int:
+        """How many carried it: those that arrived may have been sent where nobody looks."""
+        return max(self.arrived, self.sent)
+
 
 class Tally:
-    """The messages seen so far, the last one last.
+    """The messages seen so far, the last one last. The threads of an application may share it.
 
     Parameters
     ----------
@@ -73,70 +82,96 @@ class Tally:
         Gives what the copies of one message have in common.
     keep : int
         For how many messages the counts are kept.
-
-    Attributes
-    ----------
-    messages : dict of Name to Message
-        What was counted for each.
-    error : Exception or None
-        What `key` raised first.
     """
 
     def __init__(self, key: Key, keep: int) -> None:
-        self.messages: OrderedDict[Name, Message] = OrderedDict()
-        self.error: Exception | None = None
+        self._messages: OrderedDict[Name, Message] = OrderedDict()
         self._key = key
         self._keep = keep
-        self._running: defaultdict[tuple[Recipient, str, str], list[Message]] = defaultdict(list)
+        self._running: defaultdict[Hashable, list[Message]] = defaultdict(list)
+        self._error: Exception | None = None
+        self._lock = RLock()
 
-    def name(self, recipient: Recipient, namespace: str, event: str, data: tuple[Any, ...]) -> Name:
-        """Name a message; all connections to the server are one."""
-        key: Hashable = None
-        if event != "connect":
-            try:
-                key = self._key(event, data)
-                hash(key)
-            except Exception as error:  # it must not reach the application
-                key = None
-                self.error = self.error or error
-        return Name(recipient, namespace, event, key)
+    def name(
+        self,
+        recipient: Recipient,
+        namespace: str,
+        event: str,
+        user: Hashable,
+        data: tuple[Any, ...],
+    ) -> Name:
+        """Name a message; each connection is one of its own, which `data` names."""
+        key = data if event == "connect" else self._key(event, data)
+        return Name(recipient, namespace, event, user, key)
 
     def arrived(self, name: Name, place: Place, acknowledged: bool) -> None:
         """Count a packet that came to its recipient."""
-        message = self._message(name)
-        message.arrived += 1
-        message.note(place, acknowledged)
+        with self._lock:
+            message = self._message(name)
+            message.arrived += 1
+            message.note(place, acknowledged)
 
     def sent(self, name: Name, place: Place, acknowledged: bool) -> None:
         """Count a packet that was given to a connection."""
-        message = self._message(name)
-        message.sent += 1
-        message.note(place, acknowledged)
+        with self._lock:
+            message = self._message(name)
+            message.sent += 1
+            message.note(place, acknowledged)
 
-    @contextmanager
-    def called(self, name: Name, calls: int) -> Iterator[None]:
-        """Count calls of the recipient's listeners; the block lasts as long as they do."""
-        message = self._message(name)
-        message.calls += calls
-        running = self._running[name[:3]]
-        for other in running:
-            other.overlapped = message.overlapped = True
-        running.append(message)
-        try:
-            yield
-        finally:
-            running.remove(message)
+    def begun(self, name: Name, calls: int) -> Callable[[bool], None]:
+        """Count calls of the recipient's listeners; give what tells that they have ended."""
+        with self._lock:
+            message = self._message(name)
+            message.calls += calls
+            running = self._running[name[:3]]
+            for other in running:
+                other.overlapped = message.overlapped = True
+            running.append(message)
+
+        def ended(failed: bool) -> None:
+            with self._lock:
+                running.clear()
+                message.failed |= failed
+
+        return ended
+
+    def misfit(self, name: Name) -> None:
+        """Note that no handler takes the arguments of a message."""
+        with self._lock:
+            self._message(name).failed = True
 
     def effect(self, name: Name) -> None:
         """Count an effect."""
-        message = self._message(name)
-        message.effects = (message.effects or 0) + 1
+        with self._lock:
+            message = self._message(name)
+            message.effects = (message.effects or 0) + 1
+
+    def failed(self, error: Exception) -> None:
+        """Note what went wrong while counting: it must not reach the application."""
+        with self._lock:
+            self._error = self._error or error
+
+    def take_error(self) -> Exception | None:
+        """Give the first of what went wrong since the last time."""
+        with self._lock:
+            error, self._error = self._error, None
+            return error
+
+    def messages(self) -> list[tuple[Name, Message]]:
+        """Give all, the last one last."""
+        with self._lock:
+            return list(self._messages.items())
+
+    def sent_before(self, name: Name, server: int) -> bool:
+        """Tell whether a packet of this message was sent there before."""
+        message = self._messages.get(name)
+        return message is not None and message.sent > 0 and server in message.servers
 
     def _message(self, name: Name) -> Message:
-        message = self.messages.setdefault(name, Message())
-        self.messages.move_to_end(name)
-        while len(self.messages) > self._keep:
-            self.messages.popitem(last=False)
+        message = self._messages.setdefault(name, Message())
+        self._messages.move_to_end(name)
+        while len(self._messages) > self._keep:
+            self._messages.popitem(last=False)
         return message
 
 

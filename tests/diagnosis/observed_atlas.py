@@ -157,9 +157,11 @@ def at_each_counting(sample):
 
 def added_up(samples):
     """Add up what several clients of one user have seen, each for itself."""
+    samples = sorted(samples, key=lambda seen: seen["packets"] == 0)
     total, *others = samples
     for other in others:
-        for name in ("listeners", "packets", "calls"):
-            if other[name] is not None:
-                total[name] = (total[name] or 0) + other[name]
+        if other["packets"]:
+            for name in ("listeners", "packets", "calls"):
+                if other[name] is not None:
+                    total[name] = (total[name] or 0) + other[name]
     return Seen.of(json.dumps(total))

@@ -6,36 +6,70 @@ import pytest
 
 from sio_demo.counters import HEALTHY, Counters
 from sio_demo.diagnosis import Seen, diagnose
-from sio_demo.diagnosis.signatures import QUESTIONS, SIGNATURES, TWINS
+from sio_demo.diagnosis.needs import QUESTIONS
+from sio_demo.diagnosis.signatures import SIGNATURES, TWINS
 from sio_demo.errors import UsageError
+
+ANSWERS = {
+    **{"recipient": ("client", "server"), "client": ("python", "javascript")},
+    **{"server": ("python", "javascript"), "event": ("connect", "pay")},
+    **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2)},
+    **dict.fromkeys(
+        ["grows", "always", "ids", "away", "acknowledged", "overlapped"], (True, False)
+    ),
+}
 
 
 def test_counters_alone_name_the_family_and_ask_what_splits_it_best():
     found = diagnose(Counters(4, 1, 1, 4, 4))
     assert set(found.letters) == {"D1", "D2", "D3", "D10"}
-    assert "How often had the client reconnected" in found.next[0]
+    assert found.asks == ("grows", "reconnects")
+    assert "is there one more after each reconnect?" in found.next[0]
+
+
+def test_the_best_question_leaves_the_fewest_suspects_whatever_the_answer():
+    counters = Counters(1, 1, 2, 2, 2)
+    found = diagnose(counters)
+
+    def worst(clue, *answers):
+        return max(len(diagnose(counters, **{clue: answer}).letters) for answer in answers)
+
+    best = worst(found.asks[0], *ANSWERS[found.asks[0]])
+    assert all(best <= worst(clue, *ANSWERS[clue]) for clue in found.asks)
 
 
 def test_clues_narrow_it_and_tell_what_speaks_for_and_against():
-    found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=3)
+    found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=3, grows=True)
     assert found.letters == ("D1", "D2")
-    assert "there is one for each connection so far" in found.suspects[0].fits
+    assert "there is exactly one for each connection so far" in found.suspects[0].fits
     assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10"}
     assert all(suspect.against for suspect in found.ruled_out)
 
 
-def test_one_connection_more_and_it_is_another_cause():
-    assert diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=2).letters == (
-        "D3",
-        "D10",
-    )
+def test_without_a_reconnect_nothing_in_connect_is_suspected():
+    found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=0)
+    assert found.letters == ("D3", "D10")
 
 
-def test_the_best_supported_suspect_comes_first():
-    found = diagnose(
-        Counters(1, 1, 2, 2, 2), recipient="server", acknowledged=True, overlapped=True
-    )
-    assert found.letters[0] == "D23"
+@pytest.mark.parametrize(("reconnects", "first"), [(3, "D1"), (2, "D3")])
+def test_a_coincidence_of_numbers_raises_a_suspect_and_rules_out_none(reconnects, first):
+    found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=reconnects)
+    assert set(found.letters) == {"D1", "D2", "D3", "D10"}
+    assert found.letters[0] == first
+
+
+@pytest.mark.parametrize(
+    ("story", "letter"),
+    [
+        # A slow server: the call timed out, and its repetition overlapped the first.
+        ({"recipient": "server", "acknowledged": True, "overlapped": True, "ids": False}, "D15"),
+        ({"recipient": "server", "acknowledged": True, "overlapped": True, "ids": True}, "D23"),
+        # Two rooms, and a client whose handler takes its time, and acknowledges.
+        ({"recipient": "client", "overlapped": True, "acknowledged": True, "always": True}, "D18"),
+    ],
+)
+def test_how_long_a_handler_takes_rules_out_no_other_reason(story, letter):
+    assert letter in diagnose(Counters(1, 1, 2, 2, 2), connections=1, **story).letters
 
 
 def test_when_all_is_well_nobody_is_suspected():
@@ -60,6 +94,7 @@ def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
 def test_nothing_counted_asks_for_all_five():
     found = diagnose()
     assert found.suspects == ()
+    assert found.findings == ("Nothing counted.",)
     assert [step.split(":")[0] for step in found.next] == [
         "Count the listeners",
         "Count the live sids of the user",
@@ -76,12 +111,32 @@ def test_nothing_counted_asks_for_all_five():
         ((0, 1, 1, 0, 0), "No listener"),
         ((0, 1, 0, 0, 0), "nobody waited for it"),
         ((1, 1, 0, 0, 0), "no packet"),
-        ((1, 1, 1, 0, 0), "lost on its way"),
+        ((1, 1, 1, 0, 0), "lost on the way"),
         ((1, 1, 1, 1, 0), "no effect"),
     ],
 )
 def test_a_loss_is_placed_where_the_first_zero_is(counters, words):
     assert words in diagnose(counters).findings[0]
+
+
+@pytest.mark.parametrize(
+    "counters", [(1, 0, 1, 1, 1), (0, 1, 2, 1, 1), (1, 1, 0, 1, 0), (1, 0, 1, 0, 0)]
+)
+def test_counters_that_contradict_each_other_accuse_nobody(counters):
+    found = diagnose(counters)
+    assert found.suspects == ()
+    assert "contradict" in found.findings[0]
+
+
+def test_a_packet_that_arrived_was_not_lost():
+    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=True, failed=True)
+    assert found.suspects == ()
+    assert "It arrived" in found.findings[0]
+    assert "does not take its arguments" in found.findings[1]
+
+
+def test_several_sids_are_asked_whose_they_are():
+    assert "observe(..., user=...)" in diagnose(Counters(1, 3, 1, 1, 1)).next[0]
 
 
 def test_two_things_at_once_are_both_found():
@@ -100,24 +155,29 @@ def test_counters_that_fit_no_simple_story_still_name_the_first_odd_one():
 def test_what_was_seen_at_both_ends_is_taken_together():
     in_browser = Seen(listeners=4, packets=1, calls=4).with_clues(recipient="client")
     on_server = Seen(sids=1, packets=1).with_clues(recipient="client", server="python")
-    found = diagnose(in_browser, on_server, reconnects=3)
+    found = diagnose(in_browser, on_server, grows=True)
     assert found.seen.counters == (4, 1, 1, 4, None)
     assert found.letters == ("D1", "D2")
     assert any("effects" in step for step in found.next)
+
+
+def test_of_two_places_that_disagree_the_first_is_believed():
+    first, second = (Seen(packets=1).with_clues(reconnects=n) for n in (3, 0))
+    assert diagnose(first, second).seen.clues.reconnects == 3
 
 
 def test_the_json_of_javascript_is_taken_as_it_is():
     text = json.dumps(
         {
             **{"listeners": 2, "sids": None, "packets": 1, "calls": 2, "effects": None},
-            "clues": {"recipient": "client", "client": "javascript", "reconnects": 1, "event": "x"},
+            "clues": {"recipient": "client", "client": "javascript", "grows": True, "event": "x"},
         }
     )
     assert diagnose(text).letters == ("D1", "D2")
 
 
 def test_each_suspect_has_its_section_in_the_atlas():
-    suspect = diagnose(Counters(4, 1, 1, 4, 4), reconnects=3).suspects[0]
+    suspect = diagnose(Counters(4, 1, 1, 4, 4), grows=True).suspects[0]
     assert suspect.section.startswith("09_atlas_of_causes.ipynb#D1-Listener-registered")
     assert suspect.cause.evidence
 

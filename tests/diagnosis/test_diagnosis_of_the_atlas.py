@@ -12,16 +12,20 @@ REPRODUCED = [each.letter for each in CAUSES if each.reproduce and each.family !
 MYTHS = [each.letter for each in CAUSES if each.family == "myth"]
 
 ANSWERS = {
-    # What no observer can see, and the reader is asked.
-    "D9": {"servers": 1, "always": True},
-    "D12": {"away": True},
-    "D13": {"servers": 1},
-    "D14": {"client": "javascript", "away": False},
-    "D15": {"servers": 1},
-    "D17": {"servers": 2, "always": True},
-    "D18": {"servers": 1, "always": True},
+    # What no observer can see, or not with one message, and the reader is asked.
+    **{letter: {"grows": True} for letter in ("D1", "D4")},
+    **{letter: {"grows": False} for letter in ("D3", "D6", "D7")},
+    **{letter: {"grows": True, "always": True} for letter in ("D8", "D9", "D11")},
+    "D12": {"away": True, "always": False, "ids": False},
+    "D13": {"always": False, "ids": False},
+    "D14": {"client": "javascript", "away": False, "always": False, "ids": False},
+    "D15": {"always": False, "ids": False},
+    "D17": {"servers": 2, "always": True, "grows": False},
+    "D18": {"servers": 1, "always": True, "grows": False},
     "D20": {"away": True},
-    "D21": {"servers": 1, "always": False},
+    "D21": {"always": False},
+    "D23": {"ids": True},
+    "D24": {"ids": True, "always": False},
     "L1": {"away": True},
     "L2": {"raised": False},
     "L3": {"away": True, "raised": True},
@@ -35,6 +39,7 @@ ANSWERS = {
     "L16a": {"raised": False},
     "L16b": {"away": False},
     "L17": {"away": False},
+    "L18": {"always": False, "away": True},
     "L19": {"away": False},
     "L21": {"away": False},
 }
@@ -44,8 +49,12 @@ DIFFERENT = {
     **dict.fromkeys(["L1", "L3", "L10"], "sids"),  # it looks when the client is back
     **dict.fromkeys(["L11", "L18", "L21"], "sids"),  # two users, and it was not told who is who
     "L17": "packets",  # given to python-engineio, and never on the wire
-    "D26": "packets",  # the first connection, before the cause, is counted too
+    # Each connection is a message of its own; the reproduction counts those until one is answered.
+    "D26": "packets calls",
 }
+
+
+TOGETHER = set()  # pairs of which one was suspected for the other's counters
 
 
 def twins(letter):
@@ -61,7 +70,7 @@ async def test_a_cause_is_diagnosed_from_its_own_counters(letter):
     counters, seen = await seen_by_observers(letter)
     for name, counted in counters._asdict().items():
         observed = getattr(seen, name)
-        if observed is not None and name != DIFFERENT.get(letter):
+        if observed is not None and name not in DIFFERENT.get(letter, ""):
             assert (name, observed) == (name, counted)
     assert letter in diagnose(counters).letters
     answers = ANSWERS.get(letter, {})
@@ -69,6 +78,7 @@ async def test_a_cause_is_diagnosed_from_its_own_counters(letter):
     found = diagnose(Seen(*counters, clues=seen.clues), **answers)
     assert letter in found.letters
     assert set(found.letters) <= twins(letter)
+    TOGETHER.update(frozenset((letter, other)) for other in found.letters)
 
 
 @pytest.mark.parametrize("letter", REPRODUCED)
@@ -91,3 +101,11 @@ async def test_a_myth_is_diagnosed_as_healthy(letter):
 def test_twins_are_declared_once():
     letters = [letter for group in TWINS for letter in group]
     assert len(set(letters)) == len(letters)
+
+
+def test_no_more_twins_are_declared_than_were_found():
+    if not {frozenset((letter,)) for letter in REPRODUCED} <= TOGETHER:
+        pytest.skip("not all causes were diagnosed in this run")
+    for group in TWINS:
+        for letter in group:
+            assert any(frozenset((letter, other)) in TOGETHER for other in group if other != letter)

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 import warnings
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 import socketio
@@ -32,8 +34,9 @@ async def test_a_message_is_counted_at_both_ends(ends):
     assert message.counters == (1, 1, 1, 1, None)
     assert message.clues.known() == {
         **{"recipient": "client", "client": "python", "server": "python", "event": "news"},
-        **{"namespace": "/", "reconnects": 0, "connections": 1, "acknowledged": False},
-        **{"overlapped": False, "early": False, "connected": True, "refused": False},
+        **{"namespace": "/", "reconnects": 0, "connections": 1, "arrived": True},
+        **{"acknowledged": False, "overlapped": False, "failed": False, "early": False},
+        **{"connected": True, "refused": False},
     }
     assert lines == ["hello"]
 
@@ -62,8 +65,29 @@ async def test_a_handler_registered_in_connect_is_seen_at_every_reconnection():
             await b.sio.emit("news", "hello")
             await b.settled()
             message = seen.message("news")
-    assert message.counters == (4, 1, 1, 4, None)
-    assert diagnose(message).letters == ("D1", "D2")
+            assert message.counters == (4, 1, 1, 4, None)
+            assert message.clues.grows is None
+            assert diagnose(message).letters[:2] == ("D1", "D2")
+            await b.drop()
+            await b.settled()
+            await b.sio.emit("news", "hello again")
+            await b.settled()
+            assert seen.message("news").clues.grows is True
+            assert diagnose(seen.message("news")).letters == ("D1", "D2")
+
+
+async def test_an_observer_that_comes_late_does_not_pretend_to_know_the_reconnects():
+    async with bench() as b, python_client(EmitterClient) as client:
+        client.on("connect", lambda: client.on("news", lambda text: None))
+        await b.connect(client)
+        await b.drop()
+        await b.settled()
+        with observe(b.sio, client) as seen:
+            await b.sio.emit("news", "hello")
+            await b.settled()
+            message = seen.message("news")
+    assert (message.calls, message.clues.reconnects) == (2, None)
+    assert "D1" in diagnose(message).letters
 
 
 async def test_effects_count_where_they_are_told(ends):
@@ -104,7 +128,7 @@ async def test_a_key_that_raises_harms_nobody_and_is_told(ends):
         await b.sio.emit("news", "no id here")
         await b.settled()
         assert lines == ["no id here"]
-        with pytest.raises(UsageError, match="Does the key suit every event"):
+        with pytest.raises(UsageError, match="suit every event"):
             seen.message("news")
 
 
@@ -119,6 +143,34 @@ async def test_sids_are_those_of_the_messages_user():
             await ann.call("hi")
             assert len(b.server.sids()) == 2
             assert seen.message("hi").sids == 1
+
+
+async def test_each_users_messages_are_counted_apart():
+    users = {}
+    async with bench() as b, python_client() as ann, python_client() as bob:
+        b.sio.on("connect", lambda sid, environ, auth: users.update({sid: auth["user"]}))
+        b.sio.on("typing", lambda sid: None)
+        with observe(b.sio, user=users.get) as seen:
+            await b.connect(ann, auth={"user": "ann"})
+            await b.connect(bob, auth={"user": "bob"})
+            await ann.call("typing")
+            await bob.call("typing")
+            await b.sio.emit("news", "to all")
+            await until(lambda: b.link.count("news") == 2)
+            for user in ("ann", "bob"):
+                assert seen.message("typing", user=user).counters == (1, 1, 1, 1, None)
+                assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
+
+
+async def test_a_healthy_server_with_several_users_asks_whose_the_sids_are():
+    async with bench() as b, python_client() as ann, python_client() as bob:
+        b.sio.on("buy", lambda sid: None)
+        with observe(b.sio) as seen:
+            await b.connect(ann)
+            await b.connect(bob)
+            await ann.call("buy")
+            found = diagnose(seen.message("buy"))
+    assert "observe(..., user=...)" in found.next[0]
 
 
 async def test_a_message_that_never_came_has_the_counters_of_now(ends):
@@ -181,6 +233,76 @@ async def test_overlapping_calls_are_noticed(ends):
         assert seen.message("slow", 3).clues.overlapped is False
 
 
+async def test_overlapping_messages_with_equal_counts_are_not_mixed_up(ends):
+    b, client = ends
+    fast_is_done = asyncio.Event()
+
+    async def pay(sid, order):
+        if order["id"] == 1:
+            await fast_is_done.wait()
+        seen.effect("pay", order)
+        return "paid"
+
+    b.sio.on("pay", pay)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        slow = asyncio.ensure_future(client.call("pay", {"id": 1}, timeout=10))
+        await until(lambda: seen.message("pay").calls == 1)
+        assert await client.call("pay", {"id": 2}, timeout=10) == "paid"
+        fast_is_done.set()
+        assert await slow == "paid"
+
+
+async def test_a_handler_that_fails_or_does_not_fit_is_told(ends):
+    b, client = ends
+
+    async def raises(sid):
+        raise ValueError("no")
+
+    b.sio.on("raises", raises)
+    b.sio.on("misfits", lambda sid: None)
+    b.sio.on("sync", lambda sid: None)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await client.emit("raises")
+        await client.emit("misfits", "one too many")
+        await client.call("sync")
+        assert seen.message("raises").clues.failed is True
+        assert seen.message("raises").calls == 1
+        misfit = seen.message("misfits")
+        assert (misfit.calls, misfit.clues.arrived, misfit.clues.failed) == (0, True, True)
+        assert diagnose(misfit).suspects == ()
+        assert seen.message("sync").clues.failed is False
+
+
+async def test_each_connection_is_a_message_of_its_own(ends):
+    b, client = ends
+    b.sio.on("connect", lambda sid, environ, auth: None)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        for _ in range(3):
+            await b.drop()
+        connection = seen.message("connect")
+    assert (connection.packets, connection.calls) == (1, 1)
+    assert diagnose(connection).suspects == ()
+
+
+async def test_an_effect_is_booked_on_the_message_it_was_told_of(ends):
+    b, client = ends
+    for end in (b.sio, client):
+        end.on("chat", lambda *args: None)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await client.call("chat", "hi")
+        await b.sio.emit("chat", "ho")
+        await b.settled()
+        seen.effect("chat", "hi")
+        assert seen.message("chat", recipient="server").effects == 1
+        assert seen.message("chat", recipient="client").effects is None
+        seen.effect("chat", "never sent")
+        assert seen.message("chat", recipient="client").packets == 1
+
+
 async def test_why_the_client_left_and_that_it_cannot_come_back(ends):
     b, client = ends
     with observe(b.sio, client) as seen:
@@ -207,6 +329,40 @@ async def test_old_counts_are_forgotten(ends):
             await client.call("n", number)
         assert seen.message("n", 3).packets == 1
         assert seen.message("n", 0).packets == 0
+
+
+async def test_a_message_that_is_sent_again_is_the_last_one(ends):
+    b, client = ends
+    b.sio.on("n", lambda sid, number: None)
+    with observe(b.sio, client, keep=2) as seen:
+        await b.connect(client)
+        for number in (1, 2, 1):
+            await client.call("n", number)
+        assert seen.message("n").packets == 2
+        await client.call("n", 3)
+        assert seen.message("n", 1).packets == 2
+
+
+async def test_what_is_emitted_to_nobody_is_no_packet(ends):
+    b, client = ends
+    with observe(b.sio) as seen:
+        sid = await b.connect(client)
+        connection = b.sio.manager.eio_sid_from_sid(sid, "/")
+        await client.disconnect()
+        await until(lambda: not b.server.sids())
+        await b.sio.eio.send(connection, '2["news"]')
+        assert seen.message("news").packets == 0
+
+
+async def test_servers_that_send_the_same_are_counted():
+    async with bench() as b, bench() as other, python_client() as ann, python_client() as bob:
+        with observe(b.sio, other.sio) as seen:
+            await b.connect(ann)
+            await other.connect(bob)
+            await b.sio.emit("news", "hello")
+            assert seen.message("news").clues.servers is None
+            await other.sio.emit("news", "hello")
+            assert seen.message("news").clues.servers == 2
 
 
 async def test_the_table_has_a_line_for_each_event(ends):
@@ -300,6 +456,7 @@ async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
     b, client = ends
     client.on("news", lambda text: None)
     first, second = observe(b.sio, client), observe(b.sio, client)
+    at_server, at_client = observe(b.sio), observe(client)
     await b.connect(client)
     for number in range(3):
         await b.sio.emit("news", number)
@@ -309,8 +466,11 @@ async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
     await b.sio.emit("news", 3)
     await b.settled()
     assert second.message("news", 3).counters == (1, 1, 1, 1, None)
+    assert at_server.message("news", 3).counters == (None, 1, 1, None, None)
+    assert at_client.message("news", 3).counters == (1, None, 1, 1, None)
     assert first.message("news", 3).packets == 0
-    second.close()
+    for observer in (second, at_server, at_client):
+        observer.close()
 
 
 async def test_the_threaded_client_is_observed_as_well():
@@ -331,18 +491,39 @@ async def test_the_threaded_client_is_observed_as_well():
     assert message.clues.client == "python"
 
 
-def test_the_threaded_server_is_observed_as_well():
-    sio = socketio.Server(async_mode="threading", async_handlers=False)
-    answers = []
+async def test_the_threaded_server_is_observed_as_well():
+    sio = socketio.Server(async_mode="threading")
     sio.on("add", lambda sid, a, b: a + b)
+    httpd = make_server("127.0.0.1", 0, socketio.WSGIApp(sio), ThreadingServer, QuietHandler)
     with observe(sio) as seen:
-        sio.eio.sockets["connection"] = None  # python-engineio has a session of that name
-        sio.eio.send_packet = lambda connection, packet: answers.append(packet.data)
-        sio._handle_eio_connect("connection", {})
-        sio.eio.handlers["message"]("connection", "0")
-        sio.eio.handlers["message"]("connection", '27["add",1,2]')
-        assert seen.message("add").counters == (1, 1, 1, 1, None)
-        assert answers[-1] == "37[3]"
+        serving = threading.Thread(target=httpd.serve_forever)
+        serving.start()
+        try:
+            clients = [socketio.AsyncClient(handle_sigint=False) for _ in range(2)]
+            for client in clients:
+                url = f"http://127.0.0.1:{httpd.server_port}"
+                await client.connect(url, transports=["polling"])
+            calls = [client.call("add", (n, 1)) for n in range(8) for client in clients]
+            answers = asyncio.gather(*calls)
+            while not answers.done():
+                str(seen)  # while other threads count
+                await asyncio.sleep(0)
+            assert await answers == [n + 1 for n in range(8) for _ in clients]
+            assert seen.message("add", 7, 1).counters == (1, 2, 2, 2, None)
+            await asyncio.gather(*(client.disconnect() for client in clients))
+        finally:
+            httpd.shutdown()
+            serving.join()
+            httpd.server_close()
+
+
+class ThreadingServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+"""Where an observer looks: at the seam between python-socketio and python-engineio.
+
+Each end of the application has an Engine.IO object in its attribute ``eio``. All that comes passes
+the handler that python-socketio has given to ``eio.on("message")``, and all that goes passes
+``eio.send()`` or ``eio.send_packet()``. Calls are seen by a wrapper around each handler in
+``handlers``, which is put there when the next packet comes. These names are public; that one may
+put something around what they stand for is not documented, and is undone by `End.close`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from socketio.packet import BINARY_EVENT, EVENT
+
+from .hooks import Ended, Function, Hooks, fits, layers
+from .seen import Library, Recipient
+from .tally import Name, Place, Tally
+
+User = Callable[[str], Hashable]
+
+
+class End:
+    """What a client and a server have in common.
+
+    Parameters
+    ----------
+    sio
+        The client or the server, as python-socketio knows it.
+    tally : Tally
+        Gets what is seen.
+    user : callable, optional
+        Gives the user of a sid; if left out, all sids are one user's.
+    """
+
+    side: Recipient
+    other_side: Recipient
+    library: Library = "python"
+
+    def __init__(self, sio: Any, tally: Tally, user: User | None = None) -> None:
+        self.sio = sio
+        self._tally = tally
+        self._user = user
+        self._hooks = Hooks(sio.eio, tally.failed)
+        self._halves: dict[tuple[bool, str], Any] = {}  # packets that wait for their attachments
+        self._handlers: dict[tuple[str, str], tuple[Function, Function]] = {}
+        self._spaces: list[Any] = []  # the classes of namespaces that are looked at
+        self._hooks.handler("message", self._received)
+
+    def close(self) -> None:
+        """Look no more, and take the wrappers away where nobody has put another around them."""
+        self._hooks.close()
+        for (namespace, event), (wrapper, handler) in self._handlers.items():
+            if self.sio.handlers.get(namespace, {}).get(event) is wrapper:
+                self.sio.handlers[namespace][event] = handler
+
+    def listeners(self, event: str, namespace: str) -> int:
+        """Count the handlers that would be called for an event now."""
+        for space in (namespace, "*"):
+            table = self.sio.handlers.get(space, {})
+            for name in (event, *(["*"] if event not in self.sio.reserved_events else [])):
+                if name in table:
+                    return self._registered(name, space)
+        for space in (namespace, "*"):
+            if space in self.sio.namespace_handlers:
+                return int(hasattr(self.sio.namespace_handlers[space], f"on_{event}"))
+        return 0
+
+    def _registered(self, name: str, space: str) -> int:
+        """Count what is registered under a name that is in ``handlers``."""
+        return 1
+
+    # --- packets -----------------------------------------------------------------------
+
+    def _received(self, *args: Any) -> None:
+        raise NotImplementedError
+
+    def _user_of(self, connection: str, namespace: str) -> Hashable:
+        raise NotImplementedError
+
+    def _place(self, connection: str, namespace: str, first: bool) -> Place:
+        """Tell what is known about a packet; `first` of its message, so that more is counted."""
+        raise NotImplementedError
+
+    def _decoded(self, inbound: bool, connection: str, data: Any) -> Any:
+        """Decode a Socket.IO packet; None until all of it is there, or if it is none."""
+        packet = self._halves.pop((inbound, connection), None)
+        try:
+            if packet is None:
+                packet = self.sio.packet_class(encoded_packet=data)
+                complete = packet.attachment_count == 0
+            else:
+                complete = packet.add_attachment(data)
+        except Exception:  # python-socketio will say what is wrong with it
+            return None
+        if not complete:
+            self._halves[inbound, connection] = packet
+        return packet if complete else None
+
+    def _named(self, side: Recipient, packet: Any, connection: str) -> Name:
+        namespace = packet.namespace or "/"
+        event, *data = packet.data
+        user = self._user_of(connection, namespace)
+        return self._tally.name(side, namespace, event, user, tuple(data))
+
+    def _count_arrived(self, packet: Any, connection: str) -> None:
+        name = self._named(self.side, packet, connection)
+        place = self._place(connection, name.namespace, first=True)._replace(
+            listeners=self.listeners(name.event, name.namespace)
+        )
+        self._tally.arrived(name, place, packet.id is not None)
+
+    def _count_sent(self, connection: str, data: Any) -> None:
+        packet = self._decoded(False, connection, data)
+        if packet is not None and packet.packet_type in (EVENT, BINARY_EVENT):
+            name = self._named(self.other_side, packet, connection)
+            first = not self._tally.sent_before(name, id(self.sio))
+            place = self._place(connection, name.namespace, first)._replace(early=None)
+            self._tally.sent(name, place, packet.id is not None)
+
+    # --- calls -------------------------------------------------------------------------
+
+    def _wrap_handlers(self) -> None:
+        """Put a wrapper around each handler that has none, also one registered just now."""
+        for namespace, table in list(self.sio.handlers.items()):
+            for event, handler in list(table.items()):
+                wrapper, _ = self._handlers.get((namespace, event), (None, None))
+                if wrapper is None or wrapper not in layers(handler):
+                    look = functools.partial(self._handling, namespace, event, handler)
+                    table[event] = self._hooks.around(handler, look)
+                    self._handlers[namespace, event] = (table[event], handler)
+        for namespace, space in list(self.sio.namespace_handlers.items()):
+            if space not in self._spaces:
+                self._spaces.append(space)
+                look = functools.partial(self._triggering, namespace, space)
+                self._hooks.method(space, "trigger_event", look)
+
+    def _handling(self, space: str, name: str, handler: Function, *args: Any) -> Ended | None:
+        """Count a call of ``handlers[space][name]``."""
+        rest = list(args)
+        event = rest.pop(0) if name == "*" else name
+        namespace = rest.pop(0) if space == "*" else space
+        calls = self._registered(name, space) if fits(handler, args) else 0
+        return self._called(namespace, event, rest, calls)
+
+    def _triggering(self, space: str, handler: Any, event: str, *args: Any) -> Ended | None:
+        """Count a call of a method of a namespace class."""
+        rest = list(args)
+        namespace = rest.pop(0) if space == "*" else space
+        method = getattr(handler, f"on_{event}", None)
+        if method is None:
+            return None
+        return self._called(namespace, event, rest, int(fits(method, args)))
+
+    def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
+        """Count so many calls with these arguments; 0 if they do not fit the handler."""
+        name = self._call_name(namespace, event, args)
+        if name is None:
+            return None
+        if calls == 0:
+            if event != "connect":  # python-socketio tries it with fewer arguments
+                self._tally.misfit(name)
+            return None
+        ended = self._tally.begun(name, calls)
+        return lambda error: ended(isinstance(error, Exception))
+
+    def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
+        """Name the message that a handler is called with; None if it is not counted."""
+        raise NotImplementedError
