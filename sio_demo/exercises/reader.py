@@ -93,9 +93,12 @@ class Reader:
         with warnings.catch_warnings(), _watchdog(self.files):
             warnings.showwarning = self._warned
             warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
+            # python-engineio loses one if a client connects again while it still tidies up.
+            warnings.filterwarnings("ignore", "Unclosed client session", ResourceWarning)
             try:
                 yield
             finally:
+                gc.collect()  # so that what is to be said is said here
                 loop.set_exception_handler(before)
 
     def _task_raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
