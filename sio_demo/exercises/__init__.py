@@ -11,12 +11,13 @@ from typing import Any
 from ..errors import UsageError
 from .clients import COURIER, THERMOMETER
 from .exercise import Exercise
+from .hotel import HOTEL
 from .listeners import CARD, CHAT, TILL
 from .page import close
 from .restarts import WALLET
 from .result import Counter, Result
-from .retries import HOTEL, SHOP
 from .sessions import RESTAURANT, TAXIS
+from .shop import SHOP
 
 __all__ = ["EXERCISES", "Counter", "Exercise", "Result", "check", "close"]
 

@@ -146,11 +146,16 @@ class Bench:
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
-        seen, quiet = self._last(), 0
+        seen, quiet = self.last(), 0
         while quiet < 10:
             await asyncio.sleep(QUIET / 10)
-            last = self._last()
+            last = self.last()
             seen, quiet = last, (quiet + 1 if last == seen else 0)
+
+    def last(self) -> int:
+        """Give the order of the last packet that has passed the link."""
+        packets = self.link.packets
+        return packets[-1].order if packets else 0
 
     async def until(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait for what nothing tells of.
@@ -187,10 +192,6 @@ class Bench:
         await self.link.close()
         await asyncio.gather(*map(shut_down, clients))
         await self.server.close()
-
-    def _last(self) -> int:
-        packets = self.link.packets
-        return packets[-1].order if packets else 0
 
 
 @asynccontextmanager

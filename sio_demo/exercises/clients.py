@@ -161,11 +161,11 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
         if is_fine():
             await bench.within(LATE, lambda: bench.refused > before)
         await bench.quiet()
-    tries, passed = bench.refused - before, len(bench.link.packets)
+    tries, passed = bench.refused - before, bench.last()
     if is_fine():
         await bench.within(LATE, lambda: len(bench.live()) > 1 or not bench.tasks())
     await round_()
-    tried_again = len(bench.link.packets) > passed
+    tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]
     strange = [order for order in orders if not str(order).startswith("order ")]
     counts = [len(all_of_a_round) for all_of_a_round in shown]

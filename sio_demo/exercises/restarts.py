@@ -11,10 +11,10 @@ from typing import Any
 
 from ..lab.packet import TO_CLIENT
 from .bench import Bench
+from .caller import Caller
 from .exercise import Exercise
 from .reader import called
 from .result import Counter, Result, Thing, judge
-from .retries import Caller
 
 TABLES = """
 CREATE TABLE account (coins INTEGER);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -154,6 +155,30 @@ async def test_handler_that_never_answers_is_given_up() -> None:
             await asyncio.Event().wait()
 
     assert "does not answer" in await hint(10, hotel)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_guest_who_waits_for_a_connection_is_sent_away_when_the_check_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        reader.Reader, "_task_raised", lambda _, loop, context: said.append(context["message"])
+    )
+
+    def hotel(sio, book):
+        visits = itertools.count(1)
+
+        @sio.event
+        async def connect(sid, environ):
+            return next(visits) < 3
+
+        @sio.event
+        async def reserve(sid, request):
+            return await book(request["room"])
+
+    assert "did not come back" in await hint(10, hotel)
+    assert said == []  # not: Task was destroyed but it is pending
 
 
 @pytest.mark.usefixtures("impatient")
