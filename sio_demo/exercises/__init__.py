@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import UsageError
+from .cards import CARD
+from .chat import CHAT
 from .clients import COURIER, THERMOMETER
 from .exercise import Exercise
-from .listeners import CARD, CHAT, TILL
+from .hotel import HOTEL
 from .page import close
 from .restarts import WALLET
 from .result import Counter, Result
-from .retries import HOTEL, SHOP
 from .sessions import RESTAURANT, TAXIS
+from .shop import SHOP
+from .till import TILL
 
 __all__ = ["EXERCISES", "Counter", "Exercise", "Result", "check", "close"]
 

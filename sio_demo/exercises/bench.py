@@ -36,6 +36,8 @@ class Bench:
         The reader's functions.
     sio, server, link
         The server, as python-socketio knows it and as it listens, and the link in front of it.
+    refused : int
+        How often a client of this bench has tried to connect, and was not let in.
     """
 
     sio: WatchedServer
@@ -44,6 +46,8 @@ class Bench:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.refused = 0
+        self._tasks_before = asyncio.all_tasks()
         self._clients: list[socketio.AsyncClient] = []
         self._zombies: set[str] = set()
 
@@ -68,8 +72,7 @@ class Bench:
             "handle_sigint": False,
         }
         client = socketio.AsyncClient(**(quick | SILENT | options))
-        # Left out, it is 1 second, also in a reconnection, and a busy machine may take that.
-        client.connect = functools.partial(client.connect, wait_timeout=COME_BACK)
+        client.connect = functools.partial(self._try, client.connect)
         self._clients.append(client)
         return client
 
@@ -79,6 +82,16 @@ class Bench:
         await client.connect(self.link.url, transports=["websocket"], **options)
         sid: str = (await opened).data["sid"]
         return sid
+
+    async def _try(self, connect: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Connect, or count that it was refused; a reconnection comes through here as well."""
+        # Left out, it is 1 second, and a busy machine may take that.
+        options = {"wait_timeout": COME_BACK} | options
+        try:
+            await connect(*args, **options)
+        except socketio.exceptions.ConnectionError:
+            self.refused += 1
+            raise
 
     def live(self) -> list[str]:
         """Give the sessions that a client is behind, in the order of arrival."""
@@ -92,9 +105,26 @@ class Bench:
         StoppedError
             They did not come back.
         """
-        before = set(self.server.sids())
-        self._zombies |= before
+        self._zombies |= set(self.server.sids())
         await self.link.cut(how)
+        await self._back(clients)
+
+    @asynccontextmanager
+    async def outage(self, how: Cut = "reset", clients: int = 1) -> AsyncIterator[None]:
+        """Cut every connection, and let nobody in within the block; the rest is as in `cut`.
+
+        Raises
+        ------
+        StoppedError
+            They did not come back.
+        """
+        self._zombies |= set(self.server.sids())
+        async with self.link.refuse():
+            await self.link.cut(how)
+            yield
+        await self._back(clients)
+
+    async def _back(self, clients: int) -> None:
         await self.until(
             lambda: len(self.live()) >= clients,
             "After a cut the client did not come back. What keeps it from reconnecting?",
@@ -116,11 +146,16 @@ class Bench:
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
-        seen, quiet = self._last(), 0
+        seen, quiet = self.last(), 0
         while quiet < 10:
             await asyncio.sleep(QUIET / 10)
-            last = self._last()
+            last = self.last()
             seen, quiet = last, (quiet + 1 if last == seen else 0)
+
+    def last(self) -> int:
+        """Give the order of the last packet that has passed the link."""
+        packets = self.link.packets
+        return packets[-1].order if packets else 0
 
     async def until(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait for what nothing tells of.
@@ -130,11 +165,21 @@ class Bench:
         StoppedError
             It did not come true in time; the message is `otherwise`.
         """
-        deadline = asyncio.get_running_loop().time() + COME_BACK
+        if not await self.within(COME_BACK, condition):
+            raise StoppedError(otherwise)
+
+    async def within(self, seconds: float, condition: Callable[[], bool]) -> bool:
+        """Wait for what nothing tells of, at most so long, and tell whether it came true."""
+        deadline = asyncio.get_running_loop().time() + seconds
         while not condition():
             if asyncio.get_running_loop().time() > deadline:
-                raise StoppedError(otherwise)
+                return False
             await asyncio.sleep(0.002)
+        return True
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Give the tasks of the reader's that have not come to an end."""
+        return [t for t in asyncio.all_tasks() - self._tasks_before if self.reader.owns(t)]
 
     async def close(self) -> None:
         """Close all that the check, or the reader's program in it, has opened."""
@@ -148,22 +193,17 @@ class Bench:
         await asyncio.gather(*map(shut_down, clients))
         await self.server.close()
 
-    def _last(self) -> int:
-        packets = self.link.packets
-        return packets[-1].order if packets else 0
-
 
 @asynccontextmanager
 async def open_bench(reader: Reader) -> AsyncIterator[Bench]:
     """Serve, and at the end close all clients, end all tasks of the reader's, and the server."""
-    before = asyncio.all_tasks()
     bench = Bench(reader)
     await bench.serve(ping_interval=(0.2, 1), ping_timeout=5)
     try:
         yield bench
     finally:
         await bench.close()
-        left = [task for task in asyncio.all_tasks() - before if reader.owns(task)]
+        left = bench.tasks()
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

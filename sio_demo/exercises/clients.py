@@ -13,6 +13,9 @@ from .exercise import Exercise
 from .reader import called
 from .result import Counter, Result, Thing, judge
 
+AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
+LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
+
 # --- 4. The thermometer ----------------------------------------------------------------
 
 
@@ -75,9 +78,15 @@ async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
                 "beside the new one. Who could end it at once?",
             ),
             (
+                max(reports[:-2]) == 1 and reports[-2:] == [2, 1],
+                "Right until the outage; but the second after it has brought two reports, as if "
+                "one was taken in a second without a connection, and kept. Nobody needs it so "
+                "late.",
+            ),
+            (
                 max(reports) > 1,
-                f"One second, {max(reports)} reports: `connect` starts a task at each connection, "
-                "and nothing ends the one before. Either end what you start, or start it once.",
+                f"One second, {max(reports)} reports: a new connection starts something, and "
+                "nothing ends the one before. Either end what you start, or start it once.",
             ),
             (
                 0 in reports[-2:] and 0 not in reports[:-2],
@@ -88,6 +97,11 @@ async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
                 0 in reports,
                 "No duplicates any more, but after the first cut nothing comes either. If you end "
                 "the task with the connection, the next connection needs one as well.",
+            ),
+            (
+                early > 0,
+                f"One report in each second; but there are also reports between the "
+                f"seconds, {early} in all. Nobody needs what was taken before.",
             ),
         ],
         counters=[Counter("reports between the seconds", 0, early)],
@@ -115,55 +129,81 @@ async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> 
 async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Result:
     """One order in each of four sessions: two resets, and an outage in which nobody gets in."""
     clients: list[socketio.AsyncClient] = []
-    shown: list[int] = []
+    shown: list[list[Any]] = []
     live: list[int] = []
 
     def new_client(**options: Any) -> socketio.AsyncClient:
         clients.append(bench.new_client(**options))
         return clients[-1]
 
-    def show(*_: Any) -> None:
-        shown[-1] += 1
+    def show(*order: Any) -> None:
+        shown[-1].append(*order or (None,))
+
+    def is_fine() -> bool:
+        return all(count == 1 for count in live)
 
     async def round_() -> None:
+        if is_fine():  # else there is nothing to wait for
+            await bench.within(AWAY, lambda: bool(bench.live()))
         await bench.quiet()
-        shown.append(0)
-        live.append(len(bench.server.sids()))
-        await bench.sio.emit("order", len(shown))
+        shown.append([])
+        live.append(len(bench.live()))
+        await bench.sio.emit("order", f"order {len(shown)}")
         await bench.settled(times=1)
 
     await called(program(new_client, bench.link.url, show))
     await round_()
     for _ in range(2):
-        await bench.link.cut()
+        await bench.cut(clients=0)
         await round_()
-    async with bench.link.refuse():
-        await bench.link.cut()
+    before = bench.refused
+    async with bench.outage(clients=0):
+        if is_fine():
+            await bench.within(LATE, lambda: bench.refused > before)
         await bench.quiet()
+    tries, passed = bench.refused - before, bench.last()
+    if is_fine():
+        await bench.within(LATE, lambda: len(bench.live()) > 1 or not bench.tasks())
     await round_()
+    tried_again = bench.last() > passed
+    orders = [order for all_of_a_round in shown for order in all_of_a_round]
+    strange = [order for order in orders if not str(order).startswith("order ")]
+    counts = [len(all_of_a_round) for all_of_a_round in shown]
     return judge(
         Thing("an order", "orders", "shown"),
-        {"your app": shown},
+        {"your app": counts},
         [
             (not any(live), "Your app has not connected. Does it still call `client.connect`?"),
-            (not any(shown), "No order is shown. Does the client that is connected listen?"),
+            (not any(counts), "No order is shown. Does the client that is connected listen?"),
             (
                 max(live) > 1,
                 f"One courier, and the server holds {max(live)} sessions: each cut brings a new "
                 "client, and the old one comes back as well. Who else looks after reconnecting, "
                 "besides your handler?",
             ),
-            (max(shown) > 1, "The client listens more than once."),
+            (max(counts) > 1, "The client listens more than once."),
             (
-                shown[:3] == [1, 1, 1],
-                "No duplicates any more. But in the outage nobody was let in for a moment: your "
-                "code tried once, failed, and nobody has tried again. Who tries until it works?",
+                0 in live[:3],
+                f"After a cut the courier is gone, for {AWAY:g} seconds and more. Who brings the "
+                "connection back?",
             ),
-            (0 in shown, "After a cut the courier is gone. Who brings the connection back?"),
+            (
+                live[3] == 0 and not tried_again,
+                "No duplicates any more. But in the outage nobody was let in for a moment"
+                f"{': your code tried once, and failed' if tries == 1 else ''}. For {AWAY:g} "
+                "seconds since then nobody has tried again. Who tries until it works?",
+            ),
+            (live[3] == 0, "After the outage your app tried to connect, and it has no session."),
+            (0 in counts, "An order is not shown. Does the client that is connected listen?"),
+            (
+                bool(strange),
+                f"Each order comes once. But `show` was not given the order: it got {strange[:1]}.",
+            ),
         ],
         counters=[
             Counter("live sids, at most", 1, max(live)),
             Counter("live sids after the outage", 1, live[-1]),
+            Counter("calls of show without the order", 0, len(strange)),
         ],
         rounds="order; before 2 and 3 a cut, before 4 an outage",
         first=1,

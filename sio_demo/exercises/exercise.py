@@ -14,7 +14,7 @@ from .bench import Bench, open_bench
 from .reader import Reader, StoppedError
 from .result import Result
 
-PATIENCE = 8.0  # seconds that a check may take; one takes less than 1
+PATIENCE = 10.0  # seconds that a check may take; most take less than 1
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,17 @@ globalThis.socket = io(url, { transports: ["websocket"], reconnectionDelay: 10,
                               randomizationFactor: 0, autoConnect: false, forceNew: true });
 socket.onAny((event, ...args) => { if (event === "sync") args.at(-1)(); });
 globalThis.page = { socket };
+page.listeners = (event) => sockets.reduce(
+  (sum, each) => sum + each.listeners(event).length + each.listenersAny().length, 0);
+page.soon = async (condition) => {
+  for (let i = 0; i < 100 && !condition(); i++) await new Promise((go) => setTimeout(go, 5));
+  return condition();
+};
+"""
+_ADDED = """
+page.others = page.listeners(%s);
+page.added = () => page.listeners(%s) - page.others;
+null
 """
 
 _node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
@@ -58,7 +69,7 @@ class Page:
 
 @asynccontextmanager
 async def open_page(
-    bench: Bench, around: str, program: str, gives: str = ""
+    bench: Bench, around: str, program: str, *, listens_to: str, gives: str = ""
 ) -> AsyncIterator[Page]:
     """Make a socket, run what is around the program and the program, and connect.
 
@@ -68,8 +79,11 @@ async def open_page(
         Where the page connects to.
     around
         JavaScript: what the program sees as globals; it keeps its counts in ``page``.
+        ``page.soon(condition)`` waits for half a second at most.
     program
         The reader's JavaScript, which has a scope of its own.
+    listens_to
+        The event for which ``page.added()`` counts the listeners that are the program's.
     gives
         The name of what the program declares, to be found in ``page``.
 
@@ -81,6 +95,7 @@ async def open_page(
     page = Page(await shared_node())
     try:
         await page(_SOCKET % json.dumps(bench.link.url) + around)
+        await page(_ADDED.replace("%s", json.dumps(listens_to)))
         given = f"page.{gives} = typeof {gives} === 'undefined' ? null : {gives};" if gives else ""
         await _run(page, bench, f"(async () => {{ {program}\n;{given} }})()")
         yield page

@@ -93,9 +93,12 @@ class Reader:
         with warnings.catch_warnings(), _watchdog(self.files):
             warnings.showwarning = self._warned
             warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
+            # python-engineio loses one if a client connects again while it still tidies up.
+            warnings.filterwarnings("ignore", "Unclosed client session", ResourceWarning)
             try:
                 yield
             finally:
+                gc.collect()  # so that what is to be said is said here
                 loop.set_exception_handler(before)
 
     def _task_raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -118,7 +121,7 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
     Attributes
     ----------
     begun : asyncio.Queue of str
-        The event of each handler that has begun.
+        The event of each handler that was called.
     forgiven : tuple of exception types
         What a handler may raise: its client is then answered with None.
     """
@@ -138,10 +141,21 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
 
         return register if handler is None else register(handler)
 
+    def register_namespace(self, namespace_handler: socketio.AsyncNamespace) -> None:
+        """Register a class with handlers."""
+        for name in filter(lambda name: name.startswith("on_"), dir(namespace_handler)):
+            function = getattr(namespace_handler, name)
+            setattr(namespace_handler, name, self._watch(name.removeprefix("on_"), function))
+        super().register_namespace(namespace_handler)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """Note that a handler is called; all of them are called from here."""
+        if event not in self.reserved_events:
+            self.begun.put_nowait(event)
+        return await super()._trigger_event(event, namespace, *args)
+
     def _watch(self, event: str, function: Function) -> Function:
         async def call(*args: Any) -> Any:
-            if event not in ("connect", "disconnect"):
-                self.begun.put_nowait(event)
             try:
                 return await called(function(*_fitting(event, function, args)))
             except self.forgiven:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
 from .bench import Bench
+from .caller import Caller
 from .exercise import Exercise
 from .reader import called
 from .result import Counter, Result, Thing, judge
-from .retries import Caller
 
 TABLES = """
 CREATE TABLE account (coins INTEGER);
@@ -85,24 +84,24 @@ class _Wallet:
         """Let the customer connect."""
         await self._caller.connect()
 
-    async def deposit(self, name: str) -> Any:
+    async def deposit(self, coins: int) -> Any:
         """Send the message, once; None if there is no answer."""
         try:
-            return await self._caller.call("deposit", {"id": f"id of {name}", "coins": 1})
+            return await self._caller.call("deposit", {"id": f"id of {coins}", "coins": coins})
         except TimeoutError:
             return None
 
-    async def deposit_unheard(self, name: str) -> list[str]:
+    async def deposit_unheard(self, coins: int) -> list[str]:
         """Send the message, lose its answer, and give what was committed before and since."""
         before = len(self.disk.states) - 1
         async with self._bench.link.cut_when("ACK", TO_CLIENT):
-            await self.deposit(name)
+            await self.deposit(coins)
         self.disk.look()
         return self.disk.states[before:]
 
 
 async def _run(bench: Bench, program: Callable[..., Any]) -> Result:
-    """Four deposits of one coin; two of them meet a kill before the customer tries again."""
+    """Four deposits; two of them meet a kill before the customer tries again."""
     with tempfile.TemporaryDirectory() as folder:
         wallet = _Wallet(bench, program, Path(folder))
         await wallet.start()
@@ -113,28 +112,31 @@ async def _run(bench: Bench, program: Callable[..., Any]) -> Result:
 
 
 async def _deposits(wallet: _Wallet) -> Result:
+    """Deposit 1, 2, 3 and 4 coins, each number with an id of its own."""
     coins = [0]
     answers = []
     await wallet.connect()
 
-    answers.append(await wallet.deposit("no fault"))
+    answers.append(await wallet.deposit(1))
     coins.append(wallet.disk.coins())
 
-    await wallet.deposit_unheard("answer lost")
-    answers.append(await wallet.deposit("answer lost"))
+    await wallet.deposit_unheard(2)
+    answers.append(await wallet.deposit(2))
     coins.append(wallet.disk.coins())
 
-    before, *between = (await wallet.deposit_unheard("half-way"))[:-1] or wallet.disk.states[-1:]
+    before, *between = (await wallet.deposit_unheard(3))[:-1] or wallet.disk.states[-1:]
     await wallet.restart(between[0] if between else before)
-    answers.append(await wallet.deposit("half-way"))
+    answers.append(await wallet.deposit(3))
     coins.append(wallet.disk.coins())
 
-    after = (await wallet.deposit_unheard("at the end"))[-1]
+    after = (await wallet.deposit_unheard(4))[-1]
     await wallet.restart(after)
-    answers.append(await wallet.deposit("at the end"))
+    answers.append(await wallet.deposit(4))
     coins.append(wallet.disk.coins())
 
-    effects = [now - then for then, now in pairwise(coins)]
+    added = {amount: coins[amount] - coins[amount - 1] for amount in (1, 2, 3, 4)}
+    effects = [_times(amount, total) for amount, total in added.items()]
+    strange = [amount for amount, total in added.items() if total % amount]
     return judge(
         Thing("a deposit", "deposits", "booked"),
         {"your wallet": effects},
@@ -143,6 +145,12 @@ async def _deposits(wallet: _Wallet) -> Result:
                 not any(effects),
                 "Nothing is booked: another connection to the database sees no coin. What is not "
                 "committed is gone when the process ends.",
+            ),
+            (
+                bool(strange),
+                f"A deposit of {min(strange, default=0)} has added "
+                f"{added.get(min(strange, default=0))} to the account. How many coins are in it, "
+                "the message says.",
             ),
             (
                 effects[1] > 1,
@@ -157,24 +165,32 @@ async def _deposits(wallet: _Wallet) -> Result:
             ),
             (
                 effects[2] == 0,
-                "Your server was killed between two commits: the id was on the disk, the coin was "
-                "not. The retry was taken for a duplicate, so the coin is lost. What makes two "
-                "changes one?",
+                "Your server was killed between two commits: the id was on the disk, the coins "
+                "were not. The retry was taken for a duplicate, so the coins are lost. What makes "
+                "two changes one?",
             ),
             (
                 effects[2] > 1,
-                "Your server was killed between two commits: the coin was on the disk, the id was "
-                "not. The retry has booked it again. What makes two changes one?",
+                "Your server was killed between two commits: the coins were on the disk, the id "
+                "was not. The retry has booked them again. What makes two changes one?",
             ),
             (0 in effects, "A deposit is lost: it was taken for one that was booked before."),
-            (None in answers, "Each coin is booked once, but a retry has got no answer: tell it."),
+            (
+                None in answers,
+                "Each deposit is booked once, but a retry has got no answer: tell it.",
+            ),
         ],
         counters=[
-            Counter("coins in the account", 4, coins[-1]),
+            Counter("coins in the account", 10, coins[-1]),
             Counter("deposits that were answered", 4, sum(a is not None for a in answers)),
         ],
         faults=["no fault", "answer lost", "killed half-way", "killed at the end"],
     )
+
+
+def _times(amount: int, total: int) -> int:
+    """Tell how often a deposit was booked that has added so much: another amount counts as one."""
+    return total // amount if total % amount == 0 else 1
 
 
 WALLET = Exercise({"wallet": ("sio", "db")}, _run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -157,6 +158,30 @@ async def test_handler_that_never_answers_is_given_up() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_guest_who_waits_for_a_connection_is_sent_away_when_the_check_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        reader.Reader, "_task_raised", lambda _, loop, context: said.append(context["message"])
+    )
+
+    def hotel(sio, book):
+        visits = itertools.count(1)
+
+        @sio.event
+        async def connect(sid, environ):
+            return next(visits) < 3
+
+        @sio.event
+        async def reserve(sid, request):
+            return await book(request["room"])
+
+    assert "did not come back" in await hint(10, hotel)
+    assert said == []  # not: Task was destroyed but it is pending
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_event_that_nobody_handles_is_given_up() -> None:
     assert "does not answer" in await hint(10, lambda sio, book: None)
 
@@ -218,11 +243,17 @@ async def test_handler_that_does_not_give_way_is_stopped_also_if_it_catches_ever
     assert "without giving way" in await hint(6, restaurant)
 
 
+STATUS = """
+socket.on("connect", () => setStatus("online"));
+socket.on("disconnect", () => setStatus("offline"));
+"""
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("chat", ["for (;;);", "await new Promise(() => {})"])
 async def test_javascript_that_hangs_is_given_up_and_the_next_is_run(chat: str) -> None:
     assert "does not come to an end" in await hint(1, chat)
-    assert "No message is shown" in await hint(1, "setStatus('online')")
+    assert "No message is shown" in await hint(1, STATUS)
 
 
 async def test_program_that_does_nothing_gets_a_hint() -> None:

@@ -61,8 +61,117 @@ async def courier(new_client, url, show):
         except socketio.exceptions.ConnectionError:
             await asyncio.sleep(0.005)
 """
+SENT_LATER = """
+def thermometer(client, second):
+    kept = []
+
+    async def report():
+        while True:
+            await second()
+            kept.append(21.5)
+            while kept and client.connected:
+                await client.emit("temperature", kept.pop(0))
+
+    client.start_background_task(report)
+"""
+SENT_BY_CONNECT = """
+def thermometer(client, second):
+    kept = []
+
+    async def report():
+        while True:
+            await second()
+            if client.connected:
+                await client.emit("temperature", 21.5)
+            else:
+                kept.append(21.5)
+
+    @client.event
+    async def connect():
+        while kept:
+            await client.emit("temperature", kept.pop(0))
+
+    client.start_background_task(report)
+"""
+WAITS_IN_A_LOOP = """
+async def courier(new_client, url, show):
+    client = new_client(reconnection=False)
+    client.on("order", show)
+
+    async def keep():
+        while True:
+            try:
+                await client.connect(url, transports=["websocket"])
+                await client.wait()
+            except socketio.exceptions.ConnectionError:
+                await asyncio.sleep(0.01)
+
+    client.start_background_task(keep)
+"""
+TRIES_AGAIN = """
+async def courier(new_client, url, show):
+    client = new_client(reconnection=False)
+    client.on("order", show)
+
+    async def connect():
+        while True:
+            try:
+                return await client.connect(url, transports=["websocket"])
+            except socketio.exceptions.ConnectionError:
+                await asyncio.sleep(SECONDS)
+
+    @client.event
+    async def disconnect(reason):
+        client.start_background_task(connect)
+
+    await connect()
+"""
+TRIES_ONCE_LATER = """
+async def courier(new_client, url, show):
+    client = new_client(reconnection=False)
+    client.on("order", show)
+
+    async def connect():
+        await asyncio.sleep(0.5)
+        await client.connect(url, transports=["websocket"])
+
+    @client.event
+    async def disconnect(reason):
+        client.start_background_task(connect)
+
+    await client.connect(url, transports=["websocket"])
+"""
+NEW_ONE_LATER = """
+async def courier(new_client, url, show):
+    client = new_client()
+    client.on("order", show)
+
+    @client.event
+    async def disconnect(reason):
+        await asyncio.sleep(0.5)
+        await courier(new_client, url, show)
+
+    await client.connect(url, transports=["websocket"])
+"""
+GIVES_UP = """
+async def courier(new_client, url, show):
+    client = new_client(reconnection_attempts=3)
+    client.on("order", show)
+    await client.connect(url, transports=["websocket"])
+"""
 
 WRONG = [
+    param(4, SENT_LATER, "two reports, as if one was taken", id="4-sent-later"),
+    param(4, SENT_BY_CONNECT, "also reports between the seconds", id="4-sent-by-connect"),
+    param(5, TRIES_ONCE_LATER, "tried once", id="5-once-later"),
+    param(5, NEW_ONE_LATER, "the old one comes back as well", id="5-a-new-one-later"),
+    param(5, GIVES_UP, "nobody has tried again", id="5-gives-up"),
+    param(
+        5,
+        solution(5, ('on("order", show)', 'on("order", lambda order: show(None))')),
+        "`show` was not given the order",
+        id="5-no-order",
+    ),
     param(
         4,
         broken(4, ("while True:", "while client.connected:")),
@@ -136,6 +245,10 @@ RIGHT = [
     param(4, ENDED_IN_DISCONNECT, id="4-ended-in-disconnect"),
     param(4, REPLACED_IN_CONNECT, id="4-replaced-in-connect"),
     param(5, TRIES_UNTIL_IT_WORKS, id="5-tries-until-it-works"),
+    param(5, WAITS_IN_A_LOOP, id="5-waits-in-a-loop"),
+    param(5, TRIES_AGAIN.replace("SECONDS", "0.01"), id="5-tries-again-at-once"),
+    param(5, TRIES_AGAIN.replace("SECONDS", "0.5"), id="5-tries-again-after-half-a-second"),
+    param(5, TRIES_AGAIN.replace("SECONDS", "1"), id="5-tries-again-after-a-second"),
 ]
 
 HINTS = {4: "nothing ends the one before", 5: "the old one comes back as well"}

@@ -1,4 +1,4 @@
-"""Exercises 8 to 10, retries and ids: in the notebook, and what a reader might try."""
+"""Exercises 9 and 10, kills and races: in the notebook, and what a reader might try."""
 
 from __future__ import annotations
 
@@ -7,40 +7,6 @@ from exercises_kit import ExerciseTests, broken, solution
 
 param = pytest.param
 
-
-BY_SID = """
-def shop(sio, charge):
-    receipts = {}
-
-    @sio.event
-    async def pay(sid, order):
-        key = (sid, order["amount"])
-        if key not in receipts:
-            receipts[key] = charge(order["amount"])
-        return receipts[key]
-"""
-COUNTED = """
-numbers = itertools.count()
-
-def shop(sio, charge):
-    receipts = {}
-
-    @sio.on("pay")
-    async def pay(sid, number, amount):
-        if number not in receipts:
-            receipts[number] = charge(amount)
-        return {"receipt": receipts[number]}
-
-async def customer(call, amount):
-    number = next(numbers)
-    for attempt in range(3):
-        try:
-            answer = await call("pay", (number, amount))
-        except TimeoutError:
-            continue
-        return answer["receipt"]
-"""
-CUSTOMER = broken(8).partition("async def customer")[2]
 
 WALLET = """
 def wallet(sio, db):
@@ -136,39 +102,36 @@ def hotel(sio, book):
             work.pop(id, None)
             raise
 """
+IN_A_CLASS = """
+def hotel(sio, book):
+    work = {}
+
+    class Hotel(socketio.AsyncNamespace):
+        async def on_reserve(self, sid, request):
+            id = request["id"]
+            if id not in work:
+                work[id] = asyncio.create_task(book(request["room"]))
+            try:
+                return await work[id]
+            except ConnectionError:
+                work.pop(id, None)
+                FAILED
+
+    sio.register_namespace(Hotel("/"))
+"""
+CATCH_ALL = RAISED.replace("@sio.event", '@sio.on("*")').replace(
+    "reserve(sid, request)", "any_event(event, sid, request)"
+)
 
 WRONG = [
     param(
-        8,
-        broken(8, ("            pass  ", "            return None")),
-        "must try again",
-        id="8-no-retry",
+        9,
+        solution(9, ("coins = coins + :coins", "coins = coins + 1")),
+        "A deposit of 2 has added 1",
+        id="9-one-coin-for-each",
     ),
-    param(
-        8,
-        solution(
-            8,
-            ('    order = {"id": str(uuid.uuid4()), "amount": amount}\n', ""),
-            ('call("pay", order)', 'call("pay", {"id": str(uuid.uuid4()), "amount": amount})'),
-        ),
-        "the same at each attempt",
-        id="8-an-id-for-each-attempt",
-    ),
-    param(
-        8,
-        solution(8).replace('order["id"]', 'order["amount"]'),
-        "bought the same thing twice",
-        id="8-by-amount",
-    ),
-    param(8, f"{BY_SID}\nasync def customer{CUSTOMER}", "on each connection", id="8-by-sid"),
-    param(
-        8,
-        solution(8, ("        return receipts", "            return receipts")),
-        "has no receipt",
-        id="8-a-duplicate-is-not-answered",
-    ),
-    param(9, WALLET.format(first=MARK, second=ACT), "the coin is lost", id="9-mark-then-act"),
-    param(9, WALLET.format(first=ACT, second=MARK), "booked it again", id="9-act-then-mark"),
+    param(9, WALLET.format(first=MARK, second=ACT), "the coins are lost", id="9-mark-then-act"),
+    param(9, WALLET.format(first=ACT, second=MARK), "booked them again", id="9-act-then-mark"),
     param(
         9, solution(9, ("if new:", "if True:")), "act on what it finds there", id="9-not-looked-at"
     ),
@@ -178,7 +141,7 @@ WRONG = [
         "Nothing is booked",
         id="9-not-committed",
     ),
-    param(9, LOADED_AT_START, "booked it again", id="9-loaded-at-start"),
+    param(9, LOADED_AT_START, "booked them again", id="9-loaded-at-start"),
     param(
         9,
         solution(9, ('        return "booked"', '            return new and "booked" or None')),
@@ -204,14 +167,16 @@ WRONG = [
 ]
 
 RIGHT = [
-    param(8, f"import itertools\n{COUNTED}", id="8-counted"),
     param(9, BY_ERROR, id="9-by-the-error"),
     param(9, WALLET.format(first=f"{MARK}; {ACT}", second="pass"), id="9-looked-up"),
     param(10, A_LOCK_FOR_EACH, id="10-a-lock-for-each"),
     param(10, RAISED, id="10-raised"),
+    param(10, CATCH_ALL, id="10-catch-all"),
+    param(10, IN_A_CLASS.replace("FAILED", 'return "ask again"'), id="10-in-a-class"),
+    param(10, IN_A_CLASS.replace("FAILED", "raise"), id="10-raised-in-a-class"),
 ]
 
-HINTS = {8: "know the message again", 9: "outlive the process", 10: "stands an `await`"}
+HINTS = {9: "outlive the process", 10: "stands an `await`"}
 
 
 class TestDelivery(ExerciseTests):

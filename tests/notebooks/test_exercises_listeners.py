@@ -1,4 +1,4 @@
-"""Exercises 1 to 3, in JavaScript: what is in the notebook, and what a reader might try."""
+"""Exercises 1 and 2, in JavaScript: what is in the notebook, and what a reader might try."""
 
 from __future__ import annotations
 
@@ -14,28 +14,6 @@ param = pytest.param
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ONE_CARD_AT_A_TIME = '''
-card = """
-let onBid;
-function mount(card) {
-  if (onBid) socket.off("bid", onBid);
-  onBid = (amount) => card.show(amount);
-  socket.on("bid", onBid);
-  return () => socket.off("bid", onBid);
-}
-"""
-'''
-FIRST_CARD_ONLY = '''
-card = """
-let listening = false;
-function mount(card) {
-  const onBid = (amount) => card.show(amount);
-  if (!listening) socket.on("bid", onBid);
-  listening = true;
-  return () => socket.off("bid", onBid);
-}
-"""
-'''
 ONLY_THE_FIRST_CONNECT = '''
 chat = """
 let ready = false;
@@ -69,16 +47,49 @@ socket.on("connect", () => {
 });
 """
 '''
-LISTENERS_IN_A_MAP = '''
-card = """
-const listeners = new Map();
-const mount = (card) => {
-  listeners.set(card, (amount) => card.show(amount));
-  socket.on("bid", listeners.get(card));
-  return () => { socket.off("bid", listeners.get(card)); listeners.delete(card); };
-};
+SAME_TEXT_IS_SKIPPED = '''
+chat = """
+let last = null;
+socket.on("connect", () => {
+  setStatus("online");
+  socket.on("message", (text) => { if (text !== last) show(text); last = text; });
+});
+socket.on("disconnect", () => setStatus("offline"));
 """
 '''
+GREETED_IS_SKIPPED = '''
+till = """
+let greeted;
+socket.on("connect", () => {
+  greeted = false;
+  socket.on("welcome", (name) => { if (!greeted) greet(name); greeted = true; });
+  socket.emit("login", ticket());
+});
+"""
+'''
+CATCH_ALL = '''
+chat = """
+socket.onAny((event, text) => { if (event === "message") show(text); });
+socket.on("connect", () => setStatus("online"));
+socket.on("disconnect", () => setStatus("offline"));
+"""
+'''
+ARMED_AGAIN = '''
+chat = """
+const arm = () => socket.once("message", (text) => { show(text); arm(); });
+arm();
+socket.on("connect", () => setStatus("online"));
+socket.on("disconnect", () => setStatus("offline"));
+"""
+'''
+TAKEN_BACK_WHEN_CUT = '''
+chat = """
+const onMessage = (text) => show(text);
+socket.on("connect", () => { setStatus("online"); socket.on("message", onMessage); });
+socket.on("disconnect", () => { setStatus("offline"); socket.off("message", onMessage); });
+"""
+'''
+ONCE_PER_LOGIN = CONNECT_IN_FULL.replace('on("welcome"', 'once("welcome"')
 
 WRONG = [
     param(1, broken(1, ('on("connect"', 'once("connect"')), "status stays offline", id="1-once"),
@@ -100,6 +111,35 @@ WRONG = [
         solution(1, ('socket.on("message", (text) => show(text));', "")),
         "No message is shown at all",
         id="1-no-listener",
+    ),
+    param(
+        1,
+        solution(1, ("(text) => show(text)", "() => show()")),
+        "`show` was not given the text of the message: it got undefined",
+        id="1-no-text",
+    ),
+    param(
+        1,
+        solution(1, ('socket.on("disconnect", () => setStatus("offline"));', "")),
+        "the status is not offline",
+        id="1-never-offline",
+    ),
+    param(
+        1,
+        solution(
+            1,
+            ('socket.on("connect", () => setStatus("online"));', 'setStatus("online");'),
+            ('socket.on("disconnect", () => setStatus("offline"));', ""),
+        ),
+        "the status is not offline",
+        id="1-status-at-top-level",
+    ),
+    param(1, SAME_TEXT_IS_SKIPPED, "4 listeners are there: a condition hides", id="1-flag"),
+    param(
+        1,
+        solution(1, ("=> show(text)", "=> { show(text); show(text); }")),
+        "no listener has piled up",
+        id="1-shown-twice-by-one-listener",
     ),
     param(2, broken(2, ('on("connect"', 'once("connect"')), "never again", id="2-once"),
     param(
@@ -145,22 +185,27 @@ WRONG = [
         id="2-no-login",
     ),
     param(
-        3,
-        broken(3, ('off("bid", (amount) => card.show(amount))', 'off("bid")')),
-        "removes every listener",
-        id="3-off-without-a-function",
+        2,
+        solution(2, ("(name) => greet(name)", "() => greet()")),
+        "`greet` was not given the name in the welcome: it got undefined",
+        id="2-no-name",
     ),
-    param(3, broken(3, ('on("bid"', 'once("bid"')), "shows its first bid only", id="3-once"),
-    param(3, ONE_CARD_AT_A_TIME, "gone deaf", id="3-one-variable-for-all"),
-    param(3, FIRST_CARD_ONLY, "The left card hears nothing", id="3-guard"),
-    param(3, solution(3, ("return function", "function")), "must return", id="3-no-return"),
-    param(3, solution(3, ("function mount", "function open")), "not declare", id="3-other-name"),
+    param(2, GREETED_IS_SKIPPED, "5 listeners are there: a condition hides", id="2-flag"),
+    param(
+        2,
+        solution(2, ("=> greet(name)", "=> { greet(name); greet(name); }")),
+        "no listener has piled up",
+        id="2-greeted-twice-by-one-listener",
+    ),
 ]
 
 RIGHT = [
     param(1, FIRST_CONNECT_WITH_STATUS, id="1-guard"),
+    param(1, CATCH_ALL, id="1-catch-all"),
+    param(1, ARMED_AGAIN, id="1-armed-again"),
+    param(1, TAKEN_BACK_WHEN_CUT, id="1-taken-back-when-cut"),
     param(2, CONNECT_IN_FULL, id="2-off-its-own"),
-    param(3, LISTENERS_IN_A_MAP, id="3-map"),
+    param(2, ONCE_PER_LOGIN, id="2-once-per-login"),
 ]
 
 
@@ -171,7 +216,7 @@ async def one_node() -> AsyncIterator[None]:
     await exercises.close()
 
 
-HINTS = {1: "Where would it run once?", 2: "5 logins, and each", 3: "are two functions"}
+HINTS = {1: "Where would it run once?", 2: "5 logins, and each"}
 
 
 class TestListeners(ExerciseTests):

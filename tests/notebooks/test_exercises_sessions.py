@@ -74,8 +74,47 @@ def taxis(sio, sid_of):
         if not sid_of[driver]:
             del sid_of[driver]
 """
+KICKED_TOO_LATE = """
+def taxis(sio, sid_of):
+    @sio.event
+    async def connect(sid, environ, auth):
+        await sio.save_session(sid, auth)
+        old = sid_of.get(auth["driver"])
+        sid_of[auth["driver"]] = sid
+        if old:
+            await sio.disconnect(old)
+
+    @sio.event
+    async def disconnect(sid, reason):
+        session = await sio.get_session(sid)
+        sid_of.pop(session["driver"], None)
+"""
+IN_A_CLASS = """
+def taxis(sio, sid_of):
+    class Taxis(socketio.AsyncNamespace):
+        async def on_connect(self, sid, environ, auth):
+            await self.save_session(sid, auth)
+            sid_of[auth["driver"]] = sid
+
+        async def on_disconnect(self, sid):
+            driver = (await self.get_session(sid))["driver"]
+            if sid_of.get(driver) == sid:
+                del sid_of[driver]
+
+    sio.register_namespace(Taxis("/"))
+"""
+KEY_ERROR_IN_A_CLASS = """
+def restaurant(sio):
+    class Screens(socketio.AsyncNamespace):
+        async def on_connect(self, sid, environ, auth):
+            await self.enter_room(sid, auth["rooms"])
+
+    sio.register_namespace(Screens("/"))
+"""
 
 WRONG = [
+    param(6, KEY_ERROR_IN_A_CLASS, "KeyError: 'rooms' in `connect`", id="6-key-in-a-class"),
+    param(7, KICKED_TOO_LATE, "is not on the list", id="7-kicked-too-late"),
     param(6, BY_SID, "brings a new sid", id="6-by-sid"),
     param(6, EVERY_ROOM, "the orders of the other one", id="6-every-room"),
     param(6, BY_ADDRESS, "TypeError", id="6-no-auth"),
@@ -128,6 +167,7 @@ RIGHT = [
         .replace('auth["room"]', 'who.get("room")'),
         id="6-other-names",
     ),
+    param(7, IN_A_CLASS, id="7-in-a-class"),
     param(7, OLD_ONE_IS_KICKED, id="7-kicked"),
     param(7, ALL_SIDS_OF_A_DRIVER, id="7-all-sids"),
 ]

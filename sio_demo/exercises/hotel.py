@@ -1,0 +1,172 @@
+"""Exercise 10: what a server does with a message that comes again while it still works on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..lab.packet import TO_CLIENT
+from .bench import Bench
+from .caller import Caller
+from .exercise import Exercise
+from .reader import called
+from .result import Counter, Result, Thing, judge
+
+AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
+
+
+class _Hotel:
+    """Books rooms: at once, or when told so, or not at the first try."""
+
+    def __init__(self) -> None:
+        self.booked: list[str] = []
+        self.slow: dict[str, asyncio.Event] = {}
+        self.failing: set[str] = set()
+
+    async def book(self, room: str) -> str:
+        """Book a room, and give its confirmation."""
+        if room in self.slow:
+            await self.slow[room].wait()
+        await asyncio.sleep(0)
+        if room in self.failing:
+            self.failing.discard(room)
+            raise ConnectionError("the hotel does not answer")
+        self.booked.append(room)
+        return f"{room} is yours, no. {len(self.booked)}"
+
+    def times(self, room: str) -> int:
+        """Tell how often a room was booked."""
+        return self.booked.count(room)
+
+
+@dataclass
+class _Guests:
+    """Ann and Ben, the hotel, and what they have heard from it."""
+
+    bench: Bench
+    hotel: _Hotel
+    ann: Caller
+    ben: Caller
+    heard: dict[str, Any] = field(default_factory=dict)
+
+    async def ask(self, guest: Caller, room: str) -> bool:
+        """Ask for a room; tell whether there was an answer."""
+        try:
+            self.heard[room] = await guest.call("reserve", {"id": f"id of {room}", "room": room})
+        except TimeoutError:
+            return False
+        return True
+
+    async def ask_again(self) -> None:
+        """Ask; lose the answer; ask again."""
+        async with self.bench.link.cut_when("ACK", TO_CLIENT):
+            if not await self.ask(self.ann, "room 2"):
+                await self.ask(self.ann, "room 2")
+
+    async def ask_meanwhile(self) -> None:
+        """Ask; while the hotel thinks, break the connection; ask again; then the hotel answers."""
+        gate = self.hotel.slow["room 3"] = asyncio.Event()
+        async with _tasks() as asking:
+            first = await self._begin(asking, self.ann, "room 3")
+            await self.bench.cut()
+            await first
+            await self._begin(asking, self.ann, "room 3")
+            await asyncio.sleep(0)
+            gate.set()
+
+    async def ask_beside(self) -> bool:
+        """Let Ben ask while Ann waits for the hotel, and tell whether he had to wait for her."""
+        gate = self.hotel.slow["room 6"] = asyncio.Event()
+        async with _tasks() as asking:
+            await self._begin(asking, self.ann, "room 6")
+            quick = await self._begin(asking, self.ben, "room 5")
+            await asyncio.wait({quick}, timeout=AT_ONCE)
+            waited = not quick.done()
+            gate.set()
+        return waited
+
+    async def _begin(
+        self, asking: asyncio.TaskGroup, guest: Caller, room: str
+    ) -> asyncio.Task[bool]:
+        """Ask, and wait until the handler has begun."""
+        begun = self.bench.sio.begun
+        while not begun.empty():
+            begun.get_nowait()
+        task = asking.create_task(self.ask(guest, room))
+        while await begun.get() != "reserve":
+            pass
+        return task
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """Wait for tasks at the end of the block; what is raised is not wrapped in a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _hotel(bench: Bench, program: Callable[..., Any]) -> Result:
+    """Five guests, one for each fault; all but the first ask twice, with the same id."""
+    hotel = _Hotel()
+    bench.sio.forgiven = (ConnectionError,)
+    await called(program(bench.sio, hotel.book))
+    guests = _Guests(bench, hotel, Caller(bench), Caller(bench))
+
+    await guests.ann.connect()
+    await guests.ask(guests.ann, "room 1")
+    await guests.ask_again()
+    await guests.ask_meanwhile()
+
+    hotel.failing.add("room 4")
+    await guests.ask(guests.ann, "room 4")
+    await guests.ask(guests.ann, "room 4")
+
+    await guests.ben.connect()
+    waited = await guests.ask_beside()
+    rooms = [f"room {number}" for number in range(1, 6)]
+    effects = [hotel.times(room) for room in rooms]
+    confirmed = sum(str(guests.heard.get(room)).startswith(f"{room} is yours") for room in rooms)
+    return judge(
+        Thing("a room", "rooms", "booked"),
+        {"your server": effects},
+        [
+            (effects[0] == 0, "Not even the first room is booked."),
+            (effects[1] > 1, "The answer was lost, and the retry has booked again."),
+            (
+                effects[2] > 1,
+                "While the hotel was slow, the guest has asked again, and both have booked: the "
+                "second attempt looked at `done` before the first had written there. Between "
+                "looking and writing stands an `await`. What could stand in `done` before it?",
+            ),
+            (
+                effects[3] == 0,
+                "The hotel did not answer at the first try, so nothing was booked, and your server "
+                "never tries again: what it has kept for this id is no booking. Let go of it.",
+            ),
+            (max(effects) > 1, "A room was booked twice."),
+            (
+                waited,
+                "Each room is booked once. But while Ann waits for a slow hotel, Ben, who wants "
+                "another room, has to wait as well. Let only those wait who ask for the same.",
+            ),
+            (
+                confirmed < 5,
+                "Each room is booked once. But a guest who has asked again has not heard the "
+                "confirmation. Who asks meanwhile should wait for the booking that is under way.",
+            ),
+        ],
+        counters=[
+            Counter("guests who have the confirmation", 5, confirmed),
+            Counter("another guest had to wait", 0, int(waited)),
+        ],
+        faults=["no fault", "answer lost", "asked meanwhile", "hotel fails", "other guest"],
+    )
+
+
+HOTEL = Exercise({"hotel": ("sio", "book")}, _hotel)
