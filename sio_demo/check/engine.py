@@ -100,11 +100,10 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
         return []
     if is_minified(text):
         raise UnreadableError("minified")
-    client_script = False
+    page = None
     if language in _WITH_SCRIPTS:
-        scripts = scripts_of(text, language)
-        client_script = scripts.client_script
-        root, grammar = _parse_scripts(scripts.text, scripts.language, language)
+        page = scripts_of(text, language)
+        root, grammar = _parse_scripts(page.text, page.language, language)
     else:
         root, grammar = _parse(text, language)
     findings: list[Finding] = []
@@ -118,7 +117,7 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
         check_python(root, text, report)
     else:
         root_component = PurePath(name).name in ROOT_COMPONENTS
-        check_javascript(root, text, grammar, report, client_script, root_component)
+        check_javascript(root, text, grammar, report, page, root_component)
     return sorted(f for f in set(findings) if not _silenced(f, text.split("\n")))
 
 

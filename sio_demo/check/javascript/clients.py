@@ -42,7 +42,10 @@ class Clients:
             binding = self.script.resolve(target)
             return list(binding.values) if binding else []
         path = self.script.path(target)
-        return list(self.script.members.get(path, ())) if path else []
+        found = self.script.members.get(path, ()) if path else ()
+        if not found and path and path[0] == "this" and path[1:-1] in ((), ("state",)):
+            found = self.script.properties.get(path[-1], ())
+        return list(found)
 
     def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
         """Yield the expressions that a client comes from, through aliases."""

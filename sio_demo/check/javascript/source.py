@@ -9,11 +9,12 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
+from ..sources import Scripts as Page
 from ..words import words
 from .clients import Clients
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, REMOVES, Flow, Step
-from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
+from .script import FUNCTIONS, Call, Script, span, text_of_string, unwrap
 
 Report = Callable[[SgNode, str, str], None]
 
@@ -43,9 +44,11 @@ class Source(Clients):
     """A source with its roles and flow, and questions that several rules ask."""
 
     def __init__(
-        self, root: SgNode, text: str, grammar: str, report: Report, client_script: bool
+        self, root: SgNode, text: str, grammar: str, report: Report, page: Page | None
     ) -> None:
-        super().__init__(Script(root, text, grammar), client_script)
+        super().__init__(Script(root, text, grammar), page is not None and page.client_script)
+        self.page = page
+        self.instances = page.instances if page else ()
         self.flow = Flow(self.script)
         self._report = report
         self._reported: set[SgNode] = set()
@@ -94,7 +97,22 @@ class Source(Clients):
     @cached_property
     def in_browser(self) -> bool:
         """Whether the source is part of a user interface, where sockets are not streams."""
-        return any(_INTERFACES.match(module) for module in self.roles.facts.modules)
+        return self.page is not None or any(
+            _INTERFACES.match(module) for module in self.roles.facts.modules
+        )
+
+    @cached_property
+    def adding(self) -> list[Call]:
+        """The calls that add a listener or make a client."""
+        return [
+            call
+            for call in self.script.calls
+            if call.name in REGISTERS or self.makes_client(call) is not None
+        ]
+
+    def in_instance(self, call: Call) -> bool:
+        """Tell whether a call stands in a script that runs for each instance of a component."""
+        return any(start <= call.start < end for start, end in self.instances)
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Tell whether a listener on `target` is one on a Socket.IO client or its manager."""
@@ -150,6 +168,37 @@ class Source(Clients):
                     if function is not None:
                         found.append(Handler("connection", call, function))
         return found
+
+    def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
+        """Tell whether one of the steps that run before a call removes the listener it adds.
+
+        Some empty the client's private list of them instead.
+        """
+        before = call.start if call.target is None else span(call.target)[1]
+        home = self.script.enclosing(call.node) or self.script.root
+        if "._callbacks" in home.text()[: before - span(home)[0]]:
+            return True
+        removing = [
+            step.call
+            for step in steps
+            if step.call.name in REMOVES
+            and step.call.end <= before
+            and not self._runs_later(step, call)
+        ]
+        return self.removed(call, removing)
+
+    def _runs_later(self, step: Step, call: Call) -> bool:
+        """Tell whether a step waits for an event that a call does not wait for."""
+        for ancestor in step.call.node.ancestors():
+            if ancestor == step.function:
+                break
+            start, end = span(ancestor)
+            if ancestor.kind() == "call_expression" and not start <= call.start < end:
+                outer = self.script.call_of(ancestor)
+                inner = outer.args[-1:]
+                if outer.name in REGISTERS and inner and span(inner[0])[0] <= step.call.start:
+                    return True
+        return False
 
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
         """Tell whether one of the calls removes the listener that a call adds."""

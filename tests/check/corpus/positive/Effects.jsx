@@ -133,3 +133,32 @@ export function OnlyListenersRemoved({ user }) {
   }, [user]);
   return <p />;
 }
+
+export function RemovedMoreSeldom({ room }) {
+  useEffect(() => {
+    late.on("news", () => console.log(room)); // expect: listener-without-cleanup
+  }, [room]);
+  useEffect(() => () => late.off("news"), []);
+  return <p />;
+}
+
+export function SetUpAgain({ isSocketConnected }) {
+  useEffect(() => {
+    late = io("https://example.org");
+    return () => late.disconnect();
+  }, []);
+  useEffect(() => {
+    late.on("news", console.log); // expect: listener-without-cleanup
+  }, [isSocketConnected]);
+  return <p />;
+}
+
+export function LeavesEarly({ user, go }) {
+  useEffect(() => {
+    if (!user) {
+      return go("/login");
+    }
+    socket.on("news", console.log); // expect: listener-without-cleanup
+  }, [user]);
+  return <p />;
+}
