@@ -64,18 +64,30 @@ class Clients:
         for origin in self.origins(root):
             start, end = span(origin)
             inside = any(first <= start and end <= last for first, last in spans)
-            if inside and self._makes_anew(origin):
+            if inside and self._makes_anew(origin) and not self._may_be_kept(origin, root):
                 return True
         return self._is_parameter_within(root, spans)
 
     def _makes_anew(self, origin: SgNode) -> bool:
-        """Tell whether an expression makes a client, here or in a function named for it."""
+        """Tell whether an expression makes a client, here or in a function of this source."""
         if origin.kind() not in ("call_expression", "new_expression"):
             return False
         call = self.script.call_of(origin)
         if call.new or self.makes_client(call) is not None:
             return True
-        return _MAKER_NAME.match(call.name) is not None
+        return call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+
+    def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
+        """Tell whether a client is made only where there is none, so that it may be the old one."""
+        start = span(root)[0]
+        for ancestor in origin.ancestors():
+            first, last = span(ancestor)
+            if first <= start < last:
+                return False
+            condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
+            if condition and root.text() in condition.text().replace("?.", "."):
+                return True
+        return False
 
     def _is_parameter_within(self, root: SgNode, spans: list[tuple[int, int]]) -> bool:
         binding = self.script.resolve(root) if root.kind() == "identifier" else None

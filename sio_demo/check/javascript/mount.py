@@ -48,7 +48,7 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
     home = None if top else mount.function
     return [
         Step(call, mount.function, ())
-        for call in source.adding
+        for call in source.script.calls_within(mount.function)
         if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
     ]
 

@@ -24,6 +24,7 @@ TIDY = re.compile(
 )
 
 
+_QUOTES = "\"'`"
 _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
 _STREAMED = words(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
@@ -221,8 +222,7 @@ class Source(Clients):
         """Tell whether `off` takes back what `on` has added."""
         if not removes.args:
             return True
-        event = adds.args[0].text() if adds.args else ""
-        same = self.same_event(removes.args[0], event)
+        same = bool(adds.args) and self.same_event(removes.args[0], adds.args[0])
         return same and not self._wrong_function(adds, removes)
 
     def _same_target(self, one: SgNode, two: SgNode | None) -> bool:
@@ -231,23 +231,25 @@ class Source(Clients):
         a, b = self.root_of(one), self.root_of(two)
         return a.text() == b.text() or self.roles.of(a) in (*CLIENTS, Role.MANAGER)
 
-    def same_event(self, node: SgNode, event: str) -> bool:
-        """Compare events as they are written; what is not a literal may be any."""
-        one, two = node.text().strip("\"'`"), event.strip("\"'`")
-        literal = text_of_string(unwrap(node)) is not None and event[:1] in "\"'`"
-        return one == two or not literal
+    def same_event(self, node: SgNode, event: SgNode) -> bool:
+        """Compare events as they are written; a variable may be any."""
+        if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
+            return True
+        one, two = (self._name_of(unwrap(n)) for n in (node, event))
+        return one is None or two is None or one == two
+
+    def _name_of(self, node: SgNode) -> str | None:
+        """Return the event that a literal, or a constant such as `Events.JOIN_ROOM`, names."""
+        if (text := text_of_string(node)) is None and node.kind() == "member_expression":
+            text = node.text().rpartition(".")[2]
+        return re.sub(r"[\W_]", "", text).lower() if text is not None else None
 
     def _wrong_function(self, adds: Call, removes: Call) -> bool:
         """Tell whether `off` is given a function that was never added."""
         if len(removes.args) < 2 or len(adds.args) < 2:
             return False
-        added, taken = unwrap(adds.args[1]), unwrap(removes.args[1])
-        if taken.kind() in ("arrow_function", "function_expression"):
-            return True
-        return added.kind() in ("arrow_function", "function_expression") and taken.kind() in (
-            "identifier",
-            "member_expression",
-        )
+        functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))
+        return any(f.kind() in ("arrow_function", "function_expression") for f in functions)
 
     def first_time(self, step: Step) -> bool:
         """Tell whether a step is behind a guard, its own or one on the way to it."""

@@ -1,6 +1,6 @@
 import React, { useContext, useEffect, useRef, useState } from "react";
 import io from "socket.io-client";
-import { socket } from "./socket";
+import { connectSocket, Events, socket } from "./socket";
 import { SocketContext } from "./context";
 
 export function Plain({ room }) {
@@ -160,5 +160,41 @@ export function LeavesEarly({ user, go }) {
     }
     socket.on("news", console.log); // expect: listener-without-cleanup
   }, [user]);
+  return <p />;
+}
+
+export function Shared() {
+  useEffect(() => {
+    const shared = connectSocket();
+    shared.on("news", console.log); // expect: listener-without-cleanup
+    if (!shared.connected) {
+      shared.on("connect", console.log); // expect: listener-without-cleanup
+    }
+  }, []);
+  return <p />;
+}
+
+export function MadeOnce({ room }) {
+  const client = useRef(null);
+  useEffect(() => {
+    if (client.current === null) {
+      client.current = io("https://example.org");
+    }
+    client.current.on(room, console.log); // expect: listener-without-cleanup
+  }, [room]);
+  return <p />;
+}
+
+export function OthersRemoved({ note }) {
+  const onDisconnect = () => note();
+  useEffect(() => {
+    socket.on(Events.JOINED, console.log);
+    socket.on(Events.LEFT, console.log); // expect: listener-without-cleanup
+    socket.on("connect", () => console.log("connected")); // expect: listener-without-cleanup
+    return () => {
+      socket.off(Events.JOINED);
+      socket.off("connect", onDisconnect());
+    };
+  }, []);
   return <p />;
 }
