@@ -32,6 +32,8 @@ UNMOUNT_METHODS = words(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
     "beforeRouteLeave"
 )
+_ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # it is mounted once
+_OPTION = re.compile(r"(template|methods|computed|components)\b")
 _STEADY = re.compile(
     r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
     r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
@@ -209,7 +211,9 @@ def _methods(source: Source) -> Iterator[Mount]:
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
     """Tell whether an object or class is a component that has a hook of that name."""
     if home.kind() == "object":
-        return name in OF_VUE and _is_vue(source)
+        if name not in OF_VUE or _ROOT.search(source.script.text[: span(home)[0]][-40:]):
+            return False
+        return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:
         return False
     heritage = parent.text()[: span(home)[0] - span(parent)[0]]
