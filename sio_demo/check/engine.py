@@ -139,12 +139,19 @@ def _parse(text: str, language: str) -> tuple[SgNode, str]:
     broken = None
     for grammar in (language, *_AGAIN.get(language, ())):
         root = SgRoot(text, grammar).root()
-        error = root.find(kind="ERROR")
+        error = next((e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)), None)
         if error is None:
             return root, grammar
         broken = broken or error
     line = broken.range().start.line + 1 if broken else 1
     raise UnreadableError(f"does not parse, near line {line}")
+
+
+def _is_plain_text(error: SgNode) -> bool:
+    """Tell whether only the grammar stumbles: over an `&` that JSX has as it is."""
+    parent = error.parent()
+    within = parent.kind() if parent else ""
+    return error.text().startswith("&") and within in ("jsx_element", "string")
 
 
 def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]:

@@ -68,6 +68,17 @@ def test_broken_source_is_refused():
         check_source("const socket = io(\nsocket.on('connect', => {", "javascript")
 
 
+def test_ampersands_in_jsx_are_text():
+    text = (
+        "const socket = io();\n"
+        "const Title = () => <a href='/?a=1&b=2'>News & <b>Mail</b> && more</a>;\n"
+        "socket.on('connect', () => { socket.on('a', f) })\n"
+    )
+    assert [finding.line for finding in check_source(text, "a.tsx")] == [3]
+    with pytest.raises(UsageError, match="near line 2"):
+        check_source(text.replace("<b>", "& f(<b>"), "a.tsx")
+
+
 def test_one_comment_silences_one_rule_on_its_line_and_the_next():
     text = (
         "const socket = io();\n"
