@@ -27,7 +27,7 @@ from .words import words
 
 ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
-_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event)\b|\bio\s*\(")
+_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html")
 
