@@ -26,6 +26,7 @@ from .sources import (
 from .words import words
 
 ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
+_COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
@@ -164,7 +165,10 @@ def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]
 
 
 def _silenced(finding: Finding, lines: list[str]) -> bool:
-    near = lines[max(0, finding.line - 2) : finding.line]
+    """Tell whether a comment on the finding's line, or by itself on the line above, silences it."""
+    near = lines[finding.line - 1 : finding.line]
+    if finding.line > 1 and _COMMENT.match(lines[finding.line - 2]):
+        near.append(lines[finding.line - 2])
     silenced = [
         rule for line in near for match in _IGNORE.findall(line) for rule in match.split(",")
     ]
