@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from ast_grep_py import SgNode
@@ -55,7 +55,7 @@ class Clients:
             else:
                 yield value
 
-    def fresh(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
+    def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
         """Tell whether a client is made in the code that uses it, so that it is a new one."""
         root = self.root_of(target)
         spans = [span(region) for region in regions]
@@ -63,10 +63,20 @@ class Clients:
             return self.makes_client(self.script.call_of(root)) is not None
         for origin in self.origins(root):
             start, end = span(origin)
+            manager = self._manager_of(origin)
+            if manager is not None and self.fresh(manager, regions):
+                return True
             inside = any(first <= start and end <= last for first, last in spans)
             if inside and self._makes_anew(origin) and not self._may_be_kept(origin, root):
                 return True
         return self._is_parameter_within(root, spans)
+
+    def _manager_of(self, origin: SgNode) -> SgNode | None:
+        """Return `manager` of `manager.socket("/")`, a client as new as its manager."""
+        call = self.script.call_of(origin) if origin.kind() == "call_expression" else None
+        if call is None or call.name != "socket" or call.target is None:
+            return None
+        return call.target if self.roles.of(call.target) is Role.MANAGER else None
 
     def _makes_anew(self, origin: SgNode) -> bool:
         """Tell whether an expression makes a client, here or in a function of this source."""

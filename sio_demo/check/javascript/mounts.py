@@ -15,7 +15,7 @@ from .source import Source
 
 EFFECTS = words(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
-    "useMount useEffectOnce useAsyncEffect useDeepCompareEffect useUpdateEffect"
+    "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
 MOUNTS = {
     **dict.fromkeys(words("onMounted onBeforeMount onActivated watchEffect"), "vue"),
@@ -79,11 +79,14 @@ def _hooks(source: Source) -> Iterator[Mount]:
         for call in source.script.by_name.get(name, ()):
             if call.args and (function := _callback(source, call.args[0])) is not None:
                 mount = _effect(source, call, function)
-                cleanups = (*mount.cleanups, *mount.others, *_given_to(source, UNMOUNTS))
+                cleanups = tuple(_given_to(source, UNMOUNTS))
+                if library == "svelte":  # Vue does not call what `onMounted` is returned
+                    cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
                     home = source.script.root
-                yield Mount(library, function, cleanups, cleanups, opaque=mount.opaque, home=home)
+                opaque = library == "svelte" and mount.opaque
+                yield Mount(library, function, cleanups, cleanups, opaque=opaque, home=home)
 
 
 def _renders(source: Source) -> Iterator[Mount]:
@@ -172,9 +175,9 @@ def _leaves_early(returned: SgNode, function: SgNode) -> bool:
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
-    """Return the expressions that a function returns."""
+    """Return the expressions that an effect returns; a promise of a function is no cleanup."""
     body = function.field("body")
-    if body is None:
+    if body is None or function.text().startswith("async"):
         return []
     if body.kind() != "statement_block":
         value = unwrap(body)

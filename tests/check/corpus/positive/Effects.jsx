@@ -198,3 +198,12 @@ export function OthersRemoved({ note }) {
   }, []);
   return <p />;
 }
+
+export function Promised() {
+  // React is given a promise, not the function that it holds.
+  useEffect(async () => {
+    socket.on("news", console.log); // expect: listener-without-cleanup
+    return () => socket.off("news", console.log);
+  }, []);
+  return <p />;
+}
