@@ -89,8 +89,6 @@ class Flow:
     ) -> Iterator[Step]:
         start, end = span(function)
         for call in self.script.calls_within(function):
-            if call.new and not call.args and call.node == function:
-                continue
             yield Step(call, function, trail)
             if depth <= 0 or call.name in REGISTERS or call.name in REMOVES:
                 continue

@@ -121,12 +121,9 @@ def _adds(source: Source, call: Call) -> bool:
 def _used(call: Call) -> bool:
     """Tell whether what `on` returns is kept: then it may be what removes the listener."""
     parent = call.node.parent()
-    if parent is None:
-        return False
-    if parent.kind() == "member_expression":
-        return False
-    return parent.kind() not in (
+    return parent is not None and parent.kind() not in (
         "expression_statement",
+        "member_expression",
         "arrow_function",
         "binary_expression",
         "ternary_expression",
