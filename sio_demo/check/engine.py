@@ -26,8 +26,9 @@ from .sources import (
 from .words import words
 
 ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
+_COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
-_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event)\b|\bio\s*\(")
+_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html")
 
@@ -100,11 +101,10 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
         return []
     if is_minified(text):
         raise UnreadableError("minified")
-    client_script = False
+    page = None
     if language in _WITH_SCRIPTS:
-        scripts = scripts_of(text, language)
-        client_script = scripts.client_script
-        root, grammar = _parse_scripts(scripts.text, scripts.language, language)
+        page = scripts_of(text, language)
+        root, grammar = _parse_scripts(page.text, page.language, language)
     else:
         root, grammar = _parse(text, language)
     findings: list[Finding] = []
@@ -118,7 +118,7 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
         check_python(root, text, report)
     else:
         root_component = PurePath(name).name in ROOT_COMPONENTS
-        check_javascript(root, text, grammar, report, client_script, root_component)
+        check_javascript(root, text, grammar, report, page, root_component)
     return sorted(f for f in set(findings) if not _silenced(f, text.split("\n")))
 
 
@@ -140,12 +140,19 @@ def _parse(text: str, language: str) -> tuple[SgNode, str]:
     broken = None
     for grammar in (language, *_AGAIN.get(language, ())):
         root = SgRoot(text, grammar).root()
-        error = root.find(kind="ERROR")
+        error = next((e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)), None)
         if error is None:
             return root, grammar
         broken = broken or error
     line = broken.range().start.line + 1 if broken else 1
     raise UnreadableError(f"does not parse, near line {line}")
+
+
+def _is_plain_text(error: SgNode) -> bool:
+    """Tell whether only the grammar stumbles: over an `&` that JSX has as it is."""
+    parent = error.parent()
+    within = parent.kind() if parent else ""
+    return error.text().startswith("&") and within in ("jsx_element", "string")
 
 
 def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]:
@@ -158,7 +165,10 @@ def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]
 
 
 def _silenced(finding: Finding, lines: list[str]) -> bool:
-    near = lines[max(0, finding.line - 2) : finding.line]
+    """Tell whether a comment on the finding's line, or by itself on the line above, silences it."""
+    near = lines[finding.line - 1 : finding.line]
+    if finding.line > 1 and _COMMENT.match(lines[finding.line - 2]):
+        near.append(lines[finding.line - 2])
     silenced = [
         rule for line in near for match in _IGNORE.findall(line) for rule in match.split(",")
     ]

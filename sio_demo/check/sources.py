@@ -131,11 +131,15 @@ def is_minified(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Scripts:
-    """The script of a page or component, in place: all else is blank."""
+    """The script of a page or component, in place: all else is blank.
+
+    `instances` are the parts of it that run for each instance of the component.
+    """
 
     text: str
     language: str
     client_script: bool
+    instances: tuple[tuple[int, int], ...] = ()
 
 
 def scripts_of(text: str, language: str) -> Scripts:
@@ -143,6 +147,7 @@ def scripts_of(text: str, language: str) -> Scripts:
     kept = list(re.sub(r"[^\n]", " ", text))
     found = "javascript"
     client = False
+    instances = []
     for match in _SCRIPT.finditer(text):
         attributes = {k.lower(): v for k, v in _ATTRIBUTE.findall(match[1])}
         if "socket.io" in attributes.get("src", ""):
@@ -156,7 +161,11 @@ def scripts_of(text: str, language: str) -> Scripts:
         elif lang == "tsx":
             found = "tsx"
         kept[match.start(2) : match.end(2)] = match[2]
-    return Scripts("".join(kept), found, client or (language == "html" and "socket.io.js" in text))
+        once = language == "html" or (language == "vue") != bool(re.search(r"\bsetup\b", match[1]))
+        if not once and not re.search(r"\bmodule\b", match[1]):
+            instances.append(match.span(2))
+    client = client or (language == "html" and "socket.io.js" in text)
+    return Scripts("".join(kept), found, client, tuple(instances))
 
 
 def without_templates(text: str) -> str:

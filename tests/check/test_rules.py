@@ -68,16 +68,29 @@ def test_broken_source_is_refused():
         check_source("const socket = io(\nsocket.on('connect', => {", "javascript")
 
 
-def test_one_comment_silences_one_rule_on_its_line_and_the_next():
+def test_ampersands_in_jsx_are_text():
+    text = (
+        "const socket = io();\n"
+        "const Title = () => <a href='/?a=1&b=2'>News & <b>Mail</b> && more</a>;\n"
+        "socket.on('connect', () => { socket.on('a', f) })\n"
+    )
+    assert [finding.line for finding in check_source(text, "a.tsx")] == [3]
+    with pytest.raises(UsageError, match="near line 2"):
+        check_source(text.replace("<b>", "& f(<b>"), "a.tsx")
+
+
+def test_one_comment_silences_one_rule_on_its_line_or_below_it():
     text = (
         "const socket = io();\n"
         "socket.on('connect', () => {\n"
         "  // sio-demo: ignore[listener-in-connect]\n"
         "  socket.on('a', f);\n"
         "  socket.on('b', f); // sio-demo: ignore[timer-in-connect]\n"
+        "  socket.on('c', f); /* sio-demo: ignore[listener-in-connect] */\n"
+        "  socket.on('d', f);\n"
         "});\n"
     )
-    assert [finding.line for finding in check_source(text, "javascript")] == [5]
+    assert [finding.line for finding in check_source(text, "javascript")] == [5, 7]
 
 
 def test_javascript_with_types_is_read_as_typescript():

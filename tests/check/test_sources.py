@@ -21,7 +21,7 @@ def write(path: Path, text: str | bytes = BAD) -> Path:
 
 
 def found(path: Path) -> list[str]:
-    return [Path(f.path).relative_to(path).as_posix() for f in check_paths([path]).findings]
+    return sorted({Path(f.path).relative_to(path).as_posix() for f in check_paths([path]).findings})
 
 
 def test_all_languages_are_read(tmp_path: Path):

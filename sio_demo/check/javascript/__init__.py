@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from ..sources import Scripts
 from .connect import clients_in_handlers, listeners_in_connect, timers_in_connect
 from .dedup import check_then_await
 from .ids import ids_from_socket_id
@@ -19,7 +20,7 @@ def check_javascript(
     text: str,
     grammar: str,
     report: Report,
-    client_script: bool,
+    page: Scripts | None,
     root_component: bool,
 ) -> None:
     """Run the rules on a parsed source.
@@ -34,12 +35,12 @@ def check_javascript(
         What it was parsed as: ``"javascript"``, ``"typescript"`` or ``"tsx"``.
     report : callable
         Takes the node, the rule and the message of each finding.
-    client_script : bool
-        Whether the page loads socket.io-client in a script of its own.
+    page : Scripts or None
+        The page or component that the source was taken out of.
     root_component : bool
         Whether this is the application's outermost component, which is mounted once.
     """
-    source = Source(root, text, grammar, report, client_script)
+    source = Source(root, text, grammar, report, page)
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)

@@ -21,12 +21,15 @@ _OF_OTHERS = words(
 
 
 def cleans(source: Source, call: Call) -> bool:
-    """Tell whether a call closes a client, or is named like one that tidies up after it."""
+    """Tell whether a call closes a client, or is named like one that tidies up after it.
+
+    Of a function of this source, what it does counts, not its name.
+    """
     if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
         return False
     named = call.name in CLOSES or TIDY.search(call.name) is not None
     if call.target is None:
-        return named
+        return named and call.name not in source.script.functions
     if source.roles.of(call.target) in (*CLIENTS, Role.MANAGER):
         return named
     path = source.script.path(call.target) or (call.target.text(),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from ast_grep_py import SgNode
@@ -42,7 +42,10 @@ class Clients:
             binding = self.script.resolve(target)
             return list(binding.values) if binding else []
         path = self.script.path(target)
-        return list(self.script.members.get(path, ())) if path else []
+        found = self.script.members.get(path, ()) if path else ()
+        if not found and path and path[0] == "this" and path[1:-1] in ((), ("state",)):
+            found = self.script.properties.get(path[-1], ())
+        return list(found)
 
     def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
         """Yield the expressions that a client comes from, through aliases."""
@@ -52,7 +55,7 @@ class Clients:
             else:
                 yield value
 
-    def fresh(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
+    def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
         """Tell whether a client is made in the code that uses it, so that it is a new one."""
         root = self.root_of(target)
         spans = [span(region) for region in regions]
@@ -60,19 +63,41 @@ class Clients:
             return self.makes_client(self.script.call_of(root)) is not None
         for origin in self.origins(root):
             start, end = span(origin)
+            manager = self._manager_of(origin)
+            if manager is not None and self.fresh(manager, regions):
+                return True
             inside = any(first <= start and end <= last for first, last in spans)
-            if inside and self._makes_anew(origin):
+            if inside and self._makes_anew(origin) and not self._may_be_kept(origin, root):
                 return True
         return self._is_parameter_within(root, spans)
 
+    def _manager_of(self, origin: SgNode) -> SgNode | None:
+        """Return `manager` of `manager.socket("/")`, a client as new as its manager."""
+        call = self.script.call_of(origin) if origin.kind() == "call_expression" else None
+        if call is None or call.name != "socket" or call.target is None:
+            return None
+        return call.target if self.roles.of(call.target) is Role.MANAGER else None
+
     def _makes_anew(self, origin: SgNode) -> bool:
-        """Tell whether an expression makes a client, here or in a function named for it."""
+        """Tell whether an expression makes a client, here or in a function of this source."""
         if origin.kind() not in ("call_expression", "new_expression"):
             return False
         call = self.script.call_of(origin)
         if call.new or self.makes_client(call) is not None:
             return True
-        return _MAKER_NAME.match(call.name) is not None
+        return call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+
+    def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
+        """Tell whether a client is made only where there is none, so that it may be the old one."""
+        start = span(root)[0]
+        for ancestor in origin.ancestors():
+            first, last = span(ancestor)
+            if first <= start < last:
+                return False
+            condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
+            if condition and root.text() in condition.text().replace("?.", "."):
+                return True
+        return False
 
     def _is_parameter_within(self, root: SgNode, spans: list[tuple[int, int]]) -> bool:
         binding = self.script.resolve(root) if root.kind() == "identifier" else None

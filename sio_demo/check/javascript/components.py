@@ -6,15 +6,9 @@ import re
 
 from ast_grep_py import SgNode
 
-from .script import Call
 from .source import Source
 
 JSX = ("jsx_element", "jsx_self_closing_element")
-
-
-def component_of(source: Source, call: Call) -> SgNode | None:
-    """Return the function whose every run makes a call."""
-    return source.script.enclosing(call.node)
 
 
 def is_component(source: Source, function: SgNode) -> bool:

@@ -33,7 +33,6 @@ def listeners_in_connect(source: Source) -> None:
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
-        calls = [step.call for step in steps]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
@@ -43,8 +42,9 @@ def listeners_in_connect(source: Source) -> None:
                 continue
             if source.fresh(call.target, regions):
                 continue
-            before = [c for c in calls if c.name in REMOVES and c.end <= call.end] + undone
-            if source.removed(call, before) or source.first_time(step):
+            if source.removed_before(call, steps) or source.removed(call, undone):
+                continue
+            if source.first_time(step):
                 continue
             if _inside_once(source, call, handler.function):
                 continue

@@ -16,6 +16,7 @@ from .script import FUNCTIONS, Call, Script, span, unwrap
 REMOVES = words("off removeListener removeEventListener removeAllListeners offAny")
 CLOSES = words("disconnect close destroy end terminate")
 DEPTH = 3
+_CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
 
@@ -88,8 +89,6 @@ class Flow:
     ) -> Iterator[Step]:
         start, end = span(function)
         for call in self.script.calls_within(function):
-            if call.new and not call.args and call.node == function:
-                continue
             yield Step(call, function, trail)
             if depth <= 0 or call.name in REGISTERS or call.name in REMOVES:
                 continue
@@ -199,7 +198,7 @@ def _leaves(statement: SgNode) -> bool:
 def _says_first_time(condition: str, assigned: set[str]) -> bool:
     if condition.endswith("\0") or _LISTENERS.search(condition):
         return True
-    condition = condition.replace("?.", ".").replace("!", "")
+    condition = _CONNECTED.sub("", condition.replace("?.", ".").replace("!", ""))
     names = set()
     for path in re.findall(r"[\w$]+(?:\.[\w$]+)*", condition):
         parts = path.split(".")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from ast_grep_py import SgNode
 
 from .cleanup import closed, taken_back
-from .components import is_component
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, REMOVES, Step
+from .flow import CLOSES, Step
 from .mounts import Mount, mounts_of
 from .script import Call, span
 from .source import Source
@@ -18,19 +17,17 @@ def component_listeners(source: Source, root_component: bool) -> None:
     for mount in mounts_of(source, root_component):
         if not mount.opaque:
             _left_behind(source, mount)
-    _in_render(source)
 
 
 def _left_behind(source: Source, mount: Mount) -> None:
     cleanups = (*mount.cleanups, *mount.others)
     steps = [
         step
-        for step in source.flow.steps(mount.function)
+        for step in _steps(source, mount)
         if not any(_within(step, cleanup) for cleanup in cleanups)
     ]
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
-    seldom = [call for call in _calls_of(source, mount.others) if call.name in REMOVES]
     for step in steps:
         if source.reported(step.call):
             continue
@@ -38,10 +35,22 @@ def _left_behind(source: Source, mount: Mount) -> None:
             if not closed(source, own, taken) and not _replaces(source, step, steps):
                 _report_client(source, made, mount)
             continue
-        if not _adds(source, step.call) or _is_safe(source, step, steps):
+        if not _adds(source, step.call) or _is_safe(source, step, steps, mount):
             continue
-        if not taken_back(source, step.call, [*taken, *seldom]):
+        if not taken_back(source, step.call, taken):
             _report_listener(source, step.call, mount)
+
+
+def _steps(source: Source, mount: Mount) -> list[Step]:
+    if not mount.body:
+        return list(source.flow.steps(mount.function))
+    top = mount.function == source.script.root
+    home = None if top else mount.function
+    return [
+        Step(call, mount.function, ())
+        for call in source.script.calls_within(mount.function)
+        if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
+    ]
 
 
 def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
@@ -79,13 +88,14 @@ def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
     )
 
 
-def _is_safe(source: Source, step: Step, steps: list[Step]) -> bool:
+def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> bool:
     """Tell whether a listener is on a new client, is removed first, or is added only once."""
     regions = {step.function, *(other.function for other in steps)}
+    if mount.home is not None:
+        regions.add(mount.home)
     if source.fresh(_target(step.call), regions) or source.first_time(step):
         return True
-    before = [s.call for s in steps if s.call.name in REMOVES and s.call.end <= step.call.end]
-    return source.removed(step.call, before)
+    return source.removed_before(step.call, steps)
 
 
 def _within(step: Step, cleanup: SgNode) -> bool:
@@ -111,12 +121,9 @@ def _adds(source: Source, call: Call) -> bool:
 def _used(call: Call) -> bool:
     """Tell whether what `on` returns is kept: then it may be what removes the listener."""
     parent = call.node.parent()
-    if parent is None:
-        return False
-    if parent.kind() == "member_expression":
-        return False
-    return parent.kind() not in (
+    return parent is not None and parent.kind() not in (
         "expression_statement",
+        "member_expression",
         "arrow_function",
         "binary_expression",
         "ternary_expression",
@@ -158,26 +165,3 @@ def _report_client(source: Source, made: Call, mount: Mount) -> None:
         f"Each {when} makes another client; the old one stays connected, and its listeners run "
         "as well. Make it outside the component, or disconnect it in the cleanup.",
     )
-
-
-def _in_render(source: Source) -> None:
-    """Find what stands in the body of a React component, so that each render does it."""
-    for call in source.script.calls:
-        made = source.makes_client(call) if call.name != "on" else None
-        if made is None and not (call.name in REGISTERS and _adds(source, call)):
-            continue
-        function = source.script.enclosing(call.node)
-        if function is None or not is_component(source, function) or source.reported(call):
-            continue
-        step = Step(call, function, ())
-        if _kept_for_all(source, call):
-            continue
-        if source.makes_once(step) if made is not None else source.first_time(step):
-            continue
-        mount = Mount("render", function, (), ())
-        if made is not None:
-            _report_client(source, made, mount)
-        elif not source.fresh(_target(call), [function]):
-            same = [c for c in source.script.calls_within(function) if c.name in REMOVES]
-            if not source.removed(call, same):
-                _report_listener(source, call, mount)

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
 from ..words import words
+from .components import is_component
 from .script import FUNCTIONS, Call, span, unwrap
 from .source import Source
 
 EFFECTS = words(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
-    "useMount useEffectOnce useAsyncEffect useDeepCompareEffect useUpdateEffect"
+    "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
-MOUNTS = {"onMounted": "vue", "onBeforeMount": "vue", "onActivated": "vue", "onMount": "svelte"}
+MOUNTS = {
+    **dict.fromkeys(words("onMounted onBeforeMount onActivated watchEffect"), "vue"),
+    **dict.fromkeys(words("onMount $effect"), "svelte"),
+}
 UNMOUNTS = words(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
 )
-MOUNT_METHODS = words(
-    "mounted created beforeMount componentDidMount componentWillMount "
-    "UNSAFE_componentWillMount activated"
-)
+MEMBERS = words("pair field_definition public_field_definition")
+OF_REACT = words("constructor componentDidMount componentWillMount UNSAFE_componentWillMount")
+OF_VUE = words("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = words(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
     "beforeRouteLeave"
 )
+_ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # it is mounted once
+_OPTION = re.compile(r"(template|methods|computed|components)\b")
 _STEADY = re.compile(
-    r"(?i)socket|\b(io|client|connection|dispatch|navigate|router|history|toast|t)$|ref$|"
-    r"(^|\.)(set|on|handle)[A-Z]"
+    r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
+    r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
 )
 
 
@@ -41,7 +46,8 @@ class Mount:
 
     `own` is what it returns itself. `cleanups` are these and all others that run whenever it is
     about to run again; `others` belong to effects that may run more seldom. An `opaque` effect
-    returns what cannot be followed.
+    returns what cannot be followed. Of a `body`, only the statements run, not the functions in
+    it; a client made in the component's `home` is the component's own.
     """
 
     what: str
@@ -50,25 +56,53 @@ class Mount:
     cleanups: tuple[SgNode, ...]
     others: tuple[SgNode, ...] = ()
     opaque: bool = False
+    body: bool = False
+    home: SgNode | None = None
 
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
-    """Return the effects and mount hooks of a source; of the root component, only effects."""
-    found = []
-    for name in EFFECTS:
-        for call in source.script.by_name.get(name, ()):
-            if call.args and (function := _callback(source, call.args[0])) is not None:
-                found.append(_effect(source, call, function))
+    """Return what runs when components appear; of the root component, only effects."""
+    effects = [
+        _effect(source, call, function)
+        for name in EFFECTS
+        for call in source.script.by_name.get(name, ())
+        if call.args and (function := _callback(source, call.args[0])) is not None
+    ]
     if root_component:
-        return found
+        return [*effects, *_renders(source)]
+    return [*effects, *_hooks(source), *_methods(source), *_renders(source), *_instance(source)]
+
+
+def _hooks(source: Source) -> Iterator[Mount]:
+    """Yield what is given to `onMounted` and its like."""
     for name, library in MOUNTS.items():
         for call in source.script.by_name.get(name, ()):
             if call.args and (function := _callback(source, call.args[0])) is not None:
                 mount = _effect(source, call, function)
-                later = _given_to(source, UNMOUNTS)
-                cleanups = (*mount.cleanups, *mount.others, *later)
-                found.append(Mount(library, function, cleanups, cleanups, (), mount.opaque))
-    return found + _methods(source)
+                cleanups = tuple(_given_to(source, UNMOUNTS))
+                if library == "svelte":  # Vue does not call what `onMounted` is returned
+                    cleanups = (*mount.cleanups, *mount.others, *cleanups)
+                home = source.script.enclosing(call.node)
+                if home is None and source.instances:
+                    home = source.script.root
+                opaque = library == "svelte" and mount.opaque
+                yield Mount(library, function, cleanups, cleanups, opaque=opaque, home=home)
+
+
+def _renders(source: Source) -> Iterator[Mount]:
+    """Yield the React components and hooks that register or connect in their bodies."""
+    homes = {source.script.enclosing(call.node): call for call in source.adding}
+    for function in homes:
+        if function is not None and is_component(source, function):
+            yield Mount("render", function, (), (), body=True)
+
+
+def _instance(source: Source) -> Iterator[Mount]:
+    """Yield the script of a Svelte or Vue component that runs for each instance."""
+    if source.instances:
+        root, cleanups = source.script.root, tuple(_given_to(source, UNMOUNTS))
+        what = "vue" if _is_vue(source) else "svelte"
+        yield Mount(what, root, cleanups, cleanups, body=True, home=root)
 
 
 def _callback(source: Source, node: SgNode) -> SgNode | None:
@@ -94,7 +128,7 @@ def _effect(source: Source, call: Call, function: SgNode) -> Mount:
             home += [cleanup for cleanup in found if cleanup is not None]
     returned = _returns(source, function)
     own = [cleanup for r in returned if (cleanup := source.flow.function_of(r)) is not None]
-    opaque = any(source.flow.function_of(r) is None and _may_clean(r) for r in returned)
+    opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
     return Mount("effect", function, tuple(own), tuple(cleanups), tuple(others), opaque)
 
 
@@ -121,18 +155,29 @@ def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
     return [f for f in found if f is not None]
 
 
-def _may_clean(returned: SgNode) -> bool:
-    """Tell whether an effect returns something that may be a function."""
+def _may_clean(returned: SgNode, function: SgNode) -> bool:
+    """Tell whether an effect returns something that may be a function.
+
+    An early `return navigate("/")` only leaves.
+    """
     kind = returned.kind()
+    if kind == "call_expression" and _leaves_early(returned, function):
+        return False
     if kind in ("call_expression", "identifier", "member_expression", "ternary_expression"):
         return returned.text() not in ("undefined", "null")
     return kind in ("array", "binary_expression")
 
 
-def _returns(source: Source, function: SgNode) -> list[SgNode]:
-    """Return the expressions that a function returns."""
+def _leaves_early(returned: SgNode, function: SgNode) -> bool:
     body = function.field("body")
-    if body is None:
+    last = [c for c in body.children() if c.is_named() and c.kind() != "comment"] if body else []
+    return bool(last) and span(last[-1])[0] > span(returned)[1]
+
+
+def _returns(source: Source, function: SgNode) -> list[SgNode]:
+    """Return the expressions that an effect returns; a promise of a function is no cleanup."""
+    body = function.field("body")
+    if body is None or function.text().startswith("async"):
         return []
     if body.kind() != "statement_block":
         value = unwrap(body)
@@ -144,18 +189,14 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
     return found
 
 
-def _methods(source: Source) -> list[Mount]:
-    """Return the mount hooks of class components and of Vue's options."""
-    found = []
-    for name in MOUNT_METHODS:
+def _methods(source: Source) -> Iterator[Mount]:
+    """Yield the mount hooks of class components and of Vue's options."""
+    for name in OF_REACT | OF_VUE:
         for function in source.script.functions.get(name, ()):
             home = function.parent()
-            if home is not None and home.kind() == "pair":
+            if home is not None and home.kind() in MEMBERS:
                 home = home.parent()
-            if home is None or home.kind() not in ("object", "class_body"):
-                continue
-            react = name.startswith(("component", "UNSAFE"))
-            if react != (home.kind() == "class_body") or not (react or _is_vue(source)):
+            if home is None or not _is_home(source, home, name):
                 continue
             start, end = span(home)
             cleanups = [
@@ -164,8 +205,25 @@ def _methods(source: Source) -> list[Mount]:
                 for f in source.script.functions.get(other, ())
                 if start <= span(f)[0] < end
             ]
-            found.append(Mount("hook", function, tuple(cleanups), tuple(cleanups)))
-    return found
+            if name == "setup":
+                cleanups += _given_to(source, UNMOUNTS)
+            taken = tuple(cleanups)
+            yield Mount("hook", function, taken, taken, body=name == "setup", home=home)
+
+
+def _is_home(source: Source, home: SgNode, name: str) -> bool:
+    """Tell whether an object or class is a component that has a hook of that name."""
+    if home.kind() == "object":
+        if name not in OF_VUE or _ROOT.search(source.script.text[: span(home)[0]][-40:]):
+            return False
+        return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
+    if home.kind() != "class_body" or (parent := home.parent()) is None:
+        return False
+    heritage = parent.text()[: span(home)[0] - span(parent)[0]]
+    if re.search(r"extends\s+\w*Vue\b", heritage):
+        return name in OF_VUE
+    react = re.search(r"extends\s+[\w.]*Component\b", heritage)
+    return name in OF_REACT and (name != "constructor" or react is not None)
 
 
 def _is_vue(source: Source) -> bool:

@@ -63,14 +63,16 @@ def _adds_to_shared(source: Source, step: Step, handler: Handler, steps: list[St
         return False
     return not any(
         other.call.target is not None
-        and (
-            other.call.name in REMOVES
-            or _STOPS.search(other.call.name)
-            or other.call.name in CLOSES
-        )
         and source.root_of(other.call.target).text() == target.text()
+        and _stops(source, other.call, call)
         for other in steps
     )
+
+
+def _stops(source: Source, other: Call, call: Call) -> bool:
+    if other.name in REMOVES:
+        return source.takes_off(other, call)
+    return other.name in CLOSES or _STOPS.search(other.name) is not None
 
 
 def _is_adapter(source: Source, target: SgNode) -> bool:

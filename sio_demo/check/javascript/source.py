@@ -9,11 +9,12 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
+from ..sources import Scripts as Page
 from ..words import words
 from .clients import Clients
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, REMOVES, Flow, Step
-from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
+from .script import FUNCTIONS, Call, Script, span, text_of_string, unwrap
 
 Report = Callable[[SgNode, str, str], None]
 
@@ -23,6 +24,7 @@ TIDY = re.compile(
 )
 
 
+_QUOTES = "\"'`"
 _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
 _STREAMED = words(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
@@ -43,9 +45,11 @@ class Source(Clients):
     """A source with its roles and flow, and questions that several rules ask."""
 
     def __init__(
-        self, root: SgNode, text: str, grammar: str, report: Report, client_script: bool
+        self, root: SgNode, text: str, grammar: str, report: Report, page: Page | None
     ) -> None:
-        super().__init__(Script(root, text, grammar), client_script)
+        super().__init__(Script(root, text, grammar), page is not None and page.client_script)
+        self.page = page
+        self.instances = page.instances if page else ()
         self.flow = Flow(self.script)
         self._report = report
         self._reported: set[SgNode] = set()
@@ -94,7 +98,22 @@ class Source(Clients):
     @cached_property
     def in_browser(self) -> bool:
         """Whether the source is part of a user interface, where sockets are not streams."""
-        return any(_INTERFACES.match(module) for module in self.roles.facts.modules)
+        return self.page is not None or any(
+            _INTERFACES.match(module) for module in self.roles.facts.modules
+        )
+
+    @cached_property
+    def adding(self) -> list[Call]:
+        """The calls that add a listener or make a client."""
+        return [
+            call
+            for call in self.script.calls
+            if call.name in REGISTERS or self.makes_client(call) is not None
+        ]
+
+    def in_instance(self, call: Call) -> bool:
+        """Tell whether a call stands in a script that runs for each instance of a component."""
+        return any(start <= call.start < end for start, end in self.instances)
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Tell whether a listener on `target` is one on a Socket.IO client or its manager."""
@@ -151,6 +170,37 @@ class Source(Clients):
                         found.append(Handler("connection", call, function))
         return found
 
+    def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
+        """Tell whether one of the steps that run before a call removes the listener it adds.
+
+        Some empty the client's private list of them instead.
+        """
+        before = call.start if call.target is None else span(call.target)[1]
+        home = self.script.enclosing(call.node) or self.script.root
+        if "._callbacks" in home.text()[: before - span(home)[0]]:
+            return True
+        removing = [
+            step.call
+            for step in steps
+            if step.call.name in REMOVES
+            and step.call.end <= before
+            and not self._runs_later(step, call)
+        ]
+        return self.removed(call, removing)
+
+    def _runs_later(self, step: Step, call: Call) -> bool:
+        """Tell whether a step waits for an event that a call does not wait for."""
+        for ancestor in step.call.node.ancestors():
+            if ancestor == step.function:
+                break
+            start, end = span(ancestor)
+            if ancestor.kind() == "call_expression" and not start <= call.start < end:
+                outer = self.script.call_of(ancestor)
+                inner = outer.args[-1:]
+                if outer.name in REGISTERS and inner and span(inner[0])[0] <= step.call.start:
+                    return True
+        return False
+
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
         """Tell whether one of the calls removes the listener that a call adds."""
         for other in steps:
@@ -172,8 +222,7 @@ class Source(Clients):
         """Tell whether `off` takes back what `on` has added."""
         if not removes.args:
             return True
-        event = adds.args[0].text() if adds.args else ""
-        same = self.same_event(removes.args[0], event)
+        same = bool(adds.args) and self.same_event(removes.args[0], adds.args[0])
         return same and not self._wrong_function(adds, removes)
 
     def _same_target(self, one: SgNode, two: SgNode | None) -> bool:
@@ -182,23 +231,25 @@ class Source(Clients):
         a, b = self.root_of(one), self.root_of(two)
         return a.text() == b.text() or self.roles.of(a) in (*CLIENTS, Role.MANAGER)
 
-    def same_event(self, node: SgNode, event: str) -> bool:
-        """Compare events as they are written; what is not a literal may be any."""
-        one, two = node.text().strip("\"'`"), event.strip("\"'`")
-        literal = text_of_string(unwrap(node)) is not None and event[:1] in "\"'`"
-        return one == two or not literal
+    def same_event(self, node: SgNode, event: SgNode) -> bool:
+        """Compare events as they are written; a variable may be any."""
+        if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
+            return True
+        one, two = (self._name_of(unwrap(n)) for n in (node, event))
+        return one is None or two is None or one == two
+
+    def _name_of(self, node: SgNode) -> str | None:
+        """Return the event that a literal, or a constant such as `Events.JOIN_ROOM`, names."""
+        if (text := text_of_string(node)) is None and node.kind() == "member_expression":
+            text = node.text().rpartition(".")[2]
+        return re.sub(r"[\W_]", "", text).lower() if text is not None else None
 
     def _wrong_function(self, adds: Call, removes: Call) -> bool:
         """Tell whether `off` is given a function that was never added."""
         if len(removes.args) < 2 or len(adds.args) < 2:
             return False
-        added, taken = unwrap(adds.args[1]), unwrap(removes.args[1])
-        if taken.kind() in ("arrow_function", "function_expression"):
-            return True
-        return added.kind() in ("arrow_function", "function_expression") and taken.kind() in (
-            "identifier",
-            "member_expression",
-        )
+        functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))
+        return any(f.kind() in ("arrow_function", "function_expression") for f in functions)
 
     def first_time(self, step: Step) -> bool:
         """Tell whether a step is behind a guard, its own or one on the way to it."""

@@ -1,6 +1,6 @@
 import React, { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import io from "socket.io-client";
-import { socket } from "./socket";
+import { connectSocket, Events, socket } from "./socket";
 import { bus, store } from "./store";
 
 export function Cleaned() {
@@ -126,5 +126,58 @@ export function Opened() {
   useEffect(() => {
     socket.connect();
   }, []);
+  return <p />;
+}
+
+export function Emptied() {
+  useEffect(() => {
+    if (socket._callbacks?.$news) socket._callbacks.$news.length = 0;
+    socket.on("news", console.log);
+  }, []);
+  return <p />;
+}
+
+export function Subscribed({ subscribe }) {
+  useEffect(() => {
+    socket.on("news", console.log);
+    return subscribe();
+  }, [subscribe]);
+  return <p />;
+}
+
+export function SharedAndLeft() {
+  useEffect(() => {
+    const shared = connectSocket();
+    shared.on("news", console.log);
+    return () => shared.disconnect();
+  }, []);
+  return <p />;
+}
+
+export function EitherWay({ here }) {
+  useEffect(() => {
+    let client;
+    if (here) client = io("https://example.org/here");
+    else client = io("https://example.org/there");
+    client.on("news", console.log);
+    return () => client.close();
+  }, [here]);
+  return <p />;
+}
+
+export function Constants() {
+  useEffect(() => {
+    socket.on("room-joined", console.log);
+    socket.on(Events.LEFT, console.log);
+    return () => {
+      socket.off(Events.ROOM_JOINED);
+      [Events.LEFT].forEach((event) => socket.off(event));
+    };
+  }, []);
+  return <p />;
+}
+
+export function OffFirstInRender() {
+  socket.off("news").on("news", console.log);
   return <p />;
 }

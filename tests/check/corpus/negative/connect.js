@@ -18,6 +18,8 @@ socket.on("connect", () => {
   socket.off("taken-off");
   socket.on("taken-off", show);
   socket.removeAllListeners("all").on("all", show);
+  ["each", "other"].forEach((event) => socket.off(event));
+  socket.on("each", show);
   if (!registered) {
     registered = true;
     socket.on("guarded", show);

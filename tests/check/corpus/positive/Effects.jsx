@@ -1,6 +1,6 @@
 import React, { useContext, useEffect, useRef, useState } from "react";
 import io from "socket.io-client";
-import { socket } from "./socket";
+import { connectSocket, Events, socket } from "./socket";
 import { SocketContext } from "./context";
 
 export function Plain({ room }) {
@@ -131,5 +131,79 @@ export function OnlyListenersRemoved({ user }) {
     late.on("news", console.log);
     return () => late.off("news", console.log);
   }, [user]);
+  return <p />;
+}
+
+export function RemovedMoreSeldom({ room }) {
+  useEffect(() => {
+    late.on("news", () => console.log(room)); // expect: listener-without-cleanup
+  }, [room]);
+  useEffect(() => () => late.off("news"), []);
+  return <p />;
+}
+
+export function SetUpAgain({ isSocketConnected }) {
+  useEffect(() => {
+    late = io("https://example.org");
+    return () => late.disconnect();
+  }, []);
+  useEffect(() => {
+    late.on("news", console.log); // expect: listener-without-cleanup
+  }, [isSocketConnected]);
+  return <p />;
+}
+
+export function LeavesEarly({ user, go }) {
+  useEffect(() => {
+    if (!user) {
+      return go("/login");
+    }
+    socket.on("news", console.log); // expect: listener-without-cleanup
+  }, [user]);
+  return <p />;
+}
+
+export function Shared() {
+  useEffect(() => {
+    const shared = connectSocket();
+    shared.on("news", console.log); // expect: listener-without-cleanup
+    if (!shared.connected) {
+      shared.on("connect", console.log); // expect: listener-without-cleanup
+    }
+  }, []);
+  return <p />;
+}
+
+export function MadeOnce({ room }) {
+  const client = useRef(null);
+  useEffect(() => {
+    if (client.current === null) {
+      client.current = io("https://example.org");
+    }
+    client.current.on(room, console.log); // expect: listener-without-cleanup
+  }, [room]);
+  return <p />;
+}
+
+export function OthersRemoved({ note }) {
+  const onDisconnect = () => note();
+  useEffect(() => {
+    socket.on(Events.JOINED, console.log);
+    socket.on(Events.LEFT, console.log); // expect: listener-without-cleanup
+    socket.on("connect", () => console.log("connected")); // expect: listener-without-cleanup
+    return () => {
+      socket.off(Events.JOINED);
+      socket.off("connect", onDisconnect());
+    };
+  }, []);
+  return <p />;
+}
+
+export function Promised() {
+  // React is given a promise, not the function that it holds.
+  useEffect(async () => {
+    socket.on("news", console.log); // expect: listener-without-cleanup
+    return () => socket.off("news", console.log);
+  }, []);
   return <p />;
 }

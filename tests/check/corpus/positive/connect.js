@@ -40,3 +40,11 @@ feed.on("connect", () => {
   document.querySelector("form").addEventListener("submit", () => feed.emit("sent")); // expect: listener-in-connect
   process.stdin.on("data", (line) => feed.emit("typed", line)); // expect: listener-in-connect
 });
+
+const table = io("https://example.org/table");
+table.on("connect", () => {
+  table.on("joined", () => { // expect: listener-in-connect
+    table.off("joined");
+  });
+  table.on("left", show); // expect: listener-in-connect
+});

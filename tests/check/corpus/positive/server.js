@@ -24,4 +24,7 @@ io.of("/admin").on("connection", connected);
 function connected(socket) {
   socket.on("stop", () => process.exit());
   bus.addListener("alarm", (text) => socket.emit("alarm", text)); // expect: shared-emitter-in-connection
+  const clear = () => socket.emit("clear");
+  bus.on("clear", clear);
+  socket.on("disconnect", () => bus.off("clear", clear)); // takes nothing but its own back
 }
