@@ -25,8 +25,16 @@ def test_there_is_a_section_for_each_cause_in_order():
 def test_section_says_what_the_atlas_says(cause):
     section = SECTIONS[cause.letter]
     fix = "" if cause.family == "myth" else cause.fix
-    said = [cause.title, *cause.hits, cause.symptom, cause.mechanism, fix, cause.reason]
-    assert [text for text in (*said, *cause.evidence) if text not in section] == []
+    said = [cause.title, cause.symptom, cause.mechanism, fix, cause.reason, *cause.evidence]
+    assert [text for text in said if text not in section] == []
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
+def test_section_says_with_what_it_was_measured(cause):
+    measured, also = map(", ".join, (cause.measured_with, cause.also_known_from))
+    also_known = f"; *also known from:* {also}" if also else ""
+    line = f"*Measured with:* {measured}{also_known}." if measured else f"*Known from:* {also}."
+    assert line in SECTIONS[cause.letter].splitlines()
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
