@@ -74,7 +74,6 @@ async def _new_client_each_time(fixed: bool) -> Counters:
 
         await start()
         for _ in range(CUTS):
-            gc.collect()
             await b.drop(len(clients))
             if not fixed:
                 await start()
@@ -147,7 +146,6 @@ async def _cell_run_again(fixed: bool) -> Counters:
 
         for _ in range(RUNS):
             await cell()
-            gc.collect()
         await until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
