@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import socketio
@@ -32,23 +31,26 @@ CUTS = 3
 RUNS = 3  # of a cell
 VISITS = 3  # of a page
 
-Unheld = list[weakref.ref[Any]]
-"""Clients that no variable holds: what keeps them alive is their own doing."""
+Unheld = weakref.ref[Any]
+"""A client that no variable holds: what keeps it alive is its own doing."""
 
 
-@asynccontextmanager
-async def _unheld() -> AsyncIterator[Unheld]:
-    """Give a list for such clients, and shut them down at the end."""
-    clients: Unheld = []
-    try:
-        yield clients
-    finally:
-        for client in clients:
-            if (alive := client()) is not None:
-                await shut_down(alive)
+async def _connect(bench: Bench, stack: AsyncExitStack, screen: Log) -> Unheld:
+    """Connect a new client and let go of it; whatever lives of it ends with the stack."""
+    client = new_client()
+    unheld = weakref.ref(client)
+    stack.push_async_callback(_end, unheld)
+    client.on("news", screen.add)
+    await bench.connect(client)
+    return unheld
 
 
-async def _counted(bench: Bench, clients: Unheld, screen: Log) -> Counters:
+async def _end(unheld: Unheld) -> None:
+    if (client := unheld()) is not None:
+        await shut_down(client)
+
+
+async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters:
     """Send the message to all that the user has connected, and count those that live."""
     gc.collect()
     await bench.settled()
@@ -64,19 +66,12 @@ async def _counted(bench: Bench, clients: Unheld, screen: Log) -> Counters:
 async def _new_client_each_time(fixed: bool) -> Counters:
     """Make a new client after each drop, while the old ones come back too."""
     screen = Log()
-    async with bench() as b, _unheld() as clients:
-
-        async def start() -> None:
-            client = new_client()
-            clients.append(weakref.ref(client))
-            client.on("news", screen.add)
-            await b.connect(client)
-
-        await start()
+    async with bench() as b, AsyncExitStack() as stack:
+        clients = [await _connect(b, stack, screen)]
         for _ in range(CUTS):
             await b.drop(len(clients))
             if not fixed:
-                await start()
+                clients.append(await _connect(b, stack, screen))
         return await _counted(b, clients, screen)
 
 
@@ -133,19 +128,12 @@ async def _two_owners(fixed: bool) -> Counters:
 
 async def _cell_run_again(fixed: bool) -> Counters:
     """Run a cell again that makes a client and connects it."""
-    screen = Log()
-    async with bench() as b, _unheld() as clients:
-
-        async def cell() -> None:
+    screen, clients = Log(), list[Unheld]()
+    async with bench() as b, AsyncExitStack() as stack:
+        for _ in range(RUNS):
             if fixed and clients and (client := clients.pop()()):
                 await client.shutdown()
-            client = new_client()
-            client.on("news", screen.add)
-            await b.connect(client)
-            clients.append(weakref.ref(client))
-
-        for _ in range(RUNS):
-            await cell()
+            clients.append(await _connect(b, stack, screen))
         await until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
