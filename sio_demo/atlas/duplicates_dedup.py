@@ -95,7 +95,7 @@ async def _check_then_await(fixed: bool) -> Counters:
                 await until(lambda: log.calls == 2)
                 bank.set()
                 receipts = await asyncio.gather(attempt, retry)
-        assert len(set(receipts)) == len(log.rows)
+        assert len(set(receipts)) == len(log.rows)  # each attempt has the receipt of its payment
         return b.counted("pay", log, b.sio)
 
 

@@ -49,11 +49,10 @@ async def _every_server(fixed: bool) -> Counters:
     async with AsyncExitStack() as stack:
         servers = []
         for _ in range(SERVERS):
-            manager = MemoryManager(queue)
+            manager = await stack.enter_async_context(MemoryManager(queue))
             servers.append(await stack.enter_async_context(bench(client_manager=manager)))
             manager.initialize()  # else the server's first client would
             servers[-1].sio.manager_initialized = True
-            stack.push_async_callback(manager.close)
         client = await stack.enter_async_context(python_client())
         client.on("news", screen.add)
         user = servers[0]

@@ -68,17 +68,19 @@ async def _no_sticky_sessions(fixed: bool) -> Counters:
 async def _deaf_worker(fixed: bool) -> Counters:
     """Restart the queue under a worker whose listening ends with it."""
     screen, queue = Log(), MemoryQueue()
-    manager = MemoryManager(queue, subscribes_again=fixed, logger=LOGGER)
     elsewhere = MemoryManager(queue, write_only=True)
-    async with bench(client_manager=manager, logger=LOGGER) as b, python_client() as client:
+    async with (
+        MemoryManager(queue, subscribes_again=fixed, logger=LOGGER) as manager,
+        bench(client_manager=manager, logger=LOGGER) as b,
+        python_client() as client,
+    ):
         client.on("news", screen.add)
         await b.connect(client)
         await until(lambda: bool(queue.subscribers))
         queue.restart()
-        await until(lambda: bool(queue.subscribers) or manager.thread.done())
+        await until(lambda: bool(queue.subscribers) or manager.is_deaf)
         await elsewhere.emit("news", MESSAGE)  # raises nothing
         await b.settled()
-        await manager.close()
         return b.counted("news", screen, client)
 
 

@@ -40,13 +40,22 @@ class MemoryManager(AsyncPubSubManager):  # type: ignore[misc]
         self, queue: MemoryQueue, *, subscribes_again: bool = True, **options: Any
     ) -> None:
         super().__init__(**options)
+        self.thread: asyncio.Task[None] | None = None  # the one that listens
         self._queue = queue
         self._subscribes_again = subscribes_again
 
-    async def close(self) -> None:
-        """Stop listening."""
-        self.thread.cancel()
-        await asyncio.gather(self.thread, return_exceptions=True)
+    @property
+    def is_deaf(self) -> bool:
+        """Whether its listening has ended."""
+        return self.thread is not None and self.thread.done()
+
+    async def __aenter__(self) -> MemoryManager:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.thread is not None:
+            self.thread.cancel()
+            await asyncio.gather(self.thread, return_exceptions=True)
 
     async def _publish(self, message: Any) -> None:
         self._queue.publish(message)
