@@ -8,15 +8,7 @@ from ..counters import Counters
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    Log,
-    background,
-    bench,
-    python_client,
-    until,
-)
+from .kit import MESSAGE, PATIENCE, Log, background, bench, python_client, until
 
 # --- L16a ------------------------------------------------------------------------------
 

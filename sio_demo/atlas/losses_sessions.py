@@ -9,17 +9,7 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    Log,
-    bench,
-    carried,
-    connects,
-    python_client,
-    tab,
-    until,
-)
+from .kit import MESSAGE, PATIENCE, Log, bench, carried, connects, python_client, tab, until
 
 # --- L5 --------------------------------------------------------------------------------
 

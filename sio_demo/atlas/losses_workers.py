@@ -114,7 +114,7 @@ CAUSES = (
         mechanism="The queue keeps nothing, so what is published in the outage is lost. And when a "
         "worker's listening ends for good, the worker stays deaf; python-socketio 5.18.1 logs "
         "`pubsub listen() exited unexpectedly`, once. Queue and listening are a model here: the "
-        "`AsyncRedisManager` of 5.18.1 subscribes again for ever; the report is of 5.16.1.",
+        "`AsyncRedisManager` of 5.18.1 subscribes again for ever; report #1581 is of 5.16.1.",
         fix="Use a release whose listener subscribes again, and watch it: count the subscribers, "
         "or send a probe through the queue.",
         evidence=(

@@ -12,16 +12,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    Bench,
-    Log,
-    bench,
-    carried,
-    python_client,
-    tab,
-)
+from .kit import MESSAGE, PATIENCE, Bench, Log, bench, carried, python_client, tab
 
 CUTS = 3
 
