@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 
 import socketio
 
@@ -86,7 +86,8 @@ async def _check_then_await(fixed: bool) -> Counters:
         log.calls += 1
         return await (till.claim_first if fixed else till.look_first)(id, text)
 
-    async with bench() as b, python_client() as client:
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(bank.set)
         b.sio.on("pay", pay)
         await b.connect(client)
         async with background(client.call("pay", ("id 1", MESSAGE))) as attempt:

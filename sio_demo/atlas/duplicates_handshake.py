@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import socketio
@@ -11,7 +12,7 @@ from ..counters import Counters
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import Log, bench, python_client, until
+from .kit import Log, background, bench, python_client, until
 
 ATTEMPTS = 3  # of a client that waits a second each time
 ANONYMOUS = {"language": "en"}
@@ -48,7 +49,11 @@ async def _slow_connect(fixed: bool) -> Counters:
     """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
     log, sids, connected = Log(), list[int](), asyncio.Event()
 
-    async with bench() as b, python_client(socketio.AsyncClient) as client:
+    async with (
+        bench() as b,
+        AsyncExitStack() as tasks,
+        python_client(socketio.AsyncClient) as client,
+    ):
         await b.connect(client)
         earlier = _sent(b.link, "CONNECT")
 
@@ -62,7 +67,7 @@ async def _slow_connect(fixed: bool) -> Counters:
         async def connect(sid: str, _environ: dict[str, Any]) -> None:
             log.calls += 1
             sids.append(len(b.server.sids()))
-            checking = b.sio.start_background_task(check, sid, log.calls)
+            checking = await tasks.enter_async_context(background(check(sid, log.calls)))
             if not fixed:
                 await checking
 

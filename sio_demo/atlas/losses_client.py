@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from ..counters import Counters
 from ..lab.experiment import settled
@@ -17,7 +18,8 @@ async def _dead_and_connected(fixed: bool) -> Counters:
     """Cut the link while the `connect` handler of a reconnection runs."""
     booked = Log()
     slow = asyncio.Event()
-    async with bench() as b, python_client() as client:
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(slow.set)
 
         async def load() -> None:
             await slow.wait()

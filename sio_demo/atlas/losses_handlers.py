@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 from ..counters import Counters
@@ -19,9 +20,11 @@ async def _overtaken(fixed: bool) -> Counters:
     exchange = asyncio.Event()
     async with (
         bench(async_handlers=not fixed) as b,
+        AsyncExitStack() as at_the_end,
         python_client() as client,
         python_client() as other,
     ):
+        at_the_end.callback(exchange.set)
 
         async def price(sid: str, text: str) -> None:
             prices.calls += text == MESSAGE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from socketio.exceptions import BadNamespaceError
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
@@ -113,7 +113,8 @@ async def _answer_lost(fixed: bool) -> Counters:
             receipts[number] = MESSAGE
         return receipts[number]
 
-    async with bench() as b, python_client() as client:
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(bank.set)
         b.sio.on("pay", pay)
         await b.connect(client)
         asked = b.link.expect("pay", TO_SERVER, timeout=PATIENCE)
