@@ -8,32 +8,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ..counters import Counters
 from ..errors import UsageError
-from . import (
-    duplicates_clients,
-    duplicates_connect,
-    duplicates_dedup,
-    duplicates_handshake,
-    duplicates_listeners,
-    duplicates_replay,
-    duplicates_retries,
-    duplicates_rooms,
-    losses_client,
-    losses_connecting,
-    losses_handlers,
-    losses_javascript,
-    losses_offline,
-    losses_sessions,
-    losses_workers,
-    myths,
-)
 from .cause import Cause
-from .kit import SharedNode, shared_node
+from .kit import SharedNode, one_node, shared_node
 
 __all__ = ["CAUSES", "Cause", "Result", "cause", "measure", "measure_all"]
 
@@ -63,31 +46,13 @@ def _place(cause: Cause) -> tuple[int, int, str]:
     return "DLM".index(match[1]), int(match[2]), match[3]
 
 
-_MODULES = (
-    duplicates_clients,
-    duplicates_connect,
-    duplicates_dedup,
-    duplicates_handshake,
-    duplicates_listeners,
-    duplicates_replay,
-    duplicates_retries,
-    duplicates_rooms,
-    losses_client,
-    losses_connecting,
-    losses_handlers,
-    losses_javascript,
-    losses_offline,
-    losses_sessions,
-    losses_workers,
-    myths,
-)
-
+_modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
 CAUSES: tuple[Cause, ...] = tuple(
-    sorted((cause for module in _MODULES for cause in module.CAUSES), key=_place)
+    sorted((cause for module in _modules for cause in getattr(module, "CAUSES", ())), key=_place)
 )
 """Every cause, in the order of the catalogue: duplicates, losses, myths."""
 
-_BY_LETTER = {cause.letter: cause for cause in CAUSES}
+_BY_LETTER = {cause.letter.lower(): cause for cause in CAUSES}
 
 
 def cause(letter: str) -> Cause:
@@ -98,21 +63,18 @@ def cause(letter: str) -> Cause:
     UsageError
         There is none.
     """
-    for known, found in _BY_LETTER.items():
-        if isinstance(letter, str) and known.lower() == letter.lower():
-            return found
-    raise UsageError(f"There is no cause {letter!r}. There are: {', '.join(_BY_LETTER)}.")
+    found = _BY_LETTER.get(letter.lower()) if isinstance(letter, str) else None
+    if found is None:
+        known = ", ".join(cause.letter for cause in _BY_LETTER.values())
+        raise UsageError(f"There is no cause {letter!r}. There are: {known}.")
+    return found
 
 
 async def measure(cause: Cause) -> Result:
     """Reproduce one cause, without and with its fix, on real connections."""
     if cause.reproduce is None:
         return Result(cause, None, None)
-    async with AsyncExitStack() as stack:
-        if shared_node.get() is None:
-            node = SharedNode()
-            stack.push_async_callback(node.close)
-            stack.callback(shared_node.reset, shared_node.set(node))
+    async with one_node():
         before = await cause.reproduce(False)
         return Result(cause, before, await cause.reproduce(True))
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextlib import AsyncExitStack
 from typing import Any
 
+import socketio
+
 from ..counters import Counters
+from ..lab.cleanup import shut_down
 from ..lab.packet import TO_CLIENT
 from .cause import Cause
 from .kit import (
     MESSAGE,
     Bench,
-    Screen,
+    Log,
     background,
     bench,
     connects,
-    handlers,
+    new_client,
     python_client,
     tab,
     until,
@@ -26,16 +31,33 @@ CUTS = 3
 RUNS = 3  # of a cell
 VISITS = 3  # of a page
 
+Unheld = weakref.ref[Any]
+"""A client that no variable holds: what keeps it alive is its own doing."""
 
-async def _counted(bench: Bench, clients: list[Any], screen: Screen) -> Counters:
-    """Send the message to all that the user has connected, and count."""
+
+async def _connect(bench: Bench, stack: AsyncExitStack, screen: Log) -> Unheld:
+    """Connect a new client and let go of it; whatever lives of it ends with the stack."""
+    client = new_client()
+    unheld = weakref.ref(client)
+    stack.push_async_callback(_end, unheld)
+    client.on("news", screen.add)
+    await bench.connect(client)
+    return unheld
+
+
+async def _end(unheld: Unheld) -> None:
+    if (client := unheld()) is not None:
+        await shut_down(client)
+
+
+async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters:
+    """Send the message to all that the user has connected, and count those that live."""
+    gc.collect()
     await bench.settled()
-    sids = len(bench.server.sids())
     await bench.sio.emit("news", MESSAGE)
     await bench.settled()
-    return Counters(
-        handlers(clients, "news"), sids, bench.carried("news"), screen.calls, len(screen.lines)
-    )
+    alive = [client for each in clients if (client := each()) is not None]
+    return bench.counted("news", screen, *alive)
 
 
 # --- D4 --------------------------------------------------------------------------------
@@ -43,20 +65,13 @@ async def _counted(bench: Bench, clients: list[Any], screen: Screen) -> Counters
 
 async def _new_client_each_time(fixed: bool) -> Counters:
     """Make a new client after each drop, while the old ones come back too."""
-    screen, clients = Screen(), list[Any]()
+    screen = Log()
     async with bench() as b, AsyncExitStack() as stack:
-
-        async def start() -> None:
-            client = await stack.enter_async_context(python_client())
-            clients.append(client)
-            client.on("news", screen.show)
-            await b.connect(client)
-
-        await start()
+        clients = [await _connect(b, stack, screen)]
         for _ in range(CUTS):
             await b.drop(len(clients))
             if not fixed:
-                await start()
+                clients.append(await _connect(b, stack, screen))
         return await _counted(b, clients, screen)
 
 
@@ -67,9 +82,10 @@ async def _two_owners(fixed: bool) -> Counters:
     """Connect by hand after a drop, while the library does so too.
 
     Both find the client disconnected, both open a connection, and each has to wait for its
-    token; the link and the tokens make the two meet at every run.
+    token; the link and the tokens make the two meet at every run. The second waits for its
+    CONNECT in vain, so its second of patience has to be the library's own.
     """
-    screen, tokens, dropped = Screen(), asyncio.Queue[str](), asyncio.Event()
+    screen, tokens, dropped = Log(), asyncio.Queue[str](), asyncio.Event()
     asked: list[int] = []
     owners = 1 if fixed else 2
 
@@ -77,8 +93,8 @@ async def _two_owners(fixed: bool) -> Counters:
         asked.append(1)
         return {"token": await tokens.get()}
 
-    async with bench() as b, python_client(reconnection=not fixed) as client:
-        client.on("news", screen.show)
+    async with bench() as b, python_client(socketio.AsyncClient, reconnection=not fixed) as client:
+        client.on("news", screen.add)
         client.on("disconnect", lambda _reason: dropped.set())
         tokens.put_nowait("token")
         await b.connect(client, auth=auth)
@@ -104,8 +120,7 @@ async def _two_owners(fixed: bool) -> Counters:
             tokens.put_nowait("token")
             await until(lambda: connects(b.link) == 4 and len(b.server.sids()) == 1)
         await b.settled()
-        packets = b.carried("news")
-        return Counters(handlers([client], "news"), sids, packets, screen.calls, len(screen.lines))
+        return b.counted("news", screen, client, sids=sids)
 
 
 # --- D6 --------------------------------------------------------------------------------
@@ -113,19 +128,12 @@ async def _two_owners(fixed: bool) -> Counters:
 
 async def _cell_run_again(fixed: bool) -> Counters:
     """Run a cell again that makes a client and connects it."""
-    screen, clients = Screen(), list[Any]()
+    screen, clients = Log(), list[Unheld]()
     async with bench() as b, AsyncExitStack() as stack:
-
-        async def cell() -> None:
-            if fixed and clients:
-                await clients.pop().shutdown()
-            client = await stack.enter_async_context(python_client())
-            client.on("news", screen.show)
-            await b.connect(client)
-            clients.append(client)
-
         for _ in range(RUNS):
-            await cell()
+            if fixed and clients and (client := clients.pop()()):
+                await client.shutdown()
+            clients.append(await _connect(b, stack, screen))
         await until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
@@ -159,16 +167,16 @@ async def _namespace_again(fixed: bool) -> Counters:
         sids = b.server.sids("/chat")
         await b.sio.emit("news", MESSAGE, namespace="/chat")
         await asyncio.gather(*(b.sio.call("sync", to=sid, namespace="/chat") for sid in sids))
-        listeners, calls, effects = await page("counts()")
-        return Counters(listeners, len(sids), b.carried("news"), calls, effects)
+        return await page.counted("news", b.link, len(sids))
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D4",
         title="A new client after each drop, or at each render, while the old one lives on",
         family="duplicate",
-        hits=("socket.io-client", "python-socketio client"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="The server counts more sessions for the user with each drop, and the user sees "
         "each message once for each of them.",
         mechanism="The old client comes back by itself, so that old and new are connected side "
@@ -188,11 +196,13 @@ CAUSES = [
         letter="D5",
         title="The program calls connect() while the library is reconnecting",
         family="duplicate",
-        hits=("python-socketio client", "socket.io-client of 2012"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="Now and then, after a drop, one client with one handler has two sessions and "
         "handles a message twice; then it drops again.",
         mechanism="Both find the client disconnected, and both open a connection. The second "
-        "takes the place of the first in the client, but the first still delivers.",
+        "takes the place of the first in the client, but the first still delivers. "
+        "socket.io-client had the like in 2011.",
         fix="Let one of the two own the connection: `reconnection=False` and a loop around "
         "`connect()` and `wait()`, or no `connect()` of your own.",
         evidence=(
@@ -210,11 +220,12 @@ CAUSES = [
         letter="D6",
         title="A notebook cell run again, or a hot reload, leaves the old client alive",
         family="duplicate",
-        hits=("socket.io-client", "python-socketio client"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="Each run of the cell adds one call per message; a restart of the kernel, or a "
         "full reload of the page, cures it.",
         mechanism="The variable is overwritten, the client behind it is not: its tasks keep it "
-        "alive and connected.",
+        "alive and connected, as here, where no variable holds it.",
         fix="Shut the old client down first, in the same cell: "
         "`if 'client' in globals(): await client.shutdown()`.",
         evidence=(
@@ -228,7 +239,7 @@ CAUSES = [
         letter="D7",
         title="io() called again for a namespace that is or was open",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="Each visit to a page adds a session in its namespace, on a connection of its "
         "own, and one call per message.",
         mechanism="`io()` shares a connection between namespaces, but makes another one, and "
@@ -245,4 +256,4 @@ CAUSES = [
         ),
         reproduce=_namespace_again,
     ),
-]
+)

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-
-import socketio
+from typing import Any
 
 from ..counters import Counters
 from ..lab.experiment import reconnect
 from ..lab.link import Link
-from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, background, bench, carried, handlers, python_client, tab, until
+from .kit import MESSAGE, Log, background, bench, python_client, tab, until
 
 CUTS = 3  # so that something for each connection makes four
-
-
-class Log:
-    """What a server has written down, and how often a handler ran to do so."""
-
-    def __init__(self, sio: socketio.AsyncServer, event: str) -> None:
-        self.calls = 0
-        self.rows: list[str] = []
-        sio.on(event, self.handle)
-        sio.on("flush", lambda _sid: None)
-
-    async def handle(self, _sid: str, text: str) -> None:
-        """Handle a message."""
-        self.calls += 1
-        self.rows.append(text)
-
 
 # --- D8 --------------------------------------------------------------------------------
 
 
 async def _ticker_in_connect(fixed: bool) -> Counters:
     """Start a task in `connect` that reports every minute, and let one minute pass."""
-    minute, tickers = asyncio.Event(), list[asyncio.Task[None]]()
+    log, minute, tickers = Log(), asyncio.Event(), list[asyncio.Task[None]]()
     async with bench() as b, AsyncExitStack() as tasks, python_client() as client:
-        log = Log(b.sio, "reading")
 
         async def ticker() -> None:
             await minute.wait()
@@ -54,17 +35,15 @@ async def _ticker_in_connect(fixed: bool) -> Counters:
             if fixed:
                 tickers.pop().cancel()
 
+        b.sio.on("reading", log.add)
         await b.connect(client)
         for _ in range(CUTS):
             await b.drop()
         await b.settled()
         minute.set()
         await asyncio.gather(*tickers)
-        await client.call("flush")
-        packets = b.carried("reading", TO_SERVER)
-        return Counters(
-            handlers([b.sio], "reading"), len(b.server.sids()), packets, log.calls, len(log.rows)
-        )
+        await client.call("sync")
+        return b.counted("reading", log, b.sio)
 
 
 # --- D9 --------------------------------------------------------------------------------
@@ -99,6 +78,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 
 
 async def _shared_emitter(fixed: bool) -> Counters:
+    """Come back three times to a server that listens to orders at each connection."""
     listen = "orders.on('new', announce);"
     code = _SHOP % ((listen, "") if fixed else ("", listen))
     async with (
@@ -111,8 +91,7 @@ async def _shared_emitter(fixed: bool) -> Counters:
         await until(lambda: server("isAlone()"))
         sids = await server("sids()")
         await server("order()")
-        listeners, calls, effects = await page("counts()")
-        return Counters(listeners, sids, carried(link, "news"), calls, effects)
+        return await page.counted("news", link, sids)
 
 
 # --- D11 -------------------------------------------------------------------------------
@@ -120,12 +99,17 @@ async def _shared_emitter(fixed: bool) -> Counters:
 
 async def _announced_again(fixed: bool) -> Counters:
     """Join a chat in `connect`, as one must; the server announces who joins."""
+    log, known = Log(), set[str]()
     async with bench() as b, python_client() as client:
-        log, known = Log(b.sio, ""), set[str]()
+
+        @b.sio.on("connect")  # type: ignore[untyped-decorator]
+        async def arrives(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
+            await b.sio.save_session(sid, auth)
 
         @b.sio.event  # type: ignore[untyped-decorator]
-        async def join(sid: str, name: str, session: str) -> None:
+        async def join(sid: str, name: str) -> None:
             log.calls += 1
+            session = (await b.sio.get_session(sid))["session"]
             await b.sio.enter_room(sid, "chat")
             if not (fixed and session in known):
                 log.rows.append(f"{name} joined")
@@ -133,26 +117,24 @@ async def _announced_again(fixed: bool) -> Counters:
 
         @client.event  # type: ignore[untyped-decorator]
         async def connect() -> None:
-            await client.emit("join", (MESSAGE, "the session of this tab"))
+            await client.emit("join", MESSAGE)
 
-        await b.connect(client)
+        await b.connect(client, auth={"session": "of this tab"})
         for _ in range(CUTS):
             await b.settled()
             await b.drop()
         await b.settled()
-        await client.call("flush")
-        packets = b.carried("join", TO_SERVER)
-        return Counters(
-            handlers([b.sio], "join"), len(b.server.sids()), packets, log.calls, len(log.rows)
-        )
+        await client.call("sync")
+        return b.counted("join", log, b.sio)
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D8",
         title="Timer or task started in connect and never stopped",
         family="duplicate",
-        hits=("socket.io-client", "socket.io", "python-socketio client", "python-socketio server"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io", "Flask-SocketIO"),
         symptom="After n reconnects each tick sends n + 1 packets. The load grows with the "
         "number of drops, and a restart cures it.",
         mechanism="`connect` runs at each connection and starts one more timer; the earlier ones "
@@ -161,7 +143,7 @@ CAUSES = [
         evidence=(
             "miguelgrinberg/Flask-SocketIO#493",
             "miguelgrinberg/python-socketio#1545",
-            "socketio/socket.io#2406",
+            "socketio/socket.io#2424",
         ),
         reproduce=_ticker_in_connect,
     ),
@@ -169,7 +151,7 @@ CAUSES = [
         letter="D9",
         title="Server listens to a shared emitter inside connection",
         family="duplicate",
-        hits=("socket.io", "python-socketio server"),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="One event in the application is emitted once for each connection that there "
         "has been since the server started, to each client.",
         mechanism="`connection` runs once per connection. The listener it adds to an emitter of "
@@ -188,7 +170,8 @@ CAUSES = [
         letter="D11",
         title="What connect does has effects each time",
         family="duplicate",
-        hits=("socket.io-client", "socket.io", "python-socketio client", "python-socketio server"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io", "socket.io-client"),
         symptom="Each reconnect greets the user, announces them to the others, or loads the "
         "history behind what is there.",
         mechanism="`connect` does not say whether it is the first. The join must be sent again, "
@@ -202,4 +185,4 @@ CAUSES = [
         ),
         reproduce=_announced_again,
     ),
-]
+)

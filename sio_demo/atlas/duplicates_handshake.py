@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
+
+import socketio
 
 from ..counters import Counters
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import bench, handlers, python_client, until
+from .kit import Log, background, bench, python_client, until
 
 ATTEMPTS = 3  # of a client that waits a second each time
+ANONYMOUS = {"language": "en"}
 
 # --- D25 -------------------------------------------------------------------------------
 
 
 async def _type_error(fixed: bool) -> Counters:
     """Raise a TypeError in the server's `connect`, for a client that sends no `auth`."""
-    calls, visits, languages = list[str](), list[str](), list[str]()
+    log, languages = Log(), list[str]()
 
-    async def connect(sid: str, _environ: dict[str, Any], *auth: Any) -> None:
-        calls.append(sid)
-        visits.append("a visit")
-        if auth and not (fixed and auth[0] is None):
-            languages.append(auth[0]["language"])
+    def visit(auth: Any) -> None:
+        log.calls += 1
+        log.rows.append("a visit")
+        languages.append(auth["language"])
+
+    async def connect_by_default(_sid: str, _environ: Any, auth: Any = ANONYMOUS) -> None:
+        visit(auth)  # None, at first: a default does not help against it
+
+    async def connect(_sid: str, _environ: Any, auth: Any) -> None:
+        visit(ANONYMOUS if auth is None else auth)
 
     async with bench() as b, python_client() as client:
-        b.sio.on("connect", connect)
+        b.sio.on("connect", connect if fixed else connect_by_default)
         await b.connect(client)
-        return Counters(
-            handlers([b.sio], "connect"),
-            len(b.server.sids()),
-            _sent(b.link, "CONNECT"),
-            len(calls),
-            len(visits),
-        )
+        packets = _sent(b.link, "CONNECT")
+        return b.counted("connect", log, b.sio)._replace(packets=packets)
 
 
 # --- D26 -------------------------------------------------------------------------------
@@ -43,10 +47,13 @@ async def _type_error(fixed: bool) -> Counters:
 
 async def _slow_connect(fixed: bool) -> Counters:
     """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
-    calls, rows, sids = list[str](), list[str](), list[int]()
-    connected = asyncio.Event()
+    log, sids, connected = Log(), list[int](), asyncio.Event()
 
-    async with bench() as b, python_client() as client:
+    async with (
+        bench() as b,
+        AsyncExitStack() as tasks,
+        python_client(socketio.AsyncClient) as client,
+    ):
         await b.connect(client)
         earlier = _sent(b.link, "CONNECT")
 
@@ -55,12 +62,12 @@ async def _slow_connect(fixed: bool) -> Counters:
                 await connected.wait()
             elif attempt < ATTEMPTS:
                 await until(lambda: _sent(b.link, "close") == attempt)  # it has given up
-            rows.append(sid)
+            log.rows.append(sid)
 
         async def connect(sid: str, _environ: dict[str, Any]) -> None:
-            calls.append(sid)
+            log.calls += 1
             sids.append(len(b.server.sids()))
-            checking = b.sio.start_background_task(check, sid, len(calls))
+            checking = await tasks.enter_async_context(background(check(sid, log.calls)))
             if not fixed:
                 await checking
 
@@ -68,28 +75,28 @@ async def _slow_connect(fixed: bool) -> Counters:
         await b.drop()
         await until(lambda: client.connected)
         connected.set()
-        await until(lambda: len(rows) == len(calls))
+        await until(lambda: len(log.rows) == log.calls)
         packets = _sent(b.link, "CONNECT") - earlier
-        return Counters(handlers([b.sio], "connect"), sids[-1], packets, len(calls), len(rows))
+        return b.counted("connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
 
 
 def _sent(link: Link, name: str) -> int:
     return sum(packet.name == name and packet.direction == TO_SERVER for packet in link.packets)
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D25",
         title="Server's connect handler raises a TypeError and is run again",
         family="duplicate",
-        hits=("python-socketio server", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="One connection runs the handler twice: two rows, one sid, and no error in "
         "the log if the second run succeeds.",
         mechanism="For a client without `auth`, python-socketio calls the handler with `auth`, "
         "takes a TypeError for a missing parameter, and calls it without. The TypeError may as "
         "well come from the body. `disconnect` has the same with its `reason`.",
-        fix="Let no TypeError leave the handler, and give `auth` no default and no `*args`: then "
-        "the second call cannot run the body.",
+        fix="Give `auth` no default and no `*args`: then the second call cannot run the body. And "
+        "expect None in it, so that no TypeError leaves the body and the client gets in.",
         evidence=(
             "miguelgrinberg/python-socketio#1490",
             "https://python-socketio.readthedocs.io/en/stable/server.html#connect-and-disconnect-events",
@@ -100,7 +107,7 @@ CAUSES = [
         letter="D26",
         title="Server's connect handler takes longer than a second",
         family="duplicate",
-        hits=("python-socketio client",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="After one drop the handler runs again and again for a client that is never "
         "connected while the server is slow, though its first connection was no problem.",
         mechanism="The client connects again with the default `wait_timeout` of one second, not "
@@ -110,4 +117,4 @@ CAUSES = [
         evidence=("miguelgrinberg/python-socketio#1056",),
         reproduce=_slow_connect,
     ),
-]
+)

@@ -25,16 +25,11 @@ socket.on("sync", (ack) => ack());
 """
 
 
-async def _counted(bench: Bench, page: Tab, event: str) -> Counters:
-    listeners, calls, effects = await page("counts()")
-    return Counters(listeners, len(bench.server.sids()), bench.carried(event), calls, effects)
-
-
 async def _send_news(bench: Bench, page: Tab) -> Counters:
     await bench.settled()
     await bench.sio.emit("news", MESSAGE)
     await bench.settled()
-    return await _counted(bench, page, "news")
+    return await page.counted("news", bench.link, len(bench.server.sids()))
 
 
 # --- D1 --------------------------------------------------------------------------------
@@ -48,6 +43,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 
 
 async def _in_connect(fixed: bool) -> Counters:
+    """Register a listener at each connection, and drop three times."""
     design = _NEWS_OUTSIDE if fixed else _NEWS_INSIDE
     async with bench() as b, tab(b.link.url, CLIENT + design + _NEWS_COUNTS) as page:
         for _ in range(CUTS):
@@ -73,6 +69,7 @@ return { counts: () => [socket.listeners("authenticated").length, calls, screen.
 
 
 async def _reply_in_connect(fixed: bool) -> Counters:
+    """Chain a listener to the login that is sent at each connection."""
     logins: list[str] = []
     async with bench() as b:
 
@@ -89,7 +86,7 @@ async def _reply_in_connect(fixed: bool) -> Counters:
                 await b.drop()
             await until(lambda: b.carried("authenticated") == 1)
             await b.settled()
-            return await _counted(b, page, "authenticated")
+            return await page.counted("authenticated", b.link, len(b.server.sids()))
 
 
 # --- D3 --------------------------------------------------------------------------------
@@ -110,6 +107,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 
 
 async def _no_cleanup(fixed: bool) -> Counters:
+    """Mount a component three times."""
     cleanup = "socket.off('news', show)" if fixed else "{}"
     code = CLIENT + _COMPONENT % (cleanup, MOUNTS)
     async with bench() as b, tab(b.link.url, code) as page:
@@ -148,6 +146,7 @@ return {
 
 
 async def _in_another_handler(fixed: bool) -> Counters:
+    """Join a room three times on one connection."""
     listen = "socket.on('say', say);"
     code = _CHAT % (("", listen) if fixed else (listen, ""))
     async with (
@@ -160,12 +159,12 @@ async def _in_another_handler(fixed: bool) -> Counters:
         return Counters(listeners, sids, carried(link, "say", TO_SERVER), calls, effects)
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D1",
         title="Listener registered inside the client's connect handler",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="After n reconnects each message is handled n + 1 times. A reload cures it, "
         "until the next reconnect.",
         mechanism="`connect` fires at every reconnection, and `on()` appends to a list, the same "
@@ -184,7 +183,7 @@ CAUSES = [
         letter="D2",
         title="Listener for the reply to a login chained inside connect",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="After n reconnects one reply to a login is handled n + 1 times, and so is "
         "whatever it starts.",
         mechanism="`socket.emit(...)` returns the socket, so `.on(...)` behind it adds a lasting "
@@ -203,7 +202,7 @@ CAUSES = [
         letter="D3",
         title="A component registers a listener and never removes it",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="Each visit to a page adds one call per message, without any reconnect. In "
         "development React's StrictMode shows it at once: two calls.",
         mechanism="The socket outlives the component. Each mount adds a listener, and no unmount "
@@ -223,12 +222,14 @@ CAUSES = [
         letter="D10",
         title="Listener registered inside the handler of another event",
         family="duplicate",
-        hits=("socket.io", "socket.io-client"),
-        symptom="Who has joined a room n times on one connection has each message handled n times.",
+        measured_with=("socket.io", "socket.io-client"),
+        symptom="If a client joins a room n times on one connection, each message is handled n "
+        "times.",
         mechanism="The handler of `join` adds a listener for the messages of the room each time "
-        "it runs, to the same socket.",
+        "it runs, to the same socket, and `on()` appends. The one report of it shows no nested "
+        "listener, so its cause is not confirmed.",
         fix="Register both listeners beside each other, once per socket.",
-        evidence=("socketio/socket.io#3516",),
+        evidence=("socketio/socket.io#3516", "socketio/socket.io#2369"),
         reproduce=_in_another_handler,
     ),
-]
+)

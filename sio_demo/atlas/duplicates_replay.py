@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from ..counters import Counters
 from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import MESSAGE, Screen, background, bench, carried, handlers, python_client, tab, until
+from .kit import MESSAGE, Log, bench, python_client, tab, until
 
 # --- D20 -------------------------------------------------------------------------------
 
@@ -71,61 +69,78 @@ async def _offset_forgotten(fixed: bool) -> Counters:
         await reconnect(link)
         await server("settle()")
         assert await server("recovered()") == 2
-        listeners, calls, effects = await page("counts()")
-        return Counters(listeners, await server("sids()"), carried(link, "news"), calls, effects)
+        return await page.counted("news", link, await server("sids()"))
 
 
 # --- D21 -------------------------------------------------------------------------------
 
+MOMENTS = ("join", "note", "noted", "read", "done")
+"""When a new message may be stored and emitted: before each step of a replay, or after all."""
 
-async def _replay_and_live(fixed: bool) -> Counters:
-    """Join a room and load what was missed, while a new message arrives."""
-    screen = Screen()
-    history, reading, disk = ["earlier"], asyncio.Event(), asyncio.Event()
+
+async def _replay_and_live(
+    fixed: bool, moment: str = "read", *, joins_first: bool = True
+) -> Counters:
+    """Join a room and load what was missed, while a new message is stored and emitted."""
+    screen, table, known = Log(), ["earlier"], set[int]()
 
     async with bench() as b, python_client() as client:
 
-        async def load(first: int, last: int | None) -> list[str]:
-            reading.set()
-            await disk.wait()
-            return history[first:last]
+        async def reach(step: str) -> None:
+            if step == moment:
+                table.append(MESSAGE)
+                await b.sio.emit("news", (len(table), MESSAGE), to="followers")
+
+        async def last_id() -> int:  # a query: others come first while it is on its way
+            await reach("note")
+            last = len(table)
+            await reach("noted")
+            return last
+
+        async def load(seen: int, last: int | None) -> list[tuple[int, str]]:
+            await reach("read")
+            return list(enumerate(table, start=1))[seen:last]
+
+        async def join(sid: str) -> None:
+            await reach("join")
+            await b.sio.enter_room(sid, "followers")
 
         @b.sio.event  # type: ignore[untyped-decorator]
         async def follow(sid: str, seen: int) -> None:
-            last = len(history) if fixed else None  # what comes later comes by the room
-            await b.sio.enter_room(sid, "followers")
-            for text in await load(seen, last):
-                await b.sio.emit("news", text, to=sid)
+            if joins_first:
+                await join(sid)
+            last = await last_id() if fixed else None
+            if not joins_first:
+                await join(sid)
+            for row in await load(seen, last):
+                await b.sio.emit("news", row, to=sid)
+            await reach("done")
 
-        client.on("news", screen.show)
+        @client.event  # type: ignore[untyped-decorator]
+        def news(id: int, text: str) -> None:
+            if fixed and id in known:
+                screen.calls += text == MESSAGE
+                return
+            known.add(id)
+            screen.add(text)
+
         await b.connect(client)
-        async with background(client.call("follow", 0)) as following:
-            await reading.wait()
-            history.append(MESSAGE)
-            await b.sio.emit("news", MESSAGE, to="followers")
-            disk.set()
-            await following
+        await client.call("follow", 0)
         await b.settled()
-        return Counters(
-            handlers([client], "news"),
-            len(b.server.sids()),
-            b.carried("news"),
-            screen.calls,
-            len(screen.lines),
-        )
+        return b.counted("news", screen, client)
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D20",
         title="State recovery replays the same packets at every drop",
         family="duplicate",
-        hits=("socket.io with @socket.io/redis-streams-adapter",),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="After two drops with no traffic in between, the packets that the first "
         "recovery brought come again.",
-        mechanism="A client tells the offset of the last packet it has seen. The adapter left "
-        "the offset out of what it replayed, so the client's did not move. Here socket.io's "
-        "adapter in memory is made to do the same.",
+        mechanism="A client tells the offset of the last packet it has seen. The adapter for Redis "
+        "streams left the offset out of what it replayed, so the client's did not move. Here "
+        "socket.io's adapter in memory is made to do the same.",
         fix="Upgrade the adapter. Ids of your own in the messages tell a copy in any case.",
         evidence=(
             "socketio/socket.io#5419",
@@ -139,12 +154,15 @@ CAUSES = [
         letter="D21",
         title="Replay of what was missed races the live messages",
         family="duplicate",
-        hits=("any server",),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="After a reconnect under load some messages come twice, others out of order.",
         mechanism="The client joins the room, then the history is read. What is sent in between "
         "comes by the room and is in the history as well.",
-        fix="Note the last id before joining, and replay up to it. The client still has to put "
-        "the two streams in order, and must not move its offset past a gap.",
+        fix="Join first, then note the last id and replay up to it; what arrives until the note "
+        "is taken may still come twice, so drop by id what is there already. (Note first, and a "
+        "message that comes before the join is lost.) The client has to put the two streams in "
+        "order, and must not move its offset past a gap.",
         evidence=(
             "https://socket.io/docs/v4/tutorial/step-7",
             "bkad/prat#44",
@@ -152,4 +170,4 @@ CAUSES = [
         ),
         reproduce=_replay_and_live,
     ),
-]
+)

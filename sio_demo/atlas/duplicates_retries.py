@@ -4,44 +4,37 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import socketio
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..counters import Counters
-from ..lab.packet import TO_CLIENT, TO_SERVER
+from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import MESSAGE, Bench, background, bench, connects, handlers, python_client, tab, until
+from .kit import MESSAGE, Bench, Log, background, bench, connects, python_client, tab, until
 
 LIMIT = 0.5  # seconds that a call may take
 
 
-class Till:
+class Till(Log):
     """A server's handler that takes payments; with ids, each of them once."""
 
-    def __init__(self, sio: socketio.AsyncServer, *, by_id: bool) -> None:
-        self.calls = 0
-        self.payments: list[str] = []
+    def __init__(self, bench: Bench, *, by_id: bool) -> None:
+        super().__init__()
+        self._bench = bench
         self._by_id = by_id
         self._known: set[str] = set()
-        sio.on("pay", self.pay)
+        bench.sio.on("pay", self.pay)
 
     async def pay(self, _sid: str, text: str, id: str = "") -> str:
         """Handle a payment."""
         self.calls += 1
         if not (self._by_id and id in self._known):
             self._known.add(id)
-            self.payments.append(text)
+            self.rows.append(text)
         return "paid"
 
-    def counted(self, bench: Bench) -> Counters:
+    def counted(self) -> Counters:
         """Count what the one payment has left behind."""
-        return Counters(
-            handlers([bench.sio], "pay"),
-            len(bench.server.sids()),
-            bench.carried("pay", TO_SERVER),
-            self.calls,
-            len(self.payments),
-        )
+        return self._bench.counted("pay", self, self._bench.sio)
 
 
 # --- D12 -------------------------------------------------------------------------------
@@ -62,7 +55,7 @@ return {
     if (%s) send();
     socket.on("connect", send);
   },
-  flushed: () => socket.emitWithAck("flush"),
+  flushed: () => socket.emitWithAck("sync"),
 };
 """
 
@@ -70,8 +63,7 @@ return {
 async def _buffer_and_outbox(fixed: bool) -> Counters:
     """Send while offline, and send what is in an outbox at `connect`."""
     async with bench() as b:
-        till = Till(b.sio, by_id=False)
-        b.sio.on("flush", lambda _sid: None)
+        till = Till(b, by_id=False)
         code = _OUTBOX % ("socket.connected" if fixed else "true")
         async with tab(b.link.url, code) as page:
             async with b.link.refuse():
@@ -79,7 +71,7 @@ async def _buffer_and_outbox(fixed: bool) -> Counters:
                 await page("pay()")
             await page("flushed()")
             await until(lambda: len(b.server.sids()) == 1)
-            return till.counted(b)
+            return till.counted()
 
 
 # --- D13 -------------------------------------------------------------------------------
@@ -94,12 +86,12 @@ return { pay: () => socket.emitWithAck("pay", MESSAGE, crypto.randomUUID()) };
 async def _retries(fixed: bool) -> Counters:
     """Lose the acknowledgement of a message of a client that retries."""
     async with bench() as b:
-        till = Till(b.sio, by_id=fixed)
+        till = Till(b, by_id=fixed)
         async with tab(b.link.url, _RETRIES) as page, b.link.cut_when("ACK", TO_CLIENT) as cut:
             await page("pay()")
             await cut
             await until(lambda: len(b.server.sids()) == 1)
-            return till.counted(b)
+            return till.counted()
 
 
 # --- D14 -------------------------------------------------------------------------------
@@ -110,19 +102,18 @@ const socket = connect(url, { ...fast, retries: 3, ackTimeout: 20000 });
 ending(() => socket.disconnect());
 const paid = new Promise((done) => socket.on("connect", () => socket.emit("pay", MESSAGE, done)));
 await paid;
-return { flushed: () => socket.emitWithAck("flush") };
+return { flushed: () => socket.emitWithAck("sync") };
 """
 
 
 async def _retries_at_first(fixed: bool) -> Counters:
     """Emit in the first `connect`, with retries; the fix is a newer client."""
     async with bench() as b:
-        till = Till(b.sio, by_id=False)
-        b.sio.on("flush", lambda _sid: None)
+        till = Till(b, by_id=False)
         package = "socket.io-client" if fixed else "socket.io-client-4.8.1"
         async with tab(b.link.url, _FIRST_CONNECT % package) as page:
             await page("flushed()")
-            return till.counted(b)
+            return till.counted()
 
 
 # --- D15 -------------------------------------------------------------------------------
@@ -131,7 +122,7 @@ async def _retries_at_first(fixed: bool) -> Counters:
 async def _call_again(fixed: bool) -> Counters:
     """Lose an answer, wait for it in vain, and call again."""
     async with bench() as b, python_client() as client:
-        till = Till(b.sio, by_id=fixed)
+        till = Till(b, by_id=fixed)
         await b.connect(client)
         pay = client.call("pay", (MESSAGE, "id 1"), timeout=LIMIT)
         async with b.link.cut_when("ACK", TO_CLIENT) as cut, background(pay) as attempt:
@@ -141,15 +132,15 @@ async def _call_again(fixed: bool) -> Counters:
             with suppress(NoAcknowledgementError):
                 await attempt
         await client.call("pay", (MESSAGE, "id 1"))
-        return till.counted(b)
+        return till.counted()
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D12",
         title="The library's offline buffer and the program's outbox both send",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="What was sent while offline arrives twice after the reconnect; what was sent "
         "while connected arrives once.",
         mechanism="`emit()` while offline is kept by the client and sent when it is back, just "
@@ -170,7 +161,7 @@ CAUSES = [
         letter="D13",
         title="The client retries, and only the acknowledgement was lost",
         family="duplicate",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="After a drop the server handles the last message again, with one listener and "
         "one session.",
         mechanism="`retries` means at least once. The server has done the work, its "
@@ -190,7 +181,7 @@ CAUSES = [
         letter="D14",
         title="Old client: with retries, an emit in the first connect goes out twice",
         family="duplicate",
-        hits=("socket.io-client up to 4.8.1",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="What the first `connect` sends is handled twice, without any fault; later "
         "messages are not.",
         mechanism="The client fires `connect`, which sends the packet, and then sends the head "
@@ -199,7 +190,7 @@ CAUSES = [
         evidence=(
             "socketio/socket.io#5258",
             "socketio/socket.io#5259",
-            "https://socket.io/docs/v4/changelog/4.8.2",
+            "https://github.com/socketio/socket.io/releases/tag/socket.io-client@4.8.2",
         ),
         reproduce=_retries_at_first,
     ),
@@ -207,13 +198,13 @@ CAUSES = [
         letter="D15",
         title="The program calls again after a timeout, though the server has done the work",
         family="duplicate",
-        hits=("python-socketio client", "python-socketio server", "socket.io-client"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="`call()` raises TimeoutError, its repetition succeeds, and the work is done "
         "twice.",
         mechanism="The answer was lost with the connection. `call()` waits its whole timeout "
         "all the same, though after a drop no answer can come. A timeout says nothing about what "
         "the server has done.",
-        fix="Take a timeout for 'unknown'. Repeat with the same id, and let the server apply "
+        fix="Treat a timeout as 'unknown'. Repeat with the same id, and let the server apply "
         "each id once: two packets, two calls, one effect.",
         evidence=(
             "miguelgrinberg/python-socketio#612",
@@ -222,4 +213,4 @@ CAUSES = [
         ),
         reproduce=_call_again,
     ),
-]
+)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from socketio.async_pubsub_manager import AsyncPubSubManager
-
 from ..counters import Counters
 from .cause import Cause
-from .kit import MESSAGE, Screen, bench, connects, handlers, python_client, until
+from .kit import MESSAGE, Log, bench, connects, python_client, until
+from .pubsub import MemoryManager, MemoryQueue
 
 ROOMS = ["sports", "local", "today"]
 SERVERS = 2
-
-
-def _counted(client: Any, screen: Screen, sids: int, packets: int) -> Counters:
-    return Counters(handlers([client], "news"), sids, packets, screen.calls, len(screen.lines))
-
 
 # --- D16 -------------------------------------------------------------------------------
 
 
 async def _zombie(fixed: bool) -> Counters:
     """Come back while the server has not noticed that the old connection is dead."""
+    screen = Log()
     async with bench() as b, python_client() as client:
 
         async def connect(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
@@ -36,8 +29,7 @@ async def _zombie(fixed: bool) -> Counters:
             await b.sio.enter_room(sid, room)
 
         b.sio.on("connect", connect)
-        screen = Screen()
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         sid = await b.connect(client, auth={"user": "ann"})
         await b.link.cut("half-open")
         await until(lambda: connects(b.link) == 2 and client.get_sid() not in (None, sid))
@@ -45,55 +37,32 @@ async def _zombie(fixed: bool) -> Counters:
         await b.sio.emit("news", MESSAGE, to="ann")
         await until(lambda: b.carried("news") == sids)
         await b.sio.call("sync", to=client.get_sid())
-        return _counted(client, screen, sids, b.carried("news"))
+        return b.counted("news", screen, client, sids=sids)
 
 
 # --- D17 -------------------------------------------------------------------------------
 
 
-class _Manager(AsyncPubSubManager):  # type: ignore[misc]
-    """Connects a server to a queue in memory, which others read as well."""
-
-    def __init__(self, readers: list[asyncio.Queue[Any]]) -> None:
-        super().__init__()
-        self._readers = readers
-        self._queue: asyncio.Queue[Any] = asyncio.Queue()
-        readers.append(self._queue)
-
-    async def close(self) -> None:
-        """Stop reading."""
-        self.thread.cancel()
-        await asyncio.gather(self.thread, return_exceptions=True)
-
-    async def _publish(self, data: Any) -> None:
-        for queue in self._readers:
-            queue.put_nowait(data)
-
-    async def _listen(self) -> AsyncIterator[Any]:
-        while True:
-            yield await self._queue.get()
-
-
 async def _every_server(fixed: bool) -> Counters:
     """Let two servers react to one event from outside, and emit through their queue."""
-    screen, readers = Screen(), list[asyncio.Queue[Any]]()
+    screen, queue = Log(), MemoryQueue()
     async with AsyncExitStack() as stack:
         servers = []
         for _ in range(SERVERS):
-            manager = _Manager(readers)
+            manager = await stack.enter_async_context(MemoryManager(queue))
             servers.append(await stack.enter_async_context(bench(client_manager=manager)))
             manager.initialize()  # else the server's first client would
             servers[-1].sio.manager_initialized = True
-            stack.push_async_callback(manager.close)
         client = await stack.enter_async_context(python_client())
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         user = servers[0]
         await user.connect(client)
+        await until(lambda: len(queue.subscribers) == SERVERS)
         for each in servers:
             await each.sio.emit("news", MESSAGE, ignore_queue=fixed)
         await until(lambda: user.carried("news") == (1 if fixed else SERVERS))
         await user.settled()
-        return _counted(client, screen, len(user.server.sids()), user.carried("news"))
+        return user.counted("news", screen, client)
 
 
 # --- D18 -------------------------------------------------------------------------------
@@ -101,9 +70,9 @@ async def _every_server(fixed: bool) -> Counters:
 
 async def _room_by_room(fixed: bool) -> Counters:
     """Send to three rooms that one user is in."""
+    screen = Log()
     async with bench() as b, python_client() as client:
-        screen = Screen()
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         sid = await b.connect(client)
         for room in ROOMS:
             await b.sio.enter_room(sid, room)
@@ -113,15 +82,16 @@ async def _room_by_room(fixed: bool) -> Counters:
             for room in ROOMS:
                 await b.sio.emit("news", MESSAGE, to=room)
         await b.settled()
-        return _counted(client, screen, len(b.server.sids()), b.carried("news"))
+        return b.counted("news", screen, client)
 
 
-CAUSES = [
+CAUSES = (
     Cause(
         letter="D16",
         title="Half-open connection: the server holds two sessions for one user",
         family="duplicate",
-        hits=("socket.io", "python-socketio server"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="After a network change the user is listed twice for up to ping interval plus "
         "ping timeout. Each message is sent twice, and handled once.",
         mechanism="The client has left, but no FIN or RST reached the server. The old session "
@@ -142,7 +112,8 @@ CAUSES = [
         letter="D17",
         title="Every server reacts to one event and emits through the shared queue",
         family="duplicate",
-        hits=("socket.io", "python-socketio server", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="With n servers each message from outside arrives n times; with one server, as "
         "on the developer's machine, once.",
         mechanism="A shared queue passes each emit on to all servers. If all of them emit, each "
@@ -161,9 +132,10 @@ CAUSES = [
         letter="D18",
         title="One emit for each room, and the user is in several",
         family="duplicate",
-        hits=("socket.io", "python-socketio server", "Flask-SocketIO"),
-        symptom="Who is in n of the rooms gets n copies, who is in one gets one, with no "
-        "reconnect at all.",
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
+        symptom="If a user is in n of the rooms, n copies come; a user in one of them gets one. No "
+        "reconnect is needed.",
         mechanism="Each emit is a message of its own: the server does not know that two of them "
         "mean the same.",
         fix="Emit once to the list of rooms: the server takes their union.",
@@ -179,7 +151,7 @@ CAUSES = [
         letter="D19",
         title="Redis adapter installed twice, or a broadcast with acknowledgement through it",
         family="duplicate",
-        hits=("socket.io with @socket.io/redis-adapter",),
+        also_known_from=("socket.io",),
         symptom="Reported: a broadcast arrives twice with the Redis adapter, once without it.",
         mechanism="Not known: what we have seen of the two threads confirms no cause.",
         fix="Install the adapter in one place, and count what is published to its channel for "
@@ -192,7 +164,7 @@ CAUSES = [
         letter="D27",
         title="Development reloader runs the program in two processes",
         family="duplicate",
-        hits=("Flask-SocketIO",),
+        also_known_from=("Flask-SocketIO",),
         symptom="In debug mode a scheduled job has its effects twice; in production once.",
         mechanism="The reloader runs the module in a parent, which watches the files, and in a "
         "child, which serves. Both start what the module starts.",
@@ -204,4 +176,4 @@ CAUSES = [
         ),
         reason="It is a feature of Flask's development server, which is not part of this project.",
     ),
-]
+)

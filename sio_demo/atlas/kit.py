@@ -15,12 +15,13 @@ from typing import Any
 
 import socketio
 
+from ..counters import Counters
 from ..errors import NotSeenError
 from ..lab.cleanup import shut_down
 from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.node import NodeClient
-from ..lab.packet import TO_CLIENT, Direction
+from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.server import Server, serve
 
 MESSAGE = "the message"
@@ -45,9 +46,8 @@ class Bench:
     async def connect(self, client: socketio.AsyncClient, **options: Any) -> str:
         """Connect a Python client through the link, and give its sid."""
         opened = self.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
-        await client.connect(
-            self.link.url, transports=["websocket"], wait_timeout=PATIENCE, **options
-        )
+        settings = {"transports": ["websocket"], "wait_timeout": PATIENCE}
+        await client.connect(self.link.url, **(settings | options))
         sid: str = (await opened).data["sid"]
         return sid
 
@@ -70,22 +70,53 @@ class Bench:
         """Count the packets of an event that carried :data:`MESSAGE` this way."""
         return carried(self.link, event, way)
 
+    def counted(self, event: str, log: Log, *ends: Any, sids: int | None = None) -> Counters:
+        """Count what the message has left behind at its recipient, and in the recipient's log.
+
+        The recipient is the server, or all of the user's clients; `sids` is the number of live
+        sessions when the message came, if it is another one now.
+        """
+        way = TO_SERVER if self.sio in ends else TO_CLIENT
+        live = len(self.server.sids()) if sids is None else sids
+        packets = self.carried(event, way)
+        return Counters(handlers(ends, event), live, packets, log.calls, len(log.rows))
+
 
 @asynccontextmanager
 async def bench(**options: Any) -> AsyncIterator[Bench]:
-    """Serve a new ``socketio.AsyncServer``, made with these options, behind a link."""
+    """Serve a new ``socketio.AsyncServer``, made with these options, behind a link.
+
+    It acknowledges ``"sync"``, so that a client can wait until all that it sent has arrived.
+    """
     sio = socketio.AsyncServer(async_mode="aiohttp", **options)
+    sio.on("sync", lambda _sid: None)
     async with await serve(sio) as server, await Link.to(server) as link:
         yield Bench(server, link)
 
 
+class PatientClient(socketio.AsyncClient):  # type: ignore[misc]
+    """Gives the server time at a reconnection, too: python-socketio waits for one second then.
+
+    On a machine with much else to do that second may be too short, and the client tries again.
+    """
+
+    async def connect(self, url: Any, **options: Any) -> None:
+        """Connect, and wait for the server as long as it takes."""
+        await super().connect(url, **(options | {"wait_timeout": PATIENCE}))
+
+
+def new_client(kind: type[socketio.AsyncClient] = PatientClient, **options: Any) -> Any:
+    """Give a client that comes back within milliseconds, not connected; close it yourself."""
+    settings = {"reconnection_delay": 0.01, "randomization_factor": 0, "handle_sigint": False}
+    return kind(**(settings | options))
+
+
 @asynccontextmanager
 async def python_client(
-    kind: type[socketio.AsyncClient] = socketio.AsyncClient, **options: Any
+    kind: type[socketio.AsyncClient] = PatientClient, **options: Any
 ) -> AsyncIterator[Any]:
-    """Give a client that comes back within milliseconds, not connected; shut it down at the end."""
-    settings = {"reconnection_delay": 0.01, "randomization_factor": 0, "handle_sigint": False}
-    client = kind(**(settings | options))
+    """Give a new client, not connected, and shut it down at the end."""
+    client = new_client(kind, **options)
     try:
         yield client
     finally:
@@ -126,8 +157,18 @@ def connects(link: Link) -> int:
 
 
 def handlers(ends: Iterable[socketio.AsyncClient | socketio.AsyncServer], event: str) -> int:
-    """Count the handlers of an event that python-socketio's clients or servers have."""
-    return sum(event in end.handlers.get("/", {}) for end in ends)
+    """Count the handlers that python-socketio's clients or servers would call for an event.
+
+    Each calls one at most, however many are registered: the function for the event, else the one
+    for ``"*"``, else the method of a namespace class.
+    """
+    return sum(_would_call(end, event) for end in ends)
+
+
+def _would_call(end: socketio.AsyncClient | socketio.AsyncServer, event: str) -> bool:
+    functions, methods = end.handlers.get("/", {}), end.namespace_handlers.get("/")
+    catches_all = "*" in functions and event not in end.reserved_events
+    return event in functions or catches_all or hasattr(methods, f"on_{event}")
 
 
 def carried(link: Link, event: str, way: Direction = TO_CLIENT) -> int:
@@ -138,26 +179,26 @@ def carried(link: Link, event: str, way: Direction = TO_CLIENT) -> int:
     )
 
 
-class Screen:
-    """What a user sees: where a Python client shows what comes.
+class Log:
+    """What an application keeps of the message: lines of a screen, rows of a table.
 
     Attributes
     ----------
     calls : int
-        How often a handler was called with the message.
-    lines : list of str
-        The lines that this has added.
+        How often a handler was called with it.
+    rows : list
+        What these calls have added.
     """
 
     def __init__(self) -> None:
         self.calls = 0
-        self.lines: list[str] = []
+        self.rows: list[Any] = []
 
-    def show(self, text: str) -> None:
-        """Handle an event."""
-        if text == MESSAGE:
+    def add(self, *arguments: Any) -> None:
+        """Handle an event of a client, ``(text)``, or of a server, ``(sid, text)``."""
+        if arguments[-1] == MESSAGE:
             self.calls += 1
-            self.lines.append(text)
+            self.rows.append(MESSAGE)
 
 
 # --- JavaScript ------------------------------------------------------------------------
@@ -188,6 +229,21 @@ shared_node: ContextVar[SharedNode | None] = ContextVar("shared_node", default=N
 """The Node.js of the run that a reproduction is part of; None if it is run by itself."""
 
 
+@asynccontextmanager
+async def one_node() -> AsyncIterator[SharedNode]:
+    """Give the Node.js of the run; where there is none, one that lives as long as the block."""
+    if (shared := shared_node.get()) is not None:
+        yield shared
+        return
+    own = SharedNode()
+    token = shared_node.set(own)
+    try:
+        yield own
+    finally:
+        shared_node.reset(token)
+        await own.close()
+
+
 class Tab:
     """A scope of its own in Node.js, as a tab of a browser is; made by :func:`tab`.
 
@@ -201,6 +257,11 @@ class Tab:
     async def __call__(self, call: str) -> Any:
         """Evaluate a call of one of the functions that the snippet has returned."""
         return await self._js.run(f"{self._scope}.{call}", timeout=PATIENCE)
+
+    async def counted(self, event: str, link: Link, sids: int) -> Counters:
+        """Count what came to this tab; its ``counts()`` gives listeners, calls and effects."""
+        listeners, calls, effects = await self("counts()")
+        return Counters(listeners, sids, carried(link, event), calls, effects)
 
 
 _numbers = itertools.count(1)
@@ -227,33 +288,11 @@ async def tab(url: str | None, snippet: str) -> AsyncIterator[Tab]:
     """
     number = next(_numbers)
     arguments = ", ".join(map(json.dumps, (number, url, MESSAGE)))
-    async with _node() as js:
+    async with one_node() as node:
+        js = await node.get()
         await js.run(_OPEN % (arguments, snippet), timeout=PATIENCE)
         tab = Tab(js, f"tabs.get({number})")
         try:
             yield tab
         finally:
             await tab("end()")
-
-
-@asynccontextmanager
-async def _node() -> AsyncIterator[NodeClient]:
-    if (shared := shared_node.get()) is not None:
-        yield await shared.get()
-        return
-    own = SharedNode()
-    try:
-        yield await own.get()
-    finally:
-        await own.close()
-
-
-class PatientClient(socketio.AsyncClient):  # type: ignore[misc]
-    """Gives the server time at a reconnection, too: python-socketio waits for one second then.
-
-    On a machine with much else to do that second may be too short, and the client tries again.
-    """
-
-    async def connect(self, url: Any, **options: Any) -> None:
-        """Connect, and wait for the server as long as it takes."""
-        await super().connect(url, **(options | {"wait_timeout": PATIENCE}))

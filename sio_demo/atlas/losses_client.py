@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from ..counters import Counters
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    PatientClient,
-    Screen,
-    background,
-    bench,
-    handlers,
-    python_client,
-    until,
-)
+from .kit import MESSAGE, PATIENCE, Log, background, bench, python_client, until
 
 # --- L16a ------------------------------------------------------------------------------
 
 
 async def _dead_and_connected(fixed: bool) -> Counters:
-    booked: list[str] = []
+    """Cut the link while the `connect` handler of a reconnection runs."""
+    booked = Log()
     slow = asyncio.Event()
-    async with bench() as b, python_client(PatientClient) as client:
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(slow.set)
 
         async def load() -> None:
             await slow.wait()
@@ -37,8 +30,7 @@ async def _dead_and_connected(fixed: bool) -> Counters:
             else:
                 await load()
 
-        b.sio.on("order", lambda sid, text: booked.append(text))
-        b.sio.on("sync", lambda sid: None)
+        b.sio.on("order", booked.add)
         await b.connect(client)
         client.on("connect", connect)
         back = b.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
@@ -60,23 +52,23 @@ async def _dead_and_connected(fixed: bool) -> Counters:
             await client.call("sync", timeout=PATIENCE)
         else:
             await b.link.idle()
-        listeners, packets = handlers([b.sio], "order"), b.carried("order", TO_SERVER)
-        return Counters(listeners, sids, packets, len(booked), len(booked))
+        return b.counted("order", booked, b.sio, sids=sids)
 
 
 # --- L16b ------------------------------------------------------------------------------
 
 
 async def _gave_up_once(fixed: bool) -> Counters:
-    screen = Screen()
+    """Drop a client that gave up after an earlier drop, and was connected by hand."""
+    screen = Log()
     refused: list[str] = []
     async with (
         bench() as b,
-        python_client(PatientClient, reconnection_attempts=1) as client,
-        python_client(PatientClient, reconnection_attempts=1) as other,
+        python_client(reconnection_attempts=1) as client,
+        python_client(reconnection_attempts=1) as other,
     ):
         for each in (client, other):
-            each.on("news", screen.show)
+            each.on("news", screen.add)
         client.on("connect_error", refused.append)
         await b.connect(client)
         async with b.link.refuse():
@@ -93,15 +85,15 @@ async def _gave_up_once(fixed: bool) -> Counters:
         sids = len(b.server.sids())
         await b.sio.emit("news", MESSAGE)
         await b.settled()
-        listeners = handlers([client], "news")
-        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+        return b.counted("news", screen, client, sids=sids)
 
 
 # --- L17 -------------------------------------------------------------------------------
 
 
 async def _goodbye_too_soon(fixed: bool) -> Counters:
-    booked: list[str] = []
+    """Disconnect while a request is under way, behind which the message has to wait."""
+    booked = Log()
     async with bench() as b, python_client() as client:
 
         async def leave() -> None:
@@ -112,20 +104,19 @@ async def _goodbye_too_soon(fixed: bool) -> Counters:
                 await client.emit("order", MESSAGE)
             await client.disconnect()
 
-        b.sio.on("order", lambda sid, text: booked.append(text))
-        await client.connect(b.link.url, transports=["polling"], wait_timeout=PATIENCE)
-        listeners, sids = handlers([b.sio], "order"), len(b.server.sids())
+        b.sio.on("order", booked.add)
+        await b.connect(client, transports=["polling"])
+        sids = len(b.server.sids())
         under_way = b.link.expect("order", TO_SERVER, timeout=PATIENCE)
         async with background(leave()) as goodbye:
             async with b.link.black_hole(TO_CLIENT):
                 await client.emit("order", "another message")
-                await until(lambda: fixed or client.eio.state != "connected")
+                await until(lambda: not client.eio.queue.empty())  # the message waits
             await until(lambda: client.eio.write_loop_task is None)  # it sends nothing any more
             async with b.link.refuse():
                 await b.link.cut()  # else it waits for the answer to its last poll, for long
                 await goodbye
-        packets, calls = b.carried("order", TO_SERVER), booked.count(MESSAGE)
-        return Counters(listeners, sids, packets, calls, calls)
+        return b.counted("order", booked, b.sio, sids=sids)
 
 
 CAUSES = (
@@ -133,7 +124,7 @@ CAUSES = (
         letter="L16a",
         title="The client believes in a connection that is dead",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="`connected` is true, emits raise nothing, nothing arrives, and the client never "
         "reconnects.",
         mechanism="The link broke again while the `connect` handler of a reconnection was running. "
@@ -148,7 +139,7 @@ CAUSES = (
         letter="L16b",
         title="A client that once gave up does not reconnect by itself again",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="After an outage the program connected again by hand. At the next drop the client "
         "stays away.",
         mechanism="A client with `reconnection_attempts` that has given up keeps its old reconnect "
@@ -163,9 +154,9 @@ CAUSES = (
         letter="L16c",
         title="Packets left in the client's queue go to the next session",
         family="loss",
-        hits=("python-socketio",),
-        symptom="A message of before the drop is lost, and just after the reconnect the client may "
-        "be disconnected again.",
+        also_known_from=("python-socketio client",),
+        symptom="A message from before the drop is lost, and just after the reconnect the client "
+        "may be disconnected again.",
         mechanism="The queue of outgoing packets was not emptied when a connection broke. The next "
         "session began with packets that belonged to the last.",
         fix="Upgrade python-engineio to 4.12.3 or newer.",
@@ -177,12 +168,12 @@ CAUSES = (
         letter="L17",
         title="Disconnected right after the emit",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="A short script connects, emits and disconnects, and the server misses the last "
         "events. With a pause before the end it works.",
         mechanism="`emit()` returns when the packet is queued, and `disconnect()` does not wait "
-        "until the queue is empty. Here a request was under way, and the packet waited behind it. "
-        "With WebSocket it depends on the version of Python whether the last packet gets out.",
+        "until the queue is empty. Here a request of long-polling was under way, and the packet "
+        "waited behind it.",
         fix="Use `call()`, or wait for the acknowledgement, before you disconnect.",
         evidence=(
             "miguelgrinberg/python-socketio#562",

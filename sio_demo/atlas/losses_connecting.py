@@ -12,7 +12,7 @@ from ..counters import Counters
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Screen, bench, carried, handlers, python_client, tab
+from .kit import MESSAGE, PATIENCE, Log, bench, carried, handlers, python_client, tab
 
 # --- L7 --------------------------------------------------------------------------------
 
@@ -44,6 +44,7 @@ return {
 
 
 async def _listener_after_await(fixed: bool) -> Counters:
+    """Emit before the server listens."""
     code = _LATE_LISTENER % {"fixed": json.dumps(fixed)}
     async with (
         tab(None, code) as server,
@@ -59,8 +60,9 @@ async def _listener_after_await(fixed: bool) -> Counters:
 
 
 async def _greeting_overtakes(fixed: bool) -> Counters:
-    listeners = sids = calls = 0
-    answered: list[str] = []
+    """Reply to an event that comes before the answer to the CONNECT."""
+    listeners = sids = 0
+    answers = Log()
     async with bench(always_connect=fixed) as b, python_client() as client:
 
         async def connect(sid: str, environ: Any) -> None:
@@ -69,27 +71,26 @@ async def _greeting_overtakes(fixed: bool) -> Counters:
             await b.sio.emit("hello", MESSAGE, to=sid)
 
         async def hello(text: str) -> None:
-            nonlocal calls
-            calls += 1
+            answers.calls += 1
             with suppress(BadNamespaceError):
                 await client.emit("hello to you", text)
 
         b.sio.on("connect", connect)
-        b.sio.on("hello to you", lambda sid, text: answered.append(text))
-        b.sio.on("sync", lambda sid: None)
+        b.sio.on("hello to you", lambda _sid, text: answers.rows.append(text))
         client.on("hello", hello)
         await b.connect(client)
         await b.settled()
         await client.call("sync", timeout=PATIENCE)
-        return Counters(listeners, sids, b.carried("hello"), calls, len(answered))
+        return b.counted("hello", answers, client, sids=sids)._replace(listeners=listeners)
 
 
 # --- L9 --------------------------------------------------------------------------------
 
 
 async def _greeting_unheard(fixed: bool) -> Counters:
+    """Greet in the server's `connect`, and listen in the client's."""
     listeners = sids = 0
-    screen = Screen()
+    screen = Log()
     async with bench() as b, python_client() as client:
 
         async def connect(sid: str, environ: Any) -> None:
@@ -98,7 +99,7 @@ async def _greeting_unheard(fixed: bool) -> Counters:
             await b.sio.emit("hello", MESSAGE, to=sid)
 
         def register() -> None:
-            client.on("hello", screen.show)
+            client.on("hello", screen.add)
 
         b.sio.on("connect", connect)
         if fixed:
@@ -107,7 +108,7 @@ async def _greeting_unheard(fixed: bool) -> Counters:
             client.on("connect", register)
         await b.connect(client)
         await b.settled()
-        return Counters(listeners, sids, b.carried("hello"), screen.calls, len(screen.lines))
+        return b.counted("hello", screen, client, sids=sids)._replace(listeners=listeners)
 
 
 CAUSES = (
@@ -115,7 +116,7 @@ CAUSES = (
         letter="L7",
         title="The server's listener is registered behind an await in connection",
         family="loss",
-        hits=("socket.io",),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="The first events after a connection are lost now and then, most often when the "
         "server is slow.",
         mechanism="The client may emit as soon as it is connected. While the server still awaits "
@@ -134,7 +135,7 @@ CAUSES = (
         letter="L8",
         title="The server's greeting comes before the client is connected",
         family="loss",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="A client that replies to an event which the server emits in its `connect` handler "
         "gets BadNamespaceError. The reply is lost.",
         mechanism="The server sends CONNECT when its handler has returned, so what the handler "
@@ -150,7 +151,7 @@ CAUSES = (
         letter="L9",
         title="A handler registered in connect misses the server's greeting",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="What the server emits in its `connect` handler is not seen the first time. After "
         "the first reconnect it is.",
         mechanism="The greeting comes before the client's `connect` (L8), in which the handler is "

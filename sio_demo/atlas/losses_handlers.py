@@ -3,97 +3,86 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 from ..counters import Counters
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Screen, bench, handlers, python_client, until
+from .kit import MESSAGE, PATIENCE, Log, bench, python_client, until
 
 # --- L18 -------------------------------------------------------------------------------
 
 
 async def _overtaken(fixed: bool) -> Counters:
-    prices: list[str] = []  # in the order in which they were set; the last one is shown
-    calls = 0
+    """Send two prices, of which the older one takes longer to handle."""
+    prices = Log()  # its rows in the order in which they were set; the last one is shown
     exchange = asyncio.Event()
     async with (
         bench(async_handlers=not fixed) as b,
+        AsyncExitStack() as at_the_end,
         python_client() as client,
         python_client() as other,
     ):
+        at_the_end.callback(exchange.set)
 
         async def price(sid: str, text: str) -> None:
-            nonlocal calls
-            calls += text == MESSAGE
+            prices.calls += text == MESSAGE
             if text != MESSAGE:
                 await exchange.wait()  # this one takes longer
-            prices.append(text)
+            prices.rows.append(text)
 
         b.sio.on("price", price)
-        b.sio.on("sync", lambda sid: None)
         await b.connect(client)
-        listeners, sids = handlers([b.sio], "price"), len(b.server.sids())
+        sids = len(b.server.sids())
         await b.connect(other)
         await client.emit("price", "an older price")
         await client.emit("price", MESSAGE)
         await until(lambda: b.carried("price", TO_SERVER) == 1)
         await other.call("sync", timeout=PATIENCE)  # by now it is handled, if it need not wait
         exchange.set()
-        await until(lambda: len(prices) == 2)
-        packets, effects = b.carried("price", TO_SERVER), prices[-1:].count(MESSAGE)
-        return Counters(listeners, sids, packets, calls, effects)
+        await until(lambda: len(prices.rows) == 2)
+        effects = prices.rows[-1:].count(MESSAGE)
+        return b.counted("price", prices, b.sio, sids=sids)._replace(effects=effects)
 
 
 # --- L20 -------------------------------------------------------------------------------
 
 
 async def _replaced(fixed: bool) -> Counters:
-    screen = Screen()
-    stored: list[str] = []
-    calls = 0
+    """Register two handlers for one event, of which the first stores it."""
+    screen, table = Log(), Log()
     async with bench() as b, python_client() as client:
 
-        def show(text: str) -> None:
-            nonlocal calls
-            calls += 1
-            screen.show(text)
-
-        def store(text: str) -> None:
-            nonlocal calls
-            calls += 1
-            stored.append(text)
-
         def both(text: str) -> None:
-            nonlocal calls
-            calls += 1
-            screen.show(text)
-            stored.append(text)
+            screen.add(text)
+            table.add(text)
 
-        for handler in [both] if fixed else [store, show]:
+        for handler in [both] if fixed else [table.add, screen.add]:
             client.on("news", handler)
         await b.connect(client)
         await b.sio.emit("news", MESSAGE)
         await b.settled()
-        listeners, sids = handlers([client], "news"), len(b.server.sids())
-        return Counters(listeners, sids, b.carried("news"), calls, len(stored))
+        screen.rows = table.rows  # what is missing there
+        return b.counted("news", screen, client)
 
 
 # --- L21 -------------------------------------------------------------------------------
 
 
 async def _wrong_user(fixed: bool) -> Counters:
+    """Register a handler at each connection that remembers its user."""
     user_of: dict[str, str] = {}
-    said: list[tuple[str, str]] = []
+    said = Log()
     async with bench() as b, python_client() as ann, python_client() as bob:
 
         def say_by_sid(sid: str, text: str) -> None:
-            said.append((user_of[sid], text))
+            said.rows.append((user_of[sid], text))
 
         def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             user = user_of[sid] = auth["user"]
             if not fixed:
-                b.sio.on("say", lambda sid, text: said.append((user, text)))
+                b.sio.on("say", lambda _sid, text: said.rows.append((user, text)))
 
         if fixed:
             b.sio.on("say", say_by_sid)
@@ -102,8 +91,8 @@ async def _wrong_user(fixed: bool) -> Counters:
         await b.connect(bob, auth={"user": "bob"})
         await ann.call("say", MESSAGE, timeout=PATIENCE)
         sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
-        listeners, packets = handlers([b.sio], "say"), b.carried("say", TO_SERVER)
-        return Counters(listeners, sids, packets, len(said), said.count(("ann", MESSAGE)))
+        said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
+        return b.counted("say", said, b.sio, sids=sids)._replace(effects=effects)
 
 
 CAUSES = (
@@ -111,7 +100,8 @@ CAUSES = (
         letter="L18",
         title="Handlers overlap, so an older message has the last word",
         family="loss",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("Flask-SocketIO",),
         symptom="The messages arrive in order, and yet an old value stays. The effect of the last "
         "message is lost; so is an offset that is taken from it.",
         mechanism="Each event is handled in a task or thread of its own. A handler that waits is "
@@ -129,7 +119,7 @@ CAUSES = (
         letter="L20",
         title="A second handler for the event has replaced the first",
         family="loss",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="Two parts of a program handle the same event. One of them is never called, and "
         "nothing says so. Here the row that the first should store is missing.",
         mechanism="`on()` keeps one handler per event and namespace: the last.",
@@ -142,9 +132,9 @@ CAUSES = (
     ),
     Cause(
         letter="L21",
-        title="A handler made in the server's connect takes every message for one user's",
+        title="A handler registered in the server's connect files every message under one user",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="What Ann says is filed under Bob, who connected last.",
         mechanism="In JavaScript each socket has its own listeners. In Python the handler belongs "
         "to the server: each connection replaces it, for all, by one that remembers its own user.",

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..counters import Counters
 from ..lab.link import Link
-from ..lab.packet import TO_CLIENT, TO_SERVER
+from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, bench, carried, handlers, tab
+from .kit import MESSAGE, PATIENCE, Log, bench, tab
 
 # --- L10 -------------------------------------------------------------------------------
 
@@ -45,15 +45,14 @@ const socket = io(url, { ...fast, auth: (tell) => tell({ seen: screen.length }) 
 socket.on("news", (text) => { calls += 1; screen.push(text); });
 await connected(socket);
 return {
-  counts: async () => {
-    await socket.emitWithAck("sync");
-    return [socket.listeners("news").length, calls, screen.length];
-  },
+  settle: () => socket.emitWithAck("sync"),
+  counts: () => [socket.listeners("news").length, calls, screen.length],
 };
 """
 
 
 async def _not_recovered(fixed: bool) -> Counters:
+    """Emit during the drop of a client that has received nothing yet."""
     code = _RECOVERING_SERVER % json.dumps(fixed)
     async with (
         tab(None, code) as server,
@@ -65,8 +64,8 @@ async def _not_recovered(fixed: bool) -> Counters:
             await link.cut()
             await server("news()")
         await back
-        listeners, calls, effects = await client("counts()")
-        return Counters(listeners, await server("sids()"), carried(link, "news"), calls, effects)
+        await client("settle()")
+        return await client.counted("news", link, await server("sids()"))
 
 
 # --- L11 -------------------------------------------------------------------------------
@@ -89,17 +88,17 @@ return {};
 
 
 async def _colliding_ids(fixed: bool) -> Counters:
+    """Let two clients send while offline, with ids made of `socket.id`."""
     user_of: dict[str, str] = {}
     table: dict[str, str] = {}  # its key is unique
-    calls = 0
+    log = Log()
     async with bench() as b:
 
         def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             user_of[sid] = auth["user"]
 
         def order(sid: str, number: str, text: str) -> None:
-            nonlocal calls
-            calls += text == MESSAGE
+            log.calls += text == MESSAGE
             table.setdefault(number, text)
 
         b.sio.on("connect", connect)
@@ -107,9 +106,8 @@ async def _colliding_ids(fixed: bool) -> Counters:
         number = "crypto.randomUUID()" if fixed else "`${socket.id}-${counter++}`"
         async with tab(b.link.url, _OFFLINE_CLIENTS % number):
             sids = sum(user_of[sid] == "bob" for sid in b.server.sids())
-            packets = b.carried("order", TO_SERVER)
-            effects = list(table.values()).count(MESSAGE)
-            return Counters(handlers([b.sio], "order"), sids, packets, calls, effects)
+            log.rows = [text for text in table.values() if text == MESSAGE]
+            return b.counted("order", log, b.sio, sids=sids)
 
 
 # --- L12 -------------------------------------------------------------------------------
@@ -128,16 +126,14 @@ return {
 
 
 async def _volatile(fixed: bool) -> Counters:
-    positions: list[str] = []
+    """Emit two volatile events at once."""
+    positions = Log()
     async with bench() as b:
-        b.sio.on("position", lambda sid, text: positions.append(text))
-        b.sio.on("sync", lambda sid: None)
+        b.sio.on("position", positions.add)
         code = _VOLATILE % {"volatile": "" if fixed else "volatile."}
         async with tab(b.link.url, code) as page:
             await page("send()")
-            listeners, sids = handlers([b.sio], "position"), len(b.server.sids())
-            packets, calls = b.carried("position", TO_SERVER), positions.count(MESSAGE)
-            return Counters(listeners, sids, packets, calls, calls)
+            return b.counted("position", positions, b.sio)
 
 
 CAUSES = (
@@ -145,7 +141,7 @@ CAUSES = (
         letter="L10",
         title="Connection state recovery does not recover",
         family="loss",
-        hits=("socket.io",),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="Recovery is switched on, and yet what was emitted during a drop is lost, for "
         "clients that had received nothing before.",
         mechanism="A client recovers from the offset of the last event that it has got. Without "
@@ -166,7 +162,7 @@ CAUSES = (
         letter="L11",
         title="Message ids made of socket.id collide while offline",
         family="loss",
-        hits=("socket.io-client",),
+        measured_with=("socket.io-client", "python-socketio server"),
         symptom="The server keeps each id once, as a tutorial says. Of two messages that were "
         "written offline one is missing, though both were acknowledged.",
         mechanism="`socket.id` is undefined while there is no connection, so the first message of "
@@ -182,7 +178,8 @@ CAUSES = (
         letter="L12",
         title="The event is volatile",
         family="loss",
-        hits=("socket.io-client", "socket.io"),
+        measured_with=("socket.io-client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="Some events never arrive, without an error, offline or when several are emitted "
         "at once.",
         mechanism="A volatile event is dropped when the transport cannot take it at this moment: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from socketio.exceptions import BadNamespaceError
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
@@ -11,7 +11,7 @@ from socketio.exceptions import TimeoutError as NoAcknowledgementError
 from ..counters import Counters
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, PatientClient, Screen, bench, handlers, python_client, until
+from .kit import MESSAGE, PATIENCE, Log, bench, python_client, until
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -19,10 +19,11 @@ SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can 
 
 
 async def _no_buffer(fixed: bool) -> Counters:
+    """Emit to a client that is away."""
     kept: list[str] = []
-    screen = Screen()
-    async with bench() as b, python_client(PatientClient) as client:
-        client.on("news", screen.show)
+    screen = Log()
+    async with bench() as b, python_client() as client:
+        client.on("news", screen.add)
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
@@ -39,20 +40,19 @@ async def _no_buffer(fixed: bool) -> Counters:
         if fixed:
             b.sio.on("missed", missed)
             sids = len(b.server.sids())
-            await client.call("missed", len(screen.lines), timeout=PATIENCE)
+            await client.call("missed", len(screen.rows), timeout=PATIENCE)
         await b.settled()
-        listeners = handlers([client], "news")
-        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+        return b.counted("news", screen, client, sids=sids)
 
 
 # --- L2 --------------------------------------------------------------------------------
 
 
 async def _unnoticed_outage(fixed: bool) -> Counters:
-    booked: list[str] = []
-    async with bench() as b, python_client(PatientClient) as client:
-        b.sio.on("order", lambda sid, text: booked.append(text))
-        b.sio.on("sync", lambda sid: None)
+    """Emit into a black hole, and cut the link."""
+    booked = Log()
+    async with bench() as b, python_client() as client:
+        b.sio.on("order", booked.add)
         await b.connect(client)
         sids = len(b.server.sids())
         async with b.link.black_hole(TO_SERVER):
@@ -69,19 +69,18 @@ async def _unnoticed_outage(fixed: bool) -> Counters:
             sids = len(b.server.sids())
             await client.call("order", MESSAGE, timeout=PATIENCE)
         await client.call("sync", timeout=PATIENCE)
-        listeners, packets = handlers([b.sio], "order"), b.carried("order", TO_SERVER)
-        return Counters(listeners, sids, packets, len(booked), len(booked))
+        return b.counted("order", booked, b.sio, sids=sids)
 
 
 # --- L3 --------------------------------------------------------------------------------
 
 
 async def _known_offline(fixed: bool) -> Counters:
-    booked: list[str] = []
+    """Emit after a drop, before the client is back."""
+    booked = Log()
     outbox: list[str] = []
-    async with bench() as b, python_client(PatientClient) as client:
-        b.sio.on("order", lambda sid, text: booked.append(text))
-        b.sio.on("sync", lambda sid: None)
+    async with bench() as b, python_client() as client:
+        b.sio.on("order", booked.add)
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
@@ -96,8 +95,7 @@ async def _known_offline(fixed: bool) -> Counters:
             sids = len(b.server.sids())
             await client.call("order", outbox.pop(), timeout=PATIENCE)
         await client.call("sync", timeout=PATIENCE)
-        listeners, packets = handlers([b.sio], "order"), b.carried("order", TO_SERVER)
-        return Counters(listeners, sids, packets, len(booked), len(booked))
+        return b.counted("order", booked, b.sio, sids=sids)
 
 
 # --- L4 --------------------------------------------------------------------------------
@@ -106,7 +104,7 @@ async def _known_offline(fixed: bool) -> Counters:
 async def _answer_lost(fixed: bool) -> Counters:
     """Count the answer to a payment: :data:`MESSAGE` on its way back."""
     receipts: dict[str, str] = {}
-    screen = Screen()
+    screen = Log()
     bank = asyncio.Event()
 
     async def pay(_sid: str, number: str) -> str:
@@ -115,12 +113,12 @@ async def _answer_lost(fixed: bool) -> Counters:
             receipts[number] = MESSAGE
         return receipts[number]
 
-    async with bench() as b, python_client(PatientClient) as client:
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(bank.set)
         b.sio.on("pay", pay)
-        b.sio.on("sync", lambda sid: None)
         await b.connect(client)
         asked = b.link.expect("pay", TO_SERVER, timeout=PATIENCE)
-        await client.emit("pay", "payment 1", callback=screen.show)
+        await client.emit("pay", "payment 1", callback=screen.add)
         await asked
         await client.call("sync", timeout=PATIENCE)  # the handler runs
         await b.drop()
@@ -128,12 +126,12 @@ async def _answer_lost(fixed: bool) -> Counters:
         bank.set()
         await until(lambda: bool(receipts))
         if fixed:
-            await client.emit("pay", "payment 1", callback=screen.show)
+            await client.emit("pay", "payment 1", callback=screen.add)
         waiting = client.callbacks.get("/", {}).values()
-        listeners = sum(callback == screen.show for callback in waiting)
+        listeners = sum(callback == screen.add for callback in waiting)
         await client.call("sync", timeout=PATIENCE)
         packets = sum(p.name == "ACK" and p.data == [MESSAGE] for p in b.link.packets)
-        return Counters(listeners, len(b.server.sids()), packets, screen.calls, len(screen.lines))
+        return Counters(listeners, len(b.server.sids()), packets, screen.calls, len(screen.rows))
 
 
 CAUSES = (
@@ -141,7 +139,8 @@ CAUSES = (
         letter="L1",
         title="The server keeps nothing for a client that is away",
         family="loss",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="What the server emits during a client's outage is never seen by that client. "
         "Nobody gets an error.",
         mechanism="An emit goes to the sessions that are there at this moment. An event for nobody "
@@ -159,7 +158,8 @@ CAUSES = (
         letter="L2",
         title="Emitted in an outage that nobody has noticed yet",
         family="loss",
-        hits=("socket.io-client", "python-socketio"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="The client emits, there is no error, and the server never hears of it. It happens "
         "in the seconds before a drop is noticed.",
         mechanism="The packet is handed to a connection that is dead already. When the drop is "
@@ -176,7 +176,7 @@ CAUSES = (
         letter="L3",
         title="Emitted while the client knows that it is offline",
         family="loss",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="`emit()` raises BadNamespaceError during a reconnect. The program logs it, or "
         "dies of it, and the message is gone.",
         mechanism="python-socketio's client has no buffer: without a session it refuses to emit. "
@@ -194,7 +194,8 @@ CAUSES = (
         letter="L4",
         title="The answer does not survive a reconnect",
         family="loss",
-        hits=("python-socketio", "socket.io-client"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="A call times out, or its callback never runs, though the server has done the "
         "work. The message that is counted here is the answer.",
         mechanism="An acknowledgement belongs to the session that asked. At a drop the client "

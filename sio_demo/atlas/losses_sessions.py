@@ -9,26 +9,15 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    PatientClient,
-    Screen,
-    bench,
-    carried,
-    connects,
-    handlers,
-    python_client,
-    tab,
-    until,
-)
+from .kit import MESSAGE, PATIENCE, Log, bench, carried, connects, python_client, tab, until
 
 # --- L5 --------------------------------------------------------------------------------
 
 
 async def _rooms(fixed: bool) -> Counters:
-    screen = Screen()
-    async with bench() as b, python_client(PatientClient) as client:
+    """Join a room by an event, and drop."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
 
         async def join(sid: str, room: str) -> None:
             await b.sio.enter_room(sid, room)
@@ -39,26 +28,26 @@ async def _rooms(fixed: bool) -> Counters:
         b.sio.on("join", join)
         if fixed:
             b.sio.on("connect", connect)
-        client.on("order", screen.show)
+        client.on("order", screen.add)
         await b.connect(client, auth={"room": "kitchen"})
         await client.call("join", "kitchen", timeout=PATIENCE)
         await b.drop()
         await b.sio.emit("order", MESSAGE, room="kitchen")
         await b.settled()
-        listeners, sids = handlers([client], "order"), len(b.server.sids())
-        return Counters(listeners, sids, b.carried("order"), screen.calls, len(screen.lines))
+        return b.counted("order", screen, client)
 
 
 # --- L6 --------------------------------------------------------------------------------
 
 
 async def _late_disconnect(fixed: bool) -> Counters:
+    """Change the network, and let the server notice the old connection's end late."""
     sid_of: dict[str, str] = {}
     gone: list[str] = []
-    screen = Screen()
+    screen = Log()
     async with (
         bench() as b,
-        python_client(PatientClient) as client,
+        python_client() as client,
         await Link.to(b.server) as mobile,
     ):
 
@@ -74,14 +63,9 @@ async def _late_disconnect(fixed: bool) -> Counters:
 
         b.sio.on("connect", connect)
         b.sio.on("disconnect", disconnect)
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         wifi = network = b.link
-        await client.connect(
-            lambda: network.url,
-            transports=["websocket"],
-            wait_timeout=PATIENCE,
-            auth={"user": "ann"},
-        )
+        await client.connect(lambda: network.url, transports=["websocket"], auth={"user": "ann"})
         network = mobile
         back = mobile.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
         await wifi.cut("half-open")  # the phone knows, the server does not
@@ -94,24 +78,24 @@ async def _late_disconnect(fixed: bool) -> Counters:
             await b.sio.emit("news", MESSAGE, to=sid_of["ann"])
         await b.settled()
         packets = carried(wifi, "news") + carried(mobile, "news")
-        listeners, sids = handlers([client], "news"), len(b.server.sids())
-        return Counters(listeners, sids, packets, screen.calls, len(screen.lines))
+        return b.counted("news", screen, client)._replace(packets=packets)
 
 
 # --- L15 -------------------------------------------------------------------------------
 
 
 async def _stale_credentials(fixed: bool) -> Counters:
+    """Let the token expire, and drop."""
     valid = "token 1"
-    screen = Screen()
+    screen = Log()
     refused: list[Any] = []
-    async with bench() as b, python_client(PatientClient) as client:
+    async with bench() as b, python_client() as client:
 
         def connect(sid: str, environ: Any, auth: dict[str, str]) -> bool:
             return auth["token"] == valid
 
         b.sio.on("connect", connect)
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         client.on("connect_error", refused.append)
         token = {"token": valid}
         sid = await b.connect(client, auth=(lambda: {"token": valid}) if fixed else token)
@@ -121,9 +105,9 @@ async def _stale_credentials(fixed: bool) -> Counters:
         await until(lambda: sid not in b.server.sids())
         await until(lambda: bool(refused) or connects(b.link) > before)
         await b.sio.emit("news", MESSAGE)
-        listeners, sids = handlers([client], "news"), len(b.server.sids())
+        sids = len(b.server.sids())
         await b.settled()
-        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+        return b.counted("news", screen, client, sids=sids)
 
 
 # --- L19 -------------------------------------------------------------------------------
@@ -145,6 +129,7 @@ return {
 
 
 async def _sent_away(fixed: bool) -> Counters:
+    """Disconnect a client by the server."""
     repair = 'if (reason === "io server disconnect") socket.connect();' if fixed else ""
     async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
         await b.settled()
@@ -157,8 +142,7 @@ async def _sent_away(fixed: bool) -> Counters:
         await b.sio.emit("news", MESSAGE)
         sids = len(b.server.sids())
         await b.settled()
-        listeners, calls, effects = await page("counts()")
-        return Counters(listeners, sids, b.carried("news"), calls, effects)
+        return await page.counted("news", b.link, sids)
 
 
 CAUSES = (
@@ -166,7 +150,8 @@ CAUSES = (
         letter="L5",
         title="Rooms are not joined again after a reconnect",
         family="loss",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="The client is connected and gets what is sent to all, but nothing any more that "
         "is sent to its room.",
         mechanism="A room holds sids, and a reconnect brings a new one. An emit to an empty room "
@@ -183,7 +168,8 @@ CAUSES = (
         letter="L6",
         title="The late disconnect of a dead session deletes what the new one wrote",
         family="loss",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="After a change of network the user gets messages, and some time later none, "
         "though the user is connected.",
         mechanism="The server notes a sid for each user. It learns late that the old connection is "
@@ -197,7 +183,8 @@ CAUSES = (
         letter="L15",
         title="Old credentials are sent at a reconnect",
         family="loss",
-        hits=("socket.io-client", "python-socketio"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io-client",),
         symptom="All is well until the token expires. From the next drop on the client is refused "
         "again and again.",
         mechanism="`auth` was a fixed object, so each attempt carries the token of the first one.",
@@ -214,12 +201,17 @@ CAUSES = (
         letter="L19",
         title="The server has sent the client away, and it does not come back",
         family="loss",
-        hits=("socket.io-client", "python-socketio"),
+        measured_with=("socket.io-client", "python-socketio server"),
+        also_known_from=("python-socketio client",),
         symptom="After the server has ended a session the client stays disconnected for ever.",
         mechanism="Clients come back from what the network did. A disconnect by the server (reason "
         '"io server disconnect", in Python "server disconnect") they respect.',
-        fix="Call `connect()` yourself, if you are to come back.",
-        evidence=("https://socket.io/docs/v4/client-socket-instance/#disconnect",),
+        fix="Call `connect()` yourself if the client should come back.",
+        evidence=(
+            "https://socket.io/docs/v4/client-socket-instance/#disconnect",
+            "https://python-socketio.readthedocs.io/en/stable/client.html"
+            "#connect-connect-error-and-disconnect-event-handlers",
+        ),
         reproduce=_sent_away,
     ),
 )

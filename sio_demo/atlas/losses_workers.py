@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-
-from socketio.async_pubsub_manager import AsyncPubSubManager
+from collections.abc import Iterator
 
 from ..counters import Counters
 from ..lab.connection import Connection
 from ..lab.link import Link
 from ..lab.server import Server
 from .cause import Cause
-from .kit import MESSAGE, Screen, bench, carried, handlers, python_client, tab, until
+from .kit import MESSAGE, Log, bench, python_client, tab, until
+from .pubsub import MemoryManager, MemoryQueue
 
-QUIET = logging.getLogger(__name__)  # what these servers complain of is what is shown
-QUIET.addHandler(logging.NullHandler())
+LOGGER = logging.getLogger(__name__)  # what these servers complain of; without it they print it
+LOGGER.addHandler(logging.NullHandler())
 
 # --- L13 -------------------------------------------------------------------------------
 
@@ -47,8 +44,9 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 
 
 async def _no_sticky_sessions(fixed: bool) -> Counters:
+    """Hand each request of one client to the next of two workers."""
     code = _GUEST % ("websocket" if fixed else "polling")
-    quiet = {"engineio_logger": QUIET}
+    quiet = {"engineio_logger": LOGGER}
     async with (
         bench(**quiet) as a,
         bench(**quiet) as b,
@@ -61,72 +59,29 @@ async def _no_sticky_sessions(fixed: bool) -> Counters:
             for worker in (a, b):
                 await worker.sio.emit("news", MESSAGE)
                 await worker.settled()
-            listeners, calls, effects = await guest("counts()")
-            return Counters(listeners, sids, carried(link, "news"), calls, effects)
+            return await guest.counted("news", link, sids)
 
 
 # --- L14 -------------------------------------------------------------------------------
 
 
-class _Queue:
-    """Stands for Redis: what is published reaches those who are subscribed at this moment."""
-
-    def __init__(self) -> None:
-        self.subscribers: list[asyncio.Queue[Any]] = []
-
-    def publish(self, message: Any) -> None:
-        for subscriber in self.subscribers:
-            subscriber.put_nowait(message)
-
-    async def listen(self) -> AsyncIterator[Any]:
-        """Subscribe, and give what is published, until the queue goes away."""
-        mine: asyncio.Queue[Any] = asyncio.Queue()
-        self.subscribers.append(mine)
-        while (message := await mine.get()) is not None:
-            yield message
-
-    def restart(self) -> None:
-        """Go away, and be back at once, without subscribers."""
-        self.publish(None)
-        self.subscribers.clear()
-
-
-class _Manager(AsyncPubSubManager):  # type: ignore[misc]
-    """Connects a server with the others through a queue."""
-
-    def __init__(self, queue: _Queue, *, subscribes_again: bool = False, **options: Any) -> None:
-        super().__init__(logger=QUIET, **options)
-        self._queue = queue
-        self._subscribes_again = subscribes_again
-
-    async def _publish(self, message: Any) -> None:
-        self._queue.publish(message)
-
-    async def _listen(self) -> AsyncIterator[Any]:
-        while True:
-            async for message in self._queue.listen():
-                yield message
-            if not self._subscribes_again:
-                return
-
-
 async def _deaf_worker(fixed: bool) -> Counters:
-    screen = Screen()
-    queue = _Queue()
-    manager = _Manager(queue, subscribes_again=fixed)
-    elsewhere = _Manager(queue, write_only=True)
-    async with bench(client_manager=manager, logger=QUIET) as b, python_client() as client:
-        client.on("news", screen.show)
+    """Restart the queue under a worker whose listening ends with it."""
+    screen, queue = Log(), MemoryQueue()
+    elsewhere = MemoryManager(queue, write_only=True)
+    async with (
+        MemoryManager(queue, subscribes_again=fixed, logger=LOGGER) as manager,
+        bench(client_manager=manager, logger=LOGGER) as b,
+        python_client() as client,
+    ):
+        client.on("news", screen.add)
         await b.connect(client)
         await until(lambda: bool(queue.subscribers))
         queue.restart()
-        await until(lambda: bool(queue.subscribers) or manager.thread.done())
+        await until(lambda: bool(queue.subscribers) or manager.is_deaf)
         await elsewhere.emit("news", MESSAGE)  # raises nothing
         await b.settled()
-        manager.thread.cancel()
-        await asyncio.wait([manager.thread])
-        listeners, sids = handlers([client], "news"), len(b.server.sids())
-        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+        return b.counted("news", screen, client)
 
 
 CAUSES = (
@@ -134,7 +89,8 @@ CAUSES = (
         letter="L13",
         title="Several workers behind a balancer without sticky sessions",
         family="loss",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("socket.io-client", "python-socketio server"),
+        also_known_from=("socket.io", "Flask-SocketIO"),
         symptom="Clients that begin with long-polling do not get in, or only now and then, with "
         "errors 400 and `Session ID unknown` or `Invalid session`.",
         mechanism="Long-polling is many requests, and only one worker knows the session. The "
@@ -152,12 +108,13 @@ CAUSES = (
         letter="L14",
         title="A worker no longer hears the message queue",
         family="loss",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="After an outage of Redis the clients of one worker get nothing that other "
         "processes emit. What the worker emits itself arrives.",
         mechanism="The queue keeps nothing, so what is published in the outage is lost. And when a "
-        "worker's listening ends for good, the worker stays deaf, in silence. Here a queue in "
-        "memory stands for Redis.",
+        "worker's listening ends for good, the worker stays deaf; python-socketio 5.18.1 logs "
+        "`pubsub listen() exited unexpectedly`, once. Queue and listening are a model here: the "
+        "`AsyncRedisManager` of 5.18.1 subscribes again for ever; report #1581 is of 5.16.1.",
         fix="Use a release whose listener subscribes again, and watch it: count the subscribers, "
         "or send a probe through the queue.",
         evidence=(

@@ -12,18 +12,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    PATIENCE,
-    Bench,
-    PatientClient,
-    Screen,
-    bench,
-    carried,
-    handlers,
-    python_client,
-    tab,
-)
+from .kit import MESSAGE, PATIENCE, Bench, Log, bench, carried, python_client, tab
 
 CUTS = 3
 
@@ -58,6 +47,7 @@ return {
 
 
 async def _server_listener(_fixed: bool) -> Counters:
+    """Come back three times to a server that listens at each connection."""
     async with (
         tab(None, _SERVER_LISTENER) as server,
         await Link.to(await server("url()")) as link,
@@ -118,48 +108,50 @@ async def _upgrade(_fixed: bool) -> Counters:
 # --- M3, M4, M6: handlers in Python ------------------------------------------------------
 
 
-async def _send_news(b: Bench, client: socketio.AsyncClient, screen: Screen) -> Counters:
+async def _send_news(b: Bench, client: socketio.AsyncClient, screen: Log) -> Counters:
     await b.sio.emit("news", MESSAGE)
     await b.settled()
-    listeners, sids = handlers([client], "news"), len(b.server.sids())
-    return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+    return b.counted("news", screen, client)
 
 
 async def _catch_all(_fixed: bool) -> Counters:
-    screen = Screen()
+    """Register two handlers: for the event, and for all events."""
+    screen = Log()
     async with bench() as b, python_client() as client:
 
         def every_event(event: str, *data: object) -> None:
             if event == "news":
-                screen.show(str(data[0]))
+                screen.add(str(data[0]))
 
         client.on("*", every_event)
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         await b.connect(client)
         return await _send_news(b, client, screen)
 
 
 async def _function_and_class(_fixed: bool) -> Counters:
-    screen = Screen()
+    """Register a function, and a class with a method for the event."""
+    screen = Log()
 
     class Page(socketio.AsyncClientNamespace):  # type: ignore[misc]
         def on_news(self, text: str) -> None:
-            screen.show(text)
+            screen.add(text)
 
     async with bench() as b, python_client() as client:
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         client.register_namespace(Page("/"))
         await b.connect(client)
         return await _send_news(b, client, screen)
 
 
 async def _handler_in_connect(_fixed: bool) -> Counters:
-    screen = Screen()
-    async with bench() as b, python_client(PatientClient) as client:
+    """Register a handler at each connection, and drop three times."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
 
         @client.event  # type: ignore[untyped-decorator]
         def connect() -> None:
-            client.on("news", screen.show)
+            client.on("news", screen.add)
 
         await b.connect(client)
         for _ in range(CUTS):
@@ -172,28 +164,29 @@ async def _handler_in_connect(_fixed: bool) -> Counters:
 
 
 async def _rooms(joins: list[str], to: str | list[str]) -> Counters:
-    screen = Screen()
+    screen = Log()
     async with bench() as b, python_client() as client:
 
         async def join(sid: str, room: str) -> None:
             await b.sio.enter_room(sid, room)
 
         b.sio.on("join", join)
-        client.on("news", screen.show)
+        client.on("news", screen.add)
         await b.connect(client)
         for room in joins:
             await client.call("join", room, timeout=PATIENCE)
         await b.sio.emit("news", MESSAGE, to=to)
         await b.settled()
-        listeners, sids = handlers([client], "news"), len(b.server.sids())
-        return Counters(listeners, sids, b.carried("news"), screen.calls, len(screen.lines))
+        return b.counted("news", screen, client)
 
 
 async def _joined_twice(_fixed: bool) -> Counters:
+    """Join one room two times."""
     return await _rooms(["lobby", "lobby"], "lobby")
 
 
 async def _list_of_rooms(_fixed: bool) -> Counters:
+    """Join two rooms."""
     return await _rooms(["lobby", "bar"], ["lobby", "bar"])
 
 
@@ -204,7 +197,7 @@ CAUSES = (
         letter="M1",
         title="socket.on inside io.on('connection') on a JavaScript server",
         family="myth",
-        hits=("socket.io",),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="It looks like D1, and pages on the web say that it adds a listener for each "
         "reconnect.",
         mechanism="Each connection brings a new `socket` with listeners of its own, and the old "
@@ -221,7 +214,7 @@ CAUSES = (
         letter="M2",
         title="The upgrade from long-polling to WebSocket",
         family="myth",
-        hits=("socket.io", "socket.io-client"),
+        measured_with=("socket.io", "socket.io-client"),
         symptom="Messages that are sent in the first second, while the transport changes, are "
         "suspected to arrive twice or out of order.",
         mechanism="The client lets its last poll finish before it changes over; what is emitted "
@@ -237,9 +230,10 @@ CAUSES = (
         letter="M3",
         title="A catch-all handler beside the handler of the event",
         family="myth",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom='With handlers for `"news"` and `"*"` one would expect two calls.',
-        mechanism='`"*"` is called only for events that have no handler of their own.',
+        mechanism='Two are registered and one is called: `"*"` is for events that have no handler '
+        "of their own. For Python the first counter counts handlers that would be called.",
         fix=NOTHING,
         evidence=("https://python-socketio.readthedocs.io/en/stable/client.html",),
         reproduce=_catch_all,
@@ -248,9 +242,10 @@ CAUSES = (
         letter="M4",
         title="A function and the method of a namespace class for one event",
         family="myth",
-        hits=("python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="Both are registered for the event, so one would expect two calls.",
-        mechanism="The class is asked only for events without a function.",
+        mechanism="Two are registered and one is called: the class is asked only for events "
+        "without a function. For Python the first counter counts handlers that would be called.",
         fix=NOTHING,
         evidence=("https://python-socketio.readthedocs.io/en/stable/client.html",),
         reproduce=_function_and_class,
@@ -259,7 +254,7 @@ CAUSES = (
         letter="M5",
         title="A room is joined twice",
         family="myth",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="A join at every connection or click is suspected to bring each message as often.",
         mechanism="A room is a set of sids: to join again changes nothing.",
         fix=NOTHING,
@@ -270,7 +265,7 @@ CAUSES = (
         letter="M6",
         title="A handler registered inside connect, in Python",
         family="myth",
-        hits=("python-socketio",),
+        measured_with=("python-socketio client", "python-socketio server"),
         symptom="It is D1, in another language: after three reconnects one would expect four "
         "calls.",
         mechanism="python-socketio keeps one handler per event: each registration replaces the one "
@@ -283,7 +278,8 @@ CAUSES = (
         letter="M7",
         title="One emit to several rooms that share a member",
         family="myth",
-        hits=("socket.io", "python-socketio", "Flask-SocketIO"),
+        measured_with=("python-socketio client", "python-socketio server"),
+        also_known_from=("socket.io",),
         symptom="A client that is in two of the rooms is suspected to get the message twice.",
         mechanism="One emit to a list of rooms goes to their union. An emit for each room is "
         "another matter: D18.",

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from sio_demo.atlas import CAUSES, measure_all
+from sio_demo.atlas import CAUSES, cause, measure_all
+from sio_demo.atlas.duplicates_dedup import Till
+from sio_demo.atlas.duplicates_replay import MOMENTS
 from sio_demo.counters import HEALTHY, Counters
 from sio_demo.lab.cleanup import clean_up, nothing_left
 
@@ -120,15 +122,44 @@ def test_a_second_run_counts_the_same_and_is_silent(results, capfd):
 def test_its_texts_are_short_sentences_with_sources(cause):
     assert cause.title[-1] != "."
     assert len(cause.title) <= 80
-    assert cause.hits
     for text in (cause.symptom, cause.mechanism, cause.fix):
         assert text.endswith(".")
         assert len(text) <= 400
-    thread, page = (
-        r"[\w.-]+/[\w.-]+#\d+",
-        r"https://(socket\.io|python-socketio\.readthedocs\.io)/.+",
-    )
+    thread = r"[\w.-]+/[\w.-]+#\d+"
+    page = r"https://(socket\.io|python-socketio\.readthedocs\.io)/.+"
+    release = r"https://github\.com/socketio/socket\.io/releases/tag/.+"
     assert cause.evidence
     for source in cause.evidence:
-        assert re.fullmatch(f"{thread}|{page}", source), source
+        assert re.fullmatch(f"{thread}|{page}|{release}", source), source
     assert len(set(cause.evidence)) == len(cause.evidence)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_replay_that_joins_first_shows_each_message_once(moment):
+    """D21: it may come twice, and the second is dropped; whenever it comes it is not lost."""
+    counters = await cause("D21").reproduce(True, moment)
+    assert counters.effects == 1
+    assert counters == sent(2 if moment == "note" else 1, effects=1)
+
+
+@pytest.mark.parametrize("moment", ["noted", "join"])
+async def test_a_replay_that_notes_first_loses_what_comes_before_the_join(moment):
+    counters = await cause("D21").reproduce(True, moment, joins_first=False)
+    assert counters == Counters(listeners=1, sids=1, packets=0, calls=0, effects=0)
+
+
+async def test_a_claim_is_let_go_of_when_the_work_fails():
+    """D23: else the retry of a payment that failed would be turned away."""
+    attempts = []
+
+    async def charge(text):
+        attempts.append(text)
+        if len(attempts) == 1:
+            raise ConnectionError("the bank does not answer")
+        return f"receipt of attempt {len(attempts)}"
+
+    till = Till(charge)
+    with pytest.raises(ConnectionError):
+        await till.claim_first("id 1", "a payment")
+    assert await till.claim_first("id 1", "a payment") == "receipt of attempt 2"
+    assert await till.claim_first("id 1", "a payment") == "receipt of attempt 2"

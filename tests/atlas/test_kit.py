@@ -85,6 +85,21 @@ async def test_handlers_are_counted_over_all_clients():
     assert kit.handlers(clients, "other") == 0
 
 
+async def test_a_handler_counts_if_it_would_be_called_and_once():
+    class Page(socketio.AsyncClientNamespace):
+        def on_news(self, text):
+            """Handle an event."""
+
+    client = socketio.AsyncClient(handle_sigint=False)
+    client.register_namespace(Page("/"))
+    assert (kit.handlers([client], "news"), kit.handlers([client], "other")) == (1, 0)
+    client.on("*", print)
+    assert (kit.handlers([client], "news"), kit.handlers([client], "other")) == (1, 1)
+    assert kit.handlers([client], "connect") == 0  # a catch-all is not asked for it
+    client.on("news", print)
+    assert kit.handlers([client], "news") == 1
+
+
 async def test_a_wait_for_what_never_comes_ends(monkeypatch):
     monkeypatch.setattr(kit, "PATIENCE", 0.01)
     with pytest.raises(NotSeenError):

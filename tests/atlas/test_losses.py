@@ -77,6 +77,15 @@ async def test_they_count_the_same_and_are_silent_when_they_run_together(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+async def test_a_deaf_worker_has_left_one_line_in_its_log(caplog, fixed):
+    await cause("L14").reproduce(fixed)
+    said = ["pubsub listen() exited unexpectedly"]
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == (
+        [] if fixed else said
+    )
+
+
 async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkeypatch):
     changes = {
         "_RECOVERING_SERVER": ('socket.on("sync"', 'socket.emit("hello"); socket.on("sync"'),

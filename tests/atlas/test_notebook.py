@@ -9,11 +9,8 @@ import pytest
 from sio_demo.atlas import CAUSES
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09_atlas_of_causes.ipynb"
-TEXT = "\n\n".join(
-    cell.source
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells
-    if cell.cell_type == "markdown"
-)
+CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
+TEXT = "\n\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")
 SECTIONS = dict(re.findall(r"^### ([DLM]\d+[a-c]?) (.*?)(?=^##|\Z)", TEXT, re.M | re.S))
 
 
@@ -25,8 +22,16 @@ def test_there_is_a_section_for_each_cause_in_order():
 def test_section_says_what_the_atlas_says(cause):
     section = SECTIONS[cause.letter]
     fix = "" if cause.family == "myth" else cause.fix
-    said = [cause.title, *cause.hits, cause.symptom, cause.mechanism, fix, cause.reason]
-    assert [text for text in (*said, *cause.evidence) if text not in section] == []
+    said = [cause.title, cause.symptom, cause.mechanism, fix, cause.reason, *cause.evidence]
+    assert [text for text in said if text not in section] == []
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
+def test_section_says_with_what_it_was_measured(cause):
+    measured, also = map(", ".join, (cause.measured_with, cause.also_known_from))
+    also_known = f"; *also known from:* {also}" if also else ""
+    line = f"*Measured with:* {measured}{also_known}." if measured else f"*Known from:* {also}."
+    assert line in SECTIONS[cause.letter].splitlines()
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
@@ -38,3 +43,21 @@ def test_section_leads_to_the_threads_and_to_the_program(cause):
         assert f"]({thread})" in section
     if cause.reproduce:
         assert f"/atlas/{cause.reproduce.__module__.rsplit('.', 1)[1]}.py)" in section
+
+
+def test_the_table_of_families_says_what_was_measured():
+    """The output is what a run prints: nbval compares it."""
+    [measured] = [
+        output.text
+        for cell in CELLS
+        if cell.cell_type == "code" and "in families.items()" in cell.source
+        for output in cell.outputs
+    ]
+    families = dict(re.split(r" {2,}", line) for line in measured.splitlines())
+    table = re.search(r"^\| first that is not 1 .*?\n\n", TEXT, re.M | re.S)[0]
+    rows = [[each.strip() for each in line.split("|")] for line in table.splitlines()[2:] if line]
+    named = {name: re.findall(r"\b[DL]\d+[a-c]?\b", look) for _, name, _, look, _ in rows}
+    assert named == {name: letters.split() for name, letters in families.items()}
+    assert sum(map(len, named.values())) == sum(
+        cause.family != "myth" and cause.reproduce is not None for cause in CAUSES
+    )

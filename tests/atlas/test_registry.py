@@ -16,7 +16,7 @@ TWICE = Counters(1, 1, 2, 2, 2)
 
 def made_up(letter, reproduce):
     """Give a cause that nobody has."""
-    return Cause(letter, "", "duplicate", (), "", "", "", (), reproduce)
+    return Cause(letter, "", "duplicate", "", "", "", (), reproduce=reproduce)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def catalogue(monkeypatch):
 
     def replace(*causes):
         monkeypatch.setattr(atlas, "CAUSES", causes)
-        monkeypatch.setattr(atlas, "_BY_LETTER", {cause.letter: cause for cause in causes})
+        monkeypatch.setattr(atlas, "_BY_LETTER", {cause.letter.lower(): cause for cause in causes})
 
     return replace
 
