@@ -1,7 +1,7 @@
 """Runs a cause of the atlas with an observer at each of its ends, in Python and in JavaScript."""
 
 import json
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import socketio
@@ -78,7 +78,7 @@ async def seen_by_observers(letter):
                     event, *arguments, recipient=recipient, namespace=namespace
                 )
 
-        async with one_node():
+        async with kit.one_node():
             with at_each_counting(sample):
                 counters = await cause(letter).reproduce(False)
     parts = [samples["python"]] if "python" in samples else []
@@ -86,18 +86,6 @@ async def seen_by_observers(letter):
         if samples.get(side):
             parts.append(added_up(samples[side]))
     return counters, Seen.together(parts)
-
-
-@asynccontextmanager
-async def one_node():
-    """Let all tabs of a reproduction run in one Node.js, where one look sees all of them."""
-    node = kit.SharedNode()
-    token = kit.shared_node.set(node)
-    try:
-        yield
-    finally:
-        kit.shared_node.reset(token)
-        await node.close()
 
 
 @contextmanager
