@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ from ..lab.link import Link
 from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.server import Server, serve
+from ..lab.waiting import Condition, comes_true
 
 MESSAGE = "the message"
 """The payload of the one message that is counted; all other traffic carries something else."""
 
 PATIENCE = 30  # seconds that a machine with much else to do may take
-LOOK_EVERY = 0.002  # seconds
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ async def background(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Ta
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+async def until(condition: Condition) -> None:
     """Wait for what nothing tells of.
 
     Raises
@@ -142,13 +141,8 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     NotSeenError
         It has not come true within :data:`PATIENCE` seconds.
     """
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    while asyncio.get_running_loop().time() < deadline:
-        met = condition()
-        if await met if inspect.isawaitable(met) else met:
-            return
-        await asyncio.sleep(LOOK_EVERY)
-    raise NotSeenError(f"What a reproduction waits for has not come within {PATIENCE} s.")
+    if not await comes_true(condition, PATIENCE):
+        raise NotSeenError(f"What a reproduction waits for has not come within {PATIENCE} s.")
 
 
 def connects(link: Link) -> int:

@@ -17,6 +17,7 @@ from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.server import Server, serve
 from ..lab.tap import Cut
+from ..lab.waiting import comes_true
 from .reader import Reader, StoppedError, WatchedServer
 
 COME_BACK = 4.0  # seconds that a client may take to be back
@@ -165,17 +166,8 @@ class Bench:
         StoppedError
             It did not come true in time; the message is `otherwise`.
         """
-        if not await self.within(COME_BACK, condition):
+        if not await comes_true(condition, COME_BACK):
             raise StoppedError(otherwise)
-
-    async def within(self, seconds: float, condition: Callable[[], bool]) -> bool:
-        """Wait for what nothing tells of, at most so long, and tell whether it came true."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not condition():
-            if asyncio.get_running_loop().time() > deadline:
-                return False
-            await asyncio.sleep(0.002)
-        return True
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Give the tasks of the reader's that have not come to an end."""

@@ -16,10 +16,10 @@ import psutil
 import socketio
 
 from ..errors import LeftoverError
+from .waiting import comes_true
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
 PATIENCE = 3.0  # seconds that something which is ending may take to end
-LOOK_EVERY = 0.01  # seconds
 
 
 class Resource(Protocol):
@@ -88,11 +88,8 @@ async def nothing_left() -> None:
     LeftoverError
         Something is left; the message names it.
     """
-    for _ in range(round(PATIENCE / LOOK_EVERY)):
-        found = leftovers()
-        if not any(found):
-            break
-        await asyncio.sleep(LOOK_EVERY)  # the system does not tell when a socket is gone
+    await comes_true(lambda: not any(leftovers()), PATIENCE)
+    found = leftovers()
     if any(found):
         names = "\n".join(
             f"- {kind}: {name}" for kind, all in found._asdict().items() for name in all

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
@@ -17,10 +16,10 @@ from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.server import Server, serve
 from ..lab.tap import Cut, Expectation
+from ..lab.waiting import comes_true
 
 DELAY = 0.2  # seconds, in each direction
 PATIENCE = 10.0  # seconds that a client may take to answer
-LOOK_EVERY = 0.001  # seconds
 PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-open one in 25 s
 
 
@@ -160,9 +159,5 @@ class Bench:
         return sum(p.event == "news" and p.data == [number] for p in self.link.packets)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what happens by itself, within milliseconds: there is no event to await."""
-        for _ in range(round(PATIENCE / LOOK_EVERY)):
-            if condition():
-                return
-            await asyncio.sleep(LOOK_EVERY)
-        raise NotSeenError(f"The server did not notice within {PATIENCE:g} s.")
+        if not await comes_true(condition, PATIENCE):
+            raise NotSeenError(f"The server did not notice within {PATIENCE:g} s.")

@@ -1,0 +1,31 @@
+"""Waits for what nothing tells of: there is no event to await, so it looks again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+LOOK_EVERY = 0.002  # seconds
+
+Condition = Callable[[], bool | Awaitable[bool]]
+
+
+async def comes_true(condition: Condition, within: float) -> bool:
+    """Wait until a condition holds, for so many seconds at most, and tell whether it does.
+
+    Parameters
+    ----------
+    condition : callable
+        Gives a bool, or an awaitable of one.
+    within : float
+        Seconds.
+    """
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        holds = condition()
+        if await holds if inspect.isawaitable(holds) else holds:
+            return True
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(LOOK_EVERY)
