@@ -40,6 +40,7 @@ class Server:
         self.closed = False
         self._runner = runner
         self._requests = requests
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -56,11 +57,19 @@ class Server:
         """End every session and stop listening; a second call does nothing.
 
         Clients are told (``disconnect``, "server disconnect") and have a moment to hang up; those
-        that cannot hear it do not hold it up. `sio` may be served again.
+        that cannot hear it do not hold it up. `sio` may be served again. Who is cancelled while
+        waiting for it waits until all is closed.
         """
-        if self.closed:
-            return
         self.closed = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        try:
+            await asyncio.shield(self._closing)
+        except asyncio.CancelledError:
+            await self._closing
+            raise
+
+    async def _close(self) -> None:
         cleanup.forget(self)
         for session in list(self.sio.eio.sockets.values()):
             # Not eio.disconnect(): it waits until all is sent, for ever if the client is gone.

@@ -107,6 +107,22 @@ async def test_closing_does_not_wait_for_clients_that_cannot_hear_it(
         await link.close()
 
 
+async def test_who_is_cancelled_while_closing_leaves_nothing_open(sio, server, link, client):
+    await connect(client, link)
+    client.reconnection = False
+    before = tasks()
+    closing = asyncio.create_task(server.close())
+    await asyncio.sleep(0)  # it has begun
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await client.wait()
+    await link.idle()
+    assert not any("_send_ping" in repr(task) for task in tasks() | before if not task.done())
+    async with await serve(sio):  # it is no longer served
+        pass
+
+
 async def test_closing_twice_is_harmless(server):
     await server.close()
     await server.close()
