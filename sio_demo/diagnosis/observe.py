@@ -166,12 +166,8 @@ class Observer:
             The event of the message.
         *data
             Its arguments, as they were on the wire.
-        recipient : {"client", "server"}, optional
-            Who has handled it; if left out, as the message with these arguments was.
-        namespace : str
-            Its namespace.
-        user
-            Whose message it was, if the observer knows users.
+        recipient, namespace, user
+            As for :meth:`message`; without `recipient`, whoever has handled these arguments.
         """
         key = self._tally.name("client", namespace, event, user, data).key
         for name, _ in reversed(self._tally.messages()):
