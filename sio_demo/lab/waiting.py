@@ -1,10 +1,11 @@
-"""Waits for what nothing tells of: there is no event to await, so it looks again and again."""
+"""Ways to wait: for what nothing tells of, and for what must not be left half done."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 LOOK_EVERY = 0.002  # seconds
 
@@ -29,3 +30,13 @@ async def comes_true(condition: Condition, within: float) -> bool:
         if asyncio.get_running_loop().time() > deadline:
             return False
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def to_the_end(work: Awaitable[Any]) -> None:
+    """Await something that must not be left half done; who is cancelled waits for its end, too."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -1,11 +1,13 @@
 """Schedules are played: the delivery holds, and whatever is broken is found."""
 
+import asyncio
 from contextlib import aclosing
 
 import pytest
 
 from sio_demo import chaos
 from sio_demo.chaos import broken, play
+from sio_demo.chaos.stage import Stage
 from sio_demo.errors import UsageError
 from sio_demo.lab import cleanup
 
@@ -51,6 +53,21 @@ async def test_a_program_that_fails_is_a_failure(quiet, monkeypatch):
     verdict = await chaos.run(1, "new")
     assert verdict.findings[-1].startswith("the server failed: Traceback")
     assert verdict.findings[-1].rstrip().endswith("KeyError: 'new'")
+
+
+async def test_who_stops_while_a_stage_is_being_closed_leaves_nothing_behind(quiet, monkeypatch):
+    closing, close = asyncio.Event(), Stage.close
+
+    async def close_and_tell(stage):
+        closing.set()
+        await close(stage)
+
+    monkeypatch.setattr(Stage, "close", close_and_tell)
+    run = asyncio.create_task(chaos.run(1))
+    await closing.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
 
 
 async def test_who_stops_early_leaves_nothing_behind(quiet):

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from sio_demo.lab.waiting import comes_true
+import pytest
+
+from sio_demo.lab.waiting import comes_true, to_the_end
 
 
 async def test_a_condition_that_holds_is_not_waited_for():
@@ -28,3 +30,21 @@ async def test_a_condition_may_be_awaitable():
 
 async def test_it_tells_that_the_time_is_over():
     assert not await comes_true(lambda: False, within=0.01)
+
+
+async def test_what_is_begun_is_ended_also_when_its_caller_is_cancelled():
+    done, go = [], asyncio.Event()
+
+    async def close():
+        await go.wait()
+        done.append("closed")
+
+    caller = asyncio.create_task(to_the_end(close()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert done == ["closed"]
