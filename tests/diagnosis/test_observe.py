@@ -132,20 +132,9 @@ async def test_a_key_that_raises_harms_nobody_and_is_told(ends):
             seen.message("news")
 
 
-async def test_sids_are_those_of_the_messages_user():
-    users = {}
-    async with bench() as b, python_client() as ann, python_client() as bob:
-        b.sio.on("connect", lambda sid, environ, auth: users.update({sid: auth["user"]}))
-        b.sio.on("hi", lambda sid: None)
-        with observe(b.sio, user=users.get) as seen:
-            await b.connect(ann, auth={"user": "ann"})
-            await b.connect(bob, auth={"user": "bob"})
-            await ann.call("hi")
-            assert len(b.server.sids()) == 2
-            assert seen.message("hi").sids == 1
-
-
-async def test_each_users_messages_are_counted_apart():
+@pytest.fixture
+async def two_users():
+    """A bench, two connected clients, and an observer that knows whose they are."""
     users = {}
     async with bench() as b, python_client() as ann, python_client() as bob:
         b.sio.on("connect", lambda sid, environ, auth: users.update({sid: auth["user"]}))
@@ -153,13 +142,25 @@ async def test_each_users_messages_are_counted_apart():
         with observe(b.sio, user=users.get) as seen:
             await b.connect(ann, auth={"user": "ann"})
             await b.connect(bob, auth={"user": "bob"})
-            await ann.call("typing")
-            await bob.call("typing")
-            await b.sio.emit("news", "to all")
-            await until(lambda: b.link.count("news") == 2)
-            for user in ("ann", "bob"):
-                assert seen.message("typing", user=user).counters == (1, 1, 1, 1, None)
-                assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
+            yield b, ann, bob, seen
+
+
+async def test_sids_are_those_of_the_messages_user(two_users):
+    b, ann, _, seen = two_users
+    await ann.call("typing")
+    assert len(b.server.sids()) == 2
+    assert seen.message("typing").sids == 1
+
+
+async def test_each_users_messages_are_counted_apart(two_users):
+    b, ann, bob, seen = two_users
+    await ann.call("typing")
+    await bob.call("typing")
+    await b.sio.emit("news", "to all")
+    await until(lambda: b.link.count("news") == 2)
+    for user in ("ann", "bob"):
+        assert seen.message("typing", user=user).counters == (1, 1, 1, 1, None)
+        assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
 
 
 async def test_a_healthy_server_with_several_users_asks_whose_the_sids_are():
