@@ -130,10 +130,10 @@ def clients_in_handlers(source: Source) -> None:
     for handler in source.handlers:
         if handler.event in LOST and handler.call.name != "once":
             _clients_made(source, handler)
-    for handler in source.connections:
-        for step in source.flow.steps(handler.function):
+    for function in source.connections:
+        for step in source.flow.steps(function):
             made = source.makes_client(step.call)
-            calls = source.script.calls_within(handler.function)
+            calls = source.script.calls_within(function)
             if made and not source.closes(calls) and not source.makes_once(step):
                 source.report(
                     made,
@@ -171,13 +171,13 @@ def timers_in_connect(source: Source) -> None:
     for handler in source.handlers:
         target = handler.call.target or handler.call.node
         if handler.event in STARTS and source.is_client(target) and not _only_once(source, handler):
-            _timers(source, handler, "at every reconnection")
-    for handler in source.connections:
-        _timers(source, handler, "for every connection, also one that comes back")
+            _timers(source, handler.function, "at every reconnection")
+    for function in source.connections:
+        _timers(source, function, "for every connection, also one that comes back")
 
 
-def _timers(source: Source, handler: Handler, when: str) -> None:
-    for step in source.flow.steps(handler.function):
+def _timers(source: Source, function: SgNode, when: str) -> None:
+    for step in source.flow.steps(function):
         if not _starts_timer(source, step):
             continue
         if _stopped(source, step.call) or source.first_time(step):

@@ -25,6 +25,7 @@ class Roles:
         self.facts = Facts(script, client_script)
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[object] = set()
+        self.peers: dict[SgNode, int] = {}  # functions run with connections, and which argument
         self._gave_up = 0
 
     def of(self, node: SgNode) -> Role | None:
@@ -140,6 +141,8 @@ class Roles:
         function = binding.scope
         if function is None or binding.key:
             return None
+        if function in self.peers:
+            return Role.PEER if binding.index == self.peers[function] else None
         if self._takes_connection(function):
             return Role.PEER if binding.index == 0 else None
         name = self.script.names_of_functions.get(function, "")
@@ -205,7 +208,9 @@ class Roles:
             return Role.ENGINE
         if name in ("sockets", "local", "volatile", "broadcast", "compress"):
             if role := self.of(inner):
-                return Role.OTHER if name == "sockets" and role is not Role.SERVER else role
+                if name == "sockets":
+                    return Role.SERVER if role in (Role.SERVER, Role.MAKER) else Role.OTHER
+                return role
             if self.is_server(inner):
                 return Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):

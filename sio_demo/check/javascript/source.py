@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from ast_grep_py import SgNode
 
@@ -41,17 +42,42 @@ class Handler:
     function: SgNode
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A function of a module, by its exported name, and what another file runs it for.
+
+    Its parameter number `peer` is the server's end of a connection.
+    """
+
+    module: str
+    name: str
+    when: Literal["connection", "mount"]
+    peer: int = -1
+
+
 class Source(Clients):
-    """A source with its roles and flow, and questions that several rules ask."""
+    """A source with its roles and flow, and questions that several rules ask.
+
+    `entries` are those of its functions that other files run.
+    """
 
     def __init__(
-        self, root: SgNode, text: str, grammar: str, report: Report, page: Page | None
+        self,
+        root: SgNode,
+        text: str,
+        grammar: str,
+        report: Report,
+        page: Page | None,
+        entries: Collection[Entry] = (),
     ) -> None:
         super().__init__(Script(root, text, grammar), page is not None and page.client_script)
         self.page = page
+        self.entries = entries
         self.instances = page.instances if page else ()
         self.flow = Flow(self.script)
         self._report = report
+        for function, entry in self.run_elsewhere("connection"):
+            self.roles.peers[function] = entry.peer
         self._reported: set[SgNode] = set()
 
     def report(self, call: Call, rule: str, message: str) -> None:
@@ -159,16 +185,33 @@ class Source(Clients):
         return False
 
     @cached_property
-    def connections(self) -> list[Handler]:
-        """The functions that servers run with each connection."""
-        found = []
-        for name in ("on", "once", "addListener"):
-            for call in self.script.by_name.get(name, ()):
-                if self.roles.is_server_connection(call):
-                    function = self.flow.function_of(call.args[1])
-                    if function is not None:
-                        found.append(Handler("connection", call, function))
-        return found
+    def connections(self) -> list[SgNode]:
+        """The functions that servers run with each connection, here or in another file."""
+        registered = [
+            self.flow.function_of(call.args[1])
+            for name in ("on", "once", "addListener")
+            for call in self.script.by_name.get(name, ())
+            if self.roles.is_server_connection(call)
+        ]
+        return [*(f for f in registered if f is not None), *self.roles.peers]
+
+    def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
+        """Yield the functions that other files run, with what they do it for."""
+        for entry in self.entries:
+            if entry.when == when:
+                for function in self._exported(entry.name):
+                    yield function, entry
+
+    def _exported(self, name: str) -> list[SgNode]:
+        """Return the functions that the source exports under a name."""
+        if name not in ("default", "*"):
+            return self.script.functions.get(name, [])[:1]
+        values = list(self.script.members.get(("module", "exports"), ()))
+        for statement in self.script.root.find_all(kind="export_statement"):
+            if any(child.kind() == "default" for child in statement.children()):
+                values += [v for v in map(statement.field, ("value", "declaration")) if v]
+        found = [self.flow.function_of(value) for value in values]
+        return [function for function in found if function is not None]
 
     def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
         """Tell whether one of the steps that run before a call removes the listener it adds.
