@@ -32,6 +32,7 @@ _COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
 _RUNS = re.compile(r"\w*[sS]ocket\w*\s*\(|\b(on|use)[A-Z]\w*\s*\(")  # code of other files
+_NAMED = re.compile(r"ocket|OCKET|io[(.\n]|\.on\(\s*['\"](connect|connect_error|reconnect)['\"]")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html")
 
@@ -150,14 +151,16 @@ def _check(
 def _is_relevant(text: str, language: str) -> bool:
     """Tell whether a source can hold what any rule looks for; else it need not be parsed.
 
-    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it.
+    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it,
+    or by its event `connect`.
     """
     if "socketio" in text or "socket.io" in text:
         return True
     if language == "python":
         return "sio" in text and _REGISTERS.search(text) is not None
-    named = "ocket" in text or "OCKET" in text or "io(" in text or "io." in text or "io\n" in text
-    return named and (_REGISTERS.search(text) or _RUNS.search(text)) is not None
+    if _NAMED.search(text) is None:
+        return False
+    return (_REGISTERS.search(text) or _RUNS.search(text)) is not None
 
 
 def _parse(text: str, language: str) -> tuple[SgNode, str]:

@@ -1,4 +1,4 @@
-"""Deduplication that checks before an `await` and marks after it."""
+"""Deduplication that checks before an `await` and marks after it: in memory, or in a database."""
 
 from __future__ import annotations
 
@@ -18,8 +18,23 @@ _MEMORY = re.compile(
 )
 
 
+_QUERIES = words("findOne findFirst findUnique exists countDocuments count")
+_INSERTS = words("create insertOne insert")
+_MESSAGE_ID = re.compile(
+    r"(?i)^((client|temp|local|event|request|dedup\w*|idempot\w*|correlation|packet|msg|message|"
+    r"nonce|offset)_?)+(id|key|uuid|hash)?$"
+)
+_ATOMIC = re.compile(
+    r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
+)
+_SERVER_EMITS = re.compile(r"\bio(\.\w+(\([^()]*\))?)*\.emit\(")
+
+
 def check_then_await(source: Source) -> None:
-    """Find `if (seen.has(id)) return; await ...; seen.add(id)` in asynchronous functions."""
+    """Find `if (seen.has(id)) return; await ...; seen.add(id)` in asynchronous functions.
+
+    The same with a database: `if (await Message.findOne({ id })) return; await Message.create(...)`
+    """
     if "await" not in source.script.text:
         return
     if not (
@@ -27,11 +42,58 @@ def check_then_await(source: Source) -> None:
         or source.roles.facts.server_imported
         or source.connections
         or source.handlers
+        or _SERVER_EMITS.search(source.script.text)
     ):
         return
     for check in source.script.calls:
-        if check.name in _CHECKS and check.target is not None and len(check.args) == 1:
+        if check.target is None or len(check.args) < 1:
+            continue
+        if check.name in _CHECKS and len(check.args) == 1:
             _check(source, check)
+        elif check.name in _QUERIES:
+            _query(source, check)
+
+
+def _query(source: Source, query: Call) -> None:
+    """Report a query by a message's id whose answer decides whether the message is inserted."""
+    function = source.script.enclosing(query.node)
+    kept = _kept_as(query.node)
+    assert query.target is not None
+    keys = [k for k in re.findall(r"\w+", query.args[0].text()) if _MESSAGE_ID.match(k)]
+    if function is None or not kept or not keys or _ATOMIC.search(function.text()):
+        return
+    after = function.text()[query.end - span(function)[0] :]
+    if not re.search(rf"\bif\s*\(\s*!?\s*{re.escape(kept)}\b", after):
+        return
+    table = query.target.text()
+    inserted = any(
+        call.start > query.end
+        and any(re.search(rf"\b{key}\b", after) for key in keys)
+        and (
+            (call.new and call.callee.text() == table)
+            or (call.name in _INSERTS and call.target is not None and call.target.text() == table)
+        )
+        for call in source.script.calls_within(function)
+    )
+    if inserted:
+        source.report(
+            query,
+            "check-then-await",
+            f"`{table}` is asked, and told only after an await: a retry that comes in between "
+            "finds nothing either, and the message is stored twice. Insert it at once, with a "
+            f"unique index on `{keys[0]}`, and take the error for a duplicate.",
+        )
+
+
+def _kept_as(query: SgNode) -> str:
+    """Return the name that an awaited answer is kept under."""
+    for ancestor in query.ancestors():
+        label = ancestor.field("name") or ancestor.field("left")
+        if ancestor.kind() in ("variable_declarator", "assignment_expression"):
+            return label.text() if label else ""
+        if ancestor.kind() not in ("await_expression", "member_expression", "call_expression"):
+            return ""
+    return ""
 
 
 def _check(source: Source, check: Call) -> None:

@@ -8,7 +8,6 @@ from .facts import CHAINED, CLIENTS, DEPTH, HOLDERS, MOST, REGISTERS, Facts, Rol
 from .names import Binding, required_module
 from .naming import (
     is_client_module,
-    is_other_library,
     is_server_module,
     names_a_client,
     names_a_server,
@@ -39,7 +38,7 @@ class Roles:
         before = self._gave_up
         self._busy.add(node)
         try:
-            role = self._of(node)
+            role = self._of(node) or self.facts.by_use(node.text())
         finally:
             self._busy.discard(node)
         if role is not None or before == self._gave_up or not self._busy:
@@ -97,7 +96,7 @@ class Roles:
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
-            return self._of_import(binding)
+            return self.facts.by_import(binding)
         if binding.type and (role := self.facts.by_type(binding.type)):
             return role
         role = self._first(binding.values)
@@ -110,20 +109,6 @@ class Roles:
         if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
-
-    def _of_import(self, binding: Binding) -> Role | None:
-        module, imported = binding.module, binding.imported
-        if is_client_module(module):
-            if imported == "Manager":
-                return Role.MANAGER_MAKER
-            return Role.MAKER if imported != "Socket" or "ngx" in module else None
-        if is_server_module(module):
-            return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
-        if is_other_library(module):
-            return Role.OTHER
-        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
-            return None
-        return self.facts.by_name(binding.name) or self.facts.by_name(imported)
 
     def _of_state(self, binding: Binding) -> Role | None:
         """Return the role of the first of `[value, setValue] = useState(...)`."""
