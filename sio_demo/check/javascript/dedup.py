@@ -21,9 +21,10 @@ _MEMORY = re.compile(
 _QUERIES = words("findOne findFirst findUnique exists countDocuments count")
 _INSERTS = words("create insertOne insert")
 _MESSAGE_ID = re.compile(
-    r"(?i)^((client|temp|local|event|request|dedup\w*|idempot\w*|correlation|packet|msg|message|"
-    r"nonce|offset)_?)+(id|key|uuid|hash)?$"
+    r"(?i)^((temp|dedup\w*|idempot\w*|msg|message|nonce|offset|client_?(msg|message))_?)+"
+    r"(id|key|uuid|hash)?$"
 )
+_PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uuid)$")
 _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
@@ -59,7 +60,10 @@ def _query(source: Source, query: Call) -> None:
     function = source.script.enclosing(query.node)
     kept = _kept_as(query.node)
     assert query.target is not None
-    keys = [k for k in re.findall(r"\w+", query.args[0].text()) if _MESSAGE_ID.match(k)]
+    words_of_query = re.findall(r"\w+", query.args[0].text())
+    keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
+    if not keys and "," not in query.args[0].text():  # of several, they say who, not which
+        keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
     if function is None or not kept or not keys or _ATOMIC.search(function.text()):
         return
     after = function.text()[query.end - span(function)[0] :]

@@ -200,8 +200,8 @@ class Roles:
                 return Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        if name == "default" and self.of(inner) is Role.MAKER:
-            return Role.MAKER
+        if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:
+            return Role.MANAGER_MAKER if name == "Manager" else Role.MAKER
         return self._of_path(node, inner, name)
 
     def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:

@@ -148,7 +148,19 @@ class Source(Removals):
             return True
         if event is not None and event not in _STREAMED:
             return True
-        return ".emit(" in self.script.text and event in (None, "connect", "message")
+        return event in (None, "connect", "message") and (
+            ".emit(" in self.script.text or self._has_own_events
+        )
+
+    @cached_property
+    def _has_own_events(self) -> bool:
+        """Whether a listener waits for an event that no stream has."""
+        return any(
+            call.target is not None
+            and self.roles.of(call.target) is Role.MAYBE
+            and self.event_of(call) not in (None, *_STREAMED, "disconnect", "reconnect")
+            for call in self.script.by_name.get("on", ())
+        )
 
     @cached_property
     def handlers(self) -> list[Handler]:
