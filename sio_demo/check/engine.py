@@ -14,6 +14,7 @@ from .model import Finding, Report, Skipped
 from .modules import Modules
 from .python import check_python
 from .rules import RULES
+from .shared import words
 from .sources import (
     LANGUAGES,
     SourceFile,
@@ -25,7 +26,6 @@ from .sources import (
     scripts_of,
     without_templates,
 )
-from .words import words
 
 ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
 _COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")

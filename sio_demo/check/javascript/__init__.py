@@ -6,14 +6,16 @@ from collections.abc import Collection
 
 from ast_grep_py import SgNode
 
+from ..shared import Reporter
 from ..sources import Scripts
-from .connect import clients_in_handlers, listeners_in_connect, timers_in_connect
+from .connect import clients_in_handlers, listeners_in_connect
 from .dedup import check_then_await
 from .entries import run_by_connections
 from .ids import ids_from_socket_id
-from .mount import component_listeners
+from .left_behind import component_listeners
 from .server import shared_emitters
-from .source import Entry, Report, Source
+from .source import Entry, Source
+from .timers import timers_in_connect
 
 __all__ = ["Entry", "check_javascript"]
 
@@ -22,7 +24,7 @@ def check_javascript(
     root: SgNode,
     text: str,
     grammar: str,
-    report: Report,
+    report: Reporter,
     page: Scripts | None,
     root_component: bool,
     entries: Collection[Entry] = (),

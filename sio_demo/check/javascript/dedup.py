@@ -6,16 +6,12 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import REMEMBERED, waits_between, words
 from .script import FUNCTIONS, Call, span
 from .source import Source
 
 _CHECKS = words("has includes")
 _MARKS = words("add set push unshift")
-_MEMORY = re.compile(
-    r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
-    r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
-)
 
 
 _QUERIES = words("findOne findFirst findUnique exists countDocuments count")
@@ -103,11 +99,11 @@ def _kept_as(query: SgNode) -> str:
 def _check(source: Source, check: Call) -> None:
     function = source.script.enclosing(check.node)
     statement = _condition_of(check.node, function)
-    if function is None or statement is None or not _asynchronous(function):
+    if function is None or statement is None:
         return
     assert check.target is not None
     memory, key = check.target.text(), check.args[0].text()
-    if not _MEMORY.search(memory):
+    if not REMEMBERED.search(memory):
         return
     marks = [
         call
@@ -128,13 +124,7 @@ def _check(source: Source, check: Call) -> None:
         if source.script.enclosing(node) == function
     ]
     if any(check.end < wait < first.start for wait in waits):
-        source.report(
-            check,
-            "check-then-await",
-            f"`{memory}` is asked before the await and told after it: a retry that comes in "
-            "between passes the same check, and the message takes effect twice. Add the id "
-            "before the await, and take it back if the work fails.",
-        )
+        source.report(check, "check-then-await", waits_between(memory))
 
 
 def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
@@ -147,7 +137,3 @@ def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
             inside = condition is not None and span(node)[1] <= span(condition)[1]
             return ancestor if inside else None
     return None
-
-
-def _asynchronous(function: SgNode) -> bool:
-    return any(child.kind() == "async" for child in function.children())

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
+from .bindings import required_module
 from .facts import Role
-from .names import required_module
 from .script import Call
 from .source import Entry, Source
 

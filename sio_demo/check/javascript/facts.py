@@ -6,8 +6,8 @@ import re
 from enum import Enum
 from functools import cached_property
 
-from ..words import words
-from .names import Binding, required_module
+from ..shared import words
+from .bindings import Binding, required_module
 from .naming import is_client_module, is_other_library, is_server_module, names_a_client
 from .script import Script
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 from .components import is_component
 from .script import FUNCTIONS, Call, span, unwrap
 from .source import Source

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, DEPTH, HOLDERS, MOST, REGISTERS, Facts, Role
-from .names import Binding, required_module
 from .naming import (
     is_client_module,
     is_server_module,

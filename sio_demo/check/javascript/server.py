@@ -6,7 +6,7 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 from .facts import Role
 from .flow import CLOSES, REMOVES, Step
 from .script import Call, span, unwrap

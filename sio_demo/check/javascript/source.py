@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from ast_grep_py import SgNode
 
+from ..shared import Reporter, words
 from ..sources import Scripts as Page
-from ..words import words
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, Flow, Step
 from .removals import Removals
 from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
-
-Report = Callable[[SgNode, str, str], None]
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
@@ -64,7 +62,7 @@ class Source(Removals):
         root: SgNode,
         text: str,
         grammar: str,
-        report: Report,
+        report: Reporter,
         page: Page | None,
         entries: Collection[Entry] = (),
     ) -> None:
@@ -93,10 +91,6 @@ class Source(Removals):
     def report_node(self, node: SgNode, rule: str, message: str) -> None:
         """Report something that is not a call."""
         self._report(node, rule, message)
-
-    def reported(self, call: Call) -> bool:
-        """Tell whether another rule has spoken of this call."""
-        return call.node in self._reported
 
     def event_of(self, call: Call) -> str | None:
         """Return the event that a call names: a literal, or a constant such as `Events.CONNECT`."""

@@ -50,8 +50,6 @@ def _left_behind(source: Source, mount: Mount) -> None:
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
     for step in steps:
-        if source.reported(step.call):
-            continue
         if made := source.makes_client(step.call):
             if not closed(source, own, taken) and not _replaces(source, step, steps):
                 _report_client(source, made, mount)
@@ -80,7 +78,7 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Tell whether a client is made only where there is none, or where the old one is closed."""
-    if source.makes_once(step) or _kept_for_all(source, step.call):
+    if source.makes_once(step):
         return True
     home = source.script.enclosing(step.call.node)
     closing = [
@@ -154,13 +152,6 @@ def _used(call: Call) -> bool:
         "unary_expression",
         "sequence_expression",
     )
-
-
-def _kept_for_all(source: Source, made: Call) -> bool:
-    """Tell whether a client is made with `??=` or `||`, so only once."""
-    parent = made.node.parent()
-    operator = parent.field("operator") if parent else None
-    return operator is not None and operator.text() in ("??=", "||=", "||", "??")
 
 
 def _report_listener(source: Source, call: Call, mount: Mount) -> None:
