@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePath
 
@@ -87,36 +88,29 @@ def check_paths(paths: Iterable[str | Path]) -> Report:
         if not root.exists():
             raise UsageError(f"there is no {root}: name a file or a directory")
         sources += find_files(root)
-    findings: dict[str, list[Finding]] = {}
-    skipped: list[Skipped] = []
-    run: list[tuple[SourceFile, Entry]] = []
-    files = lines = 0
     modules = Modules(sources)
-    for file in sources:
+    entries: dict[SourceFile, set[Entry]] = defaultdict(set)
+    findings: dict[SourceFile, list[Finding]] = {}
+    lines: dict[SourceFile, int] = {}
+    skipped: set[Skipped] = set()
+    waiting = deque(sources)
+    while waiting:
+        file = waiting.popleft()
         name = file.path.as_posix()
         try:
             text = read(file.path)
-            files += 1
-            lines += text.count("\n") + 1
-            findings[name], entries = _check(text, file.language, name)
-            run += modules.files_of(entries, file)
+            lines[file] = text.count("\n") + 1
+            findings[file], run = _check(text, file.language, name, entries[file])
         except UnreadableError as error:
-            skipped.append(Skipped(name, str(error)))
-    for file, entries in _by_file(run):  # once more, knowing what other files run of it
-        name = file.path.as_posix()
-        if name in findings:
-            findings[name], _ = _check(read(file.path), file.language, name, entries)
+            skipped.add(Skipped(name, str(error)))
+            continue
+        for other, entry in modules.files_of(run, file):
+            if entry not in entries[other]:  # check it again, knowing this
+                entries[other].add(entry)
+                if other not in waiting:
+                    waiting.append(other)
     found = {finding for of_file in findings.values() for finding in of_file}
-    return Report(tuple(sorted(found)), tuple(sorted(set(skipped))), files, lines)
-
-
-def _by_file(
-    run: Iterable[tuple[SourceFile, Entry]],
-) -> Iterable[tuple[SourceFile, list[Entry]]]:
-    grouped: dict[SourceFile, list[Entry]] = {}
-    for file, entry in run:
-        grouped.setdefault(file, []).append(entry)
-    return grouped.items()
+    return Report(tuple(sorted(found)), tuple(sorted(skipped)), len(lines), sum(lines.values()))
 
 
 def _check(

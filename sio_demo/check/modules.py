@@ -28,7 +28,7 @@ class Modules:
 
     def _file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
         for base in _bases(module, os.path.abspath(importer.path)):
-            for name in (base, os.path.join(base, "index")):
+            for name in (base, base.removesuffix(".js"), os.path.join(base, "index")):
                 for suffix in ("", *LANGUAGES):
                     if found := self._files.get(os.path.normpath(name + suffix)):
                         return found

@@ -41,6 +41,14 @@ def found(folder: Path, **sources: str) -> list[tuple[str, int, str]]:
             "module.exports = function (socket) {",
         ),
         (
+            "import * as all from './talk.js';\nio.on('connection', all.talk);",
+            "export function talk(socket) {",
+        ),
+        (
+            "const all = require('./talk');\nio.on('connection', (s) => { all.talk(io, s); });",
+            "exports.talk = (server, socket) => {",
+        ),
+        (
             "io.on('connection', (client) => { require('./talk')(client); });",
             "module.exports = (socket) => {",
         ),
@@ -50,6 +58,15 @@ def test_handler_of_connections_in_another_file(tmp_path: Path, server: str, han
     talk = f"{BUS}{handler} {TELL} }};\n"
     expected = [("talk.js", 2, "shared-emitter-in-connection")]
     assert found(tmp_path, app_js=f"{server}\n", talk_js=talk) == expected
+
+
+def test_handlers_that_a_file_in_between_hands_on(tmp_path: Path):
+    server = "import register from './handlers';\nio.on('connection', (s) => register(io, s));\n"
+    between = "import talk from './talk';\nexport default (io, socket) => { talk(socket); };\n"
+    talk = f"{BUS}export default (socket) => {{ {TELL} }};\n".replace("./bus", "../bus")
+    expected = [("handlers/talk.ts", 2, "shared-emitter-in-connection")]
+    sources = {"app_js": server, "handlers__index_js": between, "handlers__talk_ts": talk}
+    assert found(tmp_path, **sources) == expected
 
 
 def test_function_that_no_connection_runs_may_listen(tmp_path: Path):

@@ -36,7 +36,9 @@ def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iter
             "expression_statement",
             "variable_declarator",
         )
-        if not kept and not call.new and (found := _imported(source, call.callee, composed)):
+        if kept or call.new or call.target is not None:  # methods: of what, nobody knows
+            continue
+        if found := _imported(source, call.callee, composed):
             yield Entry(*found, "mount")
 
 
@@ -44,6 +46,11 @@ def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str
     """Return the module of a function, and its name there."""
     if module := required_module(node):
         return module, "default"
+    if node.kind() == "member_expression":
+        owner, member = node.field("object"), node.field("property")
+        found = source.script.resolve(owner) if owner and owner.kind() == "identifier" else None
+        whole = found is not None and member is not None and found.imported in ("*", "default")
+        return (found.module, member.text()) if whole and found and member else None
     binding = source.script.resolve(node) if node.kind() == "identifier" else None
     if binding is None:
         return None

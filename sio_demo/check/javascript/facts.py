@@ -31,6 +31,7 @@ CLIENTS = (Role.CLIENT, Role.MAYBE)
 _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
 _CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
 _EMITS = re.compile(r"([\w$.]+)\.emit\(")
+_EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 DEPTH = 16  # how far a name is followed through others
 MOST = 6  # how many of the values assigned to a name are looked at
 HOLDERS = words("useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject")
@@ -111,7 +112,9 @@ class Facts:
         """What listens for `connect` and emits, as clients do whatever their name."""
         if not self.in_browser or (self.other_imported and not self.client_imported):
             return set()
-        return set(_CONNECTS.findall(self.script.text)) & set(_EMITS.findall(self.script.text))
+        text = self.script.text
+        used = set(_CONNECTS.findall(text)) & set(_EMITS.findall(text))
+        return {name for name in used if not _EMITTER.search(name)}
 
     def by_use(self, expression: str) -> Role | None:
         """Return MAYBE for an expression that the source uses as one uses a client."""

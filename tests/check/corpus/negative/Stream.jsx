@@ -10,3 +10,10 @@ export default class Lobby extends React.Component {
     this.props.stream.emit("open", name);
   }
 }
+
+export class Board extends React.Component {
+  componentDidMount() {
+    this.props.bus.on("connect", () => this.setState({ online: true }));
+    this.props.bus.emit("board", this.state.name);
+  }
+}
