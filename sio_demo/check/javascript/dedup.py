@@ -17,8 +17,7 @@ _MARKS = words("add set push unshift")
 _QUERIES = words("findOne findFirst findUnique exists countDocuments count")
 _INSERTS = words("create insertOne insert")
 _MESSAGE_ID = re.compile(
-    r"(?i)^((temp|dedup\w*|idempot\w*|msg|message|nonce|offset|client_?(msg|message))_?)+"
-    r"(id|key|uuid|hash)?$"
+    r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
 )
 _PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uuid)$")
 _ATOMIC = re.compile(

@@ -47,4 +47,15 @@ io.on("connection", (socket) => {
     if (known) return;
     await User.create({ email });
   });
+  // What belongs to a message is not the message.
+  socket.on("open", async (message) => {
+    let room = await Room.findOne({ name: message.room });
+    if (!room) room = await Room.create({ name: message.room });
+    socket.join(room.name);
+  });
+  socket.on("visit", async ({ clientId, agentId }) => {
+    let chat = await Chat.findOne({ clientId, agentId });
+    if (!chat) chat = new Chat({ clientId, agentId });
+    await chat.save();
+  });
 });
