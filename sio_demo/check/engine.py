@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePath
 
 from ast_grep_py import SgNode, SgRoot
 
 from ..errors import UsageError
-from .javascript import check_javascript
+from .javascript import Entry, check_javascript
 from .model import Finding, Report, Skipped
+from .modules import Modules
 from .python import check_python
 from .rules import RULES
+from .shared import words
 from .sources import (
     LANGUAGES,
+    SourceFile,
     UnreadableError,
     find_files,
     is_minified,
@@ -23,12 +27,13 @@ from .sources import (
     scripts_of,
     without_templates,
 )
-from .words import words
 
 ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
 _COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
+_RUNS = re.compile(r"\w*[sS]ocket\w*\s*\(|\b(on|use)[A-Z]\w*\s*\(")  # code of other files
+_NAMED = re.compile(r"ocket|OCKET|io[(.\n]|\.on\(\s*['\"](connect|connect_error|reconnect)['\"]")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html")
 
@@ -59,7 +64,7 @@ def check_source(text: str, language: str) -> list[Finding]:
         choice = ", ".join(sorted(set(LANGUAGES.values())))
         raise UsageError(f"unknown language {language!r}: say one of {choice}, or a file name")
     try:
-        return _check(text, known, language)
+        return _check(text, known, language)[0]
     except UnreadableError as error:
         raise UsageError(f"{language}: {error}") from None
 
@@ -78,27 +83,41 @@ def check_paths(paths: Iterable[str | Path]) -> Report:
     UsageError
         A path does not exist.
     """
-    findings: list[Finding] = []
-    skipped: list[Skipped] = []
-    files = lines = 0
+    sources: list[SourceFile] = []
     for root in map(Path, paths):
         if not root.exists():
             raise UsageError(f"there is no {root}: name a file or a directory")
-        for file in find_files(root):
-            name = file.path.as_posix()
-            try:
-                text = read(file.path)
-                files += 1
-                lines += text.count("\n") + 1
-                findings += _check(text, file.language, name)
-            except UnreadableError as error:
-                skipped.append(Skipped(name, str(error)))
-    return Report(tuple(sorted(set(findings))), tuple(sorted(skipped)), files, lines)
+        sources += find_files(root)
+    modules = Modules(sources)
+    entries: dict[SourceFile, set[Entry]] = defaultdict(set)
+    findings: dict[SourceFile, list[Finding]] = {}
+    lines: dict[SourceFile, int] = {}
+    skipped: set[Skipped] = set()
+    waiting = deque(sources)
+    while waiting:
+        file = waiting.popleft()
+        name = file.path.as_posix()
+        try:
+            text = read(file.path)
+            lines[file] = text.count("\n") + 1
+            findings[file], run = _check(text, file.language, name, entries[file])
+        except UnreadableError as error:
+            skipped.add(Skipped(name, str(error)))
+            continue
+        for other, entry in modules.files_of(run, file):
+            if entry not in entries[other]:  # check it again, knowing this
+                entries[other].add(entry)
+                if other not in waiting:
+                    waiting.append(other)
+    found = {finding for of_file in findings.values() for finding in of_file}
+    return Report(tuple(sorted(found)), tuple(sorted(skipped)), len(lines), sum(lines.values()))
 
 
-def _check(text: str, language: str, name: str) -> list[Finding]:
-    if not _is_relevant(text, language):
-        return []
+def _check(
+    text: str, language: str, name: str, entries: Collection[Entry] = ()
+) -> tuple[list[Finding], list[Entry]]:
+    if not entries and not _is_relevant(text, language):
+        return [], []
     if is_minified(text):
         raise UnreadableError("minified")
     page = None
@@ -108,6 +127,7 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
     else:
         root, grammar = _parse(text, language)
     findings: list[Finding] = []
+    run: list[Entry] = []
 
     def report(node: SgNode, rule: str, message: str) -> None:
         start = node.range().start
@@ -118,21 +138,23 @@ def _check(text: str, language: str, name: str) -> list[Finding]:
         check_python(root, text, report)
     else:
         root_component = PurePath(name).name in ROOT_COMPONENTS
-        check_javascript(root, text, grammar, report, page, root_component)
-    return sorted(f for f in set(findings) if not _silenced(f, text.split("\n")))
+        run = check_javascript(root, text, grammar, report, page, root_component, entries)
+    return sorted(f for f in set(findings) if not _silenced(f, text.split("\n"))), run
 
 
 def _is_relevant(text: str, language: str) -> bool:
     """Tell whether a source can hold what any rule looks for; else it need not be parsed.
 
-    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it.
+    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it,
+    or by its event `connect`.
     """
     if "socketio" in text or "socket.io" in text:
         return True
     if language == "python":
         return "sio" in text and _REGISTERS.search(text) is not None
-    named = "ocket" in text or "OCKET" in text or "io(" in text or "io." in text or "io\n" in text
-    return named and _REGISTERS.search(text) is not None
+    if _NAMED.search(text) is None:
+        return False
+    return (_REGISTERS.search(text) or _RUNS.search(text)) is not None
 
 
 def _parse(text: str, language: str) -> tuple[SgNode, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from .words import words
+from .shared import words
 
 HUGE = 1_000_000  # bytes
 LONG_LINE = 5_000  # characters: only minified code has longer ones throughout

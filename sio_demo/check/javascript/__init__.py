@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ast_grep_py import SgNode
 
+from ..shared import Reporter
 from ..sources import Scripts
-from .connect import clients_in_handlers, listeners_in_connect, timers_in_connect
+from .connect import clients_in_handlers, listeners_in_connect
 from .dedup import check_then_await
+from .entries import run_by_connections
 from .ids import ids_from_socket_id
-from .mount import component_listeners
+from .left_behind import component_listeners
 from .server import shared_emitters
-from .source import Report, Source
+from .source import Entry, Source
+from .timers import timers_in_connect
 
-__all__ = ["check_javascript"]
+__all__ = ["Entry", "check_javascript"]
 
 
 def check_javascript(
     root: SgNode,
     text: str,
     grammar: str,
-    report: Report,
+    report: Reporter,
     page: Scripts | None,
     root_component: bool,
-) -> None:
+    entries: Collection[Entry] = (),
+) -> list[Entry]:
     """Run the rules on a parsed source.
 
     Parameters
@@ -39,12 +45,20 @@ def check_javascript(
         The page or component that the source was taken out of.
     root_component : bool
         Whether this is the application's outermost component, which is mounted once.
+    entries : collection of Entry
+        Functions of this source that other files are known to run.
+
+    Returns
+    -------
+    list of Entry
+        Functions of other files that this one runs.
     """
-    source = Source(root, text, grammar, report, page)
+    source = Source(root, text, grammar, report, page, entries)
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)
-    component_listeners(source, root_component)
+    run = [*run_by_connections(source), *component_listeners(source, root_component)]
     shared_emitters(source)
     check_then_await(source)
     ids_from_socket_id(source)
+    return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..words import words
+from ..shared import words
 from .facts import CLIENTS, Role
 from .flow import CLOSES, REMOVES
 from .script import Call

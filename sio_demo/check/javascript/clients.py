@@ -112,7 +112,15 @@ class Clients:
     def _makers(self) -> set[str]:
         """The names under which clients can be made."""
         imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
-        return imported | {"io", "connect", "default", "lookup", "socketIOClient"}
+        return imported | {
+            "io",
+            "connect",
+            "default",
+            "lookup",
+            "socketIOClient",
+            "Socket",
+            "Manager",
+        }
 
     def makes_client(self, call: Call) -> Call | None:
         """Return the call if it makes a client: `io(...)`, `io.connect(...)`."""

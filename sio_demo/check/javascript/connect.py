@@ -1,12 +1,12 @@
-"""What a client's connect handler must not do: register, make a client, start a timer."""
+"""What a client's connect handler must not do: register listeners, make another client."""
 
 from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import remakes_client, words
 from .facts import REGISTERS, Role
-from .flow import REMOVES, Step
+from .flow import REMOVES
 from .script import Call, span, unwrap
 from .source import Handler, Source
 
@@ -15,12 +15,11 @@ AGAIN = words(
     " connecting"
 )
 LOST = AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
-STARTS = frozenset({"connect", "reconnect"})
 
 
 def listeners_in_connect(source: Source) -> None:
     """Find listeners registered in handlers that run at every reconnection."""
-    handlers = [h for h in source.handlers if h.event in AGAIN and not _only_once(source, h)]
+    handlers = [h for h in source.handlers if h.event in AGAIN and not only_once(source, h)]
     undone = [
         step.call
         for h in source.handlers
@@ -45,8 +44,6 @@ def listeners_in_connect(source: Source) -> None:
             if source.removed_before(call, steps) or source.removed(call, undone):
                 continue
             if source.first_time(step):
-                continue
-            if _inside_once(source, call, handler.function):
                 continue
             _report(source, call, handler)
 
@@ -101,7 +98,7 @@ def _report(source: Source, call: Call, handler: Handler) -> None:
     )
 
 
-def _only_once(source: Source, handler: Handler) -> bool:
+def only_once(source: Source, handler: Handler) -> bool:
     """Tell whether a handler runs once: `once`, or it removes itself."""
     if handler.call.name in ("once", "prependOnceListener"):
         return True
@@ -113,27 +110,15 @@ def _only_once(source: Source, handler: Handler) -> bool:
     )
 
 
-def _inside_once(source: Source, call: Call, function: SgNode) -> bool:
-    """Tell whether a call stands in a `once("connect", ...)` that stands in the handler."""
-    for ancestor in call.node.ancestors():
-        if ancestor == function:
-            return False
-        if ancestor.kind() == "call_expression" and ancestor != call.node:
-            outer = source.script.call_of(ancestor)
-            if outer.name == "once" and source.event_of(outer) in AGAIN:
-                return span(outer.args[-1])[0] <= call.start
-    return False
-
-
 def clients_in_handlers(source: Source) -> None:
     """Find clients made in handlers of a client's life, and in a server's connection handler."""
     for handler in source.handlers:
         if handler.event in LOST and handler.call.name != "once":
             _clients_made(source, handler)
-    for handler in source.connections:
-        for step in source.flow.steps(handler.function):
+    for function in source.connections:
+        for step in source.flow.steps(function):
             made = source.makes_client(step.call)
-            calls = source.script.calls_within(handler.function)
+            calls = source.script.calls_within(function)
             if made and not source.closes(calls) and not source.makes_once(step):
                 source.report(
                     made,
@@ -158,118 +143,4 @@ def _clients_made(source: Source, handler: Handler) -> None:
         )
         if manual and handler.event != "connect":
             continue
-        source.report(
-            made,
-            "client-in-handler",
-            f"The handler of '{handler.event}' makes a new client each time it runs; the old one "
-            "reconnects by itself, and both handle every message. Make one client, outside.",
-        )
-
-
-def timers_in_connect(source: Source) -> None:
-    """Find timers started at each connection that nothing stops."""
-    for handler in source.handlers:
-        target = handler.call.target or handler.call.node
-        if handler.event in STARTS and source.is_client(target) and not _only_once(source, handler):
-            _timers(source, handler, "at every reconnection")
-    for handler in source.connections:
-        _timers(source, handler, "for every connection, also one that comes back")
-
-
-def _timers(source: Source, handler: Handler, when: str) -> None:
-    for step in source.flow.steps(handler.function):
-        if not _starts_timer(source, step):
-            continue
-        if _stopped(source, step.call) or source.first_time(step):
-            continue
-        source.report(
-            step.call,
-            "timer-in-connect",
-            f"`{step.call.name}` starts another timer {when}, and nothing stops the old one: "
-            "what it sends is sent by each of them. Start it once, or clear it in 'disconnect'.",
-        )
-
-
-def _starts_timer(source: Source, step: Step) -> bool:
-    call = step.call
-    if call.name == "setInterval" and call.args:
-        return call.target is None or call.target.text() in ("window", "global", "globalThis")
-    return call.name == "setTimeout" and _calls_itself(source, call)
-
-
-def _calls_itself(source: Source, call: Call) -> bool:
-    """Tell whether `setTimeout` runs, without condition, the function that it stands in."""
-    if not call.args:
-        return False
-    function = source.script.enclosing(call.node)
-    name = source.script.names_of_functions.get(function) if function else None
-    if function is None or not name:
-        return False
-    again = unwrap(call.args[0])
-    if again.kind() in ("arrow_function", "function_expression"):
-        inner = source.script.calls_within(again)
-        if not any(c.name == name and c.target is None for c in inner):
-            return False
-    elif again.text().rpartition(".")[2] != name:
-        return False
-    kinds = ("if_statement", "ternary_expression", "binary_expression", "return_statement")
-    if any(a.kind() in kinds for a in _up_to(call.node, function)):
-        return False
-    returns = function.find_all(kind="return_statement")
-    return all(source.script.enclosing(statement) != function for statement in returns)
-
-
-def _up_to(node: SgNode, end: SgNode) -> list[SgNode]:
-    found = []
-    for ancestor in node.ancestors():
-        if ancestor == end:
-            break
-        found.append(ancestor)
-    return found
-
-
-def _stopped(source: Source, call: Call) -> bool:
-    """Tell whether the source stops a timer: clears the name that it is kept under."""
-    kept = _kept_as(call.node)
-    clears = [
-        c
-        for name in ("clearInterval", "clearTimeout")
-        for c in source.script.by_name.get(name, ())
-        if c.args
-    ]
-    if kept is None:
-        return False
-    name, plain = kept
-    if not plain:
-        return bool(clears)
-    return any(name in c.args[0].text().replace("?.", ".") for c in clears) or any(
-        name == other for c in clears for other in _aliases(source, c.args[0])
-    )
-
-
-def _aliases(source: Source, node: SgNode) -> list[str]:
-    return [value.text().rpartition(".")[2] for value in source.values_of(node)]
-
-
-def _kept_as(node: SgNode) -> tuple[str, bool] | None:
-    """Return the last name that a value is kept under, and whether it is a plain name."""
-    parent = node.parent()
-    while parent and parent.kind() in (
-        "as_expression",
-        "parenthesized_expression",
-        "non_null_expression",
-        "ternary_expression",
-        "binary_expression",
-    ):
-        parent = parent.parent()
-    if parent is None or parent.kind() == "expression_statement":
-        return None
-    if parent.kind() == "variable_declarator" and (name := parent.field("name")):
-        return name.text(), True
-    if parent.kind() == "assignment_expression" and (left := parent.field("left")):
-        plain = left.kind() in ("identifier", "member_expression")
-        text = left.text().replace("?.", ".").rpartition(".")[2]
-        if text == "current":
-            text = left.text().replace("?.", ".").split(".")[-2]
-        return text, plain
-    return ("", False) if parent.kind() != "arrow_function" else None
+        source.report(made, "client-in-handler", remakes_client(handler.event))

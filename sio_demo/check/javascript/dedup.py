@@ -1,4 +1,4 @@
-"""Deduplication that checks before an `await` and marks after it."""
+"""Deduplication that checks before an `await` and marks after it: in memory, or in a database."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import REMEMBERED, waits_between, words
 from .script import FUNCTIONS, Call, span
 from .source import Source
 
 _CHECKS = words("has includes")
 _MARKS = words("add set push unshift")
-_MEMORY = re.compile(
-    r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
-    r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
+
+
+_QUERIES = words("findOne findFirst findUnique exists countDocuments count")
+_INSERTS = words("create insertOne insert")
+_MESSAGE_ID = re.compile(
+    r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
 )
+_PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uuid)$")
+_ATOMIC = re.compile(
+    r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
+)
+_SERVER_EMITS = re.compile(r"\bio(\.\w+(\([^()]*\))?)*\.emit\(")
 
 
 def check_then_await(source: Source) -> None:
-    """Find `if (seen.has(id)) return; await ...; seen.add(id)` in asynchronous functions."""
+    """Find `if (seen.has(id)) return; await ...; seen.add(id)` in asynchronous functions.
+
+    The same with a database: `if (await Message.findOne({ id })) return; await Message.create(...)`
+    """
     if "await" not in source.script.text:
         return
     if not (
@@ -27,21 +38,71 @@ def check_then_await(source: Source) -> None:
         or source.roles.facts.server_imported
         or source.connections
         or source.handlers
+        or _SERVER_EMITS.search(source.script.text)
     ):
         return
     for check in source.script.calls:
-        if check.name in _CHECKS and check.target is not None and len(check.args) == 1:
+        if check.target is None or len(check.args) < 1:
+            continue
+        if check.name in _CHECKS and len(check.args) == 1:
             _check(source, check)
+        elif check.name in _QUERIES:
+            _query(source, check)
+
+
+def _query(source: Source, query: Call) -> None:
+    """Report a query by a message's id whose answer decides whether the message is inserted."""
+    function = source.script.enclosing(query.node)
+    kept = _kept_as(query.node)
+    assert query.target is not None
+    words_of_query = re.findall(r"\w+", query.args[0].text())
+    keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
+    if not keys and "," not in query.args[0].text():  # of several, they say who, not which
+        keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
+    if function is None or not kept or not keys or _ATOMIC.search(function.text()):
+        return
+    after = function.text()[query.end - span(function)[0] :]
+    if not re.search(rf"\bif\s*\(\s*!?\s*{re.escape(kept)}\b", after):
+        return
+    table = query.target.text()
+    inserted = any(
+        call.start > query.end
+        and any(re.search(rf"\b{key}\b", after) for key in keys)
+        and (
+            (call.new and call.callee.text() == table)
+            or (call.name in _INSERTS and call.target is not None and call.target.text() == table)
+        )
+        for call in source.script.calls_within(function)
+    )
+    if inserted:
+        source.report(
+            query,
+            "check-then-await",
+            f"`{table}` is asked, and told only after an await: a retry that comes in between "
+            "finds nothing either, and the message is stored twice. Insert it at once, with a "
+            f"unique index on `{keys[0]}`, and take the error for a duplicate.",
+        )
+
+
+def _kept_as(query: SgNode) -> str:
+    """Return the name that an awaited answer is kept under."""
+    for ancestor in query.ancestors():
+        label = ancestor.field("name") or ancestor.field("left")
+        if ancestor.kind() in ("variable_declarator", "assignment_expression"):
+            return label.text() if label else ""
+        if ancestor.kind() not in ("await_expression", "member_expression", "call_expression"):
+            return ""
+    return ""
 
 
 def _check(source: Source, check: Call) -> None:
     function = source.script.enclosing(check.node)
     statement = _condition_of(check.node, function)
-    if function is None or statement is None or not _asynchronous(function):
+    if function is None or statement is None:
         return
     assert check.target is not None
     memory, key = check.target.text(), check.args[0].text()
-    if not _MEMORY.search(memory):
+    if not REMEMBERED.search(memory):
         return
     marks = [
         call
@@ -62,13 +123,7 @@ def _check(source: Source, check: Call) -> None:
         if source.script.enclosing(node) == function
     ]
     if any(check.end < wait < first.start for wait in waits):
-        source.report(
-            check,
-            "check-then-await",
-            f"`{memory}` is asked before the await and told after it: a retry that comes in "
-            "between passes the same check, and the message takes effect twice. Add the id "
-            "before the await, and take it back if the work fails.",
-        )
+        source.report(check, "check-then-await", waits_between(memory))
 
 
 def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
@@ -81,7 +136,3 @@ def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
             inside = condition is not None and span(node)[1] <= span(condition)[1]
             return ancestor if inside else None
     return None
-
-
-def _asynchronous(function: SgNode) -> bool:
-    return any(child.kind() == "async" for child in function.children())

@@ -6,8 +6,8 @@ import re
 from enum import Enum
 from functools import cached_property
 
-from ..words import words
-from .names import required_module
+from ..shared import words
+from .bindings import Binding, required_module
 from .naming import is_client_module, is_other_library, is_server_module, names_a_client
 from .script import Script
 
@@ -28,6 +28,10 @@ class Role(Enum):
 
 
 CLIENTS = (Role.CLIENT, Role.MAYBE)
+_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
+_CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
+_EMITS = re.compile(r"([\w$.]+)\.emit\(")
+_EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 DEPTH = 16  # how far a name is followed through others
 MOST = 6  # how many of the values assigned to a name are looked at
 HOLDERS = words("useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject")
@@ -98,6 +102,24 @@ class Facts:
             return Role.OTHER
         return None
 
+    @cached_property
+    def in_browser(self) -> bool:
+        """Whether the source imports a library of user interfaces, where sockets are no streams."""
+        return any(_INTERFACES.match(module) for module in self.modules)
+
+    @cached_property
+    def _used_as_clients(self) -> set[str]:
+        """What listens for `connect` and emits, as clients do whatever their name."""
+        if not self.in_browser or (self.other_imported and not self.client_imported):
+            return set()
+        text = self.script.text
+        used = set(_CONNECTS.findall(text)) & set(_EMITS.findall(text))
+        return {name for name in used if not _EMITTER.search(name)}
+
+    def by_use(self, expression: str) -> Role | None:
+        """Return MAYBE for an expression that the source uses as one uses a client."""
+        return Role.MAYBE if expression in self._used_as_clients else None
+
     def by_name(self, name: str) -> Role | None:
         """Return MAYBE for a name that a client is likely to have, in a source where it can."""
         if not names_a_client(name):
@@ -105,3 +127,18 @@ class Facts:
         if self.other_imported and not self.client_imported:
             return None
         return Role.MAYBE
+
+    def by_import(self, binding: Binding) -> Role | None:
+        """Return the role of what a name is imported from."""
+        module, imported = binding.module, binding.imported
+        if is_client_module(module):
+            if imported == "Manager":
+                return Role.MANAGER_MAKER
+            return Role.MAKER if imported != "Socket" or "ngx" in module else None
+        if is_server_module(module):
+            return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
+        if is_other_library(module):
+            return Role.OTHER
+        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
+            return None
+        return self.by_name(binding.name) or self.by_name(imported)

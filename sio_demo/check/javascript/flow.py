@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 from .facts import REGISTERS
 from .script import FUNCTIONS, Call, Script, span, unwrap
 

@@ -6,16 +6,10 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..shared import MESSAGE_ID, RANDOM
 from .facts import CLIENTS
 from .script import unwrap
 from .source import Source
-
-_ID_NAME = re.compile(
-    r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
-    r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
-    r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
-)
-_RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique")
 
 
 def ids_from_socket_id(source: Source) -> None:
@@ -31,7 +25,7 @@ def ids_from_socket_id(source: Source) -> None:
         if len(parts) < 2 or not any(_is_socket_id(source, part) for part in parts):
             continue
         others = [p for p in parts if not _is_socket_id(source, p)]
-        if not others or _RANDOM.search(node.text()) or not _names_an_id(source, node):
+        if not others or RANDOM.search(node.text()) or not _names_an_id(source, node):
             continue
         source.report_node(
             node,
@@ -77,7 +71,7 @@ def _names_an_id(source: Source, node: SgNode) -> bool:
         return False
     for name in ("name", "key", "left"):
         if label := parent.field(name):
-            return bool(_ID_NAME.search(label.text().rpartition(".")[2].strip("\"'")))
+            return bool(MESSAGE_ID.search(label.text().rpartition(".")[2].strip("\"'")))
     if parent.kind() == "arguments" and (outer := parent.parent()):
         call = source.script.call_of(outer)
         return call.name == "emit" and bool(call.args) and call.args[0] != node

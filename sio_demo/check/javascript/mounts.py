@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 from .components import is_component
 from .script import FUNCTIONS, Call, span, unwrap
 from .source import Source
@@ -70,7 +70,8 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     ]
     if root_component:
         return [*effects, *_renders(source)]
-    return [*effects, *_hooks(source), *_methods(source), *_renders(source), *_instance(source)]
+    found = [*effects, *_hooks(source), *_methods(source), *_renders(source), *_instance(source)]
+    return [*found, *_elsewhere(source)]
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
@@ -103,6 +104,15 @@ def _instance(source: Source) -> Iterator[Mount]:
         root, cleanups = source.script.root, tuple(_given_to(source, UNMOUNTS))
         what = "vue" if _is_vue(source) else "svelte"
         yield Mount(what, root, cleanups, cleanups, body=True, home=root)
+
+
+def _elsewhere(source: Source) -> Iterator[Mount]:
+    """Yield the functions that components of other files run, without a cleanup of their own."""
+    for function, _ in source.run_elsewhere("mount"):
+        if is_component(source, function):
+            continue  # it is judged anyway
+        cleanups = tuple(_given_to(source, UNMOUNTS))
+        yield Mount("hook", function, cleanups, cleanups, body=True)
 
 
 def _callback(source: Source, node: SgNode) -> SgNode | None:

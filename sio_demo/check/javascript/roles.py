@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, DEPTH, HOLDERS, MOST, REGISTERS, Facts, Role
-from .names import Binding, required_module
 from .naming import (
     is_client_module,
-    is_other_library,
     is_server_module,
     names_a_client,
     names_a_server,
@@ -25,6 +24,7 @@ class Roles:
         self.facts = Facts(script, client_script)
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[object] = set()
+        self.peers: dict[SgNode, int] = {}  # functions run with connections, and which argument
         self._gave_up = 0
 
     def of(self, node: SgNode) -> Role | None:
@@ -38,7 +38,7 @@ class Roles:
         before = self._gave_up
         self._busy.add(node)
         try:
-            role = self._of(node)
+            role = self._of(node) or self.facts.by_use(node.text())
         finally:
             self._busy.discard(node)
         if role is not None or before == self._gave_up or not self._busy:
@@ -96,7 +96,7 @@ class Roles:
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
-            return self._of_import(binding)
+            return self.facts.by_import(binding)
         if binding.type and (role := self.facts.by_type(binding.type)):
             return role
         role = self._first(binding.values)
@@ -109,20 +109,6 @@ class Roles:
         if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
-
-    def _of_import(self, binding: Binding) -> Role | None:
-        module, imported = binding.module, binding.imported
-        if is_client_module(module):
-            if imported == "Manager":
-                return Role.MANAGER_MAKER
-            return Role.MAKER if imported != "Socket" or "ngx" in module else None
-        if is_server_module(module):
-            return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
-        if is_other_library(module):
-            return Role.OTHER
-        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
-            return None
-        return self.facts.by_name(binding.name) or self.facts.by_name(imported)
 
     def _of_state(self, binding: Binding) -> Role | None:
         """Return the role of the first of `[value, setValue] = useState(...)`."""
@@ -140,6 +126,8 @@ class Roles:
         function = binding.scope
         if function is None or binding.key:
             return None
+        if function in self.peers:
+            return Role.PEER if binding.index == self.peers[function] else None
         if self._takes_connection(function):
             return Role.PEER if binding.index == 0 else None
         name = self.script.names_of_functions.get(function, "")
@@ -205,13 +193,15 @@ class Roles:
             return Role.ENGINE
         if name in ("sockets", "local", "volatile", "broadcast", "compress"):
             if role := self.of(inner):
-                return Role.OTHER if name == "sockets" and role is not Role.SERVER else role
+                if name == "sockets":
+                    return Role.SERVER if role in (Role.SERVER, Role.MAKER) else Role.OTHER
+                return role
             if self.is_server(inner):
                 return Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        if name == "default" and self.of(inner) is Role.MAKER:
-            return Role.MAKER
+        if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:
+            return Role.MANAGER_MAKER if name == "Manager" else Role.MAKER
         return self._of_path(node, inner, name)
 
     def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..words import words
-from .names import Binding, bindings_of_parameters, bindings_of_pattern, imports_of
+from ..shared import words
+from .bindings import Binding, bindings_of_parameters, bindings_of_pattern, imports_of
 
 FUNCTIONS = words(
     "function_declaration function_expression arrow_function method_definition "

@@ -6,11 +6,11 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 from .facts import Role
 from .flow import CLOSES, REMOVES, Step
 from .script import Call, span, unwrap
-from .source import Handler, Source
+from .source import Source
 
 ADDS = words("on addListener addEventListener prependListener subscribe pSubscribe")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)unsubscribe")
@@ -18,10 +18,10 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 
 def shared_emitters(source: Source) -> None:
     """Find listeners on shared emitters in a server's connection handlers."""
-    for handler in source.connections:
-        steps = list(source.flow.steps(handler.function))
+    for function in source.connections:
+        steps = list(source.flow.steps(function))
         for step in steps:
-            if _adds_to_shared(source, step, handler, steps) and not source.first_time(step):
+            if _adds_to_shared(source, step, function, steps) and not source.first_time(step):
                 _report(source, step.call)
 
 
@@ -36,7 +36,7 @@ def _report(source: Source, call: Call) -> None:
     )
 
 
-def _adds_to_shared(source: Source, step: Step, handler: Handler, steps: list[Step]) -> bool:
+def _adds_to_shared(source: Source, step: Step, function: SgNode, steps: list[Step]) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
@@ -59,7 +59,7 @@ def _adds_to_shared(source: Source, step: Step, handler: Handler, steps: list[St
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
-    if not _outlives(source, call, path[0], handler, step):
+    if not _outlives(source, call, path[0], function, step):
         return False
     return not any(
         other.call.target is not None
@@ -83,22 +83,20 @@ def _is_adapter(source: Source, target: SgNode) -> bool:
     return source.roles.is_server(inner)
 
 
-def _outlives(source: Source, call: Call, name: str, handler: Handler, step: Step) -> bool:
+def _outlives(source: Source, call: Call, name: str, function: SgNode, step: Step) -> bool:
     """Tell whether what a call listens to was there before the connection."""
     assert call.target is not None
-    if name == "this":
-        return True
-    if name == "process":
+    if name in ("this", "process"):
         return True
     found = source.script.resolve(call.target, name)
     if found is None:
-        return name in ("process", "document", "window", "global", "globalThis")
+        return name in ("document", "window", "global", "globalThis")
     if found.scope is None:
         return found.kind in ("import", "variable", "global")
-    start, end = span(handler.function)
+    start, end = span(function)
     first, last = span(found.scope)
     if start <= first and last <= end:
         return False
-    if found.scope == step.function and step.function != handler.function:
+    if found.scope == step.function and step.function != function:
         return False
     return first <= start and end <= last

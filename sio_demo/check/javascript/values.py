@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from .names import Binding
+from .bindings import Binding
 from .script import FUNCTIONS, Call, Script, unwrap
 
 

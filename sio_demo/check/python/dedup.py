@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from ast_grep_py import SgNode
 
+from ..shared import REMEMBERED, Reporter, waits_between
 from .module import Module, arguments_of, called
 
-_MEMORY = re.compile(
-    r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
-    r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
-)
 
-
-def check_then_await(module: Module, report: Callable[[SgNode, str, str], None]) -> None:
+def check_then_await(module: Module, report: Reporter) -> None:
     """Find `if id in seen: return`, an await, and only then `seen.add(id)`."""
     for statement in module.root.find_all(kind="if_statement"):
         condition = statement.field("condition")
         function = module.enclosing(statement)
         if condition is None or function is None:
             continue
-        if not any(child.kind() == "async" for child in function.children()):
-            continue
         match = re.fullmatch(r"\(?(.+?)\s+(?:not\s+)?in\s+([\w.]+)\)?", condition.text())
-        if match is None or not _MEMORY.search(match[2]):
+        if match is None or not REMEMBERED.search(match[2]):
             continue
         consequence = statement.field("consequence")
         if consequence is None or f"{match[2]}[" in consequence.text():
             continue
         if _waits_before_mark(module, function, condition, match[1], match[2]):
-            report(
-                condition,
-                "check-then-await",
-                f"`{match[2]}` is asked before the await and told after it: handlers overlap, so a "
-                "retry that comes in between passes the same check and takes effect again. Add "
-                "the id before the await, and take it back if the work fails.",
-            )
+            report(condition, "check-then-await", waits_between(match[2]))
 
 
 def _waits_before_mark(

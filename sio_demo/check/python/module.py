@@ -11,7 +11,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..words import words
+from ..shared import words
 
 Side = Literal["client", "server"]
 

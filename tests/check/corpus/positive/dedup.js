@@ -20,3 +20,19 @@ io.on("connection", (socket) => {
     }
   });
 });
+
+// The same with a table: two copies both find nothing, and both are stored.
+io.on("connection", (socket) => {
+  socket.on("say", async ({ clientMessageId, text }, done) => {
+    const known = await Message.findOne({ clientMessageId }).lean(); // expect: check-then-await
+    if (known) return done(known);
+    const room = await Room.findById(socket.data.room);
+    done(await Message.create({ clientMessageId, text, room }));
+  });
+  socket.on("note", async (note, done) => {
+    let row = null;
+    if (note.eventId) row = await prisma.note.findUnique({ where: { eventId: note.eventId } }); // expect: check-then-await
+    if (!row) row = await prisma.note.create({ data: { eventId: note.eventId } });
+    done(row.id);
+  });
+});

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ast_grep_py import SgNode
 
 from .cleanup import closed, taken_back
+from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, Step
 from .mounts import Mount, mounts_of
 from .script import Call, span
-from .source import Source
+from .source import Entry, Source
 
 
-def component_listeners(source: Source, root_component: bool) -> None:
-    """Find listeners and clients that a component leaves behind."""
+def component_listeners(source: Source, root_component: bool) -> list[Entry]:
+    """Find listeners and clients that a component leaves behind.
+
+    Returns the functions of other files that components run without any cleanup.
+    """
+    run: list[Entry] = []
     for mount in mounts_of(source, root_component):
         if not mount.opaque:
             _left_behind(source, mount)
+        if not (mount.opaque or mount.own or mount.cleanups or mount.others):
+            run += run_by_mounts(source, _repeated(source, mount), mount.what != "effect")
+    return run
+
+
+def _repeated(source: Source, mount: Mount) -> Iterator[Call]:
+    """Yield the calls that each mount makes again, and not on a client of its own."""
+    steps = _steps(source, mount)
+    for step in steps:
+        regions = _regions(step, steps, mount)
+        if not source.first_time(step) and not any(
+            source.fresh(argument, regions) for argument in step.call.args
+        ):
+            yield step.call
 
 
 def _left_behind(source: Source, mount: Mount) -> None:
@@ -29,8 +50,6 @@ def _left_behind(source: Source, mount: Mount) -> None:
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
     for step in steps:
-        if source.reported(step.call):
-            continue
         if made := source.makes_client(step.call):
             if not closed(source, own, taken) and not _replaces(source, step, steps):
                 _report_client(source, made, mount)
@@ -59,7 +78,7 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Tell whether a client is made only where there is none, or where the old one is closed."""
-    if source.makes_once(step) or _kept_for_all(source, step.call):
+    if source.makes_once(step):
         return True
     home = source.script.enclosing(step.call.node)
     closing = [
@@ -90,12 +109,15 @@ def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
 
 def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> bool:
     """Tell whether a listener is on a new client, is removed first, or is added only once."""
-    regions = {step.function, *(other.function for other in steps)}
-    if mount.home is not None:
-        regions.add(mount.home)
-    if source.fresh(_target(step.call), regions) or source.first_time(step):
+    if source.fresh(_target(step.call), _regions(step, steps, mount)) or source.first_time(step):
         return True
     return source.removed_before(step.call, steps)
+
+
+def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
+    """Return the code in which a client that is made is the mount's own."""
+    regions = {step.function, *(other.function for other in steps)}
+    return regions | ({mount.home} if mount.home is not None else set())
 
 
 def _within(step: Step, cleanup: SgNode) -> bool:
@@ -130,13 +152,6 @@ def _used(call: Call) -> bool:
         "unary_expression",
         "sequence_expression",
     )
-
-
-def _kept_for_all(source: Source, made: Call) -> bool:
-    """Tell whether a client is made with `??=` or `||`, so only once."""
-    parent = made.node.parent()
-    operator = parent.field("operator") if parent else None
-    return operator is not None and operator.text() in ("??=", "||=", "||", "??")
 
 
 def _report_listener(source: Source, call: Call, mount: Mount) -> None:

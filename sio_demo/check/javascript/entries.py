@@ -1,0 +1,65 @@
+"""Functions that another file runs: for each connection, or when a component is mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ast_grep_py import SgNode
+
+from .bindings import required_module
+from .facts import Role
+from .script import Call
+from .source import Entry, Source
+
+
+def run_by_connections(source: Source) -> Iterator[Entry]:
+    """Yield the functions of other files that connection handlers are, or hand their socket to."""
+    for call in source.script.calls:
+        if source.roles.is_server_connection(call) and (found := _imported(source, call.args[1])):
+            yield Entry(*found, "connection", 0)
+    for function in source.connections:
+        for call in source.script.calls_within(function):
+            found = _imported(source, call.callee)
+            for index, argument in enumerate(call.args if found else ()):
+                if found and source.roles.of(argument) is Role.PEER:
+                    yield Entry(*found, "connection", index)
+
+
+def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iterator[Entry]:
+    """Yield the functions of other files that components run as statements when mounted.
+
+    These may be `composed`: taken apart from what a composable returns.
+    """
+    for call in calls:
+        parent = call.node.parent()
+        kept = parent is not None and parent.kind() not in (
+            "expression_statement",
+            "variable_declarator",
+        )
+        if kept or call.new or call.target is not None:  # methods: of what, nobody knows
+            continue
+        if found := _imported(source, call.callee, composed):
+            yield Entry(*found, "mount")
+
+
+def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
+    """Return the module of a function, and its name there."""
+    if module := required_module(node):
+        return module, "default"
+    if node.kind() == "member_expression":
+        owner, member = node.field("object"), node.field("property")
+        found = source.script.resolve(owner) if owner and owner.kind() == "identifier" else None
+        whole = found is not None and member is not None and found.imported in ("*", "default")
+        return (found.module, member.text()) if whole and found and member else None
+    binding = source.script.resolve(node) if node.kind() == "identifier" else None
+    if binding is None:
+        return None
+    if binding.module:
+        return binding.module, binding.imported
+    made = binding.source
+    if composed and made is not None and made.kind() == "call_expression" and binding.key:
+        callee = source.script.call_of(made).callee
+        maker = source.script.resolve(callee) if callee.kind() == "identifier" else None
+        if maker is not None and maker.module:
+            return maker.module, binding.key
+    return None

@@ -1,0 +1,94 @@
+"""What takes listeners off again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ast_grep_py import SgNode
+
+from .clients import Clients
+from .facts import CLIENTS, REGISTERS, Role
+from .flow import REMOVES, Step
+from .script import Call, span, text_of_string, unwrap
+
+_QUOTES = "\"'`"
+
+
+class Removals(Clients):
+    """The clients of one source, and whether listeners on them are removed."""
+
+    def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
+        """Tell whether one of the steps that run before a call removes the listener it adds.
+
+        Some empty the client's private list of them instead.
+        """
+        before = call.start if call.target is None else span(call.target)[1]
+        home = self.script.enclosing(call.node) or self.script.root
+        if "._callbacks" in home.text()[: before - span(home)[0]]:
+            return True
+        removing = [
+            step.call
+            for step in steps
+            if step.call.name in REMOVES
+            and step.call.end <= before
+            and not self._runs_later(step, call)
+        ]
+        return self.removed(call, removing)
+
+    def _runs_later(self, step: Step, call: Call) -> bool:
+        """Tell whether a step waits for an event that a call does not wait for."""
+        for ancestor in step.call.node.ancestors():
+            if ancestor == step.function:
+                break
+            start, end = span(ancestor)
+            if ancestor.kind() == "call_expression" and not start <= call.start < end:
+                outer = self.script.call_of(ancestor)
+                inner = outer.args[-1:]
+                if outer.name in REGISTERS and inner and span(inner[0])[0] <= step.call.start:
+                    return True
+        return False
+
+    def removed(self, call: Call, steps: Iterable[Call]) -> bool:
+        """Tell whether one of the calls removes the listener that a call adds."""
+        for other in steps:
+            if other.name not in REMOVES or other.target is None:
+                continue
+            if not self._same_target(other.target, call.target):
+                continue
+            if self.takes_off(other, call):
+                return True
+        return False
+
+    def takes_off(self, removes: Call, adds: Call) -> bool:
+        """Tell whether `off` takes back what `on` has added."""
+        if not removes.args:
+            return True
+        same = bool(adds.args) and self.same_event(removes.args[0], adds.args[0])
+        return same and not self._wrong_function(adds, removes)
+
+    def _same_target(self, one: SgNode, two: SgNode | None) -> bool:
+        if two is None:
+            return False
+        a, b = self.root_of(one), self.root_of(two)
+        return a.text() == b.text() or self.roles.of(a) in (*CLIENTS, Role.MANAGER)
+
+    def same_event(self, node: SgNode, event: SgNode) -> bool:
+        """Compare events as they are written; a variable may be any."""
+        if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
+            return True
+        one, two = (self._name_of(unwrap(n)) for n in (node, event))
+        return one is None or two is None or one == two
+
+    def _name_of(self, node: SgNode) -> str | None:
+        """Return the event that a literal, or a constant such as `Events.JOIN_ROOM`, names."""
+        if (text := text_of_string(node)) is None and node.kind() == "member_expression":
+            text = node.text().rpartition(".")[2]
+        return re.sub(r"[\W_]", "", text).lower() if text is not None else None
+
+    def _wrong_function(self, adds: Call, removes: Call) -> bool:
+        """Tell whether `off` is given a function that was never added."""
+        if len(removes.args) < 2 or len(adds.args) < 2:
+            return False
+        functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))
+        return any(f.kind() in ("arrow_function", "function_expression") for f in functions)

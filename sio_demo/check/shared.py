@@ -1,0 +1,43 @@
+"""What the rules of all languages share: their way to report, and what names tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ast_grep_py import SgNode
+
+Reporter = Callable[[SgNode, str, str], None]  # takes the node, the rule and the message
+
+REMEMBERED = re.compile(
+    r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
+    r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
+)
+MESSAGE_ID = re.compile(
+    r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
+    r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
+    r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
+)
+RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token")
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
+
+
+def remakes_client(event: str) -> str:
+    """Say what a client that is made in the handler of an event leads to."""
+    return (
+        f"The handler of '{event}' makes a new client each time it runs; the old one reconnects by "
+        "itself, and both handle every message. Make one client, outside."
+    )
+
+
+def waits_between(memory: str) -> str:
+    """Say what it leads to that an await stands between the check for an id and its mark."""
+    return (
+        f"`{memory}` is asked before the await and told after it: handlers overlap, so a retry "
+        "that comes in between passes the same check and takes effect again. Add the id before "
+        "the await, and take it back if the work fails."
+    )

@@ -1,0 +1,123 @@
+"""What one file registers because another runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sio_demo.check import check_paths
+
+BUS = "import { bus } from './bus';\n"
+TELL = "bus.on('news', (text) => socket.emit('news', text));"
+LISTEN = (
+    "import { socket } from '../socket';\nexport function listen() { socket.on('news', show); }\n"
+)
+
+
+def found(folder: Path, **sources: str) -> list[tuple[str, int, str]]:
+    for name, text in sources.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    findings = check_paths([folder]).findings
+    return [(Path(f.path).relative_to(folder).as_posix(), f.line, f.rule) for f in findings]
+
+
+@pytest.mark.parametrize(
+    ("server", "handler"),
+    [
+        ("import talk from './talk';\nio.on('connection', talk);", "export default (socket) => {"),
+        (
+            "import { talk } from './talk';\nio.on('connection', talk);",
+            "export const talk = (socket) => {",
+        ),
+        (
+            "import { talk } from './talk';\nio.on('connection', (socket) => talk(io, socket));",
+            "export const talk = (io, socket) => {",
+        ),
+        (
+            "const talk = require('./talk');\nio.on('connection', (client) => talk(client));",
+            "module.exports = function (socket) {",
+        ),
+        (
+            "import * as all from './talk.js';\nio.on('connection', all.talk);",
+            "export function talk(socket) {",
+        ),
+        (
+            "const all = require('./talk');\nio.on('connection', (s) => { all.talk(io, s); });",
+            "exports.talk = (server, socket) => {",
+        ),
+        (
+            "io.on('connection', (client) => { require('./talk')(client); });",
+            "module.exports = (socket) => {",
+        ),
+    ],
+)
+def test_handler_of_connections_in_another_file(tmp_path: Path, server: str, handler: str):
+    talk = f"{BUS}{handler} {TELL} }};\n"
+    expected = [("talk.js", 2, "shared-emitter-in-connection")]
+    assert found(tmp_path, app_js=f"{server}\n", talk_js=talk) == expected
+
+
+def test_handlers_that_a_file_in_between_hands_on(tmp_path: Path):
+    server = "import register from './handlers';\nio.on('connection', (s) => register(io, s));\n"
+    between = "import talk from './talk';\nexport default (io, socket) => { talk(socket); };\n"
+    talk = f"{BUS}export default (socket) => {{ {TELL} }};\n".replace("./bus", "../bus")
+    expected = [("handlers/talk.ts", 2, "shared-emitter-in-connection")]
+    sources = {"app_js": server, "handlers__index_js": between, "handlers__talk_ts": talk}
+    assert found(tmp_path, **sources) == expected
+
+
+def test_function_that_no_connection_runs_may_listen(tmp_path: Path):
+    talk = f"{BUS}export default (socket) => {{ {TELL} }};\n"
+    server = "import talk from './talk';\nio.on('connection', (socket) => talk(bus));\n"
+    assert found(tmp_path, app_js=server, talk_js=talk) == []
+
+
+@pytest.mark.parametrize("module", ["../chat", "@/chat", "~/chat"])
+def test_listeners_that_a_component_adds_through_another_file(tmp_path: Path, module: str):
+    page = (
+        f"<script setup>import {{ listen }} from '{module}';\nconst socket = useSocket();\n"
+        "onMounted(() => { listen(); });</script>\n"
+    )
+    chat = LISTEN.replace("../socket", "./socket")
+    expected = [("src/chat.ts", 2, "listener-without-cleanup")]
+    assert found(tmp_path, src__pages__Chat_vue=page, src__chat_ts=chat) == expected
+
+
+def test_composable_that_returns_what_registers(tmp_path: Path):
+    page = (
+        "<script setup>import { useNews } from './news';\nconst { listen } = useNews(socket);\n"
+        "onMounted(() => { listen(); });</script>\n"
+    )
+    news = (
+        "import { socket } from './socket';\nexport function useNews() {\n"
+        "  function listen() {\n    socket.on('news', show);\n  }\n  return { listen };\n}\n"
+    )
+    expected = [("news.ts", 4, "listener-without-cleanup")]
+    assert found(tmp_path, Chat_vue=page, news_ts=news) == expected
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        "useEffect(() => { listen(); return () => stop(); }, []);",
+        "useEffect(() => listen(), []);",
+        "useEffect(() => { const stop = listen(); return stop; }, []);",
+        "useEffect(() => { if (ready) return; ready = true; listen(); }, []);",
+        "useEffect(() => { const own = io(); listen(own); return () => own.close(); }, []);",
+    ],
+)
+def test_listeners_that_the_component_takes_back(tmp_path: Path, effect: str):
+    page = (
+        "import { useEffect } from 'react';\nimport { io } from 'socket.io-client';\n"
+        f"import {{ listen, stop }} from './lib/chat';\nexport function Chat() {{ {effect} }}\n"
+    )
+    assert found(tmp_path, Chat_jsx=page, lib__chat_js=LISTEN) == []
+
+
+def test_files_that_import_each_other(tmp_path: Path):
+    one = "import two from './two';\nexport default (s) => two(s);\nio.on('connection', two);\n"
+    two = "import one from './one';\nexport default (s) => one(s);\nio.on('connection', one);\n"
+    assert found(tmp_path, one_js=one, two_js=two) == []
