@@ -27,13 +27,17 @@ class _Voice(asyncio.SubprocessProtocol):
         self.lines: asyncio.Queue[str | None] = asyncio.Queue()  # None: it has ended
         self.errors: deque[str] = deque(maxlen=20)
         self._unfinished = {1: bytearray(), 2: bytearray()}
-        self.gone = asyncio.Event()
+        self.dead = asyncio.Event()
+        self.gone = asyncio.Event()  # and all that it had said is here
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         *lines, self._unfinished[fd] = (self._unfinished[fd] + data).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace")
             self.lines.put_nowait(text) if fd == 1 else self.errors.append(text)
+
+    def process_exited(self) -> None:
+        self.dead.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone.set()
@@ -132,9 +136,12 @@ class ServerProcess:
         call does nothing.
         """
         cleanup.forget(self)
-        if not self._voice.gone.is_set():
+        if not self._voice.dead.is_set():
             with suppress(ProcessLookupError):  # it ends just now
                 self._transport.kill()
+            # close() would ask the system for the exit code, and asyncio, which waits for it,
+            # would complain that somebody else has got it.
+            await self._voice.dead.wait()
         self._transport.close()
         await self._voice.gone.wait()
 

@@ -55,7 +55,8 @@ def test_second_run_shows_what_the_first_has_shown(
 ) -> None:
     first, second = map(shown, runs)
     checks = {cell.id for cell in guards.tagged(runs[0], "check")}
-    assert [id for id in first if first[id] != second[id] and id not in checks] == []
+    other = {id: (first[id], second[id]) for id in first if first[id] != second[id]}
+    assert {id: outputs for id, outputs in other.items() if id not in checks} == {}
 
 
 def test_each_check_tells_the_solution_from_the_exercise(
