@@ -24,8 +24,8 @@ def observe(
     """Count messages at one or several ends of a python-socketio application.
 
     Begin before the first connection: an observer that comes later does not know how often a
-    client has reconnected. Each packet is decoded once more, so a message costs about twice the
-    time: observe while you look for a cause, not for ever.
+    client has reconnected. Each packet is decoded once more, so messages take longer: observe
+    while you look for a cause, not for ever.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def _lost(seen: Seen) -> tuple[Family, str] | None:
     if seen.packets == 0:
         return "not sent", "A session, a listener, and no packet: it was not sent to this session."
     if seen.calls == 0 and seen.clues.arrived:
-        return "lost", "It arrived, and its handler was not run to the end."
+        return "lost", "It arrived, and no handler ran for it."
     if seen.calls == 0:
         return "lost", "Sent, and not handled: its packet was lost on the way."
     if seen.effects == 0:
