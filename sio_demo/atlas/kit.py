@@ -22,7 +22,7 @@ from ..lab.link import Link
 from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.server import Server, serve
-from ..lab.waiting import Condition, comes_true
+from ..lab.waiting import Condition, wait_until
 
 MESSAGE = "the message"
 """The payload of the one message that is counted; all other traffic carries something else."""
@@ -141,7 +141,7 @@ async def until(condition: Condition) -> None:
     NotSeenError
         It has not come true within :data:`PATIENCE` seconds.
     """
-    if not await comes_true(condition, PATIENCE):
+    if not await wait_until(condition, PATIENCE):
         raise NotSeenError(f"What a reproduction waits for has not come within {PATIENCE} s.")
 
 

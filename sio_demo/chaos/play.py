@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
-from ..lab.waiting import to_the_end
+from ..lab.waiting import shielded
 from .broken import PARTS
 from .checker import Applied, check
 from .faults import STRIKES
@@ -129,7 +129,7 @@ async def _play(
             try:
                 trouble = await _perform(schedule, stage)
             finally:
-                await to_the_end(stage.close())
+                await shielded(stage.close())
             applied = await asyncio.to_thread(_applied, stage.database)
     records = {number: client.record for number, client in enumerate(stage.clients, 1)}
     report = check(records, applied)

@@ -16,7 +16,7 @@ from ..delivery import Outbox, Receipt
 from ..lab.server import serve
 from .broken import PARTS
 from .channel import Channel
-from .stores import OutboxStore, Tripwire
+from .stores import FailPoint, OutboxStore
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
 CONNECT_TIMEOUT = 0.5
@@ -26,7 +26,7 @@ RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
 async def run_server(order: dict[str, Any], channel: Channel) -> None:
     """Serve an inbox until told to stop."""
     parts = PARTS[order["variant"]]
-    wire = Tripwire()
+    wire = FailPoint()
     sio = socketio.AsyncServer(async_mode="aiohttp")
     inbox = parts.inbox(sio, parts.inbox_store(order["path"], wire))
 
@@ -35,7 +35,7 @@ async def run_server(order: dict[str, Any], channel: Channel) -> None:
         db.execute(
             "INSERT INTO applied (client, number, reply) VALUES (?, ?, ?)", (*message, reply)
         )
-        wire.reach("handler has run")
+        wire.hit("handler has run")
         return reply
 
     inbox.on("note", note)
@@ -58,7 +58,7 @@ class _Client:
     def __init__(self, order: dict[str, Any], channel: Channel) -> None:
         self._order = order
         self._channel = channel
-        self._wire = Tripwire()
+        self._wire = FailPoint()
         self._allowance = order["allowance"]
         self._accepted = order["accepted"]
         self._unanswered = 0
@@ -130,7 +130,7 @@ class _Client:
 
     async def _say_answer(self, receipt: Receipt) -> None:
         reply = await receipt
-        self._wire.reach("after reply")
+        self._wire.hit("after reply")
         _, (_, number) = json.loads(receipt.text)
         self._channel.say("answered", number, reply)
         self._unanswered -= 1

@@ -7,7 +7,7 @@ import signal
 from os import PathLike
 
 from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
-from ..delivery.inbox_state import Kept, Progress
+from ..delivery.inbox_state import Progress, StoredReply
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -16,13 +16,13 @@ CREATE TABLE IF NOT EXISTS applied (
 """
 
 
-class Tripwire:
+class FailPoint:
     """Kills its own process at a point: no handler, no ``finally``, no commit comes after it."""
 
     def __init__(self) -> None:
         self.point = ""
 
-    def reach(self, point: str) -> None:
+    def hit(self, point: str) -> None:
         """Come to a point."""
         if point == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -31,35 +31,35 @@ class Tripwire:
 class InboxStore(SQLiteInboxStore):
     """The inbox's store, with points before and after each commit."""
 
-    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
         super().__init__(path, SCHEMA)
         self.wire = wire
 
     def commit(self) -> None:
         """Write it to the disk, if it comes to that."""
-        self.wire.reach("before commit")
+        self.wire.hit("before commit")
         super().commit()
-        self.wire.reach("after commit")
+        self.wire.hit("after commit")
 
 
 class OutboxStore(SQLiteOutboxStore):
     """The outbox's store, with points before and after each commit."""
 
-    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
         super().__init__(path)
         self.wire = wire
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
         """Save, if it comes to that."""
-        self.wire.reach("before save")
+        self.wire.hit("before save")
         super().save(base, first, texts)
-        self.wire.reach("after save")
+        self.wire.hit("after save")
 
 
 class MarkOutside(InboxStore):
     """Broken: commits the effects, and then the mark in another transaction."""
 
-    def save(self, producer: str, progress: Progress, first: int, kept: list[Kept]) -> None:
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         """Commit the effects before anything is noted."""
         SQLiteInboxStore.commit(self)
         self.begin()
@@ -69,7 +69,7 @@ class MarkOutside(InboxStore):
 class MarkFirst(InboxStore):
     """Broken: commits the mark, and then the effects in another transaction."""
 
-    def __init__(self, path: str | PathLike[str], wire: Tripwire) -> None:
+    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
         super().__init__(path, wire)
         self._database, self.db = self.db, self
         self._statements: list[tuple[str, tuple[object, ...]]] = []

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import socketio
 
-from .outbox_state import backoff
+from .send_window import backoff
 
 HANG_UP = 1.0  # seconds that a client may take to let go of its connection
 

@@ -10,7 +10,7 @@ from typing import Any
 import socketio
 
 from ..errors import BatchError, DeliveryError, StoreError, UsageError
-from .inbox_state import Kept, advanced, check_same, duplicates
+from .inbox_state import StoredReply, advanced, check_same, duplicates
 from .message import (
     EVENT,
     LONGEST,
@@ -179,7 +179,7 @@ class Inbox:
         except DeliveryError as error:
             return self._refuse(error, progress.next)
         new = [
-            Kept(digest(text), self._handle(*message))
+            StoredReply(digest(text), self._handle(*message))
             for text, message in zip(batch.messages[old:], messages[old:], strict=True)
         ]
         ahead = advanced(batch, progress)
@@ -196,7 +196,7 @@ class Inbox:
                 raise LookupError(f"the inbox has no handler for {event!r}")
             return write_reply(handler(self.store.db, payload))
         except Exception as error:
-            if self.store.broke(error):
+            if self.store.is_store_failure(error):
                 raise StoreError(
                     f"The store failed in the handler of {event!r}: {error}"
                 ) from error

@@ -8,7 +8,7 @@ from ..errors import ConflictError, FencedError, SequenceError
 from .message import Batch, digest
 
 
-class Kept(NamedTuple):
+class StoredReply(NamedTuple):
     """What is kept of a message until its reply is confirmed."""
 
     digest: bytes
@@ -54,7 +54,7 @@ def duplicates(batch: Batch, progress: Progress) -> int:
     return min(progress.next, batch.end) - batch.first
 
 
-def check_same(batch: Batch, kept: list[Kept]) -> None:
+def check_same(batch: Batch, kept: list[StoredReply]) -> None:
     """Compare the duplicates at the start of a batch with what was applied.
 
     Raises

@@ -11,10 +11,10 @@ import socketio
 
 from ..errors import ClosedError, DeliveryError, OutboxFullError, StoreError, UsageError
 from .connector import Connector, Delays
-from .courier import Courier
 from .message import write_message
-from .outbox_state import OutboxState
 from .receipt import Promise, Receipt
+from .relay import Relay
+from .send_window import SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
 
 _ACCEPTED = Promise()  # for stores that need no waiting
@@ -82,8 +82,8 @@ class Outbox:
         self._window, self._limit = int(window), limit
         self._namespace, self._ack_timeout = namespace, ack_timeout
         self._connector = Connector(client, delays)
-        self._state: OutboxState[Receipt] | None = None
-        self._courier: Courier | None = None
+        self._state: SendWindow[Receipt] | None = None
+        self._relay: Relay | None = None
         self._incoming: list[Receipt] = []  # on their way into the store
         self._to_store = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,18 +117,18 @@ class Outbox:
         if self._closed:
             raise ClosedError("This outbox is closed. Make a new one.")
         identity, base, texts = self._store.load()
-        state: OutboxState[Receipt] = OutboxState(identity, base, self._window)
+        state: SendWindow[Receipt] = SendWindow(identity, base, self._window)
         self._state = state
         self.resumed = [Receipt(text, _ACCEPTED) for text in texts]
         state.accept(self.resumed)
-        self._courier = courier = Courier(
+        self._relay = relay = Relay(
             state, self._connector, self._namespace, self._ack_timeout, self._tell
         )
-        self._storing = self._start(self._keep_storing(state, courier))
-        self._start(courier.keep_sending())
-        self._start(courier.keep_connected(url, connect_arguments))
+        self._storing = self._start(self._keep_storing(state, relay))
+        self._start(relay.keep_sending())
+        self._start(relay.keep_connected(url, connect_arguments))
         try:
-            await courier.tried
+            await relay.tried
         except (TypeError, ValueError):
             await self.close()
             raise
@@ -157,7 +157,7 @@ class Outbox:
         ClosedError, DeliveryError
             The outbox is closed; it has failed for good.
         """
-        state, courier = self._usable()
+        state, relay = self._usable()
         if not isinstance(event, str) or not event:
             raise UsageError(f"The event must be a str with a name, not {event!r}.")
         text = write_message(event, payload)
@@ -172,7 +172,7 @@ class Outbox:
         else:
             receipt = Receipt(text, _ACCEPTED)
             state.accept((receipt,))
-            courier.wake()
+            relay.wake()
         return receipt
 
     @property
@@ -209,8 +209,8 @@ class Outbox:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._courier is not None:
-            self._courier.stop()
+        if self._relay is not None:
+            self._relay.stop()
             await self._connector.disconnect()
         self._store.close()
         self._give_up(ClosedError("The outbox was closed before this was applied."))
@@ -227,7 +227,7 @@ class Outbox:
 
     # --- storing -----------------------------------------------------------------------
 
-    async def _keep_storing(self, state: OutboxState[Receipt], courier: Courier) -> None:
+    async def _keep_storing(self, state: SendWindow[Receipt], relay: Relay) -> None:
         """Save all that has come since the last save, in one commit, until closed."""
         while not self._closed:
             await self._to_store.wait()
@@ -250,17 +250,17 @@ class Outbox:
                     receipt.accepted.settle(None)
                     if self._failure is not None:
                         receipt.fail(self._failure)
-                courier.wake()
+                relay.wake()
 
-    def _worth_saving(self, state: OutboxState[Receipt]) -> bool:
+    def _worth_saving(self, state: SendWindow[Receipt]) -> bool:
         """Tell whether the inbox should learn of what it may forget."""
         news = state.base - state.confirmed
         return news >= self._window or (self._closed and news > 0)
 
-    # --- what the courier tells ----------------------------------------------------------
+    # --- what the relay tells ----------------------------------------------------------
 
     def _tell(self, error: Exception | None, final: bool) -> None:
-        """Take the courier's news: an error, a final error, or None for progress."""
+        """Take the relay's news: an error, a final error, or None for progress."""
         assert self._state is not None
         self.last_error = error
         if error is not None:
@@ -276,12 +276,12 @@ class Outbox:
         self._failure = self.last_error = error
         self._give_up(error)
 
-    def _usable(self) -> tuple[OutboxState[Receipt], Courier]:
+    def _usable(self) -> tuple[SendWindow[Receipt], Relay]:
         if self._failure is not None:
             raise self._failure
-        if self._state is None or self._courier is None or self._closed:
+        if self._state is None or self._relay is None or self._closed:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
-        return self._state, self._courier
+        return self._state, self._relay
 
     def _give_up(self, error: Exception) -> None:
         for receipt in self._incoming + (self._state.messages if self._state else []):

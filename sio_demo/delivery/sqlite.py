@@ -15,7 +15,7 @@ from os import PathLike
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..errors import StoreError, UsageError
-from .inbox_state import Kept, Progress
+from .inbox_state import Progress, StoredReply
 from .stores import Saved, new_identity
 
 # What says something about the disk or the file, and nothing about the statement.
@@ -213,7 +213,7 @@ class SQLiteInboxStore(_Database):
         """Undo them."""
         self._connection.execute("ROLLBACK TO message")
 
-    def broke(self, error: BaseException | None) -> bool:
+    def is_store_failure(self, error: BaseException | None) -> bool:
         """Tell whether a handler failed because of the disk or the file."""
         while error is not None:
             if isinstance(error, sqlite3.Error) and _primary(error) in _TROUBLE:
@@ -230,17 +230,17 @@ class SQLiteInboxStore(_Database):
         return Progress(*found) if found else Progress()
 
     @_guarded
-    def kept(self, producer: str, first: int, count: int) -> list[Kept]:
+    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
         """Give what is kept of messages that were applied."""
         rows = self._connection.execute(
             "SELECT digest, reply FROM inbox_replies WHERE producer = ? "
             "AND sequence >= ? AND sequence < ? ORDER BY sequence",
             (producer, first, first + count),
         )
-        return [Kept(*row) for row in rows]
+        return [StoredReply(*row) for row in rows]
 
     @_guarded
-    def save(self, producer: str, progress: Progress, first: int, kept: list[Kept]) -> None:
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         """Note progress, keep replies, forget those below the floor."""
         self._release()
         db = self._connection

@@ -6,8 +6,8 @@ import time
 import uuid
 from typing import Any, NamedTuple, Protocol
 
-from .inbox_state import Kept, Progress
-from .outbox_state import Identity
+from .inbox_state import Progress, StoredReply
+from .send_window import Identity
 
 
 class Saved(NamedTuple):
@@ -70,16 +70,16 @@ class InboxStore(Protocol):
     def undo(self) -> None:
         """Undo them."""
 
-    def broke(self, error: Exception) -> bool:
+    def is_store_failure(self, error: Exception) -> bool:
         """Tell whether an error that a handler raised is the store's trouble, not its own."""
 
     def progress(self, producer: str) -> Progress:
         """Give how far a producer has come."""
 
-    def kept(self, producer: str, first: int, count: int) -> list[Kept]:
+    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
         """Give what is kept of messages that were applied."""
 
-    def save(self, producer: str, progress: Progress, first: int, kept: list[Kept]) -> None:
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         """Note progress; keep `kept` from sequence number `first` on; forget all below floor."""
 
     def forget(self, seconds: float) -> int:
@@ -159,7 +159,7 @@ class MemoryInboxStore:
     def __init__(self) -> None:
         self.db = UndoDict()
         self._progress: dict[str, tuple[Progress, float]] = {}
-        self._kept: dict[str, dict[int, Kept]] = {}
+        self._kept: dict[str, dict[int, StoredReply]] = {}
 
     def begin(self) -> None:
         """Do nothing: the inbox takes one batch at a time, and `save` comes last."""
@@ -179,7 +179,7 @@ class MemoryInboxStore:
         """Undo them."""
         self.db.undo()
 
-    def broke(self, error: Exception) -> bool:
+    def is_store_failure(self, error: Exception) -> bool:
         """Say no: a dict has no trouble of its own."""
         return False
 
@@ -187,12 +187,12 @@ class MemoryInboxStore:
         """Give how far a producer has come."""
         return self._progress.get(producer, (Progress(), 0.0))[0]
 
-    def kept(self, producer: str, first: int, count: int) -> list[Kept]:
+    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
         """Give what is kept of messages that were applied."""
         kept = self._kept[producer]
         return [kept[number] for number in range(first, first + count) if number in kept]
 
-    def save(self, producer: str, progress: Progress, first: int, kept: list[Kept]) -> None:
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         """Note progress, keep replies, forget those below the floor."""
         replies = self._kept.setdefault(producer, {})
         for sequence in range(self.progress(producer).floor, progress.floor):

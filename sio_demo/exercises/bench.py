@@ -17,7 +17,7 @@ from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.server import Server, serve
 from ..lab.tap import Cut
-from ..lab.waiting import comes_true
+from ..lab.waiting import wait_until
 from .reader import Reader, StoppedError, WatchedServer
 
 COME_BACK = 4.0  # seconds that a client may take to be back
@@ -166,7 +166,7 @@ class Bench:
         StoppedError
             It did not come true in time; the message is `otherwise`.
         """
-        if not await comes_true(condition, COME_BACK):
+        if not await wait_until(condition, COME_BACK):
             raise StoppedError(otherwise)
 
     def tasks(self) -> list[asyncio.Task[Any]]:

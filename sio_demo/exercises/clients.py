@@ -8,7 +8,7 @@ from typing import Any
 
 import socketio
 
-from ..lab.waiting import comes_true
+from ..lab.waiting import wait_until
 from .bench import Bench
 from .exercise import Exercise
 from .reader import called
@@ -145,7 +145,7 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
 
     async def round_() -> None:
         if is_fine():  # else there is nothing to wait for
-            await comes_true(lambda: bool(bench.live()), AWAY)
+            await wait_until(lambda: bool(bench.live()), AWAY)
         await bench.quiet()
         shown.append([])
         live.append(len(bench.live()))
@@ -160,11 +160,11 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
     before = bench.refused
     async with bench.outage(clients=0):
         if is_fine():
-            await comes_true(lambda: bench.refused > before, LATE)
+            await wait_until(lambda: bench.refused > before, LATE)
         await bench.quiet()
     tries, passed = bench.refused - before, bench.last()
     if is_fine():
-        await comes_true(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
+        await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
     await round_()
     tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]

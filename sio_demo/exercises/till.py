@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from ..lab.packet import TO_CLIENT
-from ..lab.waiting import comes_true
+from ..lab.waiting import wait_until
 from .bench import Bench
 from .exercise import Exercise
 from .listeners import EVERY_ONE_REMOVED, hidden, more, not_given, not_piled_up
@@ -110,7 +110,7 @@ async def _lose_the_welcome(bench: Bench) -> None:
     back = bench.link.expect(lambda p: p.name == "CONNECT" and next(connects) == 2, TO_CLIENT)
     async with bench.link.cut_when("welcome", TO_CLIENT) as lost:
         await bench.link.cut()
-        if not await comes_true(lambda: lost.met, SOON):  # it has not logged in
+        if not await wait_until(lambda: lost.met, SOON):  # it has not logged in
             await bench.cut()
     await back
 

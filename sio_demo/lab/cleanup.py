@@ -16,7 +16,7 @@ import psutil
 import socketio
 
 from ..errors import LeftoverError
-from .waiting import comes_true
+from .waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
 PATIENCE = 3.0  # seconds that something which is ending may take to end
@@ -88,7 +88,7 @@ async def nothing_left() -> None:
     LeftoverError
         Something is left; the message names it.
     """
-    await comes_true(lambda: not any(leftovers()), PATIENCE)
+    await wait_until(lambda: not any(leftovers()), PATIENCE)
     found = leftovers()
     if any(found):
         names = "\n".join(

@@ -13,7 +13,7 @@ from engineio.async_socket import AsyncSocket
 
 from ..errors import ClosedError, UsageError
 from . import cleanup
-from .waiting import to_the_end
+from .waiting import shielded
 
 HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes
@@ -64,7 +64,7 @@ class Server:
         self.closed = True
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
-        await to_the_end(self._closing)
+        await shielded(self._closing)
 
     async def _close(self) -> None:
         cleanup.forget(self)

@@ -12,7 +12,7 @@ LOOK_EVERY = 0.002  # seconds
 Condition = Callable[[], bool | Awaitable[bool]]
 
 
-async def comes_true(condition: Condition, within: float) -> bool:
+async def wait_until(condition: Condition, within: float) -> bool:
     """Wait until a condition holds, for so many seconds at most, and tell whether it does.
 
     Parameters
@@ -32,7 +32,7 @@ async def comes_true(condition: Condition, within: float) -> bool:
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def to_the_end(work: Awaitable[Any]) -> None:
+async def shielded(work: Awaitable[Any]) -> None:
     """Await something that must not be left half done; who is cancelled waits for its end, too."""
     task = asyncio.ensure_future(work)
     try:

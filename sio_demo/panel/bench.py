@@ -16,7 +16,7 @@ from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.server import Server, serve
 from ..lab.tap import Cut, Expectation
-from ..lab.waiting import comes_true
+from ..lab.waiting import wait_until
 
 DELAY = 0.2  # seconds, in each direction
 PATIENCE = 10.0  # seconds that a client may take to answer
@@ -159,5 +159,5 @@ class Bench:
         return sum(p.event == "news" and p.data == [number] for p in self.link.packets)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        if not await comes_true(condition, PATIENCE):
+        if not await wait_until(condition, PATIENCE):
             raise NotSeenError(f"The server did not notice within {PATIENCE:g} s.")

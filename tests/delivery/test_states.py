@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sio_demo.delivery.inbox_state import Kept, Progress, advanced, check_same, duplicates
+from sio_demo.delivery.inbox_state import Progress, StoredReply, advanced, check_same, duplicates
 from sio_demo.delivery.message import Answer, Batch, digest
-from sio_demo.delivery.outbox_state import FLIGHTS, Identity, OutboxState, backoff
+from sio_demo.delivery.send_window import FLIGHTS, Identity, SendWindow, backoff
 from sio_demo.errors import (
     BatchError,
     ConflictError,
@@ -42,7 +42,9 @@ class Server:
         except DeliveryError as error:
             return Answer(self.progress.next, [], error)
         for text in batch.messages[old:]:
-            self.kept[self.progress.next + len(kept) - old] = one = Kept(digest(text), f"re {text}")
+            self.kept[self.progress.next + len(kept) - old] = one = StoredReply(
+                digest(text), f"re {text}"
+            )
             kept.append(one)
             self.effects.append(text)
         self.progress = advanced(batch, self.progress)
@@ -58,7 +60,7 @@ def test_every_message_is_applied_once_in_order_and_gets_its_reply(seed):
     texts = [str(n) for n in range(60)]
     server = Server(chance.random)
     window = chance.choice([1, 3, 8, 20, 100])
-    outbox, unsent, replies = OutboxState(WHO, 0, window), list(texts), {}
+    outbox, unsent, replies = SendWindow(WHO, 0, window), list(texts), {}
     to_server, to_client, stray, most = [], [], [], 0
     for _ in range(20_000):
         match chance.choice("aabbssccxdr"):
@@ -88,7 +90,7 @@ def test_every_message_is_applied_once_in_order_and_gets_its_reply(seed):
                 server.receive(stray.pop(0))
             case "r" if chance.random() < 0.1:  # a restart goes back to what is on disk
                 left = [Message(text) for text in texts[outbox.confirmed : outbox.next]]
-                outbox = OutboxState(WHO, outbox.confirmed, window)
+                outbox = SendWindow(WHO, outbox.confirmed, window)
                 outbox.accept(left)
                 to_server.clear()
                 to_client.clear()
@@ -100,7 +102,7 @@ def test_every_message_is_applied_once_in_order_and_gets_its_reply(seed):
 
 
 def test_a_window_lets_several_batches_be_under_way():
-    outbox = OutboxState(WHO, 0, window=16)
+    outbox = SendWindow(WHO, 0, window=16)
     outbox.accept(Message(str(n)) for n in range(100))
     batches = [outbox.next_batch() for _ in range(FLIGHTS)]
     assert [batch.first for batch in batches] == [0, 2, 4, 6, 8, 10, 12, 14]
@@ -111,7 +113,7 @@ def test_a_window_lets_several_batches_be_under_way():
 
 def test_no_more_is_under_way_than_the_window_allows():
     for window in (1, 5, 12):
-        outbox = OutboxState(WHO, 0, window)
+        outbox = SendWindow(WHO, 0, window)
         outbox.accept(Message(str(n)) for n in range(100))
         under_way = 0
         while batch := outbox.next_batch():
@@ -120,7 +122,7 @@ def test_no_more_is_under_way_than_the_window_allows():
 
 
 def test_what_is_sent_while_all_flights_are_out_gathers_in_one_batch():
-    outbox = OutboxState(WHO, 0, window=800)
+    outbox = SendWindow(WHO, 0, window=800)
     flights = []
     for n in range(FLIGHTS + 50):
         outbox.accept([Message(str(n))])
@@ -131,13 +133,13 @@ def test_what_is_sent_while_all_flights_are_out_gathers_in_one_batch():
 
 
 def test_a_batch_stays_below_the_size_of_a_packet():
-    outbox = OutboxState(WHO, 0, window=800)
+    outbox = SendWindow(WHO, 0, window=800)
     outbox.accept(Message("x" * 150_000) for _ in range(5))
     assert len(outbox.next_batch().messages) == 2
 
 
 def test_an_answer_without_room_for_all_replies_has_the_rest_sent_again():
-    outbox = OutboxState(WHO, 0, window=80)
+    outbox = SendWindow(WHO, 0, window=80)
     outbox.accept(Message(str(n)) for n in range(10))
     batch = outbox.next_batch()
     assert len(outbox.answered(batch, Answer(10, ["r"] * 4))) == 4
@@ -146,7 +148,7 @@ def test_an_answer_without_room_for_all_replies_has_the_rest_sent_again():
 
 @pytest.mark.parametrize(("expected", "helps"), [(4, False), (5, True), (10, True), (11, False)])
 def test_a_gap_is_mended_unless_the_inbox_lost_what_was_confirmed(expected, helps):
-    outbox = OutboxState(WHO, 5, window=40)
+    outbox = SendWindow(WHO, 5, window=40)
     outbox.accept(Message(str(n)) for n in range(10))
     outbox.next_batch()
     second = outbox.next_batch()
@@ -157,13 +159,13 @@ def test_a_gap_is_mended_unless_the_inbox_lost_what_was_confirmed(expected, help
 
 @pytest.mark.parametrize("error", [ConflictError("x"), FencedError("x"), BatchError("x")])
 def test_a_refusal_that_a_retry_does_not_change_is_final(error):
-    outbox = OutboxState(WHO, 0, window=8)
+    outbox = SendWindow(WHO, 0, window=8)
     outbox.accept([Message("a")])
     assert outbox.refused(outbox.next_batch(), Answer(0, [], error)) is False
 
 
 def test_a_refusal_of_a_batch_that_was_given_up_is_ignored():
-    outbox = OutboxState(WHO, 0, window=8)
+    outbox = SendWindow(WHO, 0, window=8)
     outbox.accept([Message("a")])
     late = outbox.next_batch()
     outbox.rewind()
@@ -196,9 +198,9 @@ def test_progress_never_goes_back():
 
 def test_the_same_number_with_another_text_is_a_conflict():
     batch = Batch(WHO.producer, 1, 0, 0, ["a", "b"])
-    check_same(batch, [Kept(digest("a"), ""), Kept(digest("b"), "")])
+    check_same(batch, [StoredReply(digest("a"), ""), StoredReply(digest("b"), "")])
     with pytest.raises(ConflictError, match="Message 1 "):
-        check_same(batch, [Kept(digest("a"), ""), Kept(digest("c"), "")])
+        check_same(batch, [StoredReply(digest("a"), ""), StoredReply(digest("c"), "")])
 
 
 def test_backoff_doubles_with_jitter_up_to_a_limit():

@@ -12,16 +12,16 @@ from socketio.exceptions import SocketIOError
 from ..errors import BatchError, DeliveryError
 from .connector import Connector
 from .message import EVENT, Answer, Batch, read_reply
-from .outbox_state import OutboxState
 from .receipt import Promise, Receipt
+from .send_window import SendWindow
 
 
-class Courier:
+class Relay:
     """Sends batches as the window allows, again after a loss, and settles receipts.
 
     Parameters
     ----------
-    state : OutboxState
+    state : SendWindow
         The messages.
     connector : Connector
         The connection.
@@ -36,7 +36,7 @@ class Courier:
 
     def __init__(
         self,
-        state: OutboxState[Receipt],
+        state: SendWindow[Receipt],
         connector: Connector,
         namespace: str,
         ack_timeout: float,

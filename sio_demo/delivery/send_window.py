@@ -32,7 +32,7 @@ class Identity:
     epoch: int
 
 
-class OutboxState(Generic[M]):
+class SendWindow(Generic[M]):
     """A pipelined window over numbered messages: go-back-N, with one answer for each batch.
 
     Parameters
