@@ -33,10 +33,10 @@ socket.on("sync", (ack) => ack());
 await new Promise((done) => socket.once("connect", done));
 """
 
-Client = Callable[[str], AbstractAsyncContextManager[Counter]]
+ClientFactory = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
-def javascript(snippet: str) -> Client:
+def javascript(snippet: str) -> ClientFactory:
     """Give a client that runs a snippet in Node.js, with the real ``socket.io-client``."""
 
     @asynccontextmanager
@@ -51,7 +51,7 @@ def javascript(snippet: str) -> Client:
     return connected
 
 
-def python(kind: type[socketio.AsyncClient], *, inside: bool) -> Client:
+def python(kind: type[socketio.AsyncClient], *, inside: bool) -> ClientFactory:
     """Give a Python client whose handler is registered inside ``connect``, or outside."""
 
     @asynccontextmanager
@@ -75,7 +75,7 @@ def python(kind: type[socketio.AsyncClient], *, inside: bool) -> Client:
     return connected
 
 
-CLIENTS: dict[str, Client] = {
+CLIENTS: dict[str, ClientFactory] = {
     "socket.io-client (JavaScript), listener inside connect": javascript(JAVASCRIPT_INSIDE),
     "socket.io-client (JavaScript), listener outside": javascript(JAVASCRIPT_OUTSIDE),
     "EmitterClient (Python), listener inside connect": python(EmitterClient, inside=True),
@@ -85,7 +85,7 @@ CLIENTS: dict[str, Client] = {
 }
 
 
-async def measure(client: Client, reconnects: int = 5) -> list[int]:
+async def measure(client: ClientFactory, reconnects: int = 5) -> list[int]:
     """Count the handler's calls for one message after 0, 1, … `reconnects` TCP resets."""
     async with (
         await serve(socketio.AsyncServer(async_mode="aiohttp")) as server,

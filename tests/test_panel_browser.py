@@ -14,7 +14,7 @@ from sio_demo import EmitterClient, clean_up, nothing_left, panel
 from sio_demo.counters import Counters
 from sio_demo.errors import NodeMissingError, UsageError
 from sio_demo.panel import bench, browser_tab
-from sio_demo.panel.browser_tab import Tab
+from sio_demo.panel.browser_tab import TabWidget
 from sio_demo.panel.origin import refusal
 
 HERE = "http://localhost:8888"
@@ -24,7 +24,7 @@ OFF = "Off: The browser panel needs JupyterLab and its kernel on your own machin
 class Page:
     """A page that shows a panel: it does what ``browser.js`` does, with a Python client."""
 
-    def __init__(self, tab: Tab, origin: str = HERE, name: str = "page") -> None:
+    def __init__(self, tab: TabWidget, origin: str = HERE, name: str = "page") -> None:
         self.received: list[dict[str, Any]] = []
         self.client: EmitterClient | None = None
         self.answers = True

@@ -8,7 +8,7 @@ import pytest
 
 from sio_demo.counters import Counters
 from sio_demo.panel.figure import svg
-from sio_demo.panel.history import Place, Sent, headline, words
+from sio_demo.panel.history import ListenerPlace, Sent, headline, words
 from sio_demo.plots import style
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -36,7 +36,7 @@ def texts(figure: ElementTree.Element) -> list[str]:
     return [text.text or "" for text in figure.iter(f"{NAMESPACE}text")]
 
 
-def message(calls: int, number: int = 1, place: Place = "inside") -> Sent:
+def message(calls: int, number: int = 1, place: ListenerPlace = "inside") -> Sent:
     """Give a message that was handled so often."""
     return Sent(number, place, (), Counters(calls, 1, 1, calls, calls))
 

@@ -12,10 +12,10 @@ from ast_grep_py import SgNode, SgRoot
 from ..errors import UsageError
 from .javascript import Entry, check_javascript
 from .model import Finding, Report, Skipped
-from .modules import Modules
+from .modules import ModuleResolver
 from .python import check_python
 from .rules import RULES
-from .shared import words
+from .shared import word_set
 from .sources import (
     LANGUAGES,
     SourceFile,
@@ -28,7 +28,7 @@ from .sources import (
     without_templates,
 )
 
-ROOT_COMPONENTS = words("App.vue app.vue App.svelte +layout.svelte")
+ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte")
 _COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
@@ -88,7 +88,7 @@ def check_paths(paths: Iterable[str | Path]) -> Report:
         if not root.exists():
             raise UsageError(f"there is no {root}: name a file or a directory")
         sources += find_files(root)
-    modules = Modules(sources)
+    modules = ModuleResolver(sources)
     entries: dict[SourceFile, set[Entry]] = defaultdict(set)
     findings: dict[SourceFile, list[Finding]] = {}
     lines: dict[SourceFile, int] = {}

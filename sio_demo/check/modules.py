@@ -12,7 +12,7 @@ from .sources import LANGUAGES, SourceFile
 _ALIASES = ("@/", "~/", "~~/", "$lib/", "src/")
 
 
-class Modules:
+class ModuleResolver:
     """The files of a run, as imports name them."""
 
     def __init__(self, files: Iterable[SourceFile]) -> None:

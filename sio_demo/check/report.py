@@ -11,7 +11,7 @@ from urllib.parse import quote
 from .model import Finding, Report, Skipped
 from .rules import RULES, Rule
 
-Record = dict[str, Any]
+JsonObject = dict[str, Any]
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -58,7 +58,7 @@ def as_json(report: Report) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 
-def _finding(finding: Finding) -> Record:
+def _finding(finding: Finding) -> JsonObject:
     return {
         "path": finding.path,
         "line": finding.line,
@@ -103,7 +103,7 @@ def _version() -> str:
     return version("sio-demo")
 
 
-def _rule(rule: Rule) -> Record:
+def _rule(rule: Rule) -> JsonObject:
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.id.split("-")),
@@ -118,7 +118,7 @@ def _rule(rule: Rule) -> Record:
     }
 
 
-def _result(finding: Finding, index: int) -> Record:
+def _result(finding: Finding, index: int) -> JsonObject:
     return {
         "ruleId": finding.rule,
         "ruleIndex": index,
@@ -135,7 +135,7 @@ def _result(finding: Finding, index: int) -> Record:
     }
 
 
-def _notification(skipped: Skipped) -> Record:
+def _notification(skipped: Skipped) -> JsonObject:
     return {
         "level": "note",
         "message": {"text": f"Skipped: {skipped.reason}"},

@@ -18,7 +18,7 @@ from .rules import RULES
 from .sources import find_files, read
 
 _EXPECTED = re.compile(r"expect:\s*([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")
-Place = tuple[str, int, str]
+Occurrence = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Score:
         Files that could not be checked: all that was expected of them is missed.
     """
 
-    expected: frozenset[Place]
-    found: frozenset[Place]
+    expected: frozenset[Occurrence]
+    found: frozenset[Occurrence]
     skipped: tuple[Skipped, ...]
 
     @property
-    def missed(self) -> list[Place]:
+    def missed(self) -> list[Occurrence]:
         """What should have been found and was not."""
         return sorted(self.expected - self.found)
 
     @property
-    def false(self) -> list[Place]:
+    def false(self) -> list[Occurrence]:
         """What was found and should not have been."""
         return sorted(self.found - self.expected)
 
@@ -71,7 +71,7 @@ def score(directory: str | Path) -> Score:
     return Score(frozenset(_expected(Path(directory))), found, report.skipped)
 
 
-def _expected(directory: Path) -> Iterator[Place]:
+def _expected(directory: Path) -> Iterator[Occurrence]:
     for file in find_files(directory):
         for number, line in enumerate(read(file.path).split("\n"), 1):
             for rule in re.split(r"[\s,]+", match[1]) if (match := _EXPECTED.search(line)) else ():

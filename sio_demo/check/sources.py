@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from .shared import words
+from .shared import word_set
 
 HUGE = 1_000_000  # bytes
 LONG_LINE = 5_000  # characters: only minified code has longer ones throughout
@@ -28,11 +28,11 @@ LANGUAGES = {
     ".htm": "html",
     ".py": "python",
 }
-_SKIPPED_DIRECTORIES = words(
+_SKIPPED_DIRECTORIES = word_set(
     "node_modules bower_components jspm_packages dist build out coverage vendor vendors "
     "third_party site-packages __pycache__ venv virtualenv env target storybook-static"
 )
-_TEST_DIRECTORIES = words(
+_TEST_DIRECTORIES = word_set(
     "test tests __tests__ __mocks__ spec specs e2e cypress playwright testing"
 )
 _TEST_FILE = re.compile(
@@ -130,7 +130,7 @@ def is_minified(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Scripts:
+class EmbeddedScripts:
     """The script of a page or component, in place: all else is blank.
 
     `instances` are the parts of it that run for each instance of the component.
@@ -142,7 +142,7 @@ class Scripts:
     instances: tuple[tuple[int, int], ...] = ()
 
 
-def scripts_of(text: str, language: str) -> Scripts:
+def scripts_of(text: str, language: str) -> EmbeddedScripts:
     """Take the scripts out of a page or component, each character where it was."""
     kept = list(re.sub(r"[^\n]", " ", text))
     found = "javascript"
@@ -165,7 +165,7 @@ def scripts_of(text: str, language: str) -> Scripts:
         if not once and not re.search(r"\bmodule\b", match[1]):
             instances.append(match.span(2))
     client = client or (language == "html" and "socket.io.js" in text)
-    return Scripts("".join(kept), found, client, tuple(instances))
+    return EmbeddedScripts("".join(kept), found, client, tuple(instances))
 
 
 def without_templates(text: str) -> str:

@@ -49,11 +49,8 @@ class Factors:
 
     def odd(self) -> dict[str, int]:
         """Give those that are not as they should be."""
-        well = asdict(HEALTHY)
+        well = asdict(Factors())
         return {name: value for name, value in asdict(self).items() if value != well[name]}
-
-
-HEALTHY = Factors()
 
 
 def explanations(seen: Seen, recipient: Recipient) -> list[Factors]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .end import End, User
-from .ends import CLIENTS, SERVERS, Client, Server
+from .probe import Probe, UserOf
+from .probes import CLIENTS, SERVERS, ClientProbe, ServerProbe
 from .seen import Clues, Recipient, Seen
 from .tally import Key, Message, Name, Tally
 
@@ -19,7 +19,7 @@ SNIPPET = Path(__file__).with_name("observe.js")
 
 
 def observe(
-    *ends: Any, key: Key | None = None, user: User | None = None, keep: int = KEEP
+    *ends: Any, key: Key | None = None, user: UserOf | None = None, keep: int = KEEP
 ) -> Observer:
     """Count messages at one or several ends of a python-socketio application.
 
@@ -69,8 +69,8 @@ def observe(
     servers = [end for end in ends if isinstance(end, SERVERS)]
     return Observer(
         tally,
-        [Client(sio, tally, user) for sio in clients],
-        [Server(sio, tally, user) for sio in servers],
+        [ClientProbe(sio, tally, user) for sio in clients],
+        [ServerProbe(sio, tally, user) for sio in servers],
     )
 
 
@@ -87,7 +87,9 @@ def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
 class Observer:
     """Counts what passes at the ends of an application; made by :func:`observe`."""
 
-    def __init__(self, tally: Tally, clients: list[Client], servers: list[Server]) -> None:
+    def __init__(
+        self, tally: Tally, clients: list[ClientProbe], servers: list[ServerProbe]
+    ) -> None:
         self._tally = tally
         self._clients = clients
         self._servers = servers
@@ -181,8 +183,8 @@ class Observer:
 
     def close(self) -> None:
         """Observe no more; a second call does nothing. What was counted stays."""
-        for end in self._ends:
-            end.close()
+        for probe in self._probes:
+            probe.close()
 
     def __enter__(self) -> Observer:
         return self
@@ -201,11 +203,11 @@ class Observer:
         return "\n".join(rows)
 
     @property
-    def _ends(self) -> list[End]:
+    def _probes(self) -> list[Probe]:
         return [*self._clients, *self._servers]
 
     @property
-    def _live_clients(self) -> list[Client]:
+    def _live_clients(self) -> list[ClientProbe]:
         """Those that have ever been connected; all, if none has."""
         return [c for c in self._clients if c.connects or c.sio.connected] or self._clients
 
@@ -214,13 +216,13 @@ class Observer:
         for name, _ in reversed(self._tally.messages()):
             if (name.event, name.namespace) == (event, namespace):
                 return name.recipient
-        for end in self._ends:
-            if end.listeners(event, namespace):
-                return end.side
-        return self._ends[0].side
+        for probe in self._probes:
+            if probe.listeners(event, namespace):
+                return probe.side
+        return self._probes[0].side
 
     def _seen(self, name: Name, m: Message) -> Seen:
-        handled = any(end.side == name.recipient for end in self._ends)
+        handled = any(probe.side == name.recipient for probe in self._probes)
         listeners = self._listeners(name.event, name.namespace, name.recipient)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
@@ -278,8 +280,8 @@ class Observer:
 
     def _listeners(self, event: str, namespace: str, recipient: Recipient) -> int | None:
         """Count the listeners that an event has now; None if no recipient is observed."""
-        ends = self._live_clients if recipient == "client" else self._servers
-        return sum(end.listeners(event, namespace) for end in ends) if ends else None
+        probes = self._live_clients if recipient == "client" else self._servers
+        return sum(probe.listeners(event, namespace) for probe in probes) if probes else None
 
     def _sids(self, namespace: str) -> int | None:
         """Count the live sids now; None if no server is observed."""
@@ -288,7 +290,7 @@ class Observer:
 
     def _now(self) -> dict[str, Any]:
         """Give the clues that are about the ends, and not about a message."""
-        clues: dict[str, Any] = {end.side: end.library for end in self._ends}
+        clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
         if len(self._live_clients) == 1:
             [client] = self._live_clients
             clues |= {

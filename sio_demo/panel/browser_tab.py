@@ -11,13 +11,13 @@ import anywidget
 
 from ..errors import NodeMissingError
 from ..lab.node import NODE_DIR
-from .history import Place
+from .history import ListenerPlace
 from .origin import refusal
 
 LIBRARY = NODE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
 
 
-class Tab(anywidget.AnyWidget):
+class TabWidget(anywidget.AnyWidget):
     """What ``browser.js`` shows, and the messages between it and the kernel."""
 
     _esm = Path(__file__).with_name("browser.js")
@@ -38,12 +38,12 @@ class BrowserProgram:
     on_page: Callable[[str, str], None]
 
     def __init__(self) -> None:
-        self.screen = Tab()
+        self.screen = TabWidget()
         self._page: Any = None
         self._loop = asyncio.get_running_loop()
         self.screen.on_msg(self._received)
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         """Let the page begin anew, and connect; a page that had the panel before lets go."""
         message = {"kind": "start", "page": self._page, "url": url, "place": place}
         self.screen.send({**message, "library": library()})
@@ -55,7 +55,7 @@ class BrowserProgram:
     def refresh(self) -> None:
         """Do nothing: the page knows by itself."""
 
-    def _received(self, _: Tab, content: Any, buffers: Any) -> None:
+    def _received(self, _: TabWidget, content: Any, buffers: Any) -> None:
         # In another thread, perhaps, as with the buttons.
         self._loop.call_soon_threadsafe(self._meet, content["page"], content["origin"])
 

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 from ..counters import Counters
 
-Place = Literal["inside", "outside"]
-PLACES: tuple[Place, ...] = ("inside", "outside")
+ListenerPlace = Literal["inside", "outside"]
+PLACES: tuple[ListenerPlace, ...] = ("inside", "outside")
 
 
 class Sent(NamedTuple):
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     """
 
     number: int
-    place: Place
+    place: ListenerPlace
     faults: tuple[str, ...]
     counters: Counters
 
@@ -37,7 +37,7 @@ class Sent(NamedTuple):
 class State(NamedTuple):
     """All that the panel shows."""
 
-    place: Place
+    place: ListenerPlace
     counters: Counters
     sent: Sequence[Sent]
     faults: Sequence[str]  # since the last message

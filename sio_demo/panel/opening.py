@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from .browser_tab import BrowserProgram, library
-from .history import PLACES, Place
+from .history import PLACES, ListenerPlace
 from .panel import Panel
 from .program import KernelProgram
 
@@ -13,7 +13,7 @@ WAITING = "Waiting for a browser: this panel runs in the tab that shows it."
 _open: dict[str, Panel] = {}  # the last one of each kind
 
 
-async def python(listener: Place = "inside") -> Panel:
+async def python(listener: ListenerPlace = "inside") -> Panel:
     """Open a panel whose client runs in this kernel; call its ``show()``.
 
     Parameters
@@ -32,7 +32,7 @@ async def python(listener: Place = "inside") -> Panel:
     return panel
 
 
-async def browser(listener: Place = "inside") -> Panel:
+async def browser(listener: ListenerPlace = "inside") -> Panel:
     """Open a panel whose client is the real ``socket.io-client``, in the reader's browser tab.
 
     It is on once a browser shows it (``show()``), and only if browser and kernel are on one
@@ -52,7 +52,7 @@ async def browser(listener: Place = "inside") -> Panel:
     return panel
 
 
-async def _make_room(kind: str, listener: Place) -> None:
+async def _make_room(kind: str, listener: ListenerPlace) -> None:
     if listener not in PLACES:
         raise UsageError(f'The listener is "inside" or "outside" connect, not {listener!r}.')
     if kind in _open:

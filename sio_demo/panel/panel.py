@@ -14,7 +14,7 @@ from ..counters import Counters
 from ..errors import ClosedError, NotSeenError, SioDemoError, UsageError
 from ..lab import cleanup
 from .bench import Bench
-from .history import PLACES, Place, Sent, State, counted, times, words
+from .history import PLACES, ListenerPlace, Sent, State, counted, times, words
 from .program import Program
 from .view import BUTTONS, View
 
@@ -39,7 +39,7 @@ class Panel:
         What happened last, or why the panel is off.
     """
 
-    def __init__(self, program: Program, place: Place, status: str = "") -> None:
+    def __init__(self, program: Program, place: ListenerPlace, status: str = "") -> None:
         self.counters = Counters(0, 0, 0, 0, 0)
         self.sent: list[Sent] = []
         self.status = status
@@ -100,7 +100,7 @@ class Panel:
             await bench.delay(self._delayed)
             self.status = f"The network is {'slow' if self._delayed else 'fast'} now."
 
-    async def listen(self, place: Place) -> None:
+    async def listen(self, place: ListenerPlace) -> None:
         """Start the client anew, its listener ``"inside"`` or ``"outside"`` ``connect``."""
         if place not in PLACES:
             raise UsageError(f'The listener is "inside" or "outside" connect, not {place!r}.')

@@ -9,7 +9,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 
 from ..lab.cleanup import shut_down
 from ..lab.clients import EmitterClient
-from .history import Place
+from .history import ListenerPlace
 
 LINES_SHOWN = 8
 
@@ -25,7 +25,7 @@ class Program(Protocol):
     title: str
     screen: widgets.Widget
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         """Begin anew, as when a page is loaded, and connect."""
 
     async def stop(self) -> None:
@@ -46,7 +46,7 @@ class KernelProgram:
         self._calls = 0
         self._lines: list[str] = []
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         """Begin anew, and connect."""
         await self.stop()
         self._calls = 0

@@ -10,7 +10,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 
 from ..plots import style
 from .figure import svg
-from .history import PLACES, Place, State, headline, words
+from .history import PLACES, ListenerPlace, State, headline, words
 
 BUTTONS = {  # the method of the panel that each calls, its label, and what it does
     "send": ("Send", "The server sends one message to the user"),
@@ -46,7 +46,7 @@ class View:
         title: str,
         screen: widgets.Widget,
         press: Callable[[str], None],
-        listen: Callable[[Place], None],
+        listen: Callable[[ListenerPlace], None],
     ) -> None:
         self._press = press
         self._listen = listen
@@ -57,7 +57,7 @@ class View:
         )
         self._switch.observe(self._switched, "value")
         self._status, self._counters, self._figure, self._words = (widgets.HTML() for _ in range(4))
-        self._place: Place = "inside"
+        self._place: ListenerPlace = "inside"
         wrapped = widgets.Layout(flex_flow="row wrap")
         self._figure.layout = widgets.Layout(flex="1 1 300px", max_width="440px")
         screen.layout = widgets.Layout(flex="1 1 150px")

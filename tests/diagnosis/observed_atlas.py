@@ -10,8 +10,8 @@ from sio_demo.atlas import cause, kit
 from sio_demo.atlas.kit import MESSAGE
 from sio_demo.counters import Counters
 from sio_demo.diagnosis import Seen, snippet
-from sio_demo.diagnosis.ends import Client, Server
 from sio_demo.diagnosis.observe import Observer
+from sio_demo.diagnosis.probes import ClientProbe, ServerProbe
 from sio_demo.diagnosis.tally import Tally
 
 EVENTS = {
@@ -97,11 +97,11 @@ def observed_python():
 
     def init_client(self, *args, **options):
         client_init(self, *args, **options)
-        observer._clients.append(Client(self, tally))
+        observer._clients.append(ClientProbe(self, tally))
 
     def init_server(self, *args, **options):
         server_init(self, *args, **options)
-        observer._servers.append(Server(self, tally))
+        observer._servers.append(ServerProbe(self, tally))
 
     with (
         patch.object(socketio.AsyncClient, "__init__", init_client),

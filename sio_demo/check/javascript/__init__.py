@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ast_grep_py import SgNode
 
 from ..shared import Reporter
-from ..sources import Scripts
+from ..sources import EmbeddedScripts
 from .connect import clients_in_handlers, listeners_in_connect
 from .dedup import check_then_await
 from .entries import run_by_connections
@@ -25,7 +25,7 @@ def check_javascript(
     text: str,
     grammar: str,
     report: Reporter,
-    page: Scripts | None,
+    page: EmbeddedScripts | None,
     root_component: bool,
     entries: Collection[Entry] = (),
 ) -> list[Entry]:
@@ -41,7 +41,7 @@ def check_javascript(
         What it was parsed as: ``"javascript"``, ``"typescript"`` or ``"tsx"``.
     report : callable
         Takes the node, the rule and the message of each finding.
-    page : Scripts or None
+    page : EmbeddedScripts or None
         The page or component that the source was taken out of.
     root_component : bool
         Whether this is the application's outermost component, which is mounted once.

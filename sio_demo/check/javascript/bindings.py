@@ -8,7 +8,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-Kind = Literal["import", "variable", "parameter", "function", "global"]
+BindingKind = Literal["import", "variable", "parameter", "function", "global"]
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Binding:
 
     name: str
     scope: SgNode | None
-    kind: Kind
+    kind: BindingKind
     node: SgNode
     values: list[SgNode] = field(default_factory=list)
     type: str = ""

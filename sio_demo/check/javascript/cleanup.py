@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..shared import words
+from ..shared import word_set
 from .facts import CLIENTS, Role
 from .flow import CLOSES, REMOVES
 from .script import Call
@@ -14,7 +14,7 @@ _OWNERS = re.compile(
     r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
-_OF_OTHERS = words(
+_OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
 )

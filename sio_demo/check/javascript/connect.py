@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..shared import remakes_client, words
+from ..shared import remakes_client, word_set
 from .facts import REGISTERS, Role
 from .flow import REMOVES
 from .script import Call, span, unwrap
-from .source import Handler, Source
+from .source import EventHandler, Source
 
-AGAIN = words(
+AGAIN = word_set(
     "connect reconnect disconnect connect_error reconnect_attempt reconnecting reconnect_error"
     " connecting"
 )
@@ -87,7 +87,7 @@ def _holds(outer: SgNode, inner: SgNode) -> bool:
     return start <= first and last <= end
 
 
-def _report(source: Source, call: Call, handler: Handler) -> None:
+def _report(source: Source, call: Call, handler: EventHandler) -> None:
     event = call.args[0].text() if len(call.args) > 1 else "any event"
     source.report(
         call,
@@ -98,7 +98,7 @@ def _report(source: Source, call: Call, handler: Handler) -> None:
     )
 
 
-def only_once(source: Source, handler: Handler) -> bool:
+def only_once(source: Source, handler: EventHandler) -> bool:
     """Tell whether a handler runs once: `once`, or it removes itself."""
     if handler.call.name in ("once", "prependOnceListener"):
         return True
@@ -129,7 +129,7 @@ def clients_in_handlers(source: Source) -> None:
                 )
 
 
-def _clients_made(source: Source, handler: Handler) -> None:
+def _clients_made(source: Source, handler: EventHandler) -> None:
     steps = list(source.flow.steps(handler.function))
     for step in steps:
         made = source.makes_client(step.call)

@@ -6,16 +6,16 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..shared import REMEMBERED, waits_between, words
+from ..shared import REMEMBERED, waits_between, word_set
 from .script import FUNCTIONS, Call, span
 from .source import Source
 
-_CHECKS = words("has includes")
-_MARKS = words("add set push unshift")
+_CHECKS = word_set("has includes")
+_MARKS = word_set("add set push unshift")
 
 
-_QUERIES = words("findOne findFirst findUnique exists countDocuments count")
-_INSERTS = words("create insertOne insert")
+_QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
+_INSERTS = word_set("create insertOne insert")
 _MESSAGE_ID = re.compile(
     r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
 )

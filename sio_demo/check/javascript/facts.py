@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from functools import cached_property
 
-from ..shared import words
+from ..shared import word_set
 from .bindings import Binding, required_module
 from .naming import is_client_module, is_other_library, is_server_module, names_a_client
 from .script import Script
@@ -32,14 +32,16 @@ _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
 _CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
 _EMITS = re.compile(r"([\w$.]+)\.emit\(")
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
-DEPTH = 16  # how far a name is followed through others
-MOST = 6  # how many of the values assigned to a name are looked at
-HOLDERS = words("useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject")
-CHAINED = words(
+FOLLOW_DEPTH = 16  # how far a name is followed through others
+MOST_VALUES = 6  # how many of the values assigned to a name are looked at
+HOLDERS = word_set(
+    "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
+)
+CHAINED = word_set(
     "on once off emit addListener addEventListener prependListener removeListener connect open "
     "removeAllListeners removeEventListener send compress timeout onAny prependAny"
 )
-REGISTERS = words(
+REGISTERS = word_set(
     "on once addListener addEventListener prependListener onAny prependAny prependOnceListener"
     " onAnyOutgoing"
 )

@@ -9,19 +9,19 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..shared import words
+from ..shared import word_set
 from .facts import REGISTERS
 from .script import FUNCTIONS, Call, Script, span, unwrap
 
-REMOVES = words("off removeListener removeEventListener removeAllListeners offAny")
-CLOSES = words("disconnect close destroy end terminate")
-DEPTH = 3
+REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
+CLOSES = word_set("disconnect close destroy end terminate")
+CALL_DEPTH = 3
 _CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
 
 @dataclass(frozen=True)
-class Step:
+class CallStep:
     """A call that runs, the function whose code it stands in, and how that came to run."""
 
     call: Call
@@ -76,7 +76,7 @@ class Flow:
                 return inside[0]
         return None
 
-    def steps(self, function: SgNode, depth: int = DEPTH) -> Iterator[Step]:
+    def steps(self, function: SgNode, depth: int = CALL_DEPTH) -> Iterator[CallStep]:
         """Yield all calls that a function leads to, within this source."""
         yield from self._steps(function, (), {function}, depth)
 
@@ -86,10 +86,10 @@ class Flow:
         trail: tuple[tuple[Call, SgNode], ...],
         seen: set[SgNode],
         depth: int,
-    ) -> Iterator[Step]:
+    ) -> Iterator[CallStep]:
         start, end = span(function)
         for call in self.script.calls_within(function):
-            yield Step(call, function, trail)
+            yield CallStep(call, function, trail)
             if depth <= 0 or call.name in REGISTERS or call.name in REMOVES:
                 continue
             target = self._called(call)

@@ -9,7 +9,7 @@ from ast_grep_py import SgNode
 from .cleanup import closed, taken_back
 from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, Step
+from .flow import CLOSES, CallStep
 from .mounts import Mount, mounts_of
 from .script import Call, span
 from .source import Entry, Source
@@ -60,13 +60,13 @@ def _left_behind(source: Source, mount: Mount) -> None:
             _report_listener(source, step.call, mount)
 
 
-def _steps(source: Source, mount: Mount) -> list[Step]:
+def _steps(source: Source, mount: Mount) -> list[CallStep]:
     if not mount.body:
         return list(source.flow.steps(mount.function))
     top = mount.function == source.script.root
     home = None if top else mount.function
     return [
-        Step(call, mount.function, ())
+        CallStep(call, mount.function, ())
         for call in source.script.calls_within(mount.function)
         if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
     ]
@@ -76,7 +76,7 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
     return [step.call for function in functions for step in source.flow.steps(function, depth=2)]
 
 
-def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
+def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
     """Tell whether a client is made only where there is none, or where the old one is closed."""
     if source.makes_once(step):
         return True
@@ -107,20 +107,20 @@ def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
     )
 
 
-def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> bool:
+def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
     """Tell whether a listener is on a new client, is removed first, or is added only once."""
     if source.fresh(_target(step.call), _regions(step, steps, mount)) or source.first_time(step):
         return True
     return source.removed_before(step.call, steps)
 
 
-def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
+def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
     """Return the code in which a client that is made is the mount's own."""
     regions = {step.function, *(other.function for other in steps)}
     return regions | ({mount.home} if mount.home is not None else set())
 
 
-def _within(step: Step, cleanup: SgNode) -> bool:
+def _within(step: CallStep, cleanup: SgNode) -> bool:
     start, end = span(cleanup)
     return start <= step.call.start and step.call.end <= end
 

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
-from ..shared import words
+from ..shared import word_set
 from .components import is_component
 from .script import FUNCTIONS, Call, span, unwrap
 from .source import Source
 
-EFFECTS = words(
+EFFECTS = word_set(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
 MOUNTS = {
-    **dict.fromkeys(words("onMounted onBeforeMount onActivated watchEffect"), "vue"),
-    **dict.fromkeys(words("onMount $effect"), "svelte"),
+    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect"), "vue"),
+    **dict.fromkeys(word_set("onMount $effect"), "svelte"),
 }
-UNMOUNTS = words(
+UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
 )
-MEMBERS = words("pair field_definition public_field_definition")
-OF_REACT = words("constructor componentDidMount componentWillMount UNSAFE_componentWillMount")
-OF_VUE = words("data setup created beforeMount mounted activated")
-UNMOUNT_METHODS = words(
+MEMBERS = word_set("pair field_definition public_field_definition")
+OF_REACT = word_set("constructor componentDidMount componentWillMount UNSAFE_componentWillMount")
+OF_VUE = word_set("data setup created beforeMount mounted activated")
+UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
     "beforeRouteLeave"
 )

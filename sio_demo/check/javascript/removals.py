@@ -9,7 +9,7 @@ from ast_grep_py import SgNode
 
 from .clients import Clients
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import REMOVES, Step
+from .flow import REMOVES, CallStep
 from .script import Call, span, text_of_string, unwrap
 
 _QUOTES = "\"'`"
@@ -18,7 +18,7 @@ _QUOTES = "\"'`"
 class Removals(Clients):
     """The clients of one source, and whether listeners on them are removed."""
 
-    def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
+    def removed_before(self, call: Call, steps: Iterable[CallStep]) -> bool:
         """Tell whether one of the steps that run before a call removes the listener it adds.
 
         Some empty the client's private list of them instead.
@@ -36,7 +36,7 @@ class Removals(Clients):
         ]
         return self.removed(call, removing)
 
-    def _runs_later(self, step: Step, call: Call) -> bool:
+    def _runs_later(self, step: CallStep, call: Call) -> bool:
         """Tell whether a step waits for an event that a call does not wait for."""
         for ancestor in step.call.node.ancestors():
             if ancestor == step.function:

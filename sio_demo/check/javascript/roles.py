@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast_grep_py import SgNode
 
 from .bindings import Binding, required_module
-from .facts import CHAINED, CLIENTS, DEPTH, HOLDERS, MOST, REGISTERS, Facts, Role
+from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import (
     is_client_module,
     is_server_module,
@@ -32,7 +32,7 @@ class Roles:
         node = unwrap(node)
         if node in self._known:
             return self._known[node]
-        if node in self._busy or len(self._busy) > DEPTH:
+        if node in self._busy or len(self._busy) > FOLLOW_DEPTH:
             self._gave_up += 1
             return None
         before = self._gave_up
@@ -71,7 +71,7 @@ class Roles:
         return None
 
     def _first(self, nodes: list[SgNode]) -> Role | None:
-        found = [role for node in nodes[:MOST] if (role := self.of(node))]
+        found = [role for node in nodes[:MOST_VALUES] if (role := self.of(node))]
         sure = [role for role in found if role is not Role.MAYBE]
         return (sure or found or [None])[0]
 

@@ -9,18 +9,18 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..shared import words
+from ..shared import word_set
 from .bindings import Binding, bindings_of_parameters, bindings_of_pattern, imports_of
 
-FUNCTIONS = words(
+FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
     "generator_function generator_function_declaration"
 )
-WRAPPERS = words(
+WRAPPERS = word_set(
     "parenthesized_expression as_expression satisfies_expression non_null_expression "
     "await_expression type_assertion"
 )
-Path = tuple[str, ...]
+MemberPath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Script:
         self.text = text
         self._enclosing: dict[SgNode, SgNode | None] = {}
         self.bindings: dict[tuple[SgNode | None, str], Binding] = {}
-        self.members: dict[Path, list[SgNode]] = defaultdict(list)
-        self.member_types: dict[Path, str] = {}
+        self.members: dict[MemberPath, list[SgNode]] = defaultdict(list)
+        self.member_types: dict[MemberPath, str] = {}
         self.properties: dict[str, list[SgNode]] = defaultdict(list)
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         self.names_of_functions: dict[SgNode, str] = {}
@@ -149,7 +149,7 @@ class Script:
                 return binding
             scope = self.enclosing(scope)
 
-    def path(self, node: SgNode) -> Path | None:
+    def path(self, node: SgNode) -> MemberPath | None:
         """Return the names of `a.b.c`, with aliases of `this` as `this`."""
         node = unwrap(node)
         kind = node.kind()
@@ -227,7 +227,7 @@ class Script:
             if key and value:
                 self.properties[key.text().strip("\"'")].append(value)
 
-    def _field(self, path: Path, node: SgNode) -> None:
+    def _field(self, path: MemberPath, node: SgNode) -> None:
         value, type_ = node.field("value"), node.field("type")
         if value:
             self.members[path].append(value)

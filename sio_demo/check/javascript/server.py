@@ -6,13 +6,13 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..shared import words
+from ..shared import word_set
 from .facts import Role
-from .flow import CLOSES, REMOVES, Step
+from .flow import CLOSES, REMOVES, CallStep
 from .script import Call, span, unwrap
 from .source import Source
 
-ADDS = words("on addListener addEventListener prependListener subscribe pSubscribe")
+ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)unsubscribe")
 
 
@@ -36,7 +36,9 @@ def _report(source: Source, call: Call) -> None:
     )
 
 
-def _adds_to_shared(source: Source, step: Step, function: SgNode, steps: list[Step]) -> bool:
+def _adds_to_shared(
+    source: Source, step: CallStep, function: SgNode, steps: list[CallStep]
+) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
@@ -83,7 +85,7 @@ def _is_adapter(source: Source, target: SgNode) -> bool:
     return source.roles.is_server(inner)
 
 
-def _outlives(source: Source, call: Call, name: str, function: SgNode, step: Step) -> bool:
+def _outlives(source: Source, call: Call, name: str, function: SgNode, step: CallStep) -> bool:
     """Tell whether what a call listens to was there before the connection."""
     assert call.target is not None
     if name in ("this", "process"):

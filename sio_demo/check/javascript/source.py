@@ -10,10 +10,10 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..shared import Reporter, words
-from ..sources import Scripts as Page
+from ..shared import Reporter, word_set
+from ..sources import EmbeddedScripts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, Flow, Step
+from .flow import CLOSES, CallStep, Flow
 from .removals import Removals
 from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
 
@@ -23,14 +23,14 @@ TIDY = re.compile(
 )
 
 
-_STREAMED = words(
+_STREAMED = word_set(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
     "finish pipe readable listening upgrade connection exit"
 )
 
 
 @dataclass(frozen=True)
-class Handler:
+class EventHandler:
     """A function registered for an event of a client or server, and that registration."""
 
     event: str
@@ -63,7 +63,7 @@ class Source(Removals):
         text: str,
         grammar: str,
         report: Reporter,
-        page: Page | None,
+        page: EmbeddedScripts | None,
         entries: Collection[Entry] = (),
     ) -> None:
         super().__init__(Script(root, text, grammar), page is not None and page.client_script)
@@ -157,7 +157,7 @@ class Source(Removals):
         )
 
     @cached_property
-    def handlers(self) -> list[Handler]:
+    def handlers(self) -> list[EventHandler]:
         """All functions registered on clients, for events that are named."""
         found = []
         for name in REGISTERS:
@@ -171,7 +171,7 @@ class Source(Removals):
                     continue
                 function = self.flow.function_of(call.args[1])
                 if function is not None and not self._takes_peer(event, call, function):
-                    found.append(Handler(event, call, function))
+                    found.append(EventHandler(event, call, function))
         return sorted(found, key=lambda handler: handler.call.start)
 
     def _takes_peer(self, event: str, call: Call, function: SgNode) -> bool:
@@ -221,13 +221,13 @@ class Source(Removals):
             return False
         return self.roles.of(self.root_of(call.target)) not in (Role.OTHER, Role.PEER, Role.SERVER)
 
-    def first_time(self, step: Step) -> bool:
+    def first_time(self, step: CallStep) -> bool:
         """Tell whether a step is behind a guard, its own or one on the way to it."""
         if self.flow.guarded(step.call.node, step.function):
             return True
         return any(self.flow.guarded(call.node, inside) for call, inside in step.trail)
 
-    def makes_once(self, step: Step) -> bool:
+    def makes_once(self, step: CallStep) -> bool:
         """Tell whether a client is made only where there is none: behind a question about it."""
         if self.first_time(step):
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast_grep_py import SgNode
 
 from .connect import only_once
-from .flow import Step
+from .flow import CallStep
 from .script import Call, unwrap
 from .source import Source
 
@@ -36,7 +36,7 @@ def _timers(source: Source, function: SgNode, when: str) -> None:
         )
 
 
-def _starts_timer(source: Source, step: Step) -> bool:
+def _starts_timer(source: Source, step: CallStep) -> bool:
     call = step.call
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")

@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 
 from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
 from .dedup import check_then_await
-from .module import Handler, Module, arguments_of, called, string_of
+from .module import EventHandler, Module, arguments_of, called, string_of
 from .tasks import runs_for_ever, started, stopped
 
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
@@ -41,7 +41,7 @@ def check_python(root: SgNode, text: str, report: Reporter) -> None:
     _ids_from_sid(module, report)
 
 
-def _handlers_in_connect(module: Module, handler: Handler, report: Reporter) -> None:
+def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
     functions = {handler.function, *(inside for _, inside in module.steps(handler.function))}
     for function in functions:
         for decorator in function.find_all(kind="decorator"):
@@ -70,7 +70,7 @@ def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
     return False
 
 
-def _report_handler(handler: Handler, node: SgNode, report: Reporter) -> None:
+def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> None:
     if handler.side == "server":
         report(
             node,
@@ -90,7 +90,7 @@ def _report_handler(handler: Handler, node: SgNode, report: Reporter) -> None:
     )
 
 
-def _tasks_in_connect(module: Module, handler: Handler, report: Reporter) -> None:
+def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
         target = started(module, call)
         if target is None or not runs_for_ever(module, target):
@@ -149,7 +149,7 @@ def _guarded(node: SgNode, function: SgNode) -> bool:
     return any(w in names or w.rpartition(".")[0] in names for w in words)
 
 
-def _clients_in_handler(module: Module, handler: Handler, report: Reporter) -> None:
+def _clients_in_handler(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
         if module.side_of_value(call) != "client" or _guarded(call, inside):
             continue
@@ -159,7 +159,7 @@ def _clients_in_handler(module: Module, handler: Handler, report: Reporter) -> N
         report(call, "client-in-handler", remakes_client(handler.event))
 
 
-def _shared_emitters(module: Module, handler: Handler, report: Reporter) -> None:
+def _shared_emitters(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
         owner, name = called(call)
         positional, _ = arguments_of(call)

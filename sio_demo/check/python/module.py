@@ -11,7 +11,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..shared import words
+from ..shared import word_set
 
 Side = Literal["client", "server"]
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|
 
 
 @dataclass(frozen=True)
-class Handler:
+class EventHandler:
     """A function that runs when an event happens, and on which side."""
 
     event: str
@@ -113,7 +113,7 @@ class Module:
         return next(found, None)
 
     @cached_property
-    def handlers(self) -> list[Handler]:
+    def handlers(self) -> list[EventHandler]:
         """All handlers of events, found by decorator, by call, or in a namespace class."""
         return [*self._decorated(), *self._registered(), *self._in_namespaces()]
 
@@ -134,7 +134,7 @@ class Module:
             return None
         return owner, event if name.text() == "on" else None
 
-    def _decorated(self) -> Iterator[Handler]:
+    def _decorated(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="decorated_definition"):
             function = node.field("definition")
             if function is None or function.kind() != "function_definition":
@@ -143,9 +143,9 @@ class Module:
                 if found := self.registration(decorator):
                     name = function.field("name")
                     event = found[1] or (name.text() if name else "")
-                    yield Handler(event, self._side(found[0], function), function)
+                    yield EventHandler(event, self._side(found[0], function), function)
 
-    def _registered(self) -> Iterator[Handler]:
+    def _registered(self) -> Iterator[EventHandler]:
         for call in self.root.find_all(kind="call"):
             owner, name = called(call)
             if name != "on" or not self.is_socketio(owner):
@@ -155,9 +155,9 @@ class Module:
             given = positional[1] if len(positional) > 1 else named.get("handler")
             function = self.function_of(given) if given else None
             if owner and event and function:
-                yield Handler(event, self._side(owner, function), function)
+                yield EventHandler(event, self._side(owner, function), function)
 
-    def _in_namespaces(self) -> Iterator[Handler]:
+    def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
             bases, body = node.field("superclasses"), node.field("body")
             names = [c.text() for c in bases.children() if c.is_named()] if bases else []
@@ -170,7 +170,7 @@ class Module:
                 function = part.field("definition") or part
                 name = function.field("name")
                 if side and name and name.text().startswith("on_"):
-                    yield Handler(name.text()[3:], side, function)
+                    yield EventHandler(name.text()[3:], side, function)
 
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):
@@ -231,7 +231,7 @@ class Module:
         return outer is not None and called(outer)[1] in TASKS
 
 
-TASKS = words(
+TASKS = word_set(
     "create_task ensure_future start_background_task run_coroutine_threadsafe Thread Timer spawn "
     "spawn_n spawn_later start_soon Greenlet start_new_thread"
 )

@@ -4,7 +4,7 @@ Each end of the application has an Engine.IO object in its attribute ``eio``. Al
 the handler that python-socketio has given to ``eio.on("message")``, and all that goes passes
 ``eio.send()`` or ``eio.send_packet()``. Calls are seen by a wrapper around each handler in
 ``handlers``, which is put there when the next packet comes. These names are public; that one may
-put something around what they stand for is not documented, and is undone by `End.close`.
+put something around what they stand for is not documented, and is undone by `Probe.close`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .hooks import Ended, Function, Hooks, fits, layers
 from .seen import Library, Recipient
 from .tally import Name, Place, Tally
 
-User = Callable[[str], Hashable]
+UserOf = Callable[[str], Hashable]
 
 
-class End:
+class Probe:
     """What a client and a server have in common.
 
     Parameters
@@ -39,7 +39,7 @@ class End:
     other_side: Recipient
     library: Library = "python"
 
-    def __init__(self, sio: Any, tally: Tally, user: User | None = None) -> None:
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         self.sio = sio
         self._tally = tally
         self._user = user

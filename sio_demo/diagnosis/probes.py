@@ -10,8 +10,8 @@ from engineio.packet import MESSAGE
 from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
 from ..lab.clients import EmitterClient
-from .end import End, User
 from .hooks import Ended
+from .probe import Probe, UserOf
 from .seen import Reason
 from .tally import Name, Place, Tally
 
@@ -19,7 +19,7 @@ CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
 
 
-class Client(End):
+class ClientProbe(Probe):
     """A ``socketio.AsyncClient`` or ``Client``.
 
     Attributes
@@ -34,7 +34,7 @@ class Client(End):
 
     side, other_side = "client", "server"
 
-    def __init__(self, sio: Any, tally: Tally, user: User | None = None) -> None:
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
         self.connects: dict[str, int] = {}
         self.refused = False
@@ -103,12 +103,12 @@ class Client(End):
         return self._tally.name(self.side, namespace, event, user, tuple(args))
 
 
-class Server(End):
+class ServerProbe(Probe):
     """A ``socketio.AsyncServer`` or ``Server``."""
 
     side, other_side = "server", "client"
 
-    def __init__(self, sio: Any, tally: Tally, user: User | None = None) -> None:
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
         self._hooks.method(sio.eio, "send_packet", self._sending)
 
