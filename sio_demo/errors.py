@@ -1,74 +1,128 @@
-"""Every exception that sio_demo raises, in one tree.
+"""Every exception that ``sio_demo`` raises for its callers, in one tree.
 
-The message of each says what happened and what to do about it.
+``except SioDemoError`` catches them all. The message of each says what happened, with the values
+involved, and what to do about it.
 """
 
 from __future__ import annotations
 
 
 class SioDemoError(Exception):
-    """Base class of all exceptions raised by ``sio_demo``."""
+    """Base class of all exceptions that ``sio_demo`` raises."""
 
 
 class UsageError(SioDemoError, ValueError):
-    """A public function was called with an argument it cannot work with."""
+    """A call is wrong: an argument that cannot be used, or a call at the wrong time.
+
+    Fix the call; the message says what is accepted.
+    """
 
 
 class ClosedError(SioDemoError):
-    """The server, link or client asked to do something is closed already."""
+    """The object is closed, or was never opened.
+
+    Create a new one: a closed server, link, client or outbox cannot be opened again.
+    """
 
 
 class NotSeenError(SioDemoError, TimeoutError):
-    """What the caller waited for did not happen in the time allowed."""
+    """What the caller waited for did not happen in time.
+
+    Check that something causes it, and look at `link.packets` for what happened instead. If it
+    is only slow, pass a longer timeout.
+    """
 
 
 class LeftoverError(SioDemoError):
-    """Tasks, sockets or processes are still there after the teardown."""
+    """Tasks, sockets or processes are still open after the teardown.
+
+    Close what the message names, or call ``clean_up()``.
+    """
 
 
 class NodeError(SioDemoError):
-    """Base class of everything that can go wrong with the Node.js client."""
+    """The Node.js process of a `NodeClient` has ended; base class of the two errors below.
+
+    The message quotes what it printed last. Start a new client.
+    """
 
 
 class NodeMissingError(NodeError):
-    """Node.js 18 or newer, or the installed ``socket.io-client``, was not found."""
+    """Node.js 18 or newer, or ``socket.io-client``, is not installed.
+
+    Run the command in the message.
+    """
 
 
 class SnippetError(NodeError):
-    """A JavaScript snippet does not parse, or threw; carries the line it is about."""
+    """A JavaScript snippet does not parse, or it threw an exception.
+
+    The message quotes the line; fix the snippet and run it again.
+    """
 
 
 class DeliveryError(SioDemoError):
-    """Base class of everything that can go wrong between an outbox and an inbox."""
+    """Delivery between an outbox and an inbox failed: base class of the errors below.
+
+    Raised itself when the server does not answer. Check that it has an inbox for the namespace.
+    """
 
 
 class PayloadError(DeliveryError, ValueError):
-    """A payload or a reply is not JSON, or too long for one packet."""
+    """A payload or a reply is not JSON, or is too long for one packet.
+
+    Nothing was sent. Convert the value, or send a reference to it.
+    """
 
 
 class OutboxFullError(DeliveryError):
-    """The outbox holds as many unapplied messages as its limit allows."""
+    """The outbox holds as many messages without a reply as its `limit` allows.
+
+    Await receipts, or `Outbox.drain`, before sending more.
+    """
 
 
 class StoreError(DeliveryError):
-    """A store could not read or write: disk full, database locked or corrupt. Worth a retry."""
+    """A store cannot read or write: the disk is full, or the file is locked or corrupt.
+
+    What was begun is rolled back. Remove the cause and try again; a message that an inbox
+    refuses for this reason is sent again by the outbox.
+    """
 
 
 class HandlerError(DeliveryError):
-    """The handler of a message raised; its effects were undone, and that is its reply for good."""
+    """The inbox's handler raised an exception, which the message quotes.
+
+    Its effects were undone, and the message counts as applied: it is not tried again. Fix the
+    handler or the payload, then send a new message.
+    """
 
 
 class BatchError(DeliveryError):
-    """What arrived at an inbox, or came back from it, does not have the documented format."""
+    """Data from the other side does not have the documented format.
+
+    Check that an inbox handles the event on the server, and that an outbox sends it.
+    """
 
 
 class SequenceError(DeliveryError):
-    """Sequence numbers jumped ahead of what the inbox expects, or back to what it has dropped."""
+    """Messages are missing between outbox and inbox, so that no more can be applied in order.
+
+    A store was lost or restored from a copy, or the inbox has forgotten the producer. Sending
+    again does not help: find out which messages were applied, and start with a new store.
+    """
 
 
 class ConflictError(DeliveryError):
-    """A sequence number was used again, for another message."""
+    """A sequence number was used for two different messages.
+
+    The outbox's store was changed or restored from a copy. Start with a new one.
+    """
 
 
 class FencedError(DeliveryError):
-    """The producer id is in use by an outbox that was opened later: a copied file, or a zombie."""
+    """An outbox with the same producer id was opened later, and has taken over.
+
+    The store's file was copied, or an old process is still running. Stop this outbox, and give
+    each client a store of its own.
+    """

@@ -17,7 +17,7 @@ NUMBERS = 1000  # for the messages of each process of a client: no number is use
 
 
 class ProgramError(SioDemoError):
-    """A process of a run failed, of itself."""
+    """A process of a run failed by itself. Never leaves the run."""
 
 
 class Actor:

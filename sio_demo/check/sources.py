@@ -96,7 +96,7 @@ def is_test(name: str) -> bool:
 
 
 class UnreadableError(Exception):
-    """A file cannot be checked; the text says why."""
+    """A file cannot be checked; the text says why. Never leaves the checker."""
 
 
 def read(path: Path) -> str:

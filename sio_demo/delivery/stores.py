@@ -1,4 +1,4 @@
-"""What a store has to do, and the stores in memory: they live as long as the process."""
+"""What a store must do, and the stores in memory, which last as long as the process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 import uuid
 from typing import Any, NamedTuple, Protocol
 
+from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
 from .send_window import Identity
 
 
 class Saved(NamedTuple):
-    """What an outbox finds in its store when it opens."""
+    """What an outbox loads from its store when it opens."""
 
     identity: Identity
     base: int
@@ -19,37 +20,37 @@ class Saved(NamedTuple):
 
 
 def new_identity(producer: str | None = None, epoch: int = 0) -> Identity:
-    """Mint a producer id, or keep the one given; the epoch is later than the one before."""
+    """Return an identity with a new producer id, or the given one, and a higher epoch."""
     now = time.time_ns() // 1000
     return Identity(producer or str(uuid.uuid4()), max(now, epoch + 1))
 
 
 class OutboxStore(Protocol):
-    """Keeps the messages of one outbox. `durable`: its methods write to a disk, in a thread."""
+    """Keeps the messages of one outbox. If `durable`, `save` is called in a thread."""
 
     durable: bool
 
     def load(self) -> Saved:
-        """Give what the last outbox left, with a new epoch."""
+        """Return what the last outbox left, with a new epoch."""
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Forget all below `base` and append messages from `first` on: all or nothing."""
+        """Delete messages below `base` and append `texts` from `first` on, atomically."""
 
     def close(self) -> None:
-        """Close it; harmless when it is closed already."""
+        """Close the store; may be called twice."""
 
 
 class InboxStore(Protocol):
     """Keeps the effects of handlers and the progress of producers, in one transaction.
 
-    The inbox calls `begin`, then for each message `savepoint`, the handler, and `undo` if it
-    raised; for each batch `save`; and at last `commit`. If `durable`, it commits in a thread
-    and takes many batches into one transaction.
+    The inbox calls `begin`; for each message `savepoint`, the handler, and `undo` if it raised;
+    after each batch `save`; and finally `commit`. If `durable`, `commit` is called in a thread,
+    for many batches at once.
 
     Attributes
     ----------
     db : Any
-        What handlers write to.
+        What handlers get as their first argument.
     """
 
     durable: bool
@@ -59,56 +60,55 @@ class InboxStore(Protocol):
         """Begin a transaction."""
 
     def commit(self) -> None:
-        """Make it last; when it returns, all is on disk."""
+        """Commit the transaction; if `durable`, return when it is on disk."""
 
     def rollback(self) -> None:
-        """Undo it; harmless when there is none."""
+        """Roll the transaction back, if there is one."""
 
     def savepoint(self) -> None:
-        """Begin the effects of one message."""
+        """Mark where the effects of one message begin."""
 
     def undo(self) -> None:
-        """Undo them."""
+        """Undo the effects since the savepoint."""
 
     def is_store_failure(self, error: Exception) -> bool:
-        """Tell whether an error that a handler raised is the store's trouble, not its own."""
+        """Return whether a handler's error comes from the store, not from the handler."""
 
     def progress(self, producer: str) -> Progress:
-        """Give how far a producer has come."""
+        """Return how far a producer has come."""
 
     def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
-        """Give what is kept of messages that were applied."""
+        """Return the stored replies to `count` messages from `first` on."""
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
-        """Note progress; keep `kept` from sequence number `first` on; forget all below floor."""
+        """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
 
     def forget(self, seconds: float) -> int:
-        """Forget producers that were silent for so long; give how many."""
+        """Delete producers that sent nothing for so long; return how many."""
 
     def close(self) -> None:
-        """Close it; harmless when it is closed already."""
+        """Close the store; may be called twice."""
 
 
 class MemoryOutboxStore:
-    """Keeps nothing beyond the outbox itself: what is unapplied dies with the process."""
+    """Stores nothing: messages without a reply are lost when the process ends."""
 
     durable = False
 
     def load(self) -> Saved:
-        """Give a new identity, and no messages."""
         return Saved(new_identity(), 0, [])
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Do nothing: the outbox has the messages."""
+        """Do nothing: the outbox itself holds the messages."""
 
     def close(self) -> None:
-        """Do nothing."""
+        pass
 
 
 class UndoDict(dict[Any, Any]):
-    """A dict that can undo ``d[key] = value``, ``del d[key]`` and ``pop``, and only these.
+    """A dict that can undo ``d[key] = value``, ``del d[key]`` and ``pop()``, and refuses the rest.
 
-    Assign new values; to change a value in place, as in ``d[key].append(1)``, cannot be undone.
+    Assign new values: a change in place, such as ``d[key].append(1)``, cannot be undone.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,6 @@ class UndoDict(dict[Any, Any]):
         self._before.append((key, value))
 
     def pop(self, key: Any, *default: Any) -> Any:
-        """Remove a key and give its value."""
         if key not in self:
             return super().pop(key, *default)
         value = self[key]
@@ -133,16 +132,15 @@ class UndoDict(dict[Any, Any]):
         return value
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("This dict can undo d[key] = value, del d[key] and pop() only. Use these.")
+        raise UsageError("This dict can undo d[key] = value, del d[key] and pop() only. Use these.")
 
     clear = popitem = setdefault = update = __ior__ = _refuse
 
     def savepoint(self) -> None:
-        """Let `undo` go back to here."""
+        """Mark where `undo` goes back to."""
         self._before.clear()
 
     def undo(self) -> None:
-        """Go back to the savepoint."""
         while self._before:
             key, value = self._before.pop()
             if value is self:
@@ -152,7 +150,7 @@ class UndoDict(dict[Any, Any]):
 
 
 class MemoryInboxStore:
-    """Keeps all in dicts; the handlers' ``db`` is an :class:`UndoDict`."""
+    """Keeps everything in dicts; the handlers' ``db`` is an :class:`UndoDict`."""
 
     durable = False
 
@@ -162,38 +160,33 @@ class MemoryInboxStore:
         self._kept: dict[str, dict[int, StoredReply]] = {}
 
     def begin(self) -> None:
-        """Do nothing: the inbox takes one batch at a time, and `save` comes last."""
+        """Do nothing: the inbox applies one batch at a time, and `save` comes last."""
 
     def commit(self) -> None:
-        """Do nothing."""
+        pass
 
     def rollback(self) -> None:
-        """Undo the message at work."""
+        """Undo the current message."""
         self.db.undo()
 
     def savepoint(self) -> None:
-        """Begin the effects of one message."""
         self.db.savepoint()
 
     def undo(self) -> None:
-        """Undo them."""
         self.db.undo()
 
     def is_store_failure(self, error: Exception) -> bool:
-        """Say no: a dict has no trouble of its own."""
+        """Return False: dicts do not fail."""
         return False
 
     def progress(self, producer: str) -> Progress:
-        """Give how far a producer has come."""
         return self._progress.get(producer, (Progress(), 0.0))[0]
 
     def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
-        """Give what is kept of messages that were applied."""
         kept = self._kept[producer]
         return [kept[number] for number in range(first, first + count) if number in kept]
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
-        """Note progress, keep replies, forget those below the floor."""
         replies = self._kept.setdefault(producer, {})
         for sequence in range(self.progress(producer).floor, progress.floor):
             replies.pop(sequence, None)
@@ -201,7 +194,6 @@ class MemoryInboxStore:
         self._progress[producer] = (progress, time.time())
 
     def forget(self, seconds: float) -> int:
-        """Forget producers that were silent for so long; give how many."""
         last = time.time() - seconds
         silent = [name for name, (_, seen) in self._progress.items() if seen <= last]
         for name in silent:
@@ -209,4 +201,4 @@ class MemoryInboxStore:
         return len(silent)
 
     def close(self) -> None:
-        """Do nothing: another inbox may go on with this store."""
+        """Do nothing: another inbox may use this store next."""

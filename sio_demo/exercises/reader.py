@@ -27,11 +27,14 @@ Function = Callable[..., Any]
 
 
 class StoppedError(SioDemoError):
-    """The check cannot go on; the message is the hint."""
+    """The check cannot go on; the message is the hint. Never leaves the check."""
 
 
 class BlockedError(BaseException):
-    """Raised inside the reader's code that does not give way; not to be caught by it."""
+    """Raised in reader's code that blocks the event loop; no Exception, so that it is not caught.
+
+    Never leaves the check.
+    """
 
 
 class Reader:
