@@ -1,6 +1,6 @@
-"""Effectively-once, ordered delivery over Socket.IO: outbox at the client, inbox at the server.
+"""Effectively-once, ordered delivery over Socket.IO: client outbox, server inbox.
 
-The server's half::
+The server::
 
     inbox = Inbox(sio, SQLiteInboxStore("inbox.db", "CREATE TABLE IF NOT EXISTS paid (amount)"))
 
@@ -9,24 +9,28 @@ The server's half::
         db.execute("INSERT INTO paid VALUES (?)", (payment["amount"],))
         return "thanks"
 
-The client's half::
+The client::
 
     outbox = Outbox(socketio.AsyncClient(), SQLiteOutboxStore("outbox.db"))
     await outbox.open("http://localhost:5000")
     receipt = outbox.send("payment", {"amount": 10})
-    await receipt.accepted  # on the disk: it will be applied, even if this process dies
-    reply = await receipt  # it has been applied, once
+    await receipt.accepted  # on disk: if this process dies, the next one sends it
+    reply = await receipt  # applied, once
 
-What it promises: a message that was accepted is applied once, in the order of sending, and its
-sender gets the reply of that one time; through lost connections and lost acknowledgements,
-and with the stores on disk through crashes of either process.
+Every accepted message is applied once, in the order of sending, and its sender gets the reply
+of that one run. This holds when connections and acknowledgements are lost and, with stores on
+disk, when either process crashes and is started again.
 
-What it does not: effects outside ``db`` may happen again after a crash; messages of different
-outboxes have no order; an inbox that lost its store, or forgot the producer, refuses what
-comes next with a `SequenceError`; of two copies of an outbox's file, the one opened first is
-refused with a `FencedError`. A producer id is no password: authenticate in ``connect``.
+Limits:
 
-The message format, for clients in other languages, is in :mod:`sio_demo.delivery.message`.
+- Effects outside ``db`` may happen again after a crash.
+- Messages of different outboxes have no order.
+- An inbox that lost its store, or forgot a producer, refuses that producer's next message with
+  a `SequenceError`.
+- If the file of an outbox is copied, the copy opened first is refused with a `FencedError`.
+- A producer id is not a password: authenticate in ``connect``.
+
+The wire format, for clients in other languages, is in :mod:`sio_demo.delivery.message`.
 """
 
 from .inbox import Inbox

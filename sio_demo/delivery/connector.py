@@ -1,8 +1,8 @@
-"""Keeps a python-socketio client connected, and cuts it off for good when the line is dead.
+"""Keeps a python-socketio client connected, and closes connections that are dead.
 
-python-socketio's own reconnection has two silent dead states: a client that says
-``connected`` on a transport that is gone (python-socketio issue #940 has the symptom), and one
-that never reconnects again after it once gave up. So here it is switched off.
+python-socketio's own reconnection can get stuck in two states without an error: the client
+reports ``connected`` although its transport is gone (python-socketio issue #940 shows the
+symptom), or it gave up once and never tries again. This module switches it off.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import socketio
 
 from .send_window import backoff
 
-HANG_UP = 1.0  # seconds that a client may take to let go of its connection
+HANG_UP = 1.0  # seconds that closing a connection may take
 
 
 class Delays(NamedTuple):
-    """Seconds: how long an attempt may take, and the pauses between attempts."""
+    """Seconds that an attempt to connect may take, and between attempts."""
 
     connect: float
     first: float
@@ -28,12 +28,12 @@ class Delays(NamedTuple):
 
 
 class Connector:
-    """The one owner of a client's connection.
+    """Owns the connection of a client.
 
     Attributes
     ----------
     online : bool
-        Set while there is a connection. Clear it to have another one made.
+        Whether there is a connection. Set it to False to replace the connection.
     """
 
     def __init__(self, client: socketio.AsyncClient, delays: Delays) -> None:
@@ -43,12 +43,12 @@ class Connector:
         self._attempt = 0
 
     def next_delay(self) -> float:
-        """Give the seconds to wait before the next attempt, at whatever."""
+        """Return the seconds to wait before the next attempt to connect or to send."""
         self._attempt += 1
         return backoff(self._attempt - 1, self._delays.first, self._delays.longest)
 
     def succeeded(self) -> None:
-        """Let the delays begin anew."""
+        """Start again with the shortest delay."""
         self._attempt = 0
 
     async def run(
@@ -59,10 +59,10 @@ class Connector:
         check: Callable[[], None],
         interval: float,
     ) -> None:
-        """Connect, wait for the end, and connect again, until cancelled.
+        """Connect, and connect again whenever the connection ends, until cancelled.
 
-        `on_attempt` is told of each attempt: None, or why it failed. `check` is called every
-        `interval` seconds of a connection.
+        `on_attempt` is called after every attempt, with None or the exception. `check` is called
+        every `interval` seconds while there is a connection.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -82,17 +82,17 @@ class Connector:
             await asyncio.sleep(self.next_delay())
 
     async def disconnect(self) -> None:
-        """Disconnect politely, and if the other side does not answer, without manners."""
+        """Disconnect; if the server does not take part in time, close the socket."""
         with suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP):
                 await self.client.disconnect()
         await self.hang_up()
 
     async def hang_up(self) -> None:
-        """Close the socket without a word, and leave a client that can connect again."""
+        """Close the socket without telling the server; the client can then connect again."""
         eio = self.client.eio
         if eio.http is not None and not eio.external_http:
-            await eio.http.close()  # ends reader and writer, also of a line that is silent
+            await eio.http.close()  # ends the reader and writer tasks even if the network is silent
         if eio.read_loop_task is not None:
             await asyncio.wait({eio.read_loop_task}, timeout=HANG_UP)
         if eio.state != "disconnected":
@@ -105,7 +105,6 @@ class Connector:
         self.client.callbacks = {}
 
     async def _connect(self, url: str, arguments: dict[str, Any]) -> None:
-        """Connect once, or raise whatever kept it from that."""
         self.client.reconnection = False
         patience = self._delays.connect
         try:
@@ -116,7 +115,7 @@ class Connector:
             raise
 
     async def _ended(self, seconds: float) -> bool:
-        """Wait for the end of the connection, for so many seconds; tell whether it came."""
+        """Wait for the connection to end; return whether it did within so many seconds."""
         reader: asyncio.Task[None] | None = self.client.eio.read_loop_task
         if reader is None:
             return True

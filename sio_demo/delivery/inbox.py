@@ -1,4 +1,4 @@
-"""The server half: applies each message once, in order, and answers with the stored reply."""
+"""The server's half: applies every message once, in order, and answers with a stored reply."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .message import (
 )
 from .stores import InboxStore, MemoryInboxStore
 
-GROUP = 2000  # messages that share a commit, about; the loop is busy with their handlers
+GROUP = 2000  # messages per commit, roughly; their handlers block the event loop
 
 Handler = Callable[[Any, Any], Any]
 Message = tuple[str, Any]
@@ -32,29 +32,28 @@ Message = tuple[str, Any]
 class Inbox:
     """Receives what an :class:`~sio_demo.delivery.outbox.Outbox` sends.
 
-    A handler's effects in ``db``, the mark that the message was applied, and its reply are
-    committed in one transaction. A duplicate is answered with that reply. Messages of one
-    producer are applied in the order in which they were sent.
+    One transaction commits a handler's effects in ``db``, its reply, and the mark that the
+    message was applied. A duplicate is answered with the stored reply. Messages of one producer
+    are applied in the order in which they were sent.
 
-    A handler that raises leaves no effects, and its error is the reply, for good: the
-    message counts as applied, and is not tried again. Effects outside ``db`` are not covered:
-    after a crash in the middle they happen again.
+    If a handler raises, its effects are undone and the error becomes the reply: the message
+    counts as applied and is not tried again. Effects outside ``db`` are not in the transaction,
+    so they may happen again after a crash.
 
     Parameters
     ----------
     sio : socketio.AsyncServer
-        The inbox takes its event ``"outbox"``.
+        The inbox registers a handler for its event ``"outbox"``.
     store : InboxStore, optional
-        Where effects and marks go: `MemoryInboxStore`, the default, or `SQLiteInboxStore`.
+        Holds effects and marks: `MemoryInboxStore`, the default, or `SQLiteInboxStore`.
     namespace : str
         The Socket.IO namespace.
 
     Attributes
     ----------
     store : InboxStore
-        The store.
     last_error : DeliveryError or None
-        The latest that an inbox said instead of applying a batch.
+        Why the inbox last refused a batch.
     """
 
     def __init__(
@@ -73,15 +72,15 @@ class Inbox:
         sio.on(EVENT, self._receive, namespace=namespace)
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Register the handler of an event; without `handler`, be a decorator.
+        """Register the handler of an event; without `handler`, return a decorator.
 
-        It is called with the store's ``db`` and the payload, and returns a reply that is JSON.
-        It is a plain function: it must not await inside a transaction.
+        The handler is called with the store's ``db`` and the payload, and returns the reply, a
+        JSON value. It must be a plain function, because a transaction must not wait.
 
         Raises
         ------
         UsageError
-            The event has a handler, or the handler is not a plain function.
+            The event already has a handler, or the handler is not a plain function.
         """
         if handler is None:
             return lambda function: self.on(event, function) or function
@@ -96,24 +95,24 @@ class Inbox:
         return None
 
     async def forget(self, seconds: float) -> int:
-        """Forget producers that sent nothing for so long; give how many.
+        """Delete what is stored about producers that sent nothing for so long; return how many.
 
-        One that comes back later is refused with a `SequenceError`. So wait longer than any
-        client may stay away.
+        A producer that comes back afterwards is refused with a `SequenceError`, so choose longer
+        than any client stays away.
         """
         while self._applier is not None:
             await asyncio.wait({self._applier})
         return self.store.forget(seconds)
 
     async def close(self) -> None:
-        """Answer what has come, refuse the rest, close the store; a second call is harmless."""
+        """Answer what has arrived, refuse the rest, and close the store; may be called twice."""
         self._closed = True
         while self._applier is not None:
             await asyncio.wait({self._applier})
         self.store.close()
 
     async def _receive(self, _sid: str, *arguments: Any) -> dict[str, Any]:
-        """Handle the event: what this returns is the acknowledgement."""
+        """Handle the event; the return value is the acknowledgement."""
         try:
             if len(arguments) != 1:
                 raise BatchError(f"The event {EVENT!r} has one argument, a batch.")
@@ -148,7 +147,7 @@ class Inbox:
             self._applier = None
 
     def _take_group(self) -> list[tuple[Batch, list[Message], asyncio.Future[Answer]]]:
-        """Take the batches that share a transaction."""
+        """Take the batches for the next transaction off the queue."""
         size = count = 0
         while count < len(self._waiting) and size < GROUP:
             size += len(self._waiting[count][1])
@@ -157,7 +156,7 @@ class Inbox:
         return group
 
     def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
-        """Apply batches in a transaction that is left open."""
+        """Apply batches in one transaction, and leave it open."""
         self.store.begin()
         try:
             return [self._apply(batch, messages) for batch, messages in group]
@@ -166,7 +165,7 @@ class Inbox:
             raise
 
     def _apply(self, batch: Batch, messages: list[Message]) -> Answer:
-        """Apply what is new of a batch, and answer all of it."""
+        """Apply the new messages of a batch; answer for the duplicates too."""
         progress = self.store.progress(batch.producer)
         try:
             old = duplicates(batch, progress)
@@ -188,7 +187,7 @@ class Inbox:
         return Answer(ahead.next, _fitting([one.reply for one in kept + new]))
 
     def _handle(self, event: str, payload: Any) -> str:
-        """Run the handler of one message; give the text of its reply."""
+        """Run the handler of one message; return the text of its reply."""
         self.store.savepoint()
         try:
             handler = self._handlers.get(event)
@@ -209,7 +208,7 @@ class Inbox:
 
 
 def _fitting(replies: list[str]) -> list[str]:
-    """Give as many replies as fit in a packet, at least one; the client asks for the rest."""
+    """Return as many replies as fit in a packet, at least one; the client asks for the rest."""
     room = LONGEST
     for count, reply in enumerate(replies):
         room -= len(reply)

@@ -1,4 +1,4 @@
-"""What an inbox knows of a producer, and what it makes of a batch. No I/O."""
+"""How an inbox tracks a producer and judges a batch. No I/O."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .message import Batch, digest
 
 
 class StoredReply(NamedTuple):
-    """What is kept of a message until its reply is confirmed."""
+    """What is stored about an applied message until the producer confirms its reply."""
 
     digest: bytes
     reply: str
 
 
 class Progress(NamedTuple):
-    """How far a producer has come; all that is kept of it for good.
+    """How far a producer has come: all that is stored about it permanently.
 
-    `next` is the sequence number that is applied next. Replies are kept from `floor` on.
+    `next` is the sequence number to apply next. Replies are stored from `floor` on.
     """
 
     epoch: int = 0
@@ -27,14 +27,14 @@ class Progress(NamedTuple):
 
 
 def duplicates(batch: Batch, progress: Progress) -> int:
-    """Tell how many messages at the start of a batch have been applied before.
+    """Return how many messages at the start of a batch have been applied already.
 
     Raises
     ------
     FencedError
         A later outbox has taken over the producer id.
     SequenceError
-        A message is missing before the batch, or it goes back behind what was confirmed.
+        Messages are missing before the batch, or it starts below what was confirmed.
     """
     if batch.epoch < progress.epoch:
         raise FencedError(
@@ -55,12 +55,12 @@ def duplicates(batch: Batch, progress: Progress) -> int:
 
 
 def check_same(batch: Batch, kept: list[StoredReply]) -> None:
-    """Compare the duplicates at the start of a batch with what was applied.
+    """Compare the duplicates at the start of a batch with the messages that were applied.
 
     Raises
     ------
     ConflictError
-        A sequence number was used for another message before.
+        A sequence number was used for a different message before.
     """
     for index, (text, old) in enumerate(zip(batch.messages, kept, strict=False)):
         if digest(text) != old.digest:
@@ -71,6 +71,6 @@ def check_same(batch: Batch, kept: list[StoredReply]) -> None:
 
 
 def advanced(batch: Batch, progress: Progress) -> Progress:
-    """Give the progress after a batch was applied."""
+    """Return the progress after a batch was applied."""
     floor = max(progress.floor, batch.confirmed)
     return Progress(batch.epoch, floor, max(progress.next, batch.end))

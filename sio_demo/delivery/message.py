@@ -1,4 +1,4 @@
-r"""The wire format: what an outbox and an inbox say to each other. No I/O.
+r"""The wire format between an outbox and an inbox. No I/O.
 
 The client emits the event ``"outbox"`` with one argument, a batch, and asks for an
 acknowledgement::
@@ -7,28 +7,32 @@ acknowledgement::
      "messages": ["[\"payment\",{\"amount\":10}]", "[\"payment\",{\"amount\":20}]"]}
 
 ``producer``
-    A UUID, minted once by the sender and kept with its messages.
+    A UUID that the sender generates once and stores with its messages.
 ``epoch``
-    An integer that grows each time the sender starts anew: the time in microseconds. The
-    inbox refuses a lower one than it has seen.
+    An integer that grows every time the sender starts: the time in microseconds. The inbox
+    refuses an epoch lower than the highest it has seen.
 ``first``
     The sequence number of the first message. The sender counts its messages 0, 1, 2, ...
 ``confirmed``
-    The replies to all messages below this number have arrived: the inbox may forget them.
+    The replies to all messages below this number have arrived: the inbox may delete them.
 ``messages``
-    The JSON text of ``[event, payload]`` of each. It is made once; a retry sends the same
-    text, so that two texts can be compared where two JSON documents cannot.
+    The JSON text of ``[event, payload]`` for each message. The text is made once and every retry
+    sends the same one, so the inbox can compare texts to tell whether it is the same message.
 
-The acknowledgement has one argument. Either ``next``, the sequence number that the inbox
-expects next, and ``replies``, a JSON text for each message or for the first few of them::
+The acknowledgement has one argument. If the batch was applied, it has ``next``, the sequence
+number that the inbox expects next, and ``replies``, a JSON text for each message or for the
+first few of them::
 
     {"next": 19, "replies": ["{\"ok\":null}", "{\"error\":\"ValueError: no such account\"}"]}
 
-or why nothing of the batch was applied. Only ``"StoreError"`` is worth a retry::
+If nothing of it was applied, it has the reason::
 
     {"error": "SequenceError", "message": "...", "next": 5}
 
-A message without an acknowledgement is sent again, with all that follow it, in order. The
+Two errors are worth a retry: ``"StoreError"``, after a while; and ``"SequenceError"``, if the
+sender still has message ``next``, from that message on.
+
+A message without an acknowledgement is sent again, followed by all later ones, in order. The
 names are those of Kafka's idempotent producer (KIP-98).
 """
 
@@ -44,7 +48,7 @@ from .. import errors
 from ..errors import BatchError, DeliveryError, HandlerError, PayloadError
 
 EVENT = "outbox"
-LONGEST = 400_000  # characters of a text or a batch: escaped it stays below 1 MB, Engine.IO's limit
+LONGEST = 400_000  # characters of a text or a batch: below Engine.IO's limit of 1 MB when escaped
 NOTHING = '{"ok":null}'  # the reply of a handler that returns None
 
 _LARGEST = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
@@ -55,7 +59,7 @@ _decode = json.JSONDecoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages of one producer in a row, as texts."""
+    """Consecutive messages of one producer, as JSON texts."""
 
     producer: str
     epoch: int
@@ -65,11 +69,11 @@ class Batch:
 
     @property
     def end(self) -> int:
-        """The sequence number after the last message."""
+        """The sequence number after that of the last message."""
         return self.first + len(self.messages)
 
     def to_wire(self) -> dict[str, Any]:
-        """Give the argument of the event."""
+        """Return the argument of the event."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
@@ -79,7 +83,7 @@ class Batch:
         Raises
         ------
         BatchError
-            It is not of the documented form.
+            It does not have the documented format.
         """
         if not isinstance(data, dict) or set(data) != set(cls.__slots__):
             raise BatchError(f"A batch is an object with {', '.join(cls.__slots__)}.")
@@ -98,12 +102,12 @@ class Batch:
 
 
 def write_message(event: str, payload: Any) -> str:
-    """Give the text of a message.
+    """Return the JSON text of a message.
 
     Raises
     ------
     PayloadError
-        `payload` is not JSON (NaN is not), or longer than :data:`LONGEST` characters.
+        `payload` is not JSON (NaN is not), or its text is longer than :data:`LONGEST` characters.
     """
     try:
         text = _encode([event, payload])
@@ -118,7 +122,7 @@ def write_message(event: str, payload: Any) -> str:
 
 
 def read_message(text: Any) -> tuple[str, Any]:
-    """Give the event and the payload of a text.
+    """Return the event and the payload of a message.
 
     Raises
     ------
@@ -135,22 +139,22 @@ def read_message(text: Any) -> tuple[str, Any]:
 
 
 def digest(text: str) -> bytes:
-    """Give eight bytes that tell whether a text is the same as before."""
+    """Return eight bytes by which to recognize a text later."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def write_reply(value: Any) -> str:
-    """Give the text of what a handler returned; it raises `PayloadError` as `write_message`."""
+    """Return the JSON text of a handler's reply; raise `PayloadError` as `write_message` does."""
     return NOTHING if value is None else '{"ok":' + write_message("reply", value)[9:-1] + "}"
 
 
 def write_failure(error: Exception) -> str:
-    """Give the reply text for a handler that raised."""
+    """Return the reply text for a handler that raised."""
     return _encode({"error": f"{type(error).__name__}: {error}"[:1000]})
 
 
 def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
-    """Give what a handler returned, or the error that stands for what it raised."""
+    """Return what the handler returned and None, or None and an error."""
     if text == NOTHING:
         return None, None
     try:
@@ -166,14 +170,14 @@ def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an inbox says to a batch: replies, or the reason why there are none."""
+    """An inbox's answer to a batch: replies, or the error why there are none."""
 
     next: int
     replies: list[str]
     error: DeliveryError | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """Give the argument of the acknowledgement."""
+        """Return the argument of the acknowledgement."""
         if self.error is not None:
             name = type(self.error).__name__
             return {"error": name, "message": str(self.error), "next": self.next}
@@ -186,7 +190,7 @@ class Answer:
         Raises
         ------
         BatchError
-            It is not of the documented form: the server's handler is not an inbox.
+            It does not have the documented format: an inbox did not write it.
         """
         match data:
             case {"next": int(number), "replies": [*replies]}:

@@ -1,4 +1,4 @@
-"""The client half: keeps what is sent until the inbox has applied it, whatever the network does."""
+"""The client's half: keeps every message, and sends it again, until the inbox has applied it."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from .relay import Relay
 from .send_window import SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
 
-_ACCEPTED = Promise()  # for stores that need no waiting
+_ACCEPTED = Promise()  # shared by all receipts that need no commit
 _ACCEPTED.settle(None)
 
 
 class Outbox:
     """Sends messages to an :class:`~sio_demo.delivery.inbox.Inbox`: effectively once, in order.
 
-    It owns the connection of its client: it connects, and connects again after a loss, with
-    exponential back-off and jitter, for ever. The client's own reconnection is switched off.
-    The client's other events, and its handlers, work as always.
+    It owns the connection of its client: it connects, and reconnects after a loss with
+    exponential backoff and jitter, without a limit of attempts. The client's own reconnection is
+    switched off. Other events, and the client's handlers, work as usual.
 
     Parameters
     ----------
     client : socketio.AsyncClient
-        Not connected.
+        A client that is not connected.
     store : OutboxStore, optional
-        `MemoryOutboxStore`, the default, or `SQLiteOutboxStore`, with which the messages
-        outlive the process.
+        `MemoryOutboxStore`, the default, or `SQLiteOutboxStore`, which keeps the messages when
+        the process ends.
     window : int
-        How many messages may be under way.
+        How many messages may be in flight: sent and not yet answered.
     limit : int
-        How many messages may be unapplied before `send` raises `OutboxFullError`.
+        How many messages may be without a reply before `send` raises `OutboxFullError`.
     namespace : str
-        The Socket.IO namespace, that of the inbox.
+        The Socket.IO namespace of the inbox.
     ack_timeout : float
         Seconds without an answer after which the connection counts as dead.
     connect_timeout : float
         Seconds that an attempt to connect may take.
     retry_delay, retry_delay_max : float
-        Seconds before the first new attempt, and at most; doubled each time in between.
+        Seconds before the second attempt, and the maximum. The delay doubles at every attempt.
 
     Attributes
     ----------
     last_error : Exception or None
         Why the latest attempt to connect, to send or to store failed; None after a success.
     resumed : list of Receipt
-        Receipts of the messages that an earlier process had left in the store.
+        Receipts of the messages that an earlier process left in the store.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Outbox:
         self.last_error: Exception | None = None
         self.resumed: list[Receipt] = []
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store
-        self._window, self._limit = int(window), limit
+        self._window_size, self._limit = int(window), limit
         self._namespace, self._ack_timeout = namespace, ack_timeout
         self._connector = Connector(client, delays)
-        self._state: SendWindow[Receipt] | None = None
+        self._window: SendWindow[Receipt] | None = None
         self._relay: Relay | None = None
-        self._incoming: list[Receipt] = []  # on their way into the store
+        self._incoming: list[Receipt] = []  # not yet in the store
         self._to_store = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._storing: asyncio.Task[None] | None = None
@@ -94,14 +94,14 @@ class Outbox:
     # --- for the caller ----------------------------------------------------------------
 
     async def open(self, url: str, **connect_arguments: Any) -> None:
-        """Load the store and connect; return after the first attempt, be it in vain.
+        """Load the store and connect; return after the first attempt, even if it failed.
 
         Parameters
         ----------
         url : str
-            The server.
+            The URL of the server.
         **connect_arguments
-            Those of ``socketio.AsyncClient.connect``, for each attempt.
+            Passed to ``socketio.AsyncClient.connect`` at every attempt.
 
         Raises
         ------
@@ -109,22 +109,24 @@ class Outbox:
             The store cannot be read, or is in use.
         UsageError
             The outbox is open already, or the client is connected.
+        ClosedError
+            The outbox is closed.
         TypeError, ValueError
             From the client, about `connect_arguments`.
         """
-        if self._state is not None or self.client.connected:
+        if self._window is not None or self.client.connected:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
         if self._closed:
             raise ClosedError("This outbox is closed. Make a new one.")
         identity, base, texts = self._store.load()
-        state: SendWindow[Receipt] = SendWindow(identity, base, self._window)
-        self._state = state
+        window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size)
+        self._window = window
         self.resumed = [Receipt(text, _ACCEPTED) for text in texts]
-        state.accept(self.resumed)
+        window.accept(self.resumed)
         self._relay = relay = Relay(
-            state, self._connector, self._namespace, self._ack_timeout, self._tell
+            window, self._connector, self._namespace, self._ack_timeout, self._relay_notified
         )
-        self._storing = self._start(self._keep_storing(state, relay))
+        self._storing = self._start(self._keep_storing(window, relay))
         self._start(relay.keep_sending())
         self._start(relay.keep_connected(url, connect_arguments))
         try:
@@ -134,30 +136,31 @@ class Outbox:
             raise
 
     def send(self, event: str, payload: Any = None) -> Receipt:
-        """Hand over a message, at any time, connected or not.
+        """Queue a message, whether or not there is a connection.
 
         Parameters
         ----------
         event : str
-            The name of the inbox's handler.
-        payload : JSON
-            None, bool, int, float, str, list, dict. Later changes of it are not sent.
+            The event of the inbox's handler.
+        payload : JSON value
+            None, bool, int, float, str, list or dict. It is encoded now; later changes to it are
+            not sent.
 
         Returns
         -------
         Receipt
-            Await it for the handler's reply; it raises `HandlerError` if the handler did.
+            Await it for the handler's reply. It raises `HandlerError` if the handler raised.
 
         Raises
         ------
         PayloadError
-            `payload` is not JSON, or too long.
+            `payload` is not JSON, or is too long.
         OutboxFullError
-            Wait for a receipt, or `drain`.
+            `limit` messages have no reply yet.
         ClosedError, DeliveryError
-            The outbox is closed; it has failed for good.
+            The outbox is closed, or it has failed permanently.
         """
-        state, relay = self._usable()
+        window, relay = self._usable()
         if not isinstance(event, str) or not event:
             raise UsageError(f"The event must be a str with a name, not {event!r}.")
         text = write_message(event, payload)
@@ -171,34 +174,34 @@ class Outbox:
             self._to_store.set()
         else:
             receipt = Receipt(text, _ACCEPTED)
-            state.accept((receipt,))
+            window.accept((receipt,))
             relay.wake()
         return receipt
 
     @property
     def pending(self) -> int:
         """How many messages have no reply yet."""
-        return len(self._incoming) + (len(self._state) if self._state else 0)
+        return len(self._incoming) + (len(self._window) if self._window else 0)
 
     async def drain(self) -> None:
-        """Wait until every message sent so far, or meanwhile, has been applied.
+        """Wait until every message has its reply, including messages sent meanwhile.
 
         Raises
         ------
         ClosedError, DeliveryError
-            The outbox is closed meanwhile; it fails for good.
+            The outbox was closed, or it has failed permanently.
         """
         while self.pending:
-            state, _ = self._usable()
-            last = self._incoming[-1] if self._incoming else state.last
-            with suppress(DeliveryError):  # that of one message; it is for who has the receipt
+            window, _ = self._usable()
+            last = self._incoming[-1] if self._incoming else window.last
+            with suppress(DeliveryError):  # of one message; the owner of its receipt gets it
                 await last
         self._usable()
 
     async def close(self) -> None:
-        """Disconnect and close the store; a second call is harmless.
+        """Disconnect and close the store; may be called twice.
 
-        What is unapplied stays in a durable store; its receipts raise `ClosedError`.
+        Messages without a reply stay in a durable store. Their receipts raise `ClosedError`.
         """
         if self._closed:
             return
@@ -227,64 +230,64 @@ class Outbox:
 
     # --- storing -----------------------------------------------------------------------
 
-    async def _keep_storing(self, state: SendWindow[Receipt], relay: Relay) -> None:
-        """Save all that has come since the last save, in one commit, until closed."""
+    async def _keep_storing(self, window: SendWindow[Receipt], relay: Relay) -> None:
+        """Save what was sent since the last commit, in one commit, until closed."""
         while not self._closed:
             await self._to_store.wait()
             self._to_store.clear()
-            while self._incoming or self._worth_saving(state):
-                group, base = self._incoming[:], state.base
+            while self._incoming or self._worth_saving(window):
+                group, base = self._incoming[:], window.base
                 texts = [receipt.text for receipt in group]
                 try:
-                    await asyncio.to_thread(self._store.save, base, state.next, texts)
+                    await asyncio.to_thread(self._store.save, base, window.next, texts)
                 except StoreError as error:
                     self.last_error = error
                     del self._incoming[: len(group)]
                     for receipt in group:
                         receipt.fail(error)
                     break
-                state.confirmed = base
+                window.confirmed = base
                 del self._incoming[: len(group)]
-                state.accept(group)
+                window.accept(group)
                 for receipt in group:
                     receipt.accepted.settle(None)
                     if self._failure is not None:
                         receipt.fail(self._failure)
                 relay.wake()
 
-    def _worth_saving(self, state: SendWindow[Receipt]) -> bool:
-        """Tell whether the inbox should learn of what it may forget."""
-        news = state.base - state.confirmed
-        return news >= self._window or (self._closed and news > 0)
+    def _worth_saving(self, window: SendWindow[Receipt]) -> bool:
+        """Return whether enough replies have come to let the inbox delete them."""
+        news = window.base - window.confirmed
+        return news >= self._window_size or (self._closed and news > 0)
 
-    # --- what the relay tells ----------------------------------------------------------
+    # --- events of the relay -----------------------------------------------------------
 
-    def _tell(self, error: Exception | None, final: bool) -> None:
-        """Take the relay's news: an error, a final error, or None for progress."""
-        assert self._state is not None
+    def _relay_notified(self, error: Exception | None, final: bool) -> None:
+        """Note an error, a final error, or progress (None)."""
+        assert self._window is not None
         self.last_error = error
         if error is not None:
             if final:
                 self._fail(error)
-        elif self._store.durable:  # the inbox may forget what no restart brings back
+        elif self._store.durable:  # only once it is saved may the inbox delete replies
             self._to_store.set()
         else:
-            self._state.confirmed = self._state.base
+            self._window.confirmed = self._window.base
 
     def _fail(self, error: Exception) -> None:
-        """Stop for good: sending again would not help. The store keeps what it has."""
+        """Stop permanently: sending again would not help. The store keeps its messages."""
         self._failure = self.last_error = error
         self._give_up(error)
 
     def _usable(self) -> tuple[SendWindow[Receipt], Relay]:
         if self._failure is not None:
             raise self._failure
-        if self._state is None or self._relay is None or self._closed:
+        if self._window is None or self._relay is None or self._closed:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
-        return self._state, self._relay
+        return self._window, self._relay
 
     def _give_up(self, error: Exception) -> None:
-        for receipt in self._incoming + (self._state.messages if self._state else []):
+        for receipt in self._incoming + (self._window.messages if self._window else []):
             receipt.fail(error)
         self._incoming.clear()
 
@@ -295,6 +298,6 @@ class Outbox:
         return task
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
-        """Let nobody wait for ever, should a task of the outbox end by a mistake."""
+        """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._fail(error)

@@ -1,4 +1,4 @@
-"""What :meth:`Outbox.send` gives: it can be awaited for two things, each at any time."""
+"""What :meth:`Outbox.send` returns: awaitable for the acceptance and for the reply."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Promise:
-    """Something that may be awaited any number of times, by any number of tasks.
+    """A result that any number of tasks may await, any number of times.
 
-    It is lighter than a Future, does not complain when nobody looks, and the cancellation of
-    one who waits does not concern the others.
+    It is lighter than a Future, does not warn about an error that was never retrieved, and
+    cancelling one waiting task does not cancel it for the others.
     """
 
     __slots__ = ("_error", "_value", "_waiters", "done")
@@ -23,7 +23,7 @@ class Promise:
         self._waiters: list[asyncio.Future[None]] | None = None
 
     def settle(self, value: Any, error: Exception | None = None) -> None:
-        """Give the value, or raise the error, wherever it is awaited; the first call counts."""
+        """Set the value, or the error that awaiting it raises. Only the first call counts."""
         if self.done:
             return
         self.done, self._value, self._error = True, value, error
@@ -45,13 +45,13 @@ class Promise:
 
 
 class Receipt(Promise):
-    """``await receipt`` gives the reply of the handler; ``await receipt.accepted`` comes first.
+    """``await receipt`` returns the handler's reply.
 
     Attributes
     ----------
     accepted : Promise
-        Settled when the message is in the outbox's store: from then on it will be applied,
-        whatever becomes of the connection, and with a durable store of this process.
+        Settled earlier, when the message is in the outbox's store. From then on it is sent until
+        it is applied: by this process or, with a durable store, by the next one.
     """
 
     __slots__ = ("accepted", "text")
@@ -62,7 +62,7 @@ class Receipt(Promise):
         self.accepted = accepted or Promise()
 
     def fail(self, error: Exception) -> None:
-        """Raise the error wherever the reply, or the acceptance, is still awaited."""
+        """Settle what is not settled yet with an error."""
         self.accepted.settle(None, error)
         self.settle(None, error)
 

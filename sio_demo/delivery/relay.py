@@ -1,4 +1,4 @@
-"""Carries what an outbox has accepted to the inbox, and the answers back."""
+"""Sends the messages of an outbox to the inbox, and settles receipts with the answers."""
 
 from __future__ import annotations
 
@@ -17,79 +17,76 @@ from .send_window import SendWindow
 
 
 class Relay:
-    """Sends batches as the window allows, again after a loss, and settles receipts.
+    """Sends batches as the window allows, and sends them again after a loss.
 
     Parameters
     ----------
-    state : SendWindow
-        The messages.
+    window : SendWindow
     connector : Connector
-        The connection.
     namespace : str
         The Socket.IO namespace.
     ack_timeout : float
         Seconds without an answer after which the connection counts as dead.
-    tell : callable
-        Called with an error, and whether it is final: then no more is sent. Otherwise it is
-        tried again. Called with None when messages are done.
+    notify : callable
+        Called with an error, and whether it is final: after a final one nothing more is sent,
+        after others the relay tries again. Called with None and False when replies have come.
     """
 
     def __init__(
         self,
-        state: SendWindow[Receipt],
+        window: SendWindow[Receipt],
         connector: Connector,
         namespace: str,
         ack_timeout: float,
-        tell: Callable[[Exception | None, bool], None],
+        notify: Callable[[Exception | None, bool], None],
     ) -> None:
-        self._state = state
+        self._window = window
         self._connector = connector
         self._namespace = namespace
         self._ack_timeout = ack_timeout
-        self._tell = tell
+        self._notify = notify
         self._wanted = asyncio.Event()
-        self._pause: asyncio.TimerHandle | None = None  # set while the inbox is given time
-        self._heard = 0.0  # when the last answer came, or the first of those awaited was asked
+        self._pause: asyncio.TimerHandle | None = None  # while the inbox recovers
+        self._heard = 0.0  # when the last answer came, or waiting for one began
         self._stopped = False
         self.tried = Promise()  # settled after the first attempt to connect
 
     def wake(self) -> None:
-        """Look for something to send."""
         self._wanted.set()
 
     def stop(self) -> None:
-        """Send no more, and hear no more."""
+        """Send nothing more, and ignore answers."""
         self._stopped = True
         if self._pause is not None:
             self._pause.cancel()
 
     async def keep_connected(self, url: str, arguments: dict[str, Any]) -> None:
-        """Connect, again and again, until cancelled."""
+        """Stay connected, until cancelled."""
         interval = self._ack_timeout / 4
         await self._connector.run(url, arguments, self._attempted, self._check, interval)
 
     async def keep_sending(self) -> None:
-        """Send what is accepted, until cancelled."""
+        """Send accepted messages, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             while self._connector.online and self._pause is None and not self._stopped:
-                if not self._state.under_way:
+                if not self._window.under_way:
                     self._heard = loop.time()
-                if (batch := self._state.next_batch()) is None:
+                if (batch := self._window.next_batch()) is None:
                     break
                 answered = partial(self._answered, batch)
                 try:
                     await self._connector.client.emit(
                         EVENT, batch.to_wire(), self._namespace, answered
                     )
-                except SocketIOError as error:  # the namespace is gone: connect again
-                    self._tell(error, False)
+                except SocketIOError as error:  # the namespace is disconnected
+                    self._notify(error, False)
                     self._connector.online = False
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
-        """Take the acknowledgement of a batch."""
+        """Handle the acknowledgement of a batch."""
         if self._stopped:
             return
         self._heard = asyncio.get_running_loop().time()
@@ -102,17 +99,17 @@ class Relay:
             self._refused(batch, answer, answer.error)
             return
         self._connector.succeeded()
-        for receipt, reply in self._state.answered(batch, answer):
+        for receipt, reply in self._window.answered(batch, answer):
             receipt.settle(*read_reply(reply))
-        self._tell(None, False)
+        self._notify(None, False)
         self._wanted.set()
 
     def _refused(self, batch: Batch, answer: Answer, error: DeliveryError) -> None:
-        """Try again later, or never."""
-        if not self._state.refused(batch, answer):
+        """Try again later, if that can help."""
+        if not self._window.refused(batch, answer):
             self._give_up(error)
             return
-        self._tell(error, False)
+        self._notify(error, False)
         if self._pause is None:
             loop = asyncio.get_running_loop()
             self._pause = loop.call_later(self._connector.next_delay(), self._go_on)
@@ -123,26 +120,25 @@ class Relay:
 
     def _give_up(self, error: Exception) -> None:
         self.stop()
-        self._tell(error, True)
+        self._notify(error, True)
 
     def _attempted(self, error: Exception | None) -> None:
-        """Take note of an attempt to connect."""
         if error is None:
-            self._state.rewind()
+            self._window.rewind()
             self._heard = asyncio.get_running_loop().time()
             self._wanted.set()
         else:
-            self._tell(error, False)
+            self._notify(error, False)
         mistaken = isinstance(error, TypeError | ValueError)  # the caller's arguments
         self.tried.settle(None, error if mistaken else None)
 
     def _check(self) -> None:
-        """Leave a connection that is silent while it owes an answer."""
+        """Replace a connection on which an answer is overdue."""
         silence = asyncio.get_running_loop().time() - self._heard
-        if self._state.under_way and silence > self._ack_timeout:
+        if self._window.under_way and silence > self._ack_timeout:
             self._connector.online = False
             error = DeliveryError(
                 f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
                 "on the server?"
             )
-            self._tell(error, False)
+            self._notify(error, False)

@@ -1,4 +1,4 @@
-"""What an outbox knows: which messages wait, which are under way, which are done. No I/O."""
+"""Which messages of an outbox wait, which are in flight, and which are done. No I/O."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Generic, Protocol, TypeVar
 from ..errors import SequenceError, StoreError
 from .message import LONGEST, Answer, Batch
 
-FLIGHTS = 8  # batches under way at once; what is sent meanwhile gathers in the next
+FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
 
 
 class HasText(Protocol):
-    """A message, with whatever its owner keeps beside the text."""
+    """A message, with whatever its owner stores beside the text."""
 
     text: str
 
@@ -26,30 +26,29 @@ M = TypeVar("M", bound=HasText)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sends: see :mod:`sio_demo.delivery.message`."""
+    """Who sends; see :mod:`sio_demo.delivery.message`."""
 
     producer: str
     epoch: int
 
 
 class SendWindow(Generic[M]):
-    """A pipelined window over numbered messages: go-back-N, with one answer for each batch.
+    """A sliding window over numbered messages: go-back-N, one answer per batch.
 
     Parameters
     ----------
     identity : Identity
-        Names the producer.
     base : int
         The sequence number of the first message.
     window : int
-        How many messages may be under way.
+        How many messages may be in flight.
 
     Attributes
     ----------
     base : int
         The lowest sequence number without a reply.
     confirmed : int
-        What the inbox is told it may forget: a `base` that a restart cannot set back.
+        The inbox may delete replies below it: a `base` that the store has saved.
     """
 
     def __init__(self, identity: Identity, base: int, window: int) -> None:
@@ -60,7 +59,7 @@ class SendWindow(Generic[M]):
         self._messages: deque[M] = deque()  # from base on
         self._sent = base  # the next to send
         self._flights: list[Batch] = []
-        self._replies: dict[int, str] = {}  # that came before those of earlier messages
+        self._replies: dict[int, str] = {}  # that came before the reply to `base`
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -72,25 +71,24 @@ class SendWindow(Generic[M]):
 
     @property
     def under_way(self) -> bool:
-        """Whether an answer is awaited."""
+        """Whether an answer is expected."""
         return bool(self._flights)
 
     @property
     def messages(self) -> list[M]:
-        """All that have no reply yet, in order."""
+        """The messages without a reply, in order."""
         return list(self._messages)
 
     @property
     def last(self) -> M:
-        """The latest without a reply."""
         return self._messages[-1]
 
     def accept(self, messages: Iterable[M]) -> None:
-        """Take messages that are safe in the store: from now on they have numbers."""
+        """Queue messages that the store has saved; from now on they have sequence numbers."""
         self._messages.extend(messages)
 
     def next_batch(self) -> Batch | None:
-        """Take the next messages to send; None if there are none, or the window is full."""
+        """Return the next messages to send; None if there are none or the window is full."""
         end = min(self.next, self.base + self._window, self._sent + self._batch)
         if end <= self._sent or len(self._flights) == FLIGHTS:
             return None
@@ -108,9 +106,9 @@ class SendWindow(Generic[M]):
         return batch
 
     def answered(self, batch: Batch, answer: Answer) -> list[tuple[M, str]]:
-        """Note replies; give the messages that are done now, in order, each with its reply.
+        """Note replies; return the messages that are done now, in order, with their replies.
 
-        An answer that comes late, twice or out of order is as good as any: a reply is final.
+        Late, repeated and reordered answers are valid, because a reply never changes.
         """
         first, replies = batch.first, answer.replies
         self._replies.update(
@@ -127,11 +125,11 @@ class SendWindow(Generic[M]):
         return done
 
     def refused(self, batch: Batch, answer: Answer) -> bool:
-        """Note that a batch was not applied; tell whether to send again can help.
+        """Note that a batch was not applied; return whether sending it again can help.
 
-        It can when the store of the inbox was in trouble, and when this batch was ahead of
-        one that was refused. It cannot when the inbox wants messages that were confirmed:
-        then the inbox has lost its memory.
+        It can if the inbox's store failed, or if an earlier batch was refused and this one
+        followed it. It cannot if the inbox expects messages that were confirmed: then the inbox
+        has lost its store.
         """
         if not self._land(batch):
             return True  # sent again already
@@ -144,12 +142,12 @@ class SendWindow(Generic[M]):
         return helps
 
     def rewind(self) -> None:
-        """Start again from the lowest message without a reply: the connection is a new one."""
+        """Send again from `base`: what was in flight is lost."""
         self._flights.clear()
         self._sent = self.base
 
     def _land(self, batch: Batch) -> bool:
-        """Take a batch from those under way; False if it was given up before."""
+        """Take a batch out of those in flight; return False if it was rewound before."""
         for index, flight in enumerate(self._flights):
             if flight is batch:
                 del self._flights[index]
@@ -158,5 +156,5 @@ class SendWindow(Generic[M]):
 
 
 def backoff(attempt: int, first: float, longest: float) -> float:
-    """Give the seconds to wait before another attempt: doubled each time, with jitter."""
+    """Return the seconds to wait before the next attempt: exponential, with jitter."""
     return min(longest, first * 2.0 ** min(attempt, 30)) * random.uniform(0.5, 1)

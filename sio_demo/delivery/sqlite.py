@@ -1,6 +1,7 @@
-"""The stores on disk: SQLite, write-ahead log, ``synchronous=FULL``: a commit is on the disk.
+"""Stores on disk: SQLite with a write-ahead log and ``synchronous=FULL``.
 
-Every error of SQLite becomes a `StoreError`, and what was begun is rolled back.
+When a commit returns, its data is on disk. Every SQLite error becomes a `StoreError`, after a
+rollback.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
 from .stores import Saved, new_identity
 
-# What says something about the disk or the file, and nothing about the statement.
+# Errors of the disk or the file, not of the statement.
 _TROUBLE = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -76,12 +77,12 @@ class _Database:
             raise StoreError(f"{self.path} cannot be used: {error}.") from error
 
     def close(self) -> None:
-        """Close the file; a second call is harmless."""
+        """Close the file; may be called twice."""
         with self._lock:
             self._connection.close()
 
     def rollback(self) -> None:
-        """Undo what was begun; harmless when nothing was."""
+        """Roll the transaction back, if there is one."""
         with self._lock:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -91,7 +92,7 @@ D = TypeVar("D", bound=_Database)
 
 
 def _guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P], R]:
-    """Raise StoreError where SQLite fails, after a roll-back."""
+    """Turn SQLite errors into StoreError, after a rollback."""
 
     @functools.wraps(method)
     def guarded(self: D, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -99,7 +100,7 @@ def _guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, 
             try:
                 return method(self, *args, **kwargs)
             except sqlite3.Error as error:
-                with suppress(sqlite3.Error):  # the first error tells more
+                with suppress(sqlite3.Error):  # the first error matters more
                     self.rollback()
                 raise StoreError(f"{self.path}: {error}.") from error
 
@@ -122,7 +123,6 @@ class SQLiteOutboxStore(_Database):
 
     @_guarded
     def load(self) -> Saved:
-        """Give what the last outbox left, with a new epoch."""
         db = self._connection
         db.execute("BEGIN IMMEDIATE")
         producer, epoch, base = db.execute(
@@ -140,7 +140,6 @@ class SQLiteOutboxStore(_Database):
 
     @_guarded
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Forget all below `base` and append messages from `first` on: all or nothing."""
         db = self._connection
         db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE outbox_producer SET base = ?", (base,))
@@ -170,14 +169,13 @@ class Transaction:
 
 
 class SQLiteInboxStore(_Database):
-    """Keeps progress in the database in which the handlers' effects go.
+    """Keeps progress in the same database as the handlers' effects.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
     schema : str
-        Statements that make the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``.
+        Statements that create the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``.
 
     Raises
     ------
@@ -192,29 +190,25 @@ class SQLiteInboxStore(_Database):
 
     @_guarded
     def begin(self) -> None:
-        """Begin a transaction."""
         self._marked = False
         self._connection.execute("BEGIN IMMEDIATE")
 
     @_guarded
     def commit(self) -> None:
-        """Write it to the disk."""
         self._connection.execute("COMMIT")
 
     @_guarded
     def savepoint(self) -> None:
-        """Begin the effects of one message."""
         self._release()
         self._connection.execute("SAVEPOINT message")
         self._marked = True
 
     @_guarded
     def undo(self) -> None:
-        """Undo them."""
         self._connection.execute("ROLLBACK TO message")
 
     def is_store_failure(self, error: BaseException | None) -> bool:
-        """Tell whether a handler failed because of the disk or the file."""
+        """Return whether a handler failed because of the disk or the file."""
         while error is not None:
             if isinstance(error, sqlite3.Error) and _primary(error) in _TROUBLE:
                 return True
@@ -223,7 +217,6 @@ class SQLiteInboxStore(_Database):
 
     @_guarded
     def progress(self, producer: str) -> Progress:
-        """Give how far a producer has come."""
         found = self._connection.execute(
             "SELECT epoch, floor, next FROM inbox_producers WHERE producer = ?", (producer,)
         ).fetchone()
@@ -231,7 +224,6 @@ class SQLiteInboxStore(_Database):
 
     @_guarded
     def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
-        """Give what is kept of messages that were applied."""
         rows = self._connection.execute(
             "SELECT digest, reply FROM inbox_replies WHERE producer = ? "
             "AND sequence >= ? AND sequence < ? ORDER BY sequence",
@@ -241,7 +233,6 @@ class SQLiteInboxStore(_Database):
 
     @_guarded
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
-        """Note progress, keep replies, forget those below the floor."""
         self._release()
         db = self._connection
         db.execute(
@@ -259,7 +250,6 @@ class SQLiteInboxStore(_Database):
 
     @_guarded
     def forget(self, seconds: float) -> int:
-        """Forget producers that were silent for so long; give how many."""
         db, last = self._connection, time.time() - seconds
         db.execute("BEGIN IMMEDIATE")
         db.execute(
@@ -272,12 +262,12 @@ class SQLiteInboxStore(_Database):
         return count
 
     def _release(self) -> None:
-        """Keep the effects of the message before."""
+        """End the savepoint of the previous message, and keep its effects."""
         if self._marked:
             self._connection.execute("RELEASE message")
             self._marked = False
 
 
 def _primary(error: sqlite3.Error) -> int:
-    """Give the primary result code (sqlite.org/rescode.html)."""
+    """Return the primary result code (sqlite.org/rescode.html)."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -605,7 +605,7 @@ async def test_a_conflict_stops_the_outbox_and_says_so(bench):
     outbox = await bench.outbox()
     client = socketio.AsyncClient(handle_sigint=False)
     await client.connect(bench.server.url)
-    who = outbox._state._identity
+    who = outbox._window._identity
     await client.call(EVENT, Batch(who.producer, who.epoch, 0, 0, ['["note","x"]']).to_wire())
     receipt = outbox.send("note", "y")
     with pytest.raises(ConflictError, match="with another payload"):
