@@ -162,14 +162,10 @@ class Roles:
         """Tell whether an expression is a server or one of its namespaces."""
         role = self.of(node)
         if role is not None:
-            return role is Role.SERVER or (role is Role.MAKER and self._server_only)
+            return role is Role.SERVER or (role is Role.MAKER and not self.facts.client_imported)
         node = unwrap(node)
         path = self.script.path(node)
         return bool(path and names_a_server(path[-1]) and not self.facts.other_imported)
-
-    @property
-    def _server_only(self) -> bool:
-        return not self.facts.client_imported
 
     def is_server_connection(self, call: Call) -> bool:
         """Tell whether a call registers what a server does with each connection."""

@@ -82,8 +82,8 @@ class Script:
     @cached_property
     def calls(self) -> list[Call]:
         """All calls, in the order of their ends."""
-        calls = [self._call(node) for node in self.root.find_all(kind="call_expression")]
-        calls += [self._call(node) for node in self.root.find_all(kind="new_expression")]
+        calls = [self.call_of(node) for node in self.root.find_all(kind="call_expression")]
+        calls += [self.call_of(node) for node in self.root.find_all(kind="new_expression")]
         return sorted(calls, key=lambda call: (call.end, call.start))
 
     @cached_property
@@ -106,10 +106,6 @@ class Script:
         return [call for call in self.calls[first:last] if call.start >= start]
 
     def call_of(self, node: SgNode) -> Call:
-        """Return the record of a call."""
-        return self._call(node)
-
-    def _call(self, node: SgNode) -> Call:
         new = node.kind() == "new_expression"
         callee = node.field("constructor" if new else "function")
         if callee is None:

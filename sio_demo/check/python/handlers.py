@@ -92,7 +92,7 @@ def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> No
 
 def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
-        target = started(module, call)
+        target = started(call)
         if target is None or not runs_for_ever(module, target):
             continue
         if (

@@ -14,7 +14,7 @@ _ENDLESS_NAME = re.compile(
 )
 
 
-def started(module: Module, call: SgNode) -> SgNode | None:
+def started(call: SgNode) -> SgNode | None:
     """Return what a call starts as a task or thread; None if it starts none."""
     _, name = called(call)
     if name not in TASKS:
@@ -38,20 +38,19 @@ def runs_for_ever(module: Module, target: SgNode) -> bool:
     name = function.field("name")
     for loop in function.find_all(kind="while_statement"):
         condition = loop.field("condition")
-        if condition and condition.text() in ("True", "1", "(True)") and not _left(loop, function):
+        if condition and condition.text() in ("True", "1", "(True)") and not _can_end(loop):
             return True
     for loop in function.find_all(kind="for_statement"):
         right = loop.field("right")
         if right and re.search(r"\.listen\(\)$|\bcount\(\d*\)$", right.text()):
-            return not _left(loop, function)
+            return not _can_end(loop)
     return any(
         called(call)[1] == "Timer" and name is not None and name.text() in call.text()
         for call in function.find_all(kind="call")
     )
 
 
-def _left(loop: SgNode, function: SgNode) -> bool:
-    """Tell whether a loop has a way out."""
+def _can_end(loop: SgNode) -> bool:
     for kind in ("break_statement", "return_statement"):
         for node in loop.find_all(kind=kind):
             for ancestor in node.ancestors():
