@@ -6,26 +6,26 @@ from typing import NamedTuple
 
 
 class Counters(NamedTuple):
-    """What one message left behind in five places. All is well when each is 1.
+    """What one message left behind in five places; each is 1 when all is well.
 
-    They count one message of the application: one order that was placed once, one line of a
-    chat. It is an event on its way to a recipient, a client or a server, on behalf of one user.
+    A message is one unit of the application's work: an order that was placed once, a line of a
+    chat. It is an event on its way to a recipient, a client or a server, for one user.
 
     Attributes
     ----------
     listeners : int
-        Listeners or handlers of its event that the recipient had when it came: all of the
-        user's clients together, or those of the server.
+        Listeners or handlers that the recipient had for the event when the message came; of all
+        the user's clients together, if the recipient is a client.
     sids : int
-        Live sessions that the servers held for the one user when it came, the sessions that
-        nobody is behind any more included.
+        Sessions of the user that the servers considered live when the message came, including
+        those whose client is gone.
     packets : int
-        Packets on the wire that carried it to the recipient, those that were lost on the way
-        included, those that went the other way not.
+        Packets that carried the message to the recipient, including lost ones. Packets in the
+        other direction do not count.
     calls : int
-        Calls of the recipient's listeners or handlers with it, all together.
+        Calls of the recipient's listeners or handlers with the message.
     effects : int
-        What the application changed for it: rows, charges, lines on a screen.
+        What the application changed for the message: rows, charges, lines on a screen.
     """
 
     listeners: int

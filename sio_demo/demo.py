@@ -1,4 +1,4 @@
-"""The reproduction in a terminal: four clients, each with its listener inside and outside."""
+"""What ``sio-demo demo`` measures: three clients, each with its listener inside and outside."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ClientFactory = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
 def javascript(snippet: str) -> ClientFactory:
-    """Give a client that runs a snippet in Node.js, with the real ``socket.io-client``."""
+    """Return a client that runs a snippet in Node.js with the real ``socket.io-client``."""
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
@@ -52,7 +52,7 @@ def javascript(snippet: str) -> ClientFactory:
 
 
 def python(kind: type[socketio.AsyncClient], *, inside: bool) -> ClientFactory:
-    """Give a Python client whose handler is registered inside ``connect``, or outside."""
+    """Return a Python client whose handler is registered inside ``connect``, or outside."""
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
@@ -86,7 +86,7 @@ CLIENTS: dict[str, ClientFactory] = {
 
 
 async def measure(client: ClientFactory, reconnects: int = 5) -> list[int]:
-    """Count the handler's calls for one message after 0, 1, … `reconnects` TCP resets."""
+    """Return how often one message was handled after 0, 1, … `reconnects` TCP resets."""
     async with (
         await serve(socketio.AsyncServer(async_mode="aiohttp")) as server,
         await Link.to(server) as link,

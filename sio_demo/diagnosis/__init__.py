@@ -1,4 +1,4 @@
-"""Which cause is mine? Count in your own application, and name the causes that fit.
+"""Count in your own application, and find the causes of duplicates or losses that fit.
 
 >>> seen = observe(sio)              # a server, a client, or both
 >>> print(diagnose(seen.message("news")))

@@ -1,4 +1,4 @@
-"""From counters to causes: what explains them, what is ruled out, and what to measure next."""
+"""From counters to causes: which fit, which are ruled out, and what to measure next."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ WIDTH = 96  # characters of a printed line
 
 @dataclass(frozen=True)
 class Suspect:
-    """A cause, and how it agrees with what was seen.
+    """A cause, and how well it agrees with what was seen.
 
     Attributes
     ----------
     cause : Cause
         Its entry in the atlas.
     fits : tuple of str
-        What speaks for it.
+        Observations that speak for it.
     doubts : tuple of str
-        What is otherwise than usual with it, but does not rule it out.
+        Observations that are unusual for it, but do not rule it out.
     against : tuple of str
-        What would have to hold, and does not.
+        Conditions that it needs and that do not hold.
     open : dict of str to str
-        What would have to hold and is not known, by clue.
+        Conditions that it needs and that are not known, by clue.
     look : str
         What would prove it.
     """
@@ -46,29 +46,29 @@ class Suspect:
 
     @property
     def section(self) -> str:
-        """Where the atlas tells of it: the notebook, and the heading in it."""
+        """The notebook and heading that describe it."""
         heading = f"{self.cause.letter} {self.cause.title}".replace(" ", "-")
         return f"{NOTEBOOK}#{heading}"
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the counters of one message say.
+    """What the counters of one message mean.
 
     Attributes
     ----------
     seen : Seen
-        What it is about.
+        The counters and clues.
     findings : tuple of str
         What the counters mean, in words.
     suspects : tuple of Suspect
-        The causes that agree with everything that is known, those with the most for them first.
+        The causes that agree with everything that is known, the best supported first.
     ruled_out : tuple of Suspect
-        Causes of the same counters that a clue speaks against.
+        Causes of the same counters that a clue rules out.
     asks : tuple of str
-        The clues that would tell the suspects apart, the best question first.
+        The clues that would distinguish the suspects, the most useful first.
     next : tuple of str
-        What to measure or to look at, in words.
+        What to measure or look at next, in words.
     """
 
     seen: Seen
@@ -80,7 +80,6 @@ class Diagnosis:
 
     @property
     def letters(self) -> tuple[str, ...]:
-        """The letters of the suspects."""
         return tuple(suspect.cause.letter for suspect in self.suspects)
 
     def __str__(self) -> str:
@@ -114,16 +113,17 @@ def _wrapped(label: str, text: str) -> str:
 
 
 def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
-    """Name the likely causes of what one message left behind.
+    """Return the likely causes of what one message left behind.
 
     Parameters
     ----------
     *seen : Counters, Seen or str
-        The five counters, such as ``Counters(4, 1, 1, 4, 4)``; or what ``seen.message(event)``
-        gave; or the JSON of it that the JavaScript snippet printed. Several of them are taken
-        for one message that was seen in several places, such as at both its ends.
+        The five counters, such as ``Counters(4, 1, 1, 4, 4)``; or the result of
+        ``seen.message(event)``; or its JSON, as the JavaScript snippet prints it. Several
+        arguments describe one message that was seen in several places, such as at the client and
+        at the server.
     **clues
-        What else is known: the attributes of :class:`Clues`.
+        What else is known: attributes of :class:`Clues`.
 
     Returns
     -------
@@ -133,14 +133,14 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     Raises
     ------
     UsageError
-        An argument is of another kind, or there is no such clue.
+        An argument is of another type, or there is no such clue.
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
     found, findings = read(message)
     suspects = _judge_all(message, found)
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=lambda suspect: (len(suspect.doubts), -len(suspect.fits)))
-    asks = _asks(message, standing)
+    asks = _asks(standing)
     return Diagnosis(
         message,
         tuple(findings),
@@ -152,7 +152,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
 
 
 def _judge_all(seen: Seen, found: dict[Family, int]) -> list[Suspect]:
-    """Judge each cause of these families, by that signature of it which fits best."""
+    """Judge every cause of these families by the signature that fits best."""
     best: dict[str, Suspect] = {}
     for signature in SIGNATURES:
         if signature.family in found:
@@ -194,8 +194,8 @@ _COUNTING = {
 }
 
 
-def _asks(seen: Seen, suspects: list[Suspect]) -> tuple[str, ...]:
-    """Order the clues by how few suspects the worst answer to each would leave."""
+def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
+    """Return the clues, ordered by how few suspects the least helpful answer would leave."""
     left: dict[str, int] = {}
     for clue in QUESTIONS:
         answers = Counter(suspect.open.get(clue) for suspect in suspects)
@@ -207,7 +207,6 @@ def _asks(seen: Seen, suspects: list[Suspect]) -> tuple[str, ...]:
 def _next(
     seen: Seen, found: dict[Family, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
-    """Say what would tell the suspects apart."""
     steps = [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]

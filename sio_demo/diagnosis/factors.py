@@ -1,8 +1,8 @@
-"""How five counters come about: as products of a few numbers, each of which is 1 when all is well.
+"""Explains five counters as products of a few factors, each of which is 1 when all is well.
 
-One message makes a packet for each session of its user, and a packet makes a call of each
-listener. So a 4 among the calls has its reason further to the left, and one number explains
-all five counters more often than not.
+One message becomes a packet for each session of its user, and a packet becomes a call of each
+listener. So 4 calls usually have their reason in an earlier counter, and a single factor often
+explains all five.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from .seen import Recipient, Seen
 
 @dataclass(frozen=True)
 class Factors:
-    """One way in which the counters can have come about.
+    """One explanation of the counters.
 
     Attributes
     ----------
     clients : int
-        Clients that the user has at the same time, each with its listeners.
+        Clients of the user at the same time, each with its listeners.
     listeners : int
-        Listeners that each of them (or the server) has for the event.
+        Listeners for the event that each client (or the server) has.
     sessions : int
         Live sessions of each client.
     copies : int
-        How often it was sent: to each session, or by each client on its way to the server.
+        How often the message was sent: to each session, or by each client to the server.
     runs : int
-        How often the library called a listener for one packet.
+        How often the library called each listener for one packet.
     effects : int
-        How often its effect was brought about for each call.
+        Effects of each call.
     zombies : int
-        Sessions that nobody is behind any more; 0 when all is well.
+        Sessions whose client is gone; 0 when all is well.
     lost : int
-        Packets that were lost on their way; 0 when all is well.
+        Packets that were lost on the way; 0 when all is well.
     """
 
     clients: int = 1
@@ -48,16 +48,16 @@ class Factors:
     lost: int = 0
 
     def odd(self) -> dict[str, int]:
-        """Give those that are not as they should be."""
+        """Return the factors that differ from a healthy message's."""
         well = asdict(Factors())
         return {name: value for name, value in asdict(self).items() if value != well[name]}
 
 
 def explanations(seen: Seen, recipient: Recipient) -> list[Factors]:
-    """Find the simplest ways in which these counters, none of them 0, can have come about.
+    """Return the simplest explanations of these counters, none of which is 0.
 
-    These are the products with the fewest odd factors. To have fewer effects than calls is not
-    odd: a handler that tells copies apart does.
+    The simplest have the fewest odd factors. Fewer effects than calls are not odd: a handler that
+    recognizes duplicates does that.
     """
     found = [
         completed
@@ -69,7 +69,7 @@ def explanations(seen: Seen, recipient: Recipient) -> list[Factors]:
 
 
 def _products(seen: Seen, recipient: Recipient) -> Iterator[Factors]:
-    """Try no odd factor, then one, then two."""
+    """Yield products with no odd factor, then with one, then with two."""
     counts = [count for count in seen.counters[:4] if count]
     numbers = {n for count in counts for n in range(2, count + 1) if count % n == 0}
     names = ["clients", "listeners", "copies", "runs"]
@@ -81,7 +81,7 @@ def _products(seen: Seen, recipient: Recipient) -> Iterator[Factors]:
 
 
 def _completed(f: Factors, seen: Seen, recipient: Recipient) -> Factors | None:
-    """Add zombies, losses and effects so that the counters come out; None if they cannot."""
+    """Return `f` with the zombies, losses and effects that match the counters, or None."""
     to_client = recipient == "client"
     live = f.clients * f.sessions
     zombies = max(0, (seen.sids or 0) - live)

@@ -1,4 +1,4 @@
-"""Counts in a running python-socketio application, and changes nothing in what it does."""
+"""Counts in a running python-socketio application without changing what it does."""
 
 from __future__ import annotations
 
@@ -21,35 +21,36 @@ SNIPPET = Path(__file__).with_name("observe.js")
 def observe(
     *ends: Any, key: Key | None = None, user: UserOf | None = None, keep: int = KEEP
 ) -> Observer:
-    """Count messages at one or several ends of a python-socketio application.
+    """Count messages at clients and servers of a python-socketio application.
 
-    Begin before the first connection: an observer that comes later does not know how often a
-    client has reconnected. Each packet is decoded once more, so messages take longer: observe
-    while you look for a cause, not for ever.
+    Start before the first connection: an observer that starts later does not know how often a
+    client has reconnected. Every packet is decoded a second time, so messages take longer: observe
+    while you look for a cause, not permanently.
 
     Parameters
     ----------
     *ends : AsyncServer, Server, AsyncClient or Client
-        What is to be observed: ends that live in this process. (With Flask-SocketIO, the
-        attribute ``server`` of its object.) Of clients, those of one user.
+        The clients and servers to observe, in this process; the clients must belong to one user.
+        With Flask-SocketIO, pass the attribute ``server`` of its object.
     key : callable, optional
-        Gets the event and the tuple of its arguments, and gives what the copies of one message
-        have in common: an id, say. If left out, messages with the same arguments are the same.
+        Called with the event and the tuple of its arguments; returns what the copies of one
+        message have in common, such as an id. Without it, messages with equal arguments are the
+        same.
     user : callable, optional
-        Gets a sid, and gives its user: each user's messages and live sids are counted apart. If
-        left out, all sids are one user's, as in a test with one.
+        Called with a sid; returns its user, so that messages and live sids are counted for each
+        user. Without it, all sids belong to one user, as in a test with one.
     keep : int
-        For how many messages the counts are kept; the oldest are forgotten.
+        For how many messages counts are kept. The oldest are dropped.
 
     Returns
     -------
     Observer
-        Ask it for a message; print it for a table; close it at the end, or use it in a ``with``.
+        Ask it for a message, or print it for a table. Close it, or use it in a ``with``.
 
     Raises
     ------
     UsageError
-        An end is of another kind, or there is none.
+        An argument is of another type, or there is nothing to observe.
     """
     for end in ends:
         if not isinstance(end, CLIENTS + SERVERS):
@@ -75,7 +76,7 @@ def observe(
 
 
 def snippet() -> str:
-    """Give the same for JavaScript: its text defines ``observe(socket)``, to be pasted."""
+    """Return JavaScript to paste, which defines an equivalent ``observe(socket)``."""
     return SNIPPET.read_text(encoding="utf-8")
 
 
@@ -85,7 +86,7 @@ def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
 
 
 class Observer:
-    """Counts what passes at the ends of an application; made by :func:`observe`."""
+    """Counts messages at clients and servers; created by :func:`observe`."""
 
     def __init__(
         self, tally: Tally, clients: list[ClientProbe], servers: list[ServerProbe]
@@ -102,31 +103,30 @@ class Observer:
         namespace: str = "/",
         user: Hashable = None,
     ) -> Seen:
-        """Give what was seen of one message: of the last one of an event, or of that with `data`.
+        """Return what was seen of the last message of an event, or of the one with `data`.
 
         Parameters
         ----------
         event : str
             The name of the event; ``"connect"`` for a connection to the server.
         *data
-            Its arguments, to name an earlier message, or one that never came.
+            The arguments, to choose an earlier message, or one that never came.
         recipient : {"client", "server"}, optional
-            Which way it went; needed if the event goes both ways.
+            Who received it; needed if the event goes both ways.
         namespace : str
-            Its namespace.
         user
-            Whose message, if the observer knows users; if left out, anybody's.
+            Whose message it is, if the observer distinguishes users; by default any user's.
 
         Returns
         -------
         Seen
-            For a message that never came: what there is now, and no packet.
+            For a message that never came, the current state and no packet.
 
         Raises
         ------
         UsageError
-            The event was seen both ways, and no recipient is given; or a message could not be
-            counted, since `key` or `user` has raised.
+            The event was seen both ways and no recipient is given; or a message could not be
+            counted because `key` or `user` raised.
         """
         if (error := self._tally.take_error()) is not None:
             raise UsageError(
@@ -161,16 +161,16 @@ class Observer:
         namespace: str = "/",
         user: Hashable = None,
     ) -> None:
-        """Tell that a message has had its effect: call it where the application has one.
+        """Count an effect of a message; call it where the application changes something.
 
         Parameters
         ----------
         event : str
             The event of the message.
         *data
-            Its arguments, as they were on the wire.
+            The arguments, as they were on the wire.
         recipient, namespace, user
-            As for :meth:`message`; without `recipient`, whoever has handled these arguments.
+            As for :meth:`message`. The default recipient is the one that handled the arguments.
         """
         key = self._tally.name("client", namespace, event, user, data).key
         for name, _ in reversed(self._tally.messages()):
@@ -182,7 +182,7 @@ class Observer:
         self._tally.effect(Name(side, namespace, event, user, key))
 
     def close(self) -> None:
-        """Observe no more; a second call does nothing. What was counted stays."""
+        """Stop observing; may be called twice. The counts stay available."""
         for probe in self._probes:
             probe.close()
 
@@ -208,11 +208,11 @@ class Observer:
 
     @property
     def _live_clients(self) -> list[ClientProbe]:
-        """Those that have ever been connected; all, if none has."""
+        """The clients that were ever connected; all, if none was."""
         return [c for c in self._clients if c.connects or c.sio.connected] or self._clients
 
     def _recipient(self, event: str, namespace: str) -> Recipient:
-        """Say who handles an event: who did last, or who has a handler for it."""
+        """Return who handles an event: the last recipient, or whoever has a handler for it."""
         for name, _ in reversed(self._tally.messages()):
             if (name.event, name.namespace) == (event, namespace):
                 return name.recipient
@@ -269,7 +269,7 @@ class Observer:
         )
 
     def _grows(self, name: Name, m: Message) -> bool | None:
-        """Compare a message with one of the same event that came before a reconnect."""
+        """Return whether a message has more listeners or packets than before a reconnect."""
         if m.reconnects is None:
             return None
         for other, earlier in reversed(self._tally.messages()):
@@ -279,17 +279,17 @@ class Observer:
         return None
 
     def _listeners(self, event: str, namespace: str, recipient: Recipient) -> int | None:
-        """Count the listeners that an event has now; None if no recipient is observed."""
+        """Return how many listeners an event has now; None if no recipient is observed."""
         probes = self._live_clients if recipient == "client" else self._servers
         return sum(probe.listeners(event, namespace) for probe in probes) if probes else None
 
     def _sids(self, namespace: str) -> int | None:
-        """Count the live sids now; None if no server is observed."""
+        """Return how many sids are live now; None if no server is observed."""
         counts = [len(server.live(namespace)) for server in self._servers]
         return sum(counts) if counts else None
 
     def _now(self) -> dict[str, Any]:
-        """Give the clues that are about the ends, and not about a message."""
+        """Return the clues about clients and servers, not about a message."""
         clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
         if len(self._live_clients) == 1:
             [client] = self._live_clients

@@ -1,10 +1,10 @@
-"""Where an observer looks: at the seam between python-socketio and python-engineio.
+"""Where an observer looks: between python-socketio and python-engineio.
 
-Each end of the application has an Engine.IO object in its attribute ``eio``. All that comes passes
-the handler that python-socketio has given to ``eio.on("message")``, and all that goes passes
-``eio.send()`` or ``eio.send_packet()``. Calls are seen by a wrapper around each handler in
-``handlers``, which is put there when the next packet comes. These names are public; that one may
-put something around what they stand for is not documented, and is undone by `Probe.close`.
+A client or server of python-socketio has an Engine.IO object in its attribute ``eio``. Incoming
+packets pass the handler that python-socketio has registered with ``eio.on("message")``, outgoing
+ones pass ``eio.send()`` or ``eio.send_packet()``. Calls are counted by a wrapper around each
+handler in ``handlers``, which is put there when the next packet comes. These names are public, but
+wrapping what they refer to is not documented. `Probe.close` undoes it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ UserOf = Callable[[str], Hashable]
 
 
 class Probe:
-    """What a client and a server have in common.
+    """Watches a client or a server.
 
     Parameters
     ----------
     sio
-        The client or the server, as python-socketio knows it.
+        The client or server of python-socketio.
     tally : Tally
-        Gets what is seen.
+        Counts what is seen.
     user : callable, optional
-        Gives the user of a sid; if left out, all sids are one user's.
+        Returns the user of a sid. Without it, all sids belong to one user.
     """
 
     side: Recipient
@@ -46,18 +46,18 @@ class Probe:
         self._hooks = Hooks(sio.eio, tally.failed)
         self._halves: dict[tuple[bool, str], Any] = {}  # packets that wait for their attachments
         self._handlers: dict[tuple[str, str], tuple[Function, Function]] = {}
-        self._spaces: list[Any] = []  # the classes of namespaces that are looked at
+        self._spaces: list[Any] = []  # namespace objects that are watched
         self._hooks.handler("message", self._received)
 
     def close(self) -> None:
-        """Look no more, and take the wrappers away where nobody has put another around them."""
+        """Stop watching, and remove the wrappers that nothing else has wrapped."""
         self._hooks.close()
         for (namespace, event), (wrapper, handler) in self._handlers.items():
             if self.sio.handlers.get(namespace, {}).get(event) is wrapper:
                 self.sio.handlers[namespace][event] = handler
 
     def listeners(self, event: str, namespace: str) -> int:
-        """Count the handlers that would be called for an event now."""
+        """Return how many handlers would be called for an event now."""
         for space in (namespace, "*"):
             table = self.sio.handlers.get(space, {})
             for name in (event, *(["*"] if event not in self.sio.reserved_events else [])):
@@ -69,7 +69,7 @@ class Probe:
         return 0
 
     def _registered(self, name: str, space: str) -> int:
-        """Count what is registered under a name that is in ``handlers``."""
+        """Return how many handlers are registered under a name in ``handlers``."""
         return 1
 
     # --- packets -----------------------------------------------------------------------
@@ -81,11 +81,11 @@ class Probe:
         raise NotImplementedError
 
     def _place(self, connection: str, namespace: str, first: bool) -> Place:
-        """Tell what is known about a packet; `first` of its message, so that more is counted."""
+        """Return what is known about a packet; more is counted for the `first` of a message."""
         raise NotImplementedError
 
     def _decoded(self, inbound: bool, connection: str, data: Any) -> Any:
-        """Decode a Socket.IO packet; None until all of it is there, or if it is none."""
+        """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""
         packet = self._halves.pop((inbound, connection), None)
         try:
             if packet is None:
@@ -93,7 +93,7 @@ class Probe:
                 complete = packet.attachment_count == 0
             else:
                 complete = packet.add_attachment(data)
-        except Exception:  # python-socketio will say what is wrong with it
+        except Exception:  # python-socketio will report it
             return None
         if not complete:
             self._halves[inbound, connection] = packet
@@ -123,7 +123,7 @@ class Probe:
     # --- calls -------------------------------------------------------------------------
 
     def _wrap_handlers(self) -> None:
-        """Put a wrapper around each handler that has none, also one registered just now."""
+        """Wrap the handlers that have no wrapper yet, including those registered just now."""
         for namespace, table in list(self.sio.handlers.items()):
             for event, handler in list(table.items()):
                 wrapper, _ = self._handlers.get((namespace, event), (None, None))
@@ -155,7 +155,7 @@ class Probe:
         return self._called(namespace, event, rest, int(fits(method, args)))
 
     def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
-        """Count so many calls with these arguments; 0 if they do not fit the handler."""
+        """Count calls with these arguments; `calls` is 0 if they do not fit the handler."""
         name = self._call_name(namespace, event, args)
         if name is None:
             return None
@@ -167,5 +167,5 @@ class Probe:
         return lambda error: ended(isinstance(error, Exception))
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
-        """Name the message that a handler is called with; None if it is not counted."""
+        """Return the name of the message that a handler is called with; None if not counted."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The two ends of an application: what is particular to a client, and to a server."""
+"""What is specific to watching a client, and to watching a server."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SERVERS = (socketio.AsyncServer, socketio.Server)
 
 
 class ClientProbe(Probe):
-    """A ``socketio.AsyncClient`` or ``Client``.
+    """Watches a ``socketio.AsyncClient`` or ``Client``.
 
     Attributes
     ----------
     connects : dict of str to int
-        How often each namespace was connected while it was observed.
+        How often each namespace was connected while it was watched.
     refused : bool
-        Whether an attempt to connect has failed since the last one that did not.
+        Whether an attempt to connect has failed since the last success.
     reason : {"network", "server", "client"} or None
         Who ended the last connection.
     """
@@ -48,7 +48,7 @@ class ClientProbe(Probe):
         self._hooks.method(sio.eio, "connect", self._connecting)
 
     def reconnects(self, namespace: str) -> int | None:
-        """Count how often it has come back; None if it was connected before it was observed."""
+        """Return how often it has reconnected; None if it was connected before it was watched."""
         if not self._from_the_start:
             return None
         return max(0, self.connects.get(namespace, 0) - 1)
@@ -104,7 +104,7 @@ class ClientProbe(Probe):
 
 
 class ServerProbe(Probe):
-    """A ``socketio.AsyncServer`` or ``Server``."""
+    """Watches a ``socketio.AsyncServer`` or ``Server``."""
 
     side, other_side = "server", "client"
 
@@ -113,7 +113,7 @@ class ServerProbe(Probe):
         self._hooks.method(sio.eio, "send_packet", self._sending)
 
     def live(self, namespace: str) -> list[str]:
-        """Give the sids that the server holds for live."""
+        """Return the sids that the server considers live."""
         manager = self.sio.manager
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]
         return [sid for sid in sids if manager.is_connected(sid, namespace)]
@@ -121,7 +121,7 @@ class ServerProbe(Probe):
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)
         if self._user is None or not self.sio.manager.is_connected(sid, namespace):
-            return None  # while it is about to connect, nobody knows whose it is
+            return None  # before it is connected, its user is not known
         return self._user(sid)
 
     def _place(self, connection: str, namespace: str, first: bool) -> Place:

@@ -1,4 +1,4 @@
-"""What the five counters of a message mean: which is the odd one, and of which family that is."""
+"""What the five counters of a message mean, and which families of causes they point at."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
 def read(seen: Seen) -> tuple[dict[Family, int], list[str]]:
-    """Read the counters.
+    """Return what the counters mean.
 
     Returns
     -------
     dict of str to int
-        The families of causes that they point at, each with its number: how many there are of
-        what should be 1, or 0 for a loss.
+        The families of causes that they point at, each with a number: the factor that should be
+        1, or 0 for a loss.
     list of str
-        What they mean, in words.
+        The meaning in words.
     """
     if _contradicts_itself(seen):
         return {}, ["These counters contradict each other: count all five for one message."]
@@ -39,7 +39,7 @@ def _contradicts_itself(seen: Seen) -> bool:
 
 
 def _lost(seen: Seen) -> tuple[Family, str] | None:
-    """Say where a message was lost: the first of its counters that is 0."""
+    """Return where a message was lost, by the first counter that is 0, and that in words."""
     if seen.effects:
         return None
     if seen.sids == 0:
@@ -72,7 +72,6 @@ _FINDINGS = {
 
 
 def _multiplied(seen: Seen) -> tuple[dict[Family, int], list[str]]:
-    """Give the factors that are not 1."""
     if all(count in (None, 1) for count in seen.counters):
         counted = any(seen.counters)
         return {}, ["All that was counted is 1: handled once." if counted else "Nothing counted."]

@@ -1,6 +1,6 @@
-"""What was seen of one message: the five counters, and the clues beside them.
+"""What was seen of one message: five counters and further clues.
 
-An observer fills in what it can see. None stands for what nobody has looked at.
+An observer fills in what it can see. None means: not known.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ Reason = Literal["network", "server", "client"]
 
 @dataclass(frozen=True)
 class Clues:
-    """What is known about a message besides its counters; each may be None: not known.
+    """What is known about a message besides its counters; None means not known.
 
     Attributes
     ----------
     recipient : {"client", "server"}
         Who handles it.
     client, server : {"python", "javascript"}
-        The library at each end: python-socketio, where a second handler replaces the first, or
-        socket.io, where listeners add up.
+        The library on each side: python-socketio, where a second handler replaces the first,
+        or socket.io, where listeners add up.
     event, namespace : str
-        The name of the event, and its namespace. ``"connect"`` stands for the connection itself.
+        The event, or ``"connect"`` for the connection itself, and its namespace.
     reconnects : int
         How often the client had reconnected when the message came.
     connections : int
-        On how many different connections its copies came.
+        On how many connections its copies came.
     servers : int
         How many servers its copies passed. A server that was restarted counts as two.
     arrived : bool
-        Whether a packet of it reached the recipient.
+        Whether one of its packets reached the recipient.
     acknowledged : bool
         Whether the sender waits for an acknowledgement.
     overlapped : bool
-        Whether a call began while another with the same event had not ended.
+        Whether a call started while another for the same event was running.
     failed : bool
-        Whether its handler raised an exception, or does not take its arguments.
+        Whether its handler raised an exception, or does not accept its arguments.
     early : bool
         Whether it reached the client before the client was connected.
     away : bool
         Whether it was emitted while the client was away.
     raised : bool
-        Whether to emit it raised an exception.
+        Whether emitting it raised an exception.
     connected : bool
-        What the client says of itself now: ``client.connected``, ``socket.connected``.
+        The client's own state now: ``client.connected``, ``socket.connected``.
     refused : bool
-        Whether an attempt of the client to connect has failed since its last connection.
+        Whether an attempt to connect has failed since the client's last connection.
     reason : {"network", "server", "client"}
         Who ended the client's last connection.
     always : bool
-        Whether it happens to every message of this kind; False if only to some.
+        Whether it happens to every message of this event; False if only to some.
     grows : bool
-        Whether there is one more after each reconnect.
+        Whether there is one more after every reconnect.
     ids : bool
-        Whether the recipient compares ids, to tell copies apart.
+        Whether the recipient compares ids to recognize copies.
     """
 
     recipient: Recipient | None = None
@@ -99,7 +99,6 @@ class Clues:
                 raise UsageError(f"{name} is {_WORDS[allowed]}, not {value!r}.")
 
     def known(self) -> dict[str, Any]:
-        """Give those that are known."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -135,14 +134,14 @@ def _listed(values: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """One message as it was seen: five counters, or None for one that was not counted.
+    """One message as it was seen; a counter is None if it was not counted.
 
     Attributes
     ----------
     listeners, sids, packets, calls, effects : int or None
         As in :class:`~sio_demo.counters.Counters`.
     clues : Clues
-        What else is known about it.
+        What else is known.
     """
 
     listeners: int | None = None
@@ -162,7 +161,6 @@ class Seen:
 
     @property
     def counters(self) -> tuple[int | None, int | None, int | None, int | None, int | None]:
-        """The five in their order."""
         return (self.listeners, self.sids, self.packets, self.calls, self.effects)
 
     def __str__(self) -> str:
@@ -170,7 +168,7 @@ class Seen:
         return ", ".join(f"{name} {'?' if count is None else count}" for name, count in pairs)
 
     def with_clues(self, **clues: Any) -> Seen:
-        """Give the same with more clues; they count more than what was observed.
+        """Return a copy with more clues, which override those that were observed.
 
         Raises
         ------
@@ -185,12 +183,12 @@ class Seen:
 
     @classmethod
     def of(cls, what: Any) -> Seen:
-        """Take counters, what an observer saw, or the JSON that the JavaScript snippet gives.
+        """Convert five counters, or the JSON that the JavaScript snippet prints.
 
         Raises
         ------
         UsageError
-            It is none of these.
+            `what` is neither, and not a `Seen`.
         """
         if isinstance(what, Seen):
             return what
@@ -220,9 +218,9 @@ class Seen:
 
     @staticmethod
     def together(several: Iterable[Seen]) -> Seen:
-        """Make one of what was seen of one message at different places, such as both its ends.
+        """Combine what was seen of one message in several places, such as client and server.
 
-        Each place sees only a part: of two numbers the greater one counts.
+        Each place sees only a part, so the greatest number counts.
         """
         several = list(several)
         counters: dict[str, int] = {}
