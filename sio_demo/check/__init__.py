@@ -1,4 +1,4 @@
-"""A static checker: finds the causes of duplicates and losses in sources, and executes nothing."""
+"""A static checker: finds causes of duplicates and losses in source code, without running it."""
 
 from __future__ import annotations
 

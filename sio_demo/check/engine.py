@@ -1,4 +1,4 @@
-"""Check one source, or all below some paths."""
+"""Checks one source, or all sources below some paths."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte")
 _COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
 _IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
-_RUNS = re.compile(r"\w*[sS]ocket\w*\s*\(|\b(on|use)[A-Z]\w*\s*\(")  # code of other files
+_RUNS = re.compile(r"\w*[sS]ocket\w*\s*\(|\b(on|use)[A-Z]\w*\s*\(")  # may run code of other files
 _NAMED = re.compile(r"ocket|OCKET|io[(.\n]|\.on\(\s*['\"](connect|connect_error|reconnect)['\"]")
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html")
@@ -46,8 +46,8 @@ def check_source(text: str, language: str) -> list[Finding]:
     text : str
         The source.
     language : str
-        ``"javascript"``, ``"typescript"``, ``"tsx"``, ``"vue"``, ``"svelte"``, ``"html"``,
-        ``"python"``, or a file name that ends as such files do.
+        ``"javascript"``, ``"typescript"``, ``"tsx"``, ``"vue"``, ``"svelte"``, ``"html"`` or
+        ``"python"``; or a file name with the extension of one.
 
     Returns
     -------
@@ -70,13 +70,13 @@ def check_source(text: str, language: str) -> list[Finding]:
 
 
 def check_paths(paths: Iterable[str | Path]) -> Report:
-    """Check files, and all sources below directories; nothing is executed.
+    """Check files, and all sources below directories, without running them.
 
     Parameters
     ----------
     paths : iterable of str or Path
         Files and directories. Tests, hidden directories, installed packages and build outputs
-        in them are left out.
+        below a directory are skipped.
 
     Raises
     ------
@@ -143,10 +143,10 @@ def _check(
 
 
 def _is_relevant(text: str, language: str) -> bool:
-    """Tell whether a source can hold what any rule looks for; else it need not be parsed.
+    """Return whether any rule could match, so that the source must be parsed.
 
-    All rules want a Socket.IO object: imported, or known by a name with `socket` or `io` in it,
-    or by its event `connect`.
+    All rules need a Socket.IO object: imported, or recognized by `socket` or `io` in its name, or
+    by its event `connect`.
     """
     if "socketio" in text or "socket.io" in text:
         return True
@@ -158,7 +158,7 @@ def _is_relevant(text: str, language: str) -> bool:
 
 
 def _parse(text: str, language: str) -> tuple[SgNode, str]:
-    """Parse a source; JavaScript with type annotations is read as TypeScript."""
+    """Parse a source; JavaScript with type annotations is parsed as TypeScript."""
     broken = None
     for grammar in (language, *_AGAIN.get(language, ())):
         root = SgRoot(text, grammar).root()
@@ -171,7 +171,7 @@ def _parse(text: str, language: str) -> tuple[SgNode, str]:
 
 
 def _is_plain_text(error: SgNode) -> bool:
-    """Tell whether only the grammar stumbles: over an `&` that JSX has as it is."""
+    """Return whether a syntax error is only an `&` in JSX text, which the grammar rejects."""
     parent = error.parent()
     within = parent.kind() if parent else ""
     return error.text().startswith("&") and within in ("jsx_element", "string")
@@ -187,7 +187,7 @@ def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]
 
 
 def _silenced(finding: Finding, lines: list[str]) -> bool:
-    """Tell whether a comment on the finding's line, or by itself on the line above, silences it."""
+    """Return whether a comment on the finding's line, or alone on the line above, silences it."""
     near = lines[finding.line - 1 : finding.line]
     if finding.line > 1 and _COMMENT.match(lines[finding.line - 2]):
         near.append(lines[finding.line - 2])

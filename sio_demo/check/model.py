@@ -1,4 +1,4 @@
-"""What the checker gives back: findings, and the files that it could not read."""
+"""What the checker returns: findings, and the files that it skipped."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from .rules import RULES
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """A place in a source that will handle messages twice, or lose them.
+    """A line of source code that handles messages twice, or loses them.
 
     Attributes
     ----------
     path : str
-        The file, or what `check_source` was given as its name.
+        The file, or the `language` that `check_source` was called with.
     line, column : int
-        Where it is; both count from 1, columns in characters.
+        Both from 1; columns in characters.
     rule : str
-        Which rule found it: a key of `RULES`.
+        The rule that found it: a key of `RULES`.
     message : str
-        What happens, and what to do about it.
+        What happens at run time, and what to do about it.
     """
 
     path: str
@@ -31,7 +31,7 @@ class Finding:
 
     @property
     def atlas(self) -> str:
-        """The entry of the atlas that shows it happen: ``"D1"``."""
+        """The atlas entry that reproduces it, such as ``"D1"``."""
         return RULES[self.rule].atlas
 
 
@@ -45,7 +45,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found.
+    """The result of a run.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Report:
     skipped : tuple of Skipped
         Files that were not checked.
     files, lines : int
-        How much was read.
+        How much was checked.
     """
 
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""Which file of a run an import means."""
+"""Which file of a run an import refers to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALIASES = ("@/", "~/", "~~/", "$lib/", "src/")
 
 
 class ModuleResolver:
-    """The files of a run, as imports name them."""
+    """Finds the files of a run that imports refer to."""
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
         self._files = {os.path.abspath(file.path): file for file in files}
@@ -36,7 +36,7 @@ class ModuleResolver:
 
 
 def _bases(module: str, importer: str) -> list[str]:
-    """Return the paths that a module may mean: relative, or below a folder named `src`."""
+    """Return the paths that a module name can refer to: relative, or below a `src` directory."""
     if module.startswith("."):
         return [os.path.join(os.path.dirname(importer), module)]
     for alias in _ALIASES:

@@ -17,9 +17,9 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report) -> str:
-    """Write a finding on each line, then how to mend each kind, then a summary.
+    """Return a line for each finding, then a fix for each rule, then a summary.
 
-    Files that were skipped are not in it: the command names them on standard error.
+    Skipped files are not included: the command prints them on standard error.
     """
     lines = [f"{f.path}:{f.line}:{f.column} {f.rule} {f.message}" for f in report.findings]
     seen = sorted({finding.rule for finding in report.findings})
@@ -32,7 +32,6 @@ def as_text(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    """Say in a line how much was read and found."""
     counts = [
         _number(len(report.findings), "finding"),
         _number(report.files, "file"),
@@ -47,7 +46,6 @@ def _number(count: int, noun: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    """Write a report as JSON: findings, skipped files, and how much was read."""
     record = {
         "version": 1,
         "findings": [_finding(f) for f in report.findings],
@@ -71,7 +69,7 @@ def _finding(finding: Finding) -> JsonObject:
 
 
 def as_sarif(report: Report) -> str:
-    """Write a report as SARIF 2.1.0, which code hosts and editors show beside the code.
+    """Return a report as SARIF 2.1.0, which code hosts and editors show beside the code.
 
     See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
@@ -144,7 +142,7 @@ def _notification(skipped: Skipped) -> JsonObject:
 
 
 def _uri(path: str) -> str:
-    """Return a path as a URI: relative as it is, absolute with its scheme."""
+    """Return a path as a URI, with a scheme if it is absolute."""
     pure = PurePath(path)
     return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
 

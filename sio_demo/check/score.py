@@ -1,6 +1,6 @@
-"""Recall and precision on sources that say themselves what should be found in them.
+"""Recall and precision on sources that declare what should be found in them.
 
-A line that should be reported ends in a comment ``expect: rule-id`` (several, with commas).
+A line that should be reported ends in a comment ``expect: rule-id``; several ids take commas.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from .rules import RULES
 from .sources import find_files, read
 
 _EXPECTED = re.compile(r"expect:\s*([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")
-Occurrence = tuple[str, int, str]
+Occurrence = tuple[str, int, str]  # path, line, rule
 
 
 @dataclass(frozen=True)
 class Score:
-    """What should have been found, what was, and the difference.
+    """What should have been found, and what was.
 
     Attributes
     ----------
     expected, found : frozenset of (str, int, str)
-        Path, line and rule of each.
+        Path, line and rule.
     skipped : tuple of Skipped
-        Files that could not be checked: all that was expected of them is missed.
+        Files that could not be checked; whatever they expect counts as missed.
     """
 
     expected: frozenset[Occurrence]
@@ -39,22 +39,20 @@ class Score:
 
     @property
     def missed(self) -> list[Occurrence]:
-        """What should have been found and was not."""
         return sorted(self.expected - self.found)
 
     @property
     def false(self) -> list[Occurrence]:
-        """What was found and should not have been."""
         return sorted(self.found - self.expected)
 
     @property
     def recall(self) -> float:
-        """The share of what should have been found that was; 1 if there was nothing to find."""
+        """The share of the expected findings that were found; 1 if none was expected."""
         return len(self.expected & self.found) / len(self.expected) if self.expected else 1.0
 
     @property
     def precision(self) -> float:
-        """The share of what was found that is right; 1 if nothing was found."""
+        """The share of the findings that were expected; 1 if there was none."""
         return len(self.expected & self.found) / len(self.found) if self.found else 1.0
 
 
@@ -64,7 +62,7 @@ def score(directory: str | Path) -> Score:
     Raises
     ------
     UsageError
-        The directory does not exist, or a comment names no rule.
+        The directory does not exist, or a comment names an unknown rule.
     """
     report = check_paths([directory])
     found = frozenset((f.path, f.line, f.rule) for f in report.findings)
@@ -81,7 +79,7 @@ def _expected(directory: Path) -> Iterator[Occurrence]:
 
 
 def as_table(result: Score) -> str:
-    """Write a score as a table with a line for each rule, then what is missed or false."""
+    """Return a table with a line for each rule, then what is missed or false."""
     wanted = Counter(rule for *_, rule in result.expected)
     right = Counter(rule for *_, rule in result.expected & result.found)
     given = Counter(rule for *_, rule in result.found)

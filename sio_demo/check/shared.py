@@ -1,4 +1,4 @@
-"""What the rules of all languages share: their way to report, and what names tell."""
+"""What the rules of all languages share: reporting, and what names suggest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ast_grep_py import SgNode
 
-Reporter = Callable[[SgNode, str, str], None]  # takes the node, the rule and the message
+Reporter = Callable[[SgNode, str, str], None]  # called with the node, the rule and the message
 
 REMEMBERED = re.compile(
     r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
@@ -22,12 +22,11 @@ RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token"
 
 
 def word_set(text: str) -> frozenset[str]:
-    """Return the words of a text as a set."""
     return frozenset(text.split())
 
 
 def remakes_client(event: str) -> str:
-    """Say what a client that is made in the handler of an event leads to."""
+    """Return the message for a client that is made in the handler of an event."""
     return (
         f"The handler of '{event}' makes a new client each time it runs; the old one reconnects by "
         "itself, and both handle every message. Make one client, outside."
@@ -35,7 +34,7 @@ def remakes_client(event: str) -> str:
 
 
 def waits_between(memory: str) -> str:
-    """Say what it leads to that an await stands between the check for an id and its mark."""
+    """Return the message for an await between the check for an id and its mark."""
     return (
         f"`{memory}` is asked before the await and told after it: handlers overlap, so a retry "
         "that comes in between passes the same check and takes effect again. Add the id before "

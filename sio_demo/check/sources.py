@@ -1,4 +1,4 @@
-"""Find the sources in a tree, read them, and take scripts out of pages and components."""
+"""Finds and reads sources, and extracts the scripts of pages and components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from .shared import word_set
 
 HUGE = 1_000_000  # bytes
-LONG_LINE = 5_000  # characters: only minified code has longer ones throughout
+LONG_LINE = 5_000  # characters; only minified code has many longer ones
 
 LANGUAGES = {
     ".js": "javascript",
@@ -50,16 +50,16 @@ _TEMPLATE = re.compile(r"(?s)\{\{.*?\}\}|<%.*?%>|\{%.*?%\}|\{#.*?#\}")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file to check: its path as it is reported, and its language."""
+    """A file to check: its path as reported, and its language."""
 
     path: Path
     language: str
 
 
 def find_files(root: Path) -> Iterator[SourceFile]:
-    """Yield the sources under a path in a stable order; directories that hold none are left out.
+    """Yield the sources below a path in a stable order, without tests and installed packages.
 
-    Links to directories are not followed, so there is no loop to run into.
+    Links to directories are not followed, so they cannot cause a loop.
     """
     if not root.is_dir():
         yield from _file(root)
@@ -79,7 +79,7 @@ def _file(path: Path) -> Iterator[SourceFile]:
 
 
 def language_of(path: PurePath) -> str | None:
-    """Return the language of a file by the end of its name; None if it is none of ours."""
+    """Return the language of a file by its extension; None if it is not supported."""
     return LANGUAGES.get(path.suffix.lower())
 
 
@@ -91,7 +91,6 @@ def _is_searched(directory: Path) -> bool:
 
 
 def is_test(name: str) -> bool:
-    """Tell whether a file is a test by its name."""
     return _TEST_FILE.search(name) is not None
 
 
@@ -100,12 +99,12 @@ class UnreadableError(Exception):
 
 
 def read(path: Path) -> str:
-    """Read a source.
+    """Return the text of a source.
 
     Raises
     ------
     UnreadableError
-        It is huge, binary or minified, or the system will not give it.
+        It is too large or binary, or the system cannot read it.
     """
     try:
         if not path.is_file():
@@ -124,16 +123,15 @@ def read(path: Path) -> str:
 
 
 def is_minified(text: str) -> bool:
-    """Tell whether a source was written by a program: few lines, and long ones."""
     longest = max(map(len, text.splitlines()), default=0)
     return longest > LONG_LINE and len(text) > 200 * (text.count("\n") + 1)
 
 
 @dataclass(frozen=True)
 class EmbeddedScripts:
-    """The script of a page or component, in place: all else is blank.
+    """The scripts of a page or component at their original positions; the rest is blank.
 
-    `instances` are the parts of it that run for each instance of the component.
+    `instances` are the spans that run for every instance of the component.
     """
 
     text: str
@@ -143,7 +141,6 @@ class EmbeddedScripts:
 
 
 def scripts_of(text: str, language: str) -> EmbeddedScripts:
-    """Take the scripts out of a page or component, each character where it was."""
     kept = list(re.sub(r"[^\n]", " ", text))
     found = "javascript"
     client = False
@@ -169,7 +166,7 @@ def scripts_of(text: str, language: str) -> EmbeddedScripts:
 
 
 def without_templates(text: str) -> str:
-    """Blank the expressions of a template language, so that the script around them parses."""
+    """Replace the expressions of a template language, so that the script around them parses."""
     return _TEMPLATE.sub(
         lambda m: (
             re.sub(r"[^\n]", " ", m[0][:-1]) + "0"

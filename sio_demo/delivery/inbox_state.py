@@ -66,7 +66,7 @@ def check_same(batch: Batch, kept: list[StoredReply]) -> None:
         if digest(text) != old.digest:
             raise ConflictError(
                 f"Message {batch.first + index} of producer {batch.producer} was applied with "
-                "another payload. An id stands for one message: mint a new one."
+                "another payload. Was the outbox restored from a copy?"
             )
 
 

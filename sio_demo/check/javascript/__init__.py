@@ -29,24 +29,21 @@ def check_javascript(
     root_component: bool,
     entries: Collection[Entry] = (),
 ) -> list[Entry]:
-    """Run the rules on a parsed source.
+    """Run the rules on a parsed source, and report each finding.
 
     Parameters
     ----------
-    root : SgNode
-        Its tree.
-    text : str
-        It.
+    root, text
+        The source.
     grammar : str
-        What it was parsed as: ``"javascript"``, ``"typescript"`` or ``"tsx"``.
+        How it was parsed: as ``"javascript"``, ``"typescript"`` or ``"tsx"``.
     report : callable
-        Takes the node, the rule and the message of each finding.
     page : EmbeddedScripts or None
-        The page or component that the source was taken out of.
+        The page or component that contains the source.
     root_component : bool
         Whether this is the application's outermost component, which is mounted once.
     entries : collection of Entry
-        Functions of this source that other files are known to run.
+        Functions of this source that other files run.
 
     Returns
     -------

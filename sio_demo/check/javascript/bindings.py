@@ -13,10 +13,10 @@ BindingKind = Literal["import", "variable", "parameter", "function", "global"]
 
 @dataclass
 class Binding:
-    """A name in a scope.
+    """A name in a scope, with the `values` assigned to it.
 
-    `values` is what is assigned to it. A destructured name has `key` or `index`, and its
-    `source` is what is taken apart. An import has its `module` and the name it has there.
+    A destructured name has a `key` or an `index`, and the `source` that is destructured. An
+    import has its `module`, and the name that is `imported` from there.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Binding:
 
 
 def imports_of(statement: SgNode) -> Iterator[Binding]:
-    """Yield the names that an import statement declares."""
     source = statement.field("source") or statement.find(kind="string")
     module = source.text()[1:-1] if source else ""
     for node in statement.find_all(kind="import_specifier"):
@@ -76,7 +75,6 @@ def required_module(value: SgNode | None) -> str:
 def bindings_of_pattern(
     pattern: SgNode, declarator: SgNode, scope: SgNode | None
 ) -> Iterator[Binding]:
-    """Yield the names that a variable declarator declares."""
     value, type_ = declarator.field("value"), declarator.field("type")
     module = required_module(value)
     if pattern.kind() == "identifier":
@@ -130,7 +128,6 @@ def _parts(pattern: SgNode) -> Iterator[tuple[SgNode, str, int]]:
 
 
 def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
-    """Yield the names that a function's parameters declare."""
     single = function.field("parameter")
     if single:
         yield Binding(single.text(), function, "parameter", single, index=0)

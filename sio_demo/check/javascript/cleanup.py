@@ -1,4 +1,4 @@
-"""Whether the cleanup of a component takes back what its mount did."""
+"""Whether the cleanup of a component undoes what its mount did."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _OF_OTHERS = word_set(
 
 
 def cleans(source: Source, call: Call) -> bool:
-    """Tell whether a call closes a client, or is named like one that tidies up after it.
+    """Return whether a call closes a client, or has the name of a cleanup.
 
-    Of a function of this source, what it does counts, not its name.
+    The name of a function of this source does not count, because its calls are followed.
     """
     if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
         return False
@@ -40,14 +40,14 @@ def cleans(source: Source, call: Call) -> bool:
 
 
 def closed(source: Source, own: list[Call], all_calls: list[Call]) -> bool:
-    """Tell whether cleanups close a client; one of its own that only removes listeners will do."""
+    """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
     if any(call.name in REMOVES and source.is_owner_client(call) for call in own):
         return True
     return any(cleans(source, call) for call in all_calls)
 
 
 def taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
-    """Tell whether a cleanup removes a listener."""
+    """Return whether a cleanup removes the listener that a call adds."""
     for other in cleanup:
         if other.name in REMOVES and source.is_owner_client(other):
             if source.takes_off(other, call):

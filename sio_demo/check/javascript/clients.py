@@ -1,4 +1,4 @@
-"""Clients: where they are made, and whether the one in a variable is new."""
+"""Where clients are created, and whether the one in a variable is new."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io
 
 
 class Clients:
-    """The clients of one source."""
+    """The clients in one source."""
 
     def __init__(self, script: Script, client_script: bool) -> None:
         self.script = script
         self.roles = Roles(script, client_script)
 
     def root_of(self, target: SgNode) -> SgNode:
-        """Return what a chain such as `socket.on(...).on(...)` starts at."""
+        """Return the start of a chain such as `socket.on(...).on(...)`."""
         target = unwrap(target)
         while target.kind() == "call_expression":
             call = self.script.call_of(target)
@@ -36,7 +36,7 @@ class Clients:
         return target
 
     def values_of(self, target: SgNode) -> list[SgNode]:
-        """Return all that is assigned to a name or member."""
+        """Return everything that is assigned to a name or member."""
         target = unwrap(target)
         if target.kind() == "identifier":
             binding = self.script.resolve(target)
@@ -56,7 +56,7 @@ class Clients:
                 yield value
 
     def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
-        """Tell whether a client is made in the code that uses it, so that it is a new one."""
+        """Return whether the code that uses a client also creates it, so that it is new."""
         root = self.root_of(target)
         spans = [span(region) for region in regions]
         if root.kind() in ("call_expression", "new_expression"):
@@ -67,19 +67,19 @@ class Clients:
             if manager is not None and self.fresh(manager, regions):
                 return True
             inside = any(first <= start and end <= last for first, last in spans)
-            if inside and self._makes_anew(origin) and not self._may_be_kept(origin, root):
+            if inside and self._creates_client(origin) and not self._may_be_kept(origin, root):
                 return True
         return self._is_parameter_within(root, spans)
 
     def _manager_of(self, origin: SgNode) -> SgNode | None:
-        """Return `manager` of `manager.socket("/")`, a client as new as its manager."""
+        """Return `manager` of `manager.socket("/")`: the client is as new as its manager."""
         call = self.script.call_of(origin) if origin.kind() == "call_expression" else None
         if call is None or call.name != "socket" or call.target is None:
             return None
         return call.target if self.roles.of(call.target) is Role.MANAGER else None
 
-    def _makes_anew(self, origin: SgNode) -> bool:
-        """Tell whether an expression makes a client, here or in a function of this source."""
+    def _creates_client(self, origin: SgNode) -> bool:
+        """Return whether an expression creates a client, or calls a function that does."""
         if origin.kind() not in ("call_expression", "new_expression"):
             return False
         call = self.script.call_of(origin)
@@ -88,7 +88,7 @@ class Clients:
         return call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
 
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
-        """Tell whether a client is made only where there is none, so that it may be the old one."""
+        """Return whether a client is created only if there is none: it may be the old one."""
         start = span(root)[0]
         for ancestor in origin.ancestors():
             first, last = span(ancestor)
@@ -110,7 +110,7 @@ class Clients:
 
     @cached_property
     def _makers(self) -> set[str]:
-        """The names under which clients can be made."""
+        """The names by which clients can be created."""
         imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
         return imported | {
             "io",
@@ -123,7 +123,7 @@ class Clients:
         }
 
     def makes_client(self, call: Call) -> Call | None:
-        """Return the call if it makes a client: `io(...)`, `io.connect(...)`."""
+        """Return the call if it creates a client: `io(...)`, `io.connect(...)`."""
         if call.name not in self._makers and call.callee.kind() != "call_expression":
             return None
         role = self.roles.of(call.node)
@@ -141,7 +141,7 @@ class Clients:
         return None
 
     def reconnects(self, target: SgNode) -> bool:
-        """Tell whether a client was left its automatic reconnection."""
+        """Return whether automatic reconnection is not switched off."""
         return not any(
             re.search(r"reconnection['\"]?\s*:\s*false", origin.text())
             for origin in self.origins(self.root_of(target))

@@ -1,4 +1,4 @@
-"""What is a React component."""
+"""Recognizes React components."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JSX = ("jsx_element", "jsx_self_closing_element")
 
 
 def is_component(source: Source, function: SgNode) -> bool:
-    """Tell whether a function is a React component or hook: its name, and JSX or hooks in it."""
+    """Return whether a function is a React component or hook, by its name and its JSX or hooks."""
     name = source.script.names_of_functions.get(function, "")
     exported = (parent := function.parent()) is not None and parent.kind() == "export_statement"
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):

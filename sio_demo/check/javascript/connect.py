@@ -1,4 +1,4 @@
-"""What a client's connect handler must not do: register listeners, make another client."""
+"""What a client's connect handler must not do: register listeners, create another client."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def _registers(source: Source, call: Call) -> bool:
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
-    """Tell whether a call adds a listener to the page, the process or another outer emitter.
+    """Return whether a call adds a listener to the page, the process or another outer emitter.
 
-    `addEventListener` takes the same named function only once, so it needs a new one to add up.
+    Only with a new function: `addEventListener` ignores a function that was added before.
     """
     if call.name not in ("on", "addEventListener") or call.target is None or len(call.args) < 2:
         return False
@@ -99,7 +99,7 @@ def _report(source: Source, call: Call, handler: EventHandler) -> None:
 
 
 def only_once(source: Source, handler: EventHandler) -> bool:
-    """Tell whether a handler runs once: `once`, or it removes itself."""
+    """Return whether a handler runs once: registered with `once`, or it removes itself."""
     if handler.call.name in ("once", "prependOnceListener"):
         return True
     return any(
@@ -111,7 +111,7 @@ def only_once(source: Source, handler: EventHandler) -> bool:
 
 
 def clients_in_handlers(source: Source) -> None:
-    """Find clients made in handlers of a client's life, and in a server's connection handler."""
+    """Find clients created in connection handlers, of the client and of the server."""
     for handler in source.handlers:
         if handler.event in LOST and handler.call.name != "once":
             _clients_made(source, handler)

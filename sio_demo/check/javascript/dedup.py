@@ -27,9 +27,9 @@ _SERVER_EMITS = re.compile(r"\bio(\.\w+(\([^()]*\))?)*\.emit\(")
 
 
 def check_then_await(source: Source) -> None:
-    """Find `if (seen.has(id)) return; await ...; seen.add(id)` in asynchronous functions.
+    """Find `if (seen.has(id)) return; await ...; seen.add(id)`.
 
-    The same with a database: `if (await Message.findOne({ id })) return; await Message.create(...)`
+    Or with a database: `if (await Message.findOne({ id })) return; await Message.create(...)`.
     """
     if "await" not in source.script.text:
         return
@@ -51,13 +51,15 @@ def check_then_await(source: Source) -> None:
 
 
 def _query(source: Source, query: Call) -> None:
-    """Report a query by a message's id whose answer decides whether the message is inserted."""
+    """Report a query for a message id whose result decides whether the message is inserted."""
     function = source.script.enclosing(query.node)
     kept = _kept_as(query.node)
     assert query.target is not None
     words_of_query = re.findall(r"\w+", query.args[0].text())
     keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
-    if not keys and "," not in query.args[0].text():  # of several, they say who, not which
+    if (
+        not keys and "," not in query.args[0].text()
+    ):  # else they name a user
         keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
     if function is None or not kept or not keys or _ATOMIC.search(function.text()):
         return
@@ -78,14 +80,14 @@ def _query(source: Source, query: Call) -> None:
         source.report(
             query,
             "check-then-await",
-            f"`{table}` is asked, and told only after an await: a retry that comes in between "
+            f"`{table}` is queried, and written only after an await: a retry that comes in between "
             "finds nothing either, and the message is stored twice. Insert it at once, with a "
-            f"unique index on `{keys[0]}`, and take the error for a duplicate.",
+            f"unique index on `{keys[0]}`, and treat the error as a duplicate.",
         )
 
 
 def _kept_as(query: SgNode) -> str:
-    """Return the name that an awaited answer is kept under."""
+    """Return the name that an awaited result is assigned to."""
     for ancestor in query.ancestors():
         label = ancestor.field("name") or ancestor.field("left")
         if ancestor.kind() in ("variable_declarator", "assignment_expression"):
@@ -127,7 +129,7 @@ def _check(source: Source, check: Call) -> None:
 
 
 def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
-    """Return the `if` that a call is the condition of."""
+    """Return the `if` whose condition contains a call."""
     for ancestor in node.ancestors():
         if ancestor == function or ancestor.kind() in FUNCTIONS:
             return None

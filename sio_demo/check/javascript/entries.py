@@ -13,7 +13,7 @@ from .source import Entry, Source
 
 
 def run_by_connections(source: Source) -> Iterator[Entry]:
-    """Yield the functions of other files that connection handlers are, or hand their socket to."""
+    """Yield functions of other files that are connection handlers, or get their socket."""
     for call in source.script.calls:
         if source.roles.is_server_connection(call) and (found := _imported(source, call.args[1])):
             yield Entry(*found, "connection", 0)
@@ -26,9 +26,9 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
 
 
 def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iterator[Entry]:
-    """Yield the functions of other files that components run as statements when mounted.
+    """Yield functions of other files that components run as statements when mounted.
 
-    These may be `composed`: taken apart from what a composable returns.
+    If `composed`, also functions destructured from the result of a composable.
     """
     for call in calls:
         parent = call.node.parent()
@@ -36,14 +36,14 @@ def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iter
             "expression_statement",
             "variable_declarator",
         )
-        if kept or call.new or call.target is not None:  # methods: of what, nobody knows
+        if kept or call.new or call.target is not None:  # the object of a method is unknown
             continue
         if found := _imported(source, call.callee, composed):
             yield Entry(*found, "mount")
 
 
 def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
-    """Return the module of a function, and its name there."""
+    """Return the module of an imported function, and its name there."""
     if module := required_module(node):
         return module, "default"
     if node.kind() == "member_expression":

@@ -1,4 +1,4 @@
-"""What a source says without following its values: modules, types, names."""
+"""What a source shows without following values: modules, types, names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .script import Script
 
 
 class Role(Enum):
-    """What the rules tell apart. MAYBE is what only has the name of a client."""
+    """What an expression can be. MAYBE only has the name of a client."""
 
     CLIENT = "client"
     MAYBE = "maybe a client"
@@ -32,7 +32,7 @@ _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
 _CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
 _EMITS = re.compile(r"([\w$.]+)\.emit\(")
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
-FOLLOW_DEPTH = 16  # how far a name is followed through others
+FOLLOW_DEPTH = 16  # how many names are followed through others
 MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
     "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
@@ -48,7 +48,7 @@ REGISTERS = word_set(
 
 
 class Facts:
-    """The modules of a source, and what it means by its types and names."""
+    """The modules of a source, and what its types and names mean."""
 
     def __init__(self, script: Script, client_script: bool = False) -> None:
         self.script = script
@@ -56,7 +56,7 @@ class Facts:
 
     @cached_property
     def modules(self) -> set[str]:
-        """The modules that the source imports or requires."""
+        """The modules that are imported or required."""
         found = {b.module for b in self.script.bindings.values() if b.module}
         for name in ("require", "import"):
             for call in self.script.by_name.get(name, ()):
@@ -65,21 +65,21 @@ class Facts:
 
     @cached_property
     def client_imported(self) -> bool:
-        """Whether the source plainly uses socket.io-client."""
+        """Whether socket.io-client is imported or loaded."""
         return self._client_script or any(is_client_module(m) for m in self.modules)
 
     @cached_property
     def server_imported(self) -> bool:
-        """Whether the source plainly uses the server."""
+        """Whether the server is imported."""
         return any(is_server_module(m) for m in self.modules)
 
     @cached_property
     def other_imported(self) -> bool:
-        """Whether the source imports a library whose sockets are of another kind."""
+        """Whether a library with another kind of sockets is imported."""
         return any(is_other_library(m) for m in self.modules)
 
     def by_type(self, written: str) -> Role | None:
-        """Return the role that a type annotation gives."""
+        """Return the role that a type annotation implies."""
         for name in re.findall(r"[\w$.]+", written):
             if name.startswith("SocketIOClient.") or name in ("SocketIOClient", "SocketClient"):
                 return Role.CLIENT
@@ -106,12 +106,12 @@ class Facts:
 
     @cached_property
     def in_browser(self) -> bool:
-        """Whether the source imports a library of user interfaces, where sockets are no streams."""
+        """Whether a user interface library is imported; there sockets are not streams."""
         return any(_INTERFACES.match(module) for module in self.modules)
 
     @cached_property
     def _used_as_clients(self) -> set[str]:
-        """What listens for `connect` and emits, as clients do whatever their name."""
+        """The expressions that listen for `connect` and emit: clients, whatever their names."""
         if not self.in_browser or (self.other_imported and not self.client_imported):
             return set()
         text = self.script.text
@@ -119,11 +119,11 @@ class Facts:
         return {name for name in used if not _EMITTER.search(name)}
 
     def by_use(self, expression: str) -> Role | None:
-        """Return MAYBE for an expression that the source uses as one uses a client."""
+        """Return MAYBE for an expression that is used like a client."""
         return Role.MAYBE if expression in self._used_as_clients else None
 
     def by_name(self, name: str) -> Role | None:
-        """Return MAYBE for a name that a client is likely to have, in a source where it can."""
+        """Return MAYBE for a name that is likely a client's, unless another library explains it."""
         if not names_a_client(name):
             return None
         if self.other_imported and not self.client_imported:
@@ -131,7 +131,7 @@ class Facts:
         return Role.MAYBE
 
     def by_import(self, binding: Binding) -> Role | None:
-        """Return the role of what a name is imported from."""
+        """Return the role of an imported name."""
         module, imported = binding.module, binding.imported
         if is_client_module(module):
             if imported == "Manager":

@@ -1,4 +1,4 @@
-"""What runs when a handler runs: its calls, those of the functions it calls, and their guards."""
+"""What runs when a handler runs: its calls, the calls that these lead to, and their guards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
 @dataclass(frozen=True)
 class CallStep:
-    """A call that runs, the function whose code it stands in, and how that came to run."""
+    """A call that runs, the function that contains it, and the calls that led there."""
 
     call: Call
     function: SgNode
@@ -30,13 +30,13 @@ class CallStep:
 
 
 class Flow:
-    """Follows handlers through one source."""
+    """Follows functions through one source."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
 
     def function_of(self, node: SgNode) -> SgNode | None:
-        """Find the function that an expression names or is."""
+        """Return the function that an expression is or refers to."""
         node = unwrap(node)
         kind = node.kind()
         if kind in FUNCTIONS:
@@ -65,7 +65,7 @@ class Flow:
         return None
 
     def _nearest(self, functions: list[SgNode], node: SgNode) -> SgNode | None:
-        """Of methods with one name, take the one in the class or object of the caller."""
+        """Return the one of several methods that is in the same class or object as the caller."""
         if len(functions) < 2:
             return functions[0] if functions else None
         homes = [a for a in node.ancestors() if a.kind() in ("class_body", "object")]
@@ -77,7 +77,7 @@ class Flow:
         return None
 
     def steps(self, function: SgNode, depth: int = CALL_DEPTH) -> Iterator[CallStep]:
-        """Yield all calls that a function leads to, within this source."""
+        """Yield all calls in this source that a function leads to."""
         yield from self._steps(function, (), {function}, depth)
 
     def _steps(
@@ -102,7 +102,7 @@ class Flow:
             yield from self._steps(target, ((call, function), *trail), seen, depth - 1)
 
     def _called(self, call: Call) -> SgNode | None:
-        """Find the function that a call runs: its callee, or what a timer or promise is given."""
+        """Return the function that a call runs: its callee, or what a timer or promise gets."""
         if call.new:
             return None
         if call.name in ("setTimeout", "then", "nextTick", "finally", "setImmediate", "run"):
@@ -121,7 +121,7 @@ class Flow:
 
     @cached_property
     def _objects(self) -> set[str]:
-        """Names of the source's own object literals, whose methods can be followed."""
+        """Names of object literals in this source, whose methods can be followed."""
         return {
             binding.name
             for binding in self.script.bindings.values()
@@ -129,10 +129,10 @@ class Flow:
         }
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
-        """Tell whether code runs only the first time: behind a flag that it sets itself.
+        """Return whether code runs only the first time: under a condition that it changes.
 
-        The condition of an `if` around it, or of an early `return` before it, speaks of
-        something that the function assigns, or of the listeners that there are.
+        The condition of an `if` around it, or of an early `return` before it, mentions something
+        that the function assigns, or the listeners that exist.
         """
         texts = self.conditions(node, function)
         if not texts:
@@ -142,7 +142,7 @@ class Flow:
         return any(_says_first_time(text, assigned) for text in texts)
 
     def conditions(self, node: SgNode, function: SgNode) -> list[str]:
-        """Return the conditions, as written, under which code in a function runs."""
+        """Return the conditions under which code in a function runs, as source text."""
         return list(self._conditions(node, function, span(node)[0]))
 
     def _conditions(self, node: SgNode, function: SgNode, start: int) -> Iterator[str]:
@@ -185,7 +185,6 @@ class Flow:
 
 
 def _leaves(statement: SgNode) -> bool:
-    """Tell whether an `if` without `else` returns."""
     consequence = statement.field("consequence")
     if consequence is None or statement.field("alternative") is not None:
         return False

@@ -1,4 +1,4 @@
-"""Message ids made of `socket.id`."""
+"""Message ids that contain `socket.id`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ids_from_socket_id(source: Source) -> None:
 
 
 def _parts(node: SgNode) -> list[SgNode]:
-    """Return the values that are joined, without the fixed text."""
+    """Return the values that are concatenated, without literals."""
     if node.kind() == "template_string":
         inner = [c for c in node.children() if c.kind() == "template_substitution"]
         return [unwrap(c.children()[1]) for c in inner if len(c.children()) > 1]
@@ -63,7 +63,7 @@ def _is_socket_id(source: Source, node: SgNode) -> bool:
 
 
 def _names_an_id(source: Source, node: SgNode) -> bool:
-    """Tell whether a value is kept as an id, or sent as an argument by itself."""
+    """Return whether a value is assigned to the name of an id, or emitted as an argument."""
     parent = node.parent()
     while parent and parent.kind() in ("parenthesized_expression", "as_expression"):
         parent = parent.parent()

@@ -1,4 +1,4 @@
-"""Components: what they register when mounted, and what they take back."""
+"""What components register when mounted, and do not remove when unmounted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .source import Entry, Source
 def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     """Find listeners and clients that a component leaves behind.
 
-    Returns the functions of other files that components run without any cleanup.
+    Return the functions of other files that components run without any cleanup.
     """
     run: list[Entry] = []
     for mount in mounts_of(source, root_component):
@@ -30,7 +30,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 
 
 def _repeated(source: Source, mount: Mount) -> Iterator[Call]:
-    """Yield the calls that each mount makes again, and not on a client of its own."""
+    """Yield the calls that every mount repeats, except on a client of its own."""
     steps = _steps(source, mount)
     for step in steps:
         regions = _regions(step, steps, mount)
@@ -77,7 +77,7 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
 
 
 def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
-    """Tell whether a client is made only where there is none, or where the old one is closed."""
+    """Return whether a client is created only if there is none, or after the old one is closed."""
     if source.makes_once(step):
         return True
     home = source.script.enclosing(step.call.node)
@@ -94,7 +94,7 @@ def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
 
 
 def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
-    """Tell whether a client that no one else sees is closed by the function that makes it."""
+    """Return whether the function that creates a local client also closes it."""
     parent = made.node.parent()
     name = parent.field("name") if parent and parent.kind() == "variable_declarator" else None
     home = source.script.enclosing(made.node)
@@ -108,14 +108,14 @@ def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
 
 
 def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
-    """Tell whether a listener is on a new client, is removed first, or is added only once."""
+    """Return whether a listener is on a new client, is removed first, or is added only once."""
     if source.fresh(_target(step.call), _regions(step, steps, mount)) or source.first_time(step):
         return True
     return source.removed_before(step.call, steps)
 
 
 def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
-    """Return the code in which a client that is made is the mount's own."""
+    """Return the functions whose clients belong to the mount."""
     regions = {step.function, *(other.function for other in steps)}
     return regions | ({mount.home} if mount.home is not None else set())
 
@@ -141,7 +141,7 @@ def _adds(source: Source, call: Call) -> bool:
 
 
 def _used(call: Call) -> bool:
-    """Tell whether what `on` returns is kept: then it may be what removes the listener."""
+    """Return whether the result of `on` is used: it may be a function that removes the listener."""
     parent = call.node.parent()
     return parent is not None and parent.kind() not in (
         "expression_statement",

@@ -1,4 +1,4 @@
-"""Where components are mounted, and the cleanups that go with it."""
+"""What runs when components are mounted, and the matching cleanups."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
     "beforeRouteLeave"
 )
-_ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # it is mounted once
+_ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _STEADY = re.compile(
     r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
@@ -42,12 +42,12 @@ _STEADY = re.compile(
 
 @dataclass(frozen=True)
 class Mount:
-    """A function that runs when a component appears, and those that run when it goes.
+    """A function that runs when a component is mounted, and its cleanups.
 
-    `own` is what it returns itself. `cleanups` are these and all others that run whenever it is
-    about to run again; `others` belong to effects that may run more seldom. An `opaque` effect
-    returns what cannot be followed. Of a `body`, only the statements run, not the functions in
-    it; a client made in the component's `home` is the component's own.
+    `own` are the cleanups that it returns. `cleanups` are all that run before it runs again;
+    `others` belong to effects that may run less often. An `opaque` effect returns something that
+    cannot be followed. Of a `body`, only the statements run, not the functions in it. A client
+    created in the component's `home` belongs to the component.
     """
 
     what: str
@@ -61,7 +61,7 @@ class Mount:
 
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
-    """Return what runs when components appear; of the root component, only effects."""
+    """Return what runs when components are mounted; of the root component, only effects."""
     effects = [
         _effect(source, call, function)
         for name in EFFECTS
@@ -75,13 +75,13 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
-    """Yield what is given to `onMounted` and its like."""
+    """Yield the arguments of `onMounted` and similar functions."""
     for name, library in MOUNTS.items():
         for call in source.script.by_name.get(name, ()):
             if call.args and (function := _callback(source, call.args[0])) is not None:
                 mount = _effect(source, call, function)
                 cleanups = tuple(_given_to(source, UNMOUNTS))
-                if library == "svelte":  # Vue does not call what `onMounted` is returned
+                if library == "svelte":  # Vue ignores what the function returns
                     cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
@@ -99,7 +99,7 @@ def _renders(source: Source) -> Iterator[Mount]:
 
 
 def _instance(source: Source) -> Iterator[Mount]:
-    """Yield the script of a Svelte or Vue component that runs for each instance."""
+    """Yield the script of a Svelte or Vue component that runs for every instance."""
     if source.instances:
         root, cleanups = source.script.root, tuple(_given_to(source, UNMOUNTS))
         what = "vue" if _is_vue(source) else "svelte"
@@ -110,13 +110,13 @@ def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
         if is_component(source, function):
-            continue  # it is judged anyway
+            continue  # found as a component
         cleanups = tuple(_given_to(source, UNMOUNTS))
         yield Mount("hook", function, cleanups, cleanups, body=True)
 
 
 def _callback(source: Source, node: SgNode) -> SgNode | None:
-    """Return the effect's function, out of `useCallback(...)` if need be."""
+    """Return the function of an effect, unwrapped from `useCallback(...)`."""
     node = unwrap(node)
     if node.kind() == "call_expression":
         call = source.script.call_of(node)
@@ -143,7 +143,7 @@ def _effect(source: Source, call: Call, function: SgNode) -> Mount:
 
 
 def _runs_as_often(other: Call, call: Call) -> bool:
-    """Tell whether an effect's cleanup runs at each change that makes another effect run again.
+    """Return whether the cleanup of `other` runs whenever the effect `call` runs again.
 
     A dependency that hardly changes, or that is the client itself, does not count.
     """
@@ -166,9 +166,9 @@ def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
-    """Tell whether an effect returns something that may be a function.
+    """Return whether an effect returns something that may be a function.
 
-    An early `return navigate("/")` only leaves.
+    An early `return navigate("/")` is not.
     """
     kind = returned.kind()
     if kind == "call_expression" and _leaves_early(returned, function):
@@ -185,7 +185,7 @@ def _leaves_early(returned: SgNode, function: SgNode) -> bool:
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
-    """Return the expressions that an effect returns; a promise of a function is no cleanup."""
+    """Return the expressions that an effect returns; a promise is not a cleanup."""
     body = function.field("body")
     if body is None or function.text().startswith("async"):
         return []
@@ -222,7 +222,7 @@ def _methods(source: Source) -> Iterator[Mount]:
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
-    """Tell whether an object or class is a component that has a hook of that name."""
+    """Return whether an object or class is a component with a hook of that name."""
     if home.kind() == "object":
         if name not in OF_VUE or _ROOT.search(source.script.text[: span(home)[0]][-40:]):
             return False

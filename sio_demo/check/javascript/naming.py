@@ -1,4 +1,4 @@
-"""What names tell: of modules, and of variables whose value is not in sight."""
+"""What names suggest: of modules, and of variables whose value is unknown."""
 
 from __future__ import annotations
 
@@ -25,28 +25,25 @@ _SERVER_NAME = re.compile(
 
 
 def is_client_module(module: str) -> bool:
-    """Tell whether a module is socket.io-client, or wraps it."""
-    module = module.lower()  # file systems that ignore case let any spelling work
+    """Return whether a module is socket.io-client, or a wrapper of it."""
+    module = module.lower()  # on some file systems case does not matter
     return module.startswith(("socket.io-client", "ngx-socket-io")) or (
         "socket.io" in module and (".esm" in module or "cdn" in module or "/socket.io.js" in module)
     )
 
 
 def is_server_module(module: str) -> bool:
-    """Tell whether a module is the server."""
     return module.lower() == "socket.io" or module.startswith("socket.io/dist")
 
 
 def is_other_library(module: str) -> bool:
-    """Tell whether a module has sockets of another kind."""
+    """Return whether a module has another kind of sockets."""
     return _OTHER_LIBRARIES.match(module) is not None
 
 
 def names_a_client(name: str) -> bool:
-    """Tell whether a variable of this name is likely a client."""
     return _CLIENT_NAME.search(name) is not None and _NOT_A_CLIENT.search(name) is None
 
 
 def names_a_server(name: str) -> bool:
-    """Tell whether a variable of this name is likely a server or a namespace."""
     return _SERVER_NAME.match(name) is not None

@@ -1,4 +1,4 @@
-"""What takes listeners off again."""
+"""Whether listeners are removed again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _QUOTES = "\"'`"
 
 
 class Removals(Clients):
-    """The clients of one source, and whether listeners on them are removed."""
+    """The clients in one source, and whether their listeners are removed."""
 
     def removed_before(self, call: Call, steps: Iterable[CallStep]) -> bool:
-        """Tell whether one of the steps that run before a call removes the listener it adds.
+        """Return whether a step that runs before a call removes the listener that it adds.
 
-        Some empty the client's private list of them instead.
+        Emptying the client's private `_callbacks` counts too.
         """
         before = call.start if call.target is None else span(call.target)[1]
         home = self.script.enclosing(call.node) or self.script.root
@@ -37,7 +37,7 @@ class Removals(Clients):
         return self.removed(call, removing)
 
     def _runs_later(self, step: CallStep, call: Call) -> bool:
-        """Tell whether a step waits for an event that a call does not wait for."""
+        """Return whether a step runs in a listener that does not contain the call."""
         for ancestor in step.call.node.ancestors():
             if ancestor == step.function:
                 break
@@ -50,7 +50,7 @@ class Removals(Clients):
         return False
 
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
-        """Tell whether one of the calls removes the listener that a call adds."""
+        """Return whether one of the calls removes the listener that a call adds."""
         for other in steps:
             if other.name not in REMOVES or other.target is None:
                 continue
@@ -61,7 +61,7 @@ class Removals(Clients):
         return False
 
     def takes_off(self, removes: Call, adds: Call) -> bool:
-        """Tell whether `off` takes back what `on` has added."""
+        """Return whether an `off` removes what an `on` adds."""
         if not removes.args:
             return True
         same = bool(adds.args) and self.same_event(removes.args[0], adds.args[0])
@@ -74,20 +74,20 @@ class Removals(Clients):
         return a.text() == b.text() or self.roles.of(a) in (*CLIENTS, Role.MANAGER)
 
     def same_event(self, node: SgNode, event: SgNode) -> bool:
-        """Compare events as they are written; a variable may be any."""
+        """Return whether two expressions can be the same event; a variable can be any."""
         if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
             return True
         one, two = (self._name_of(unwrap(n)) for n in (node, event))
         return one is None or two is None or one == two
 
     def _name_of(self, node: SgNode) -> str | None:
-        """Return the event that a literal, or a constant such as `Events.JOIN_ROOM`, names."""
+        """Return the event of a literal, or of a constant such as `Events.JOIN_ROOM`."""
         if (text := text_of_string(node)) is None and node.kind() == "member_expression":
             text = node.text().rpartition(".")[2]
         return re.sub(r"[\W_]", "", text).lower() if text is not None else None
 
     def _wrong_function(self, adds: Call, removes: Call) -> bool:
-        """Tell whether `off` is given a function that was never added."""
+        """Return whether `off` gets a function that was never added."""
         if len(removes.args) < 2 or len(adds.args) < 2:
             return False
         functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))

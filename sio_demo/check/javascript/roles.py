@@ -1,4 +1,4 @@
-"""What an expression is: a client, a server, the server's end of a connection, or none of them."""
+"""What an expression is: a client, a server, the server's end of a connection, or neither."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ class Roles:
         self.facts = Facts(script, client_script)
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[object] = set()
-        self.peers: dict[SgNode, int] = {}  # functions run with connections, and which argument
+        self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
         self._gave_up = 0
 
     def of(self, node: SgNode) -> Role | None:
-        """Return the role of an expression."""
         node = unwrap(node)
         if node in self._known:
             return self._known[node]
@@ -83,7 +82,6 @@ class Roles:
         return self.of_binding(binding)
 
     def of_binding(self, binding: Binding) -> Role | None:
-        """Return the role of a declared name."""
         key = (binding.scope, binding.name)
         if key in self._busy:
             self._gave_up += 1
@@ -111,7 +109,7 @@ class Roles:
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _of_state(self, binding: Binding) -> Role | None:
-        """Return the role of the first of `[value, setValue] = useState(...)`."""
+        """Return the role of `value` in `[value, setValue] = useState(...)`."""
         source = unwrap(binding.source) if binding.source else None
         if source is None or binding.index != 0 or source.kind() != "call_expression":
             return None
@@ -140,7 +138,7 @@ class Roles:
         return role if role is not Role.MAYBE else None
 
     def _takes_connection(self, function: SgNode) -> bool:
-        """Tell whether a function is called with each connection of a server."""
+        """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
             if outer.kind() != "call_expression":
@@ -159,7 +157,7 @@ class Roles:
         return False
 
     def is_server(self, node: SgNode) -> bool:
-        """Tell whether an expression is a server or one of its namespaces."""
+        """Return whether an expression is a server or one of its namespaces."""
         role = self.of(node)
         if role is not None:
             return role is Role.SERVER or (role is Role.MAKER and not self.facts.client_imported)
@@ -168,7 +166,7 @@ class Roles:
         return bool(path and names_a_server(path[-1]) and not self.facts.other_imported)
 
     def is_server_connection(self, call: Call) -> bool:
-        """Tell whether a call registers what a server does with each connection."""
+        """Return whether a call registers a connection handler on a server."""
         if call.name not in REGISTERS or call.target is None or len(call.args) < 2:
             return False
         event = call.args[0].text().strip("\"'`")
@@ -267,7 +265,7 @@ class Roles:
         return None
 
     def is_shadowed_maker(self, target: SgNode) -> bool:
-        """Tell whether this is the second `io` of `var io = io.connect(...)`."""
+        """Return whether this is the second `io` of `var io = io.connect(...)`."""
         if target.text() != "io" or self.facts.server_imported:
             return False
         binding = self.script.resolve(target)

@@ -1,4 +1,4 @@
-"""A parsed JavaScript or TypeScript source, indexed: calls, functions, names and their values."""
+"""An index of a parsed JavaScript or TypeScript source: calls, functions, names and values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MemberPath = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """A call or `new`: its callee's last name, what that is a member of, and its arguments."""
+    """A call or `new`: the last name of its callee, the object before it, and the arguments."""
 
     node: SgNode
     name: str
@@ -38,7 +38,7 @@ class Call:
 
 
 def unwrap(node: SgNode) -> SgNode:
-    """Take off parentheses, casts, `!` and `await`."""
+    """Return a node without its parentheses, casts, `!` and `await`."""
     while node.kind() in WRAPPERS:
         inner = [c for c in node.children() if c.is_named() and c.kind() != "comment"]
         if not inner:
@@ -48,13 +48,13 @@ def unwrap(node: SgNode) -> SgNode:
 
 
 def span(node: SgNode) -> tuple[int, int]:
-    """Where a node starts and ends, as offsets."""
+    """Return the offsets at which a node starts and ends."""
     where = node.range()
     return where.start.index, where.end.index
 
 
 def text_of_string(node: SgNode) -> str | None:
-    """Return what a string literal without substitutions says."""
+    """Return the text of a string literal; None if it has substitutions."""
     if node.kind() not in ("string", "template_string"):
         return None
     if any(c.kind() == "template_substitution" for c in node.children()):
@@ -63,7 +63,7 @@ def text_of_string(node: SgNode) -> str | None:
 
 
 class Script:
-    """A source as the rules see it."""
+    """A source, indexed for the rules."""
 
     def __init__(self, root: SgNode, text: str, grammar: str) -> None:
         self.root = root
@@ -99,7 +99,6 @@ class Script:
         return named
 
     def calls_within(self, node: SgNode) -> list[Call]:
-        """Return the calls that stand in a piece of code."""
         start, end = span(node)
         first = bisect_left(self._ends, start)
         last = bisect_left(self._ends, end + 1)
@@ -129,14 +128,14 @@ class Script:
         return Call(node, name, target, bare, args, start, end, new)
 
     def enclosing(self, node: SgNode) -> SgNode | None:
-        """Return the function that a node stands in; None at the top level."""
+        """Return the function that contains a node; None at the top level."""
         if node not in self._enclosing:
             found = (a for a in node.ancestors() if a.kind() in FUNCTIONS)
             self._enclosing[node] = next(found, None)
         return self._enclosing[node]
 
     def resolve(self, identifier: SgNode, name: str | None = None) -> Binding | None:
-        """Find what a name stands for where it is used."""
+        """Return the binding that a name refers to where it is used."""
         name = name or identifier.text()
         scope = self.enclosing(identifier)
         while True:
@@ -146,7 +145,7 @@ class Script:
             scope = self.enclosing(scope)
 
     def path(self, node: SgNode) -> MemberPath | None:
-        """Return the names of `a.b.c`, with aliases of `this` as `this`."""
+        """Return the names in `a.b.c`, with aliases of `this` as `this`."""
         node = unwrap(node)
         kind = node.kind()
         if kind == "this":
@@ -232,7 +231,7 @@ class Script:
 
 
 def _name_given(function: SgNode) -> str:
-    """Find the name that a function is stored under, through wrappers such as `useCallback`."""
+    """Return the name that a function is assigned to, through wrappers such as `useCallback`."""
     parent = function.parent()
     for _ in range(4):
         if parent is None or parent.kind() not in ("arguments", "call_expression", *WRAPPERS):

@@ -1,4 +1,4 @@
-"""The server's connection handler: listeners on what all connections share."""
+"""Listeners on shared emitters in the server's connection handler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 
 
 def shared_emitters(source: Source) -> None:
-    """Find listeners on shared emitters in a server's connection handlers."""
     for function in source.connections:
         steps = list(source.flow.steps(function))
         for step in steps:
@@ -78,7 +77,7 @@ def _stops(source: Source, other: Call, call: Call) -> bool:
 
 
 def _is_adapter(source: Source, target: SgNode) -> bool:
-    """Tell whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
+    """Return whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
     inner, member = target.field("object"), target.field("property")
     if inner is None or member is None or member.text() not in ("adapter", "engine"):
         return False
@@ -86,7 +85,7 @@ def _is_adapter(source: Source, target: SgNode) -> bool:
 
 
 def _outlives(source: Source, call: Call, name: str, function: SgNode, step: CallStep) -> bool:
-    """Tell whether what a call listens to was there before the connection."""
+    """Return whether the emitter that a call listens to existed before the connection."""
     assert call.target is not None
     if name in ("this", "process"):
         return True

@@ -31,7 +31,7 @@ _STREAMED = word_set(
 
 @dataclass(frozen=True)
 class EventHandler:
-    """A function registered for an event of a client or server, and that registration."""
+    """A function registered for an event, and the call that registers it."""
 
     event: str
     call: Call
@@ -40,7 +40,7 @@ class EventHandler:
 
 @dataclass(frozen=True)
 class Entry:
-    """A function of a module, by its exported name, and what another file runs it for.
+    """An exported function of a module, and when another file runs it.
 
     Its parameter number `peer` is the server's end of a connection.
     """
@@ -52,9 +52,9 @@ class Entry:
 
 
 class Source(Removals):
-    """A source with its roles and flow, and questions that several rules ask.
+    """A source with its roles and flow, and the questions that several rules ask.
 
-    `entries` are those of its functions that other files run.
+    `entries` are the functions in it that other files run.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Source(Removals):
         self._reported: set[SgNode] = set()
 
     def report(self, call: Call, rule: str, message: str) -> None:
-        """Report a call, once; a chained one where its own part of the chain stands."""
+        """Report a call, once; a chained call at its own part of the chain."""
         if call.node in self._reported:
             return
         self._reported.add(call.node)
@@ -89,11 +89,10 @@ class Source(Removals):
         self._report(where, rule, message)
 
     def report_node(self, node: SgNode, rule: str, message: str) -> None:
-        """Report something that is not a call."""
         self._report(node, rule, message)
 
     def event_of(self, call: Call) -> str | None:
-        """Return the event that a call names: a literal, or a constant such as `Events.CONNECT`."""
+        """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
         if not call.args:
             return None
         node = unwrap(call.args[0])
@@ -110,7 +109,7 @@ class Source(Removals):
 
     @cached_property
     def sure(self) -> bool:
-        """Whether the source plainly speaks Socket.IO, rather than only by its names."""
+        """Whether the source imports Socket.IO, rather than only using its names."""
         return self.roles.facts.client_imported
 
     @cached_property
@@ -128,11 +127,11 @@ class Source(Removals):
         ]
 
     def in_instance(self, call: Call) -> bool:
-        """Tell whether a call stands in a script that runs for each instance of a component."""
+        """Return whether a call is in a script that runs for every instance of a component."""
         return any(start <= call.start < end for start, end in self.instances)
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
-        """Tell whether a listener on `target` is one on a Socket.IO client or its manager."""
+        """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
             return True
@@ -148,7 +147,7 @@ class Source(Removals):
 
     @cached_property
     def _has_own_events(self) -> bool:
-        """Whether a listener waits for an event that no stream has."""
+        """Whether there is a listener for an event that streams do not have."""
         return any(
             call.target is not None
             and self.roles.of(call.target) is Role.MAYBE
@@ -158,7 +157,7 @@ class Source(Removals):
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
-        """All functions registered on clients, for events that are named."""
+        """All functions registered on clients for known events."""
         found = []
         for name in REGISTERS:
             for call in self.script.by_name.get(name, ()):
@@ -175,7 +174,7 @@ class Source(Removals):
         return sorted(found, key=lambda handler: handler.call.start)
 
     def _takes_peer(self, event: str, call: Call, function: SgNode) -> bool:
-        """Tell whether a `connect` handler uses its argument as a socket: then it is a server's."""
+        """Return whether a `connect` handler uses its argument as a socket, as on a server."""
         if event != "connect" or self.roles.of(call.target or call.node) is Role.CLIENT:
             return False
         for use in self.script.calls_within(function):
@@ -188,7 +187,7 @@ class Source(Removals):
 
     @cached_property
     def connections(self) -> list[SgNode]:
-        """The functions that servers run with each connection, here or in another file."""
+        """The functions that servers run for every connection, here or in another file."""
         registered = [
             self.flow.function_of(call.args[1])
             for name in ("on", "once", "addListener")
@@ -198,14 +197,13 @@ class Source(Removals):
         return [*(f for f in registered if f is not None), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
-        """Yield the functions that other files run, with what they do it for."""
+        """Yield the functions that other files run, with their entries."""
         for entry in self.entries:
             if entry.when == when:
                 for function in self._exported(entry.name):
                     yield function, entry
 
     def _exported(self, name: str) -> list[SgNode]:
-        """Return the functions that the source exports under a name."""
         if name not in ("default", "*"):
             return self.script.functions.get(name, [])[:1]
         values = list(self.script.members.get(("module", "exports"), ()))
@@ -216,19 +214,19 @@ class Source(Removals):
         return [function for function in found if function is not None]
 
     def is_owner_client(self, call: Call) -> bool:
-        """Tell whether a call is a method of a client, as far as one can see."""
+        """Return whether a call may be a method of a client."""
         if call.target is None:
             return False
         return self.roles.of(self.root_of(call.target)) not in (Role.OTHER, Role.PEER, Role.SERVER)
 
     def first_time(self, step: CallStep) -> bool:
-        """Tell whether a step is behind a guard, its own or one on the way to it."""
+        """Return whether a step is guarded, or a call that leads to it."""
         if self.flow.guarded(step.call.node, step.function):
             return True
         return any(self.flow.guarded(call.node, inside) for call, inside in step.trail)
 
     def makes_once(self, step: CallStep) -> bool:
-        """Tell whether a client is made only where there is none: behind a question about it."""
+        """Return whether a client is created under a condition about an existing one."""
         if self.first_time(step):
             return True
         conditions = self.flow.conditions(step.call.node, step.function)
@@ -237,12 +235,12 @@ class Source(Removals):
         return any(re.search(r"(?i)socket|\b(sio|io|client|connection)\b", c) for c in conditions)
 
     def closes(self, calls: Iterable[Call]) -> bool:
-        """Tell whether calls close a client."""
+        """Return whether calls close a client."""
         return any(
             call.name in CLOSES or call.name == "removeAllListeners" for call in calls
         ) or any(TIDY.search(call.name) for call in calls if not call.new)
 
     def is_function(self, node: SgNode) -> bool:
-        """Tell whether an argument can be a function."""
+        """Return whether an argument can be a function."""
         node = unwrap(node)
         return node.kind() in (*FUNCTIONS, "identifier", "member_expression", "call_expression")

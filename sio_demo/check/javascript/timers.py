@@ -1,4 +1,4 @@
-"""Timers that connect handlers start, of the client and of the server, and nothing stops."""
+"""Timers that connect handlers start, on the client or the server, and nothing stops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ STARTS = frozenset({"connect", "reconnect"})
 
 
 def timers_in_connect(source: Source) -> None:
-    """Find timers started at each connection that nothing stops."""
     for handler in source.handlers:
         target = handler.call.target or handler.call.node
         if handler.event in STARTS and source.is_client(target) and not only_once(source, handler):
@@ -44,7 +43,7 @@ def _starts_timer(source: Source, step: CallStep) -> bool:
 
 
 def _calls_itself(source: Source, call: Call) -> bool:
-    """Tell whether `setTimeout` runs, without condition, the function that it stands in."""
+    """Return whether `setTimeout` unconditionally runs the function that contains it."""
     if not call.args:
         return False
     function = source.script.enclosing(call.node)
@@ -75,7 +74,7 @@ def _up_to(node: SgNode, end: SgNode) -> list[SgNode]:
 
 
 def _stopped(source: Source, call: Call) -> bool:
-    """Tell whether the source stops a timer: clears the name that it is kept under."""
+    """Return whether the source clears the name that a timer is assigned to."""
     kept = _kept_as(call.node)
     clears = [
         c
@@ -98,7 +97,7 @@ def _aliases(source: Source, node: SgNode) -> list[str]:
 
 
 def _kept_as(node: SgNode) -> tuple[str, bool] | None:
-    """Return the last name that a value is kept under, and whether it is a plain name."""
+    """Return the last name that a value is assigned to, and whether it is a plain name."""
     parent = node.parent()
     while parent and parent.kind() in (
         "as_expression",

@@ -1,4 +1,4 @@
-"""Where the values of names come from in user interfaces: arrows that return them, and refs."""
+"""Values in user interfaces: what functions return, refs, and state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .script import FUNCTIONS, Call, Script, unwrap
 
 
 def returned_by(script: Script, node: SgNode) -> SgNode | None:
-    """Return the expression that an arrow function returns."""
+    """Return the first expression that a function returns."""
     node = unwrap(node)
     if node.kind() not in FUNCTIONS:
         return None
@@ -23,7 +23,7 @@ def returned_by(script: Script, node: SgNode) -> SgNode | None:
 
 
 def values_of_reference(script: Script, reference: SgNode) -> list[SgNode]:
-    """Return what `useRef(...)` or `ref(...)` was given at first."""
+    """Return the initial values of `useRef(...)` or `ref(...)`."""
     reference = unwrap(reference)
     binding = script.resolve(reference) if reference.kind() == "identifier" else None
     values = binding.values if binding else []
@@ -40,7 +40,7 @@ def values_of_reference(script: Script, reference: SgNode) -> list[SgNode]:
 
 
 def values_of_state(script: Script, binding: Binding, call: Call) -> list[SgNode]:
-    """Return what `useState(...)` is given at first, and what its setter is given later."""
+    """Return the initial value of `useState(...)`, and the arguments of its setter."""
     values = [returned_by(script, arg) or arg for arg in call.args[:1]]
     pattern = binding.node.parent()
     names = [c for c in (pattern.children() if pattern else []) if c.kind() == "identifier"]

@@ -63,7 +63,7 @@ def _marks(call: SgNode, key: str, memory: str) -> bool:
 
 
 def _locked(node: SgNode, function: SgNode) -> bool:
-    """Tell whether code stands in an `async with`, as under a lock."""
+    """Return whether code is inside a `with` on a lock."""
     for ancestor in node.ancestors():
         if ancestor == function:
             return False

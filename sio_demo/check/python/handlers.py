@@ -15,17 +15,7 @@ _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 
 
 def check_python(root: SgNode, text: str, report: Reporter) -> None:
-    """Run the rules on a parsed source.
-
-    Parameters
-    ----------
-    root : SgNode
-        Its tree.
-    text : str
-        It.
-    report : callable
-        Takes the node, the rule and the message of each finding.
-    """
+    """Run the rules on a parsed source, and report each finding."""
     if not re.search(r"(?m)^\s*(from|import)\s+(flask_)?socketio\b|\bsio\b", text):
         return
     module = Module(root, text)
@@ -61,7 +51,7 @@ def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter
 
 
 def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
-    """Tell whether a client is made in the functions that register on it."""
+    """Return whether the functions that register on an object also create it."""
     for function in functions:
         for node in function.find_all(kind="assignment"):
             left, right = node.field("left"), node.field("right")
@@ -75,9 +65,9 @@ def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> No
         report(
             node,
             "handler-in-server-connect",
-            "This handler replaces everybody's at each connection, and knows only the client that "
-            "came last: messages of the others are taken for its own. Register it once, at the "
-            "top level, and use its `sid` argument.",
+            "Each connection replaces this handler for all clients, by one that knows only the "
+            "newest client: messages from the others are attributed to it. Register it once, at "
+            "the top level, and use its `sid` argument.",
         )
         return
     report(
@@ -111,7 +101,7 @@ def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -
 
 
 def _guarded_on_the_way(module: Module, start: SgNode, inside: SgNode) -> bool:
-    """Tell whether the call from `start` to the function `inside` is behind a guard."""
+    """Return whether the call that leads from `start` to the function `inside` is guarded."""
     name = inside.field("name")
     if inside == start or name is None:
         return False
@@ -123,7 +113,7 @@ def _guarded_on_the_way(module: Module, start: SgNode, inside: SgNode) -> bool:
 
 
 def _guarded(node: SgNode, function: SgNode) -> bool:
-    """Tell whether code runs only the first time: behind a condition on what it assigns."""
+    """Return whether code runs only the first time: under a condition on what it assigns."""
     assigned = set()
     for statement in function.find_all(kind="assignment"):
         if left := statement.field("left"):

@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|
 
 @dataclass(frozen=True)
 class EventHandler:
-    """A function that runs when an event happens, and on which side."""
+    """A handler of an event, and the side that it runs on."""
 
     event: str
     side: Side
@@ -32,7 +32,6 @@ class EventHandler:
 
 
 def arguments_of(call: SgNode) -> tuple[list[SgNode], dict[str, SgNode]]:
-    """Return the positional arguments of a call, and those that are named."""
     positional, named = [], {}
     arguments = call.field("arguments")
     for node in arguments.children() if arguments else []:
@@ -46,7 +45,7 @@ def arguments_of(call: SgNode) -> tuple[list[SgNode], dict[str, SgNode]]:
 
 
 def called(call: SgNode) -> tuple[SgNode | None, str]:
-    """Return what a call is a method of, and its last name."""
+    """Return the object whose method is called, or None, and the name of what is called."""
     function = call.field("function")
     if function is None:
         return None, ""
@@ -57,7 +56,7 @@ def called(call: SgNode) -> tuple[SgNode | None, str]:
 
 
 def string_of(node: SgNode | None) -> str | None:
-    """Return what a plain string literal says."""
+    """Return the text of a string literal; None if it is not plain."""
     if node is None or node.kind() != "string" or node.find(kind="interpolation"):
         return None
     content = [c for c in node.children() if c.kind() == "string_content"]
@@ -84,7 +83,7 @@ class Module:
                 yield left.text(), side
 
     def side_of_value(self, node: SgNode) -> Side | None:
-        """Tell whether a call makes a client or a server."""
+        """Return which side of Socket.IO an expression creates, if any."""
         if node.kind() != "call":
             return None
         function = node.field("function")
@@ -101,20 +100,19 @@ class Module:
         )
 
     def is_socketio(self, node: SgNode | None) -> bool:
-        """Tell whether an expression is a Socket.IO client or server."""
         if node is None:
             return False
         text = node.text()
         return text in self._sides or bool(_NAME.match(text.rpartition(".")[2]))
 
     def enclosing(self, node: SgNode) -> SgNode | None:
-        """Return the function that a node stands in."""
+        """Return the function that contains a node."""
         found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
         return next(found, None)
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
-        """All handlers of events, found by decorator, by call, or in a namespace class."""
+        """All event handlers: registered by decorator or call, or methods of a namespace class."""
         return [*self._decorated(), *self._registered(), *self._in_namespaces()]
 
     def registration(self, decorator: SgNode) -> tuple[SgNode, str | None] | None:
@@ -186,7 +184,7 @@ class Module:
         return "server" if names and names[0].startswith(("sid", "environ")) else "client"
 
     def function_of(self, node: SgNode) -> SgNode | None:
-        """Find the function that an expression names."""
+        """Return the function that an expression refers to."""
         if node.kind() == "attribute":
             name = node.field("attribute")
             owner = node.field("object")
@@ -208,7 +206,7 @@ class Module:
         return None
 
     def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[SgNode, SgNode]]:
-        """Yield the calls that a function leads to, each with the function it stands in."""
+        """Yield the calls that a function leads to, each with the function that contains it."""
         yield from self._steps(function, {function}, depth)
 
     def _steps(
@@ -225,7 +223,7 @@ class Module:
                 yield from self._steps(inner, seen, depth - 1)
 
     def _is_argument_of_task(self, call: SgNode) -> bool:
-        """Tell whether a call only makes a coroutine for a task."""
+        """Return whether a call only creates a coroutine for a task."""
         parent = call.parent()
         outer = parent.parent() if parent and parent.kind() == "argument_list" else None
         return outer is not None and called(outer)[1] in TASKS

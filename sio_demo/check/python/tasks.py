@@ -1,4 +1,4 @@
-"""Tasks and threads that a connect handler starts: and whether they end."""
+"""Tasks and threads that a connect handler starts, and whether they end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENDLESS_NAME = re.compile(
 
 
 def started(call: SgNode) -> SgNode | None:
-    """Return what a call starts as a task or thread; None if it starts none."""
+    """Return what a call runs as a task or thread; None if nothing."""
     _, name = called(call)
     if name not in TASKS:
         return None
@@ -31,7 +31,6 @@ def started(call: SgNode) -> SgNode | None:
 
 
 def runs_for_ever(module: Module, target: SgNode) -> bool:
-    """Tell whether a function never ends by itself."""
     function = module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(target.text().rpartition(".")[2]))
@@ -67,7 +66,7 @@ def _can_end(loop: SgNode) -> bool:
 
 
 def stopped(module: Module, call: SgNode) -> bool:
-    """Tell whether the source stops what a call started, under the name that it is kept."""
+    """Return whether the source stops what a call started, by the name that it is assigned to."""
     parent = call.parent()
     while parent is not None and parent.kind() in ("await", "parenthesized_expression"):
         parent = parent.parent()
