@@ -1,6 +1,6 @@
-"""The commands of ``sio-demo``, a module each.
+"""The commands of ``sio-demo``, one module each.
 
-Each has ``add(commands)``, which describes its arguments, and leaves the function that runs it as
-``run``: it takes what argparse has read and gives the exit code. What a command needs is imported
-when it runs, so that no command waits for another's imports.
+Each module has ``add(commands)``, which describes the arguments to argparse, and ``run(options)``,
+which returns the exit code. A command imports what it needs when it runs, so that no command waits
+for the imports of another.
 """

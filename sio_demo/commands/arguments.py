@@ -1,16 +1,10 @@
-"""The types of arguments that commands share."""
+"""Argument types that commands share."""
 
 from __future__ import annotations
 
 
 def count(text: str) -> int:
-    """Read a number that is not negative.
-
-    Raises
-    ------
-    ValueError
-        It is none; argparse turns this into a message and exit code 2.
-    """
+    """Return a number, 0 or more; argparse turns the ValueError into exit code 2."""
     if not text.isdecimal():
         raise ValueError(text)
     return int(text)

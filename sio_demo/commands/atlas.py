@@ -1,4 +1,4 @@
-"""``sio-demo atlas``: every cause, reproduced, with its counters before and after the fix."""
+"""``sio-demo atlas``: every cause reproduced, with its counters before and after the fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ NAMES = ("listeners", "live sids", "packets", "calls", "effects")
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
     command = commands.add_parser(
         "atlas", help="reproduce every cause of duplicates and losses: counters before and after"
     )
@@ -31,7 +30,6 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the counters that one message leaves behind, for each cause."""
     asyncio.run(_atlas(options.letters or None, options.json))
     return 0
 

@@ -17,18 +17,12 @@ if TYPE_CHECKING:
 
 FAILED = 1  # exit code
 VARIANTS = ("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt")
-TOLD = 3  # failures that are told in full: a broken delivery fails again and again
-STEP = 100  # schedules between two words of progress, where no line can be written over
+FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
+STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
 
 
 def positive(text: str) -> int:
-    """Read a number above 0.
-
-    Raises
-    ------
-    ValueError
-        It is none; argparse turns this into a message and exit code 2.
-    """
+    """Return a number, 1 or more; argparse turns the ValueError into exit code 2."""
     number = count(text)
     if number == 0:
         raise ValueError(text)
@@ -36,7 +30,6 @@ def positive(text: str) -> int:
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
     command = commands.add_parser(
         "chaos", help="play seeded fault schedules, process kills included, against the delivery"
     )
@@ -55,7 +48,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play schedules; say what failed, and how to play it again."""
+    """Play schedules; print what failed, and how to play it again."""
     seeds = [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
     return asyncio.run(_chaos(seeds, options.variant, options.jobs))
 
@@ -71,8 +64,8 @@ async def _chaos(seeds: list[int], variant: str, jobs: int) -> int:
             verdicts.append(verdict)
             _show_progress(verdicts, len(seeds))
     failures = [verdict for verdict in verdicts if not verdict.ok]
-    for failure in failures[:TOLD]:
-        _tell(failure)
+    for failure in failures[:FAILURES_SHOWN]:
+        _print_failure(failure)
     if failures:
         print("failed seeds:", *(failure.seed for failure in failures))
     struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
@@ -82,7 +75,7 @@ async def _chaos(seeds: list[int], variant: str, jobs: int) -> int:
 
 
 def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
-    """Say on stderr how far it is: in one line where there is a terminal."""
+    """Print the progress on stderr, in one line if it is a terminal."""
     done = len(verdicts)
     text = f"{done} of {total} schedules, {sum(not verdict.ok for verdict in verdicts)} failed"
     if sys.stderr.isatty():
@@ -91,8 +84,7 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _tell(failure: Verdict) -> None:
-    """Say what went wrong, under which faults, and how to see it again."""
+def _print_failure(failure: Verdict) -> None:
     from ..chaos import Schedule
 
     again = f"make chaos SEED={failure.seed}"

@@ -1,4 +1,4 @@
-"""``sio-demo check``: find the patterns that lead to duplicates in the reader's own code."""
+"""``sio-demo check``: finds patterns that lead to duplicates in the user's own code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ CLEAN, FOUND, MISUSED = 0, 1, 2
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
     command = commands.add_parser(
         "check",
         help="find the patterns that lead to duplicates in your own code",
@@ -36,7 +35,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check the paths, print the findings, and say in the exit code whether there are any."""
+    """Check the paths and print the findings; return whether there are any as the exit code."""
     try:
         return _score(options.paths) if options.score else _check(options.paths, options.format)
     except UsageError as error:

@@ -10,7 +10,6 @@ from .arguments import count
 
 
 def add(commands: Any) -> None:
-    """Describe the command to argparse."""
     command = commands.add_parser("demo", help="reproduce the duplicates, and the fix, in seconds")
     command.add_argument(
         "--reconnects", type=count, default=5, help="how often to cut, 0 or more (default: 5)"
@@ -19,7 +18,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print how often one message is handled, for each client and number of reconnects."""
+    """Print how often one message is handled, by each client after each reconnect."""
     asyncio.run(_demo(options.reconnects))
     return 0
 

@@ -1,7 +1,7 @@
 """A live panel: break a real connection with buttons, and watch the five counters.
 
-:func:`python` runs the client in the kernel, :func:`browser` the real ``socket.io-client`` in the
-reader's own browser tab. The buttons call the panel's methods, so a cell can do the same.
+:func:`python` runs the client in the kernel; :func:`browser` runs the real ``socket.io-client`` in
+the reader's browser tab. The buttons call methods of the panel, which a cell can call too.
 """
 
 from .history import Sent

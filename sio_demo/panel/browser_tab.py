@@ -18,7 +18,7 @@ LIBRARY = NODE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.e
 
 
 class TabWidget(anywidget.AnyWidget):
-    """What ``browser.js`` shows, and the messages between it and the kernel."""
+    """Shows ``browser.js``, and carries messages between it and the kernel."""
 
     _esm = Path(__file__).with_name("browser.js")
 
@@ -29,8 +29,8 @@ class BrowserProgram:
     Attributes
     ----------
     on_page : callable
-        Gets the ``location.origin`` of a page that shows the panel now, and the reason why it
-        may not connect, or an empty text.
+        Called with the ``location.origin`` of a page that shows the panel, and the reason why it
+        may not connect, or an empty string.
     """
 
     title = "socket.io-client (JavaScript) in this browser tab"
@@ -44,19 +44,18 @@ class BrowserProgram:
         self.screen.on_msg(self._received)
 
     async def start(self, url: str, place: ListenerPlace) -> None:
-        """Let the page begin anew, and connect; a page that had the panel before lets go."""
+        """Let the page start again and connect; any page that showed the panel before stops."""
         message = {"kind": "start", "page": self._page, "url": url, "place": place}
         self.screen.send({**message, "library": library()})
 
     async def stop(self) -> None:
-        """Let every page disconnect for good."""
         self.screen.send({"kind": "stop"})
 
     def refresh(self) -> None:
-        """Do nothing: the page knows by itself."""
+        """Do nothing: the page updates itself."""
 
     def _received(self, _: TabWidget, content: Any, buffers: Any) -> None:
-        # In another thread, perhaps, as with the buttons.
+        # Possibly in another thread, as with the buttons.
         self._loop.call_soon_threadsafe(self._meet, content["page"], content["origin"])
 
     def _meet(self, page: Any, origin: Any) -> None:
@@ -67,7 +66,7 @@ class BrowserProgram:
 
 
 def library() -> str:
-    """Read the ESM file of ``socket.io-client``.
+    """Return the source of ``socket.io-client`` as an ES module.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a panel has sent so far, as plain data and in words."""
+"""What a panel has sent so far, as data and in words."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ class Sent(NamedTuple):
     Attributes
     ----------
     number : int
-        The message's own number, from 1.
+        The number of the message, from 1.
     place : {"inside", "outside"}
         Where the client registered its listener: inside ``connect``, or outside.
     faults : tuple of str
-        What broke the connection since the message before: "cut", "half-open", "restart", or
-        the "reload" of the page that the client is on.
+        What broke the connection since the previous message: "cut", "half-open", "restart", or
+        "reload" of the page.
     counters : Counters
-        The five counters for this message.
     """
 
     number: int
@@ -35,36 +34,33 @@ class Sent(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that the panel shows."""
+    """Everything that the panel shows."""
 
     place: ListenerPlace
     counters: Counters
     sent: Sequence[Sent]
     faults: Sequence[str]  # since the last message
     delayed: bool
-    ready: bool  # the client is there, the buttons work
+    ready: bool  # the client is connected, the buttons work
     status: str
 
 
 def headline(sent: Sequence[Sent]) -> str:
-    """Say what became of the last message."""
     if not sent:
         return "No message yet: press Send"
     return f"Message {sent[-1].number} was handled {times(sent[-1].counters.calls)}"
 
 
 def times(number: int) -> str:
-    """Say how often."""
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def counted(number: int, noun: str) -> str:
-    """Give a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def words(sent: Sequence[Sent], faults: Sequence[str]) -> str:
-    """Say in words what the figure shows."""
+    """Return what the figure shows, in words."""
     lines = []
     for place, group in groupby(sent, lambda one: one.place):
         parts = []

@@ -1,4 +1,4 @@
-"""Opens a panel of either kind, and closes the one before."""
+"""Opens a panel, and closes the previous one of its kind."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .program import KernelProgram
 
 WAITING = "Waiting for a browser: this panel runs in the tab that shows it."
 
-_open: dict[str, Panel] = {}  # the last one of each kind
+_open: dict[str, Panel] = {}  # the latest of each kind
 
 
 async def python(listener: ListenerPlace = "inside") -> Panel:
-    """Open a panel whose client runs in this kernel; call its ``show()``.
+    """Open a panel whose client runs in this kernel; display it with ``show()``.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ async def python(listener: ListenerPlace = "inside") -> Panel:
     Returns
     -------
     Panel
-        Close it at the end. To open another one closes it, too.
+        Close it at the end. Opening another one closes it too.
     """
     await _make_room("python", listener)
     panel = _open["python"] = Panel(KernelProgram(), listener)
@@ -35,9 +35,9 @@ async def python(listener: ListenerPlace = "inside") -> Panel:
 async def browser(listener: ListenerPlace = "inside") -> Panel:
     """Open a panel whose client is the real ``socket.io-client``, in the reader's browser tab.
 
-    It is on once a browser shows it (``show()``), and only if browser and kernel are on one
-    machine: its server listens on 127.0.0.1, and only this JupyterLab's own pages may connect.
-    Elsewhere it says why it is off. Parameters and result are those of :func:`python`.
+    It works when a browser shows it (``show()``) on the machine of the kernel: its server listens
+    on 127.0.0.1, and only pages of this JupyterLab may connect. Elsewhere it shows why it is off.
+    Parameters and result are those of :func:`python`.
 
     Raises
     ------

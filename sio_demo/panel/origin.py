@@ -1,4 +1,4 @@
-"""Which web pages may connect to a panel's server: JupyterLab on this very machine, no other."""
+"""Which web pages may connect to a panel's server: only JupyterLab on this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
 def refusal(origin: Any) -> str:
-    """Say why a page of this origin may not connect; an empty text if it may.
+    """Return why a page of this origin may not connect; an empty string if it may.
 
     Parameters
     ----------
     origin
-        What the page says of itself, ``location.origin``: scheme, host and port. It becomes
-        ``cors_allowed_origins``, so nothing else may be in it.
+        The page's ``location.origin``: scheme, host and port. It becomes
+        ``cors_allowed_origins``, so it must not contain anything else.
     """
     where = "The browser panel needs JupyterLab and its kernel on your own machine"
     try:

@@ -25,14 +25,14 @@ UNREACHABLE = (
 
 
 class Panel:
-    """A client, a server and a link to break; made by ``panel.python()`` or ``panel.browser()``.
+    """A client, a server and a link to break; created by ``panel.python()`` or ``browser()``.
 
-    Each button calls the method of its name. They wait for one another.
+    Every button calls the method of its name. Calls run one at a time.
 
     Attributes
     ----------
     counters : Counters
-        Listeners and live sids as they are now; packets, calls and effects of the last message.
+        Current listeners and live sids; packets, calls and effects of the last message.
     sent : list of Sent
         Every message so far.
     status : str
@@ -64,7 +64,7 @@ class Panel:
     # --- what the buttons do -----------------------------------------------------------
 
     async def send(self) -> Counters:
-        """Let the server send one message; give its five counters."""
+        """Let the server send one message; return its five counters."""
         async with self._work() as bench:
             number = len(self.sent) + 1
             self.counters = await bench.send(number)
@@ -76,32 +76,32 @@ class Panel:
         return self.counters
 
     async def cut(self) -> None:
-        """Reset the connection; return when the client is back."""
+        """Reset the connection; return when the client has reconnected."""
         async with self._work() as bench:
             await bench.cut("reset")
             self._broke("cut", "The connection was reset, and the client came back.")
 
     async def half_open(self) -> None:
-        """End the client's side of the connection only; return when the client is back."""
+        """Close only the client's side of the connection; return when it has reconnected."""
         async with self._work() as bench:
             await bench.cut("half-open")
             self._broke("half-open", "The client came back; the server still holds its old sid.")
 
     async def restart(self) -> None:
-        """Let the server die and start anew; return when the client is back."""
+        """Replace the server by a new one; return when the client has reconnected."""
         async with self._work() as bench:
             await bench.restart()
             self._broke("restart", "A new server has taken over, and the client came back.")
 
     async def delay(self, on: bool | None = None) -> None:
-        """Delay every byte by 0.2 s in each direction, or no more; without `on`, switch over."""
+        """Delay every byte by 0.2 s in each direction, or stop that; without `on`, toggle it."""
         async with self._work() as bench:
             self._delayed = not self._delayed if on is None else bool(on)
             await bench.delay(self._delayed)
             self.status = f"The network is {'slow' if self._delayed else 'fast'} now."
 
     async def listen(self, place: ListenerPlace) -> None:
-        """Start the client anew, its listener ``"inside"`` or ``"outside"`` ``connect``."""
+        """Start a new client, with its listener ``"inside"`` or ``"outside"`` ``connect``."""
         if place not in PLACES:
             raise UsageError(f'The listener is "inside" or "outside" connect, not {place!r}.')
         async with self._work() as bench:
@@ -112,11 +112,10 @@ class Panel:
 
     @property
     def widget(self) -> Any:
-        """The box of widgets."""
         return self._view.box
 
     async def serve(self, origins: list[str] | None = None) -> None:
-        """Serve, to web pages of these origins, and start the client; end what was before."""
+        """Start a new server, for web pages of these origins, and a new client."""
         async with self._lock:
             await self._close_bench()
             self._delayed = False
@@ -128,7 +127,7 @@ class Panel:
                 self._refresh(UNREACHABLE)
 
     def meet(self, origin: str, reason: str) -> None:
-        """Serve a page that shows the panel, if there is no reason against it."""
+        """Serve a page that shows the panel, unless there is a reason against it."""
         if self.closed or (reason and self._bench is not None):
             return
         if reason:
@@ -137,7 +136,7 @@ class Panel:
             self._run(partial(self.serve, [origin]))
 
     async def close(self) -> None:
-        """Stop the client, the link and the server; a second call does nothing."""
+        """Stop the client, the link and the server; may be called twice."""
         if self.closed:
             return
         self.closed = True
@@ -150,7 +149,7 @@ class Panel:
         self._refresh("Closed. Run the cell again to open a new panel.")
 
     def show(self) -> None:
-        """Show the panel below the cell; where widgets cannot be shown, what it says in words."""
+        """Display the panel below the cell; where widgets do not work, display its text."""
         display(self)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
@@ -173,7 +172,7 @@ class Panel:
 
     @asynccontextmanager
     async def _work(self) -> AsyncIterator[Bench]:
-        """Do one thing at a time, and show what came of it."""
+        """Run one action at a time, then show the result."""
         async with self._lock:
             if self.closed:
                 raise ClosedError("This panel is closed: open a new one.")
@@ -184,7 +183,7 @@ class Panel:
             self._refresh()
 
     async def _start(self, bench: Bench, faults: list[str]) -> None:
-        """Start the client anew, with nothing counted."""
+        """Start a new client, and reset the counters."""
         before = list(bench.sids)
         client = bench.expect_client()
         await self._program.start(bench.link.url, self._place)
@@ -196,7 +195,7 @@ class Panel:
         self._refresh(f"A new client is connected; its listener is {self._place} connect.")
 
     async def _look(self) -> None:
-        """Read what can change without a message."""
+        """Update the counters that change without a message."""
         assert self._bench is not None
         sids = len(self._bench.sids)
         listeners = (await self._bench.report()).listeners if sids else 0
@@ -229,7 +228,7 @@ class Panel:
         )
 
     def _on_sessions(self, what: str) -> None:
-        """Show how many sids are live, also when nobody has pressed anything."""
+        """Update the live sids when no button was pressed."""
         if not self._lock.locked():
             self._run(partial(self._happened, what))
 
@@ -238,10 +237,10 @@ class Panel:
             self.status = what
 
     def _run(self, action: Callable[[], Awaitable[Any]]) -> None:
-        """Do something that nobody awaits.
+        """Run an action in the background, from any thread.
 
-        JupyterLab lets the kernel handle the messages of widgets in another thread (a subshell,
-        since 4.4), with an event loop of its own.
+        JupyterLab lets the kernel handle messages of widgets in another thread (a subshell, since
+        4.4), with its own event loop.
         """
         self._loop.call_soon_threadsafe(self._begin, action)
 
@@ -257,5 +256,5 @@ class Panel:
             await action()
         except SioDemoError as error:
             self._refresh(str(error))
-        except Exception as error:  # there is no other place to show it
+        except Exception as error:  # it can be shown nowhere else
             self._refresh(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""The widgets of a panel: they show a state, and tell which button was pressed."""
+"""The widgets of a panel: they show a state, and report presses of buttons."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..plots import style
 from .figure import svg
 from .history import PLACES, ListenerPlace, State, headline, words
 
-BUTTONS = {  # the method of the panel that each calls, its label, and what it does
+BUTTONS = {  # the panel's method, the label, and the tooltip
     "send": ("Send", "The server sends one message to the user"),
     "cut": ("Cut (reset)", "The network resets the connection; the client comes back"),
     "half_open": ("Half-open", "The client sees the connection end, the server sees nothing"),
     "delay": ("Delay: off", "Every byte takes 0.2 s more, in each direction; press again to stop"),
-    "restart": ("Restart server", "The server dies and starts anew; the client comes back"),
+    "restart": ("Restart server", "The server dies and a new one starts; the client comes back"),
 }
 MESSAGES_SHOWN = 12
 _TILE = (
@@ -32,13 +32,13 @@ class View:
     Parameters
     ----------
     title : str
-        Which client this is.
+        The name of the client.
     screen : widget
         What the client shows to its user.
     press : callable
-        Gets the name of the button that was pressed.
+        Called with the name of the button that was pressed.
     listen : callable
-        Gets the place that the switch was set to.
+        Called with the place that the switch was set to.
     """
 
     def __init__(
@@ -75,7 +75,6 @@ class View:
         )
 
     def show(self, state: State) -> None:
-        """Show a state."""
         self._place = state.place
         self._switch.value = state.place
         self._switch.disabled = not state.ready
@@ -101,7 +100,7 @@ class View:
 
 
 def counters(state: State) -> str:
-    """Write the five counters: two as they are now, three for the last message."""
+    """Return the five counters as HTML: two current ones, three of the last message."""
     now, last = state.counters, bool(state.sent)
     number = f"message {state.sent[-1].number}" if last else "the last message"
     return (

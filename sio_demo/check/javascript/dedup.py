@@ -57,9 +57,7 @@ def _query(source: Source, query: Call) -> None:
     assert query.target is not None
     words_of_query = re.findall(r"\w+", query.args[0].text())
     keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
-    if (
-        not keys and "," not in query.args[0].text()
-    ):  # else they name a user
+    if not keys and "," not in query.args[0].text():  # else they name a user
         keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
     if function is None or not kept or not keys or _ATOMIC.search(function.text()):
         return
