@@ -6,31 +6,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..errors import UsageError
-from .cards import CARD
-from .chat import CHAT
-from .clients import COURIER, THERMOMETER
+from .clients import courier, thermometer
 from .exercise import Exercise
-from .hotel import HOTEL
+from .feedback import Counter, Feedback
+from .listeners import card, chat, till
 from .page import close
-from .restarts import WALLET
-from .result import Counter, Result
-from .sessions import RESTAURANT, TAXIS
-from .shop import SHOP
-from .till import TILL
+from .races import hotel
+from .restarts import wallet
+from .retries import shop
+from .sessions import restaurant, taxis
+from .texts import Observation, load
 
-__all__ = ["EXERCISES", "Counter", "Exercise", "Result", "check", "close"]
+__all__ = ["EXERCISES", "Counter", "Exercise", "Feedback", "check", "close"]
 
-EXERCISES: dict[int, Exercise] = dict(
-    enumerate(
-        [CHAT, TILL, CARD, THERMOMETER, COURIER, RESTAURANT, TAXIS, SHOP, WALLET, HOTEL], start=1
-    )
-)
+_TEXTS = load()
+_RUNS: list[Callable[..., Awaitable[Observation]]] = [
+    *(chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel)
+]
+EXERCISES = {number: Exercise(_TEXTS[run.__name__], run) for number, run in enumerate(_RUNS, 1)}
 
 
-async def check(number: int, *programs: Any) -> Result:
+async def check(number: int, *programs: Any) -> Feedback:
     """Run a program on a real link, break the link, and say what the program did.
 
     Whatever the program does, the check comes to an end within some seconds. One check runs at

@@ -10,9 +10,8 @@ import socketio
 
 from ..lab.waiting import wait_until
 from .bench import Bench
-from .exercise import Exercise
 from .reader import called
-from .result import Counter, Result, Thing, judge
+from .texts import Observation
 
 AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
 LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
@@ -38,8 +37,8 @@ class Clock:
             await asyncio.sleep(0)
 
 
-async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
-    """Two seconds in each of five sessions; the last follows a second without a connection."""
+async def thermometer(bench: Bench, program: Callable[..., Any]) -> Observation:
+    """Let two seconds pass in each of five sessions, and one before the last with no connection."""
     reports: list[int] = []
     received = 0
     client, clock = bench.new_client(), Clock()
@@ -63,52 +62,19 @@ async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
             await bench.settled()
             reports.append(received - before)
     early = received - sum(reports)
-    return judge(
-        Thing("a temperature", "temperatures", "reported"),
+    return Observation(
         {"your thermometer": reports},
-        [
-            (
-                not any(reports),
-                "No second has brought a temperature. Does the task start, and go on? (While "
-                "`connect` runs, `client.connected` is not yet true.)",
-            ),
-            (
-                max(reports) > 1 and max(reports[-2:]) == 1,
-                "Your task ends if a second passes while there is no connection. A reconnect is "
-                "often faster than that: then the task looks, sees a connection, and goes on, "
-                "beside the new one. Who could end it at once?",
-            ),
-            (
-                max(reports[:-2]) == 1 and reports[-2:] == [2, 1],
-                "Right until the outage; but the second after it has brought two reports, as if "
-                "one was taken in a second without a connection, and kept. Nobody needs it so "
-                "late.",
-            ),
-            (
-                max(reports) > 1,
-                f"One second, {max(reports)} reports: a new connection starts something, and "
-                "nothing ends the one before. Either end what you start, or start it once.",
-            ),
-            (
-                0 in reports[-2:] and 0 not in reports[:-2],
-                "It reports until a second passes without a connection, and then never again. "
-                "What has happened to the task?",
-            ),
-            (
-                0 in reports,
-                "No duplicates any more, but after the first cut nothing comes either. If you end "
-                "the task with the connection, the next connection needs one as well.",
-            ),
-            (
-                early > 0,
-                f"One report in each second; but there are also reports between the "
-                f"seconds, {early} in all. Nobody needs what was taken before.",
-            ),
-        ],
-        counters=[Counter("reports between the seconds", 0, early)],
-        counted="reports in one second",
-        rounds="second; a cut before 3, 5 and 7, an outage before 9",
-        first=1,
+        {
+            "no_report": not any(reports),
+            "ends_only_when_looked_at": max(reports) > 1 and max(reports[-2:]) == 1,
+            "sent_late": max(reports[:-2]) == 1 and reports[-2:] == [2, 1],
+            "piles_up": max(reports) > 1,
+            "ends_in_the_outage": 0 in reports[-2:] and 0 not in reports[:-2],
+            "ends_at_a_cut": 0 in reports,
+            "between_the_seconds": early > 0,
+        },
+        {"early": early},
+        {"times": max(reports)},
     )
 
 
@@ -127,15 +93,13 @@ async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> 
 # --- 5. The courier --------------------------------------------------------------------
 
 
-async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Result:
-    """One order in each of four sessions: two resets, and an outage in which nobody gets in."""
-    clients: list[socketio.AsyncClient] = []
+async def courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Observation:
+    """Send one order in each of four sessions: two resets, and an outage that refuses clients."""
     shown: list[list[Any]] = []
     live: list[int] = []
 
     def new_client(**options: Any) -> socketio.AsyncClient:
-        clients.append(bench.new_client(**options))
-        return clients[-1]
+        return bench.new_client(**options)  # a wrong call is to name this function
 
     def show(*order: Any) -> None:
         shown[-1].append(*order or (None,))
@@ -170,46 +134,20 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
     orders = [order for all_of_a_round in shown for order in all_of_a_round]
     strange = [order for order in orders if not str(order).startswith("order ")]
     counts = [len(all_of_a_round) for all_of_a_round in shown]
-    return judge(
-        Thing("an order", "orders", "shown"),
+    return Observation(
         {"your app": counts},
-        [
-            (not any(live), "Your app has not connected. Does it still call `client.connect`?"),
-            (not any(counts), "No order is shown. Does the client that is connected listen?"),
-            (
-                max(live) > 1,
-                f"One courier, and the server holds {max(live)} sessions: each cut brings a new "
-                "client, and the old one comes back as well. Who else looks after reconnecting, "
-                "besides your handler?",
-            ),
-            (max(counts) > 1, "The client listens more than once."),
-            (
-                0 in live[:3],
-                f"After a cut the courier is gone, for {AWAY:g} seconds and more. Who brings the "
-                "connection back?",
-            ),
-            (
-                live[3] == 0 and not tried_again,
-                "No duplicates any more. But in the outage nobody was let in for a moment"
-                f"{': your code tried once, and failed' if tries == 1 else ''}. For {AWAY:g} "
-                "seconds since then nobody has tried again. Who tries until it works?",
-            ),
-            (live[3] == 0, "After the outage your app tried to connect, and it has no session."),
-            (0 in counts, "An order is not shown. Does the client that is connected listen?"),
-            (
-                bool(strange),
-                f"Each order comes once. But `show` was not given the order: it got {strange[:1]}.",
-            ),
-        ],
-        counters=[
-            Counter("live sids, at most", 1, max(live)),
-            Counter("live sids after the outage", 1, live[-1]),
-            Counter("calls of show without the order", 0, len(strange)),
-        ],
-        rounds="order; before 2 and 3 a cut, before 4 an outage",
-        first=1,
+        {
+            "not_connected": not any(live),
+            "no_order": not any(counts),
+            "old_client_stays": max(live) > 1,
+            "listens_twice": max(counts) > 1,
+            "gone_after_a_cut": 0 in live[:3],
+            "tried_once": live[3] == 0 and not tried_again and tries == 1,
+            "tries_no_more": live[3] == 0 and not tried_again,
+            "no_session": live[3] == 0,
+            "order_missing": 0 in counts,
+            "not_given": bool(strange),
+        },
+        {"sids": max(live), "sids_at_the_end": live[-1], "strange": len(strange)},
+        {"away": AWAY, "got": strange[:1]},
     )
-
-
-THERMOMETER = Exercise({"thermometer": ("client", "second")}, _thermometer)
-COURIER = Exercise({"courier": ("new_client", "url", "show")}, _courier)

@@ -11,8 +11,9 @@ from typing import Any
 from ..errors import NotSeenError
 from . import page
 from .bench import Bench, open_bench
+from .feedback import Feedback, judge
 from .reader import Reader, StoppedError
-from .result import Result
+from .texts import JAVASCRIPT, Observation, Texts
 
 PATIENCE = 10.0  # seconds that a check may take; most take less than 1
 
@@ -23,49 +24,48 @@ class Exercise:
 
     Attributes
     ----------
-    takes : dict
-        For each program that the reader passes, its name, and the names of what it is called
-        with; None if it is not a function but JavaScript in a str.
+    texts : Texts
+        What the exercise asks for, and what it says.
     run : callable
-        Puts the programs on the bench, breaks the link, counts, and judges.
+        Puts the programs on the bench, breaks the link, and counts.
     """
 
-    takes: dict[str, tuple[str, ...] | None]
-    run: Callable[..., Awaitable[Result]]
+    texts: Texts
+    run: Callable[..., Awaitable[Observation]]
 
-    async def check(self, *programs: Any) -> Result:
-        """Run the reader's programs; whatever they do, a result comes back."""
+    async def check(self, *programs: Any) -> Feedback:
+        """Run the reader's programs; whatever they do, feedback comes back."""
         if problem := self._problem(programs):
-            return Result(False, problem)
+            return Feedback(False, problem)
         reader = Reader(programs)
         with reader.watched():
             try:
-                if None in self.takes.values():
+                if JAVASCRIPT in self.texts.takes.values():
                     await page.shared_node()  # a busy machine may take seconds to start it
                 async with open_bench(reader) as bench:
-                    result = await self._result(bench, programs)
+                    feedback = await self._run(bench, programs)
             except BaseException:
                 await page.close()
                 raise
-            if not result.solved and (note := reader.note()):
-                return replace(result, hint=f"{result.hint} {note}")
-            return result
+            if not feedback.solved and (note := reader.note()):
+                return replace(feedback, hint=f"{feedback.hint} {note}")
+            return feedback
 
-    async def _result(self, bench: Bench, programs: tuple[Any, ...]) -> Result:
+    async def _run(self, bench: Bench, programs: tuple[Any, ...]) -> Feedback:
         reader = bench.reader
         running = asyncio.ensure_future(self.run(bench, *programs))
         waiting: set[asyncio.Future[Any]] = {running, reader.stopped}
         try:
             await asyncio.wait(waiting, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             if reader.stopped.done():
-                return Result(False, reader.stopped.result())
+                return Feedback(False, reader.stopped.result())
             if not running.done():
                 raise NotSeenError
-            return running.result()
+            return judge(self.texts, running.result())
         except StoppedError as error:
-            return Result(False, str(error))
+            return Feedback(False, str(error))
         except NotSeenError:
-            return Result(
+            return Feedback(
                 False,
                 "Your program has not come to an end, or does not answer. Look for what it "
                 "waits for: an answer that never comes, or a loop that nothing ends.",
@@ -73,17 +73,18 @@ class Exercise:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) or not reader.wrote(error):
                 raise
-            return Result(False, reader.explain(error))
+            return Feedback(False, reader.explain(error))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
     def _problem(self, programs: tuple[Any, ...]) -> str:
-        names = " and ".join(f"`{name}`" for name in self.takes)
-        if len(programs) != len(self.takes):
+        takes = self.texts.takes
+        names = " and ".join(f"`{name}`" for name in takes)
+        if len(programs) != len(takes):
             return f"Pass {names} to the check, as in the cell as it was."
-        for (name, parameters), program in zip(self.takes.items(), programs, strict=True):
-            if parameters is None:
+        for (name, parameters), program in zip(takes.items(), programs, strict=True):
+            if parameters == JAVASCRIPT:
                 if not isinstance(program, str):
                     return f"`{name}` must be a text of JavaScript, not {_kind(program)}."
                 continue

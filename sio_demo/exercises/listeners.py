@@ -1,34 +1,205 @@
-"""What the hints of exercises 1 to 3 share: listeners of the JavaScript client that pile up."""
+"""Exercises 1 to 3: listeners of the JavaScript client that pile up."""
 
 from __future__ import annotations
 
-EVERY_ONE_REMOVED = (
-    "Another part of the page listens to the same event, and hears nothing any more. `off` without "
-    "a function removes every listener, also those of others."
-)
+import itertools
+
+from ..lab.packet import TO_CLIENT
+from ..lab.tap import Cut
+from ..lab.waiting import wait_until
+from .bench import Bench
+from .page import open_page
+from .reader import StoppedError
+from .texts import Observation
+
+# --- 1. The chat -----------------------------------------------------------------------
+
+_CHAT = """
+page.calls = { "your chat": [], "the unread counter": [] };
+page.status = "offline";
+globalThis.show = page.counted("your chat");
+globalThis.setStatus = (word) => { page.status = word; };
+socket.on("message", page.counted("the unread counter"));
+null
+"""
+_CUTS: tuple[Cut | None, ...] = (None, "reset", "close", "half-open")
 
 
-def more(before: int, now: int) -> int:
-    """Tell how many listeners have come to stay: one may come and go with each connection."""
-    return max(now - before, 0)
-
-
-def hidden(listeners: int) -> str:
-    """Say that what is seen is right, and that what is behind it piles up."""
-    return (
-        f"Handled once, but by now {listeners} listeners are there: a condition hides it, and each "
-        "of them still runs. Where would one be registered once?"
+async def chat(bench: Bench, program: str) -> Observation:
+    """Send two messages in each of four sessions; a reset, a close and a half-open in between."""
+    strange: list[str] = []
+    online = offline = 0
+    async with open_page(bench, _CHAT, program, listens_to="message") as page:
+        for session, how in enumerate(_CUTS):
+            if how is not None:
+                async with bench.outage(how):
+                    offline += await page("page.soon(() => page.status === 'offline')")
+            await bench.settled()
+            online += await page("page.soon(() => page.status === 'online')")
+            for number in (1, 2):
+                text = f"message {2 * session + number}"
+                await bench.sio.emit("message", text, to=bench.live())
+                await bench.settled(times=1)
+                calls = await page.count()
+                strange += [each for each in calls["your chat"] if each != text]
+            if session == 0:
+                before = await page.listeners()
+        listeners = await page.listeners()
+    shown, unread = page.rows.values()
+    added = max(listeners - before, 0)  # one may come and go with each connection
+    return Observation(
+        page.rows,
+        {
+            "every_listener_removed": 0 in unread,
+            "none_shown": not any(shown),
+            "first_of_each_session_only": shown == [1, 0] * 4,
+            "piles_up": max(shown) > 1 and added > 0,
+            "handled_twice": max(shown) > 1,
+            "some_missing": 0 in shown,
+            "not_given": bool(strange),
+            "hidden": added > 0,
+            "stays_offline": online < 4,
+            "stays_online": offline < 3,
+        },
+        {"online": online, "offline": offline, "strange": len(strange), "added": added},
+        {
+            "connections": len(_CUTS),
+            "listeners": listeners,
+            "times": max(shown),
+            "got": "".join(strange[:1]),
+        },
     )
 
 
-def not_piled_up(thing: str, times: int) -> str:
-    """Say that something is handled more than once, and not for a listener too many."""
-    return (
-        f"{thing} is handled up to {times} times, though no listener has piled up. What does the "
-        "work twice?"
+# --- 2. The till -----------------------------------------------------------------------
+
+SOON = 1.0  # seconds after a connection within which the till logs in
+
+_TILL = """
+page.calls = { "your till": [], "the price list": [] };
+page.tickets = 0;
+globalThis.ticket = () => `ticket ${page.tickets += 1}`;
+globalThis.greet = page.counted("your till");
+socket.on("welcome", page.counted("the price list"));
+null
+"""
+_NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")
+
+
+async def till(bench: Bench, program: str) -> Observation:
+    """Connect five times; the third is cut when its answer is under way, and does not count."""
+    used: set[str] = set()
+    welcomed: list[str] = []
+    refused = 0
+
+    async def login(sid: str, ticket: str) -> None:
+        nonlocal refused
+        if ticket in used:
+            refused += 1
+        else:
+            used.add(ticket)
+            welcomed.append(_NAMES[len(welcomed) % len(_NAMES)])
+            await bench.sio.emit("welcome", welcomed[-1], to=sid)
+
+    bench.sio.on("login", login)
+    strange: list[str] = []
+    async with open_page(bench, _TILL, program, listens_to="welcome") as page:
+        for connection in (1, 2, 3, 4):
+            if connection == 3:
+                await _lose_the_welcome(bench)
+            elif connection > 1:
+                await bench.cut()
+            await bench.settled()
+            calls = await page.count()
+            strange += [name for name in calls["your till"] if name not in welcomed[-1:]]
+            if connection == 1:
+                before = await page.listeners()
+        listeners = await page.listeners()
+    greeted, loaded = page.rows.values()
+    added = max(listeners - before, 0)
+    return Observation(
+        page.rows,
+        {
+            "ticket_used_again": refused > 0,
+            "no_login": not used,
+            "no_login_after_a_cut": len(used) == 1,
+            "every_listener_removed": 0 in loaded,
+            "once_left_over": greeted == [1, 1, 2, 1],
+            "piles_up": max(greeted) > 1 and added > 0,
+            "handled_twice": max(greeted) > 1,
+            "welcome_missed": 0 in greeted,
+            "not_given": bool(strange),
+            "hidden": added > 0,
+        },
+        {"logins": len(used), "strange": len(strange), "added": added},
+        {"listeners": listeners, "times": max(greeted), "got": "".join(strange[:1])},
     )
 
 
-def not_given(function: str, what: str, got: list[str]) -> str:
-    """Say with what the reader's program has called a function of the page's."""
-    return f"Once each; but `{function}` was not given {what}: it got {', '.join(got[:1])}."
+async def _lose_the_welcome(bench: Bench) -> None:
+    """Reset; cut the new connection at its ``welcome``; wait until the next one is there."""
+    connects = itertools.count(1)
+    back = bench.link.expect(lambda p: p.name == "CONNECT" and next(connects) == 2, TO_CLIENT)
+    async with bench.link.cut_when("welcome", TO_CLIENT) as lost:
+        await bench.link.cut()
+        if not await wait_until(lambda: lost.met, SOON):  # it has not logged in
+            await bench.cut()
+    await back
+
+
+# --- 3. The card -----------------------------------------------------------------------
+
+_CARDS = """
+page.calls = { "the left card": [], "the right card": [], "the price tag": [] };
+page.open = (side) => page.mount({ show: page.counted(`the ${side} card`) });
+socket.on("bid", page.counted("the price tag"));
+null
+"""
+
+
+async def card(bench: Bench, program: str) -> Observation:
+    """Open and close the left card four times, while the right one stays open."""
+    strange: list[str] = []
+    async with open_page(bench, _CARDS, program, gives="mount", listens_to="bid") as page:
+        if not await page("typeof page.mount === 'function'"):
+            raise StoppedError("Your program does not declare a function `mount`.")
+        await page("page.closeRight = page.open('right'); null")
+        if not await page("typeof page.closeRight === 'function'"):
+            raise StoppedError("`mount` must return a function that undoes it, `unmount`.")
+        for opened in range(4):
+            if opened:
+                await bench.cut()
+            await page("page.closeLeft = page.open('left'); null")
+            for bid in (2 * opened + 1, 2 * opened + 2):
+                await bench.sio.emit("bid", bid)
+                await bench.settled(times=1)
+                calls = await page.count()
+                shown = calls["the left card"] + calls["the right card"]
+                strange += [amount for amount in shown if amount != str(bid)]
+            await page("page.closeLeft(); null")
+            if not opened:
+                before = await page.listeners()
+        added = max(await page.listeners() - before, 0)
+        left, right, price = page.rows.values()
+        await page("page.closeRight(); null")
+        await bench.sio.emit("bid", len(left) + 1)
+        await bench.settled(times=1)
+        calls = await page("page.taken()")
+        closed = len(calls["the left card"] + calls["the right card"])
+    return Observation(
+        page.rows,
+        {
+            "every_listener_removed": 0 in price,
+            "first_bid_only": 1 in left and left.count(0) == 4 and max(left) == 1,
+            "left_deaf": not any(left) and any(right),
+            "right_deaf": not any(right) or 0 in right,
+            "piles_up": max(left + right) > 1 and added > 0,
+            "handled_twice": max(left + right) > 1,
+            "left_misses_some": 0 in left,
+            "not_given": bool(strange),
+            "condition_hides_it": added > 0,
+            "closed_card_shows": closed > 0,
+        },
+        {"closed": closed, "strange": len(strange), "added": added},
+        {"times": max(left + right), "got": "".join(strange[:1])},
+    )

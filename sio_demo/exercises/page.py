@@ -23,7 +23,10 @@ globalThis.url = %s;
 globalThis.socket = io(url, { transports: ["websocket"], reconnectionDelay: 10,
                               randomizationFactor: 0, autoConnect: false, forceNew: true });
 socket.onAny((event, ...args) => { if (event === "sync") args.at(-1)(); });
-globalThis.page = { socket };
+globalThis.page = { socket, calls: {} };
+page.counted = (row) => (argument) => { page.calls[row].push(String(argument)); };
+page.taken = () => Object.fromEntries(
+  Object.entries(page.calls).map(([row, calls]) => [row, calls.splice(0)]));
 page.listeners = (event) => sockets.reduce(
   (sum, each) => sum + each.listeners(event).length + each.listenersAny().length, 0);
 page.soon = async (condition) => {
@@ -42,9 +45,16 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 class Page:
-    """The page with the reader's program on it; made by :func:`open_page`."""
+    """The page with the reader's program on it; made by :func:`open_page`.
+
+    Attributes
+    ----------
+    rows : dict
+        For each name in the page's ``page.calls``, the calls of its ``page.counted`` functions.
+    """
 
     def __init__(self, js: NodeClient) -> None:
+        self.rows: dict[str, list[int]] = {}
         self._js = js
 
     async def __call__(self, code: str) -> Any:
@@ -66,6 +76,17 @@ class Page:
                 "Your program does not come to an end: it loops, or awaits what never comes."
             ) from None
 
+    async def count(self) -> dict[str, list[str]]:
+        """Add to each row the calls since the last time, and return their arguments."""
+        calls: dict[str, list[str]] = await self("page.taken()")
+        for row, arguments in calls.items():
+            self.rows.setdefault(row, []).append(len(arguments))
+        return calls
+
+    async def listeners(self) -> int:
+        """Return how many listeners the program has added, and not taken away."""
+        return int(await self("page.added()"))
+
 
 @asynccontextmanager
 async def open_page(
@@ -78,12 +99,13 @@ async def open_page(
     bench
         Where the page connects to.
     around
-        JavaScript: what the program sees as globals; it keeps its counts in ``page``.
-        ``page.soon(condition)`` waits for half a second at most.
+        JavaScript: what the program sees as globals. It names the rows in ``page.calls``, and
+        ``page.counted(row)`` is a function whose calls count there. ``page.soon(condition)``
+        waits for half a second at most.
     program
         The reader's JavaScript, which has a scope of its own.
     listens_to
-        The event for which ``page.added()`` counts the listeners that are the program's.
+        The event of which `Page.listeners` counts the listeners.
     gives
         The name of what the program declares, to be found in ``page``.
 
@@ -123,7 +145,7 @@ async def _run(page: Page, bench: Bench, code: str) -> None:
 
 
 async def shared_node() -> NodeClient:
-    """Give the Node.js that the exercises share; start it if there is none that answers."""
+    """Return the Node.js that the exercises share; start it if there is none that answers."""
     global _node, _loop
     loop = asyncio.get_running_loop()
     if _node is not None and (_loop is not loop or not await _answers(_node)):

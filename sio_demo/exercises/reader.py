@@ -48,8 +48,8 @@ class Reader:
         self._notes: list[str] = []
 
     def note(self) -> str:
-        """Give the first exception of a task that nobody awaited, or the first such coroutine."""
-        gc.collect()  # they tell when they are collected
+        """Return what is known of the first task or coroutine that was not awaited."""
+        gc.collect()  # they are reported when they are collected
         return self._notes[0] if self._notes else ""
 
     def raised(self, error: BaseException, where: str = "") -> None:
@@ -58,27 +58,28 @@ class Reader:
             self.stopped.set_result(self.explain(error, where))
 
     def wrote(self, error: BaseException) -> bool:
-        """Tell whether an exception came out of the reader's code."""
-        frames = traceback.walk_tb(error.__traceback__)
-        return any(frame.f_code.co_filename in self.files for frame, _ in frames)
+        """Whether an exception came out of the reader's code."""
+        return bool(self._lines(error))
 
     def explain(self, error: BaseException, where: str = "") -> str:
-        """Say in a sentence what was raised, and by which line."""
+        """Return in a sentence what was raised, and by which line."""
         if isinstance(error, BlockedError):
             return (
                 f"Your program has run for {BLOCKED_AFTER:g} s without giving way, and nothing "
                 "else could run meanwhile. In asyncio, wait with `await`."
             )
         what = " ".join(f"{type(error).__name__}: {error}".rstrip(": .").split())
-        frames = traceback.walk_tb(error.__traceback__)
-        ours = [(f.f_code.co_filename, line) for f, line in frames]
-        ours = [place for place in ours if place[0] in self.files]
-        line = linecache.getline(*ours[-1]).strip() if ours else ""
         place = f" in `{where}`" if where else ""
+        line = "".join(self._lines(error)[-1:])
         return f"Your program raised {what}{place}" + (f", at: {line}" if line else ".")
 
+    def _lines(self, error: BaseException) -> list[str]:
+        """Return the lines of the reader's that an exception has passed, the innermost last."""
+        places = ((f.f_code.co_filename, n) for f, n in traceback.walk_tb(error.__traceback__))
+        return [linecache.getline(file, n).strip() for file, n in places if file in self.files]
+
     def owns(self, task: asyncio.Task[Any]) -> bool:
-        """Tell whether a task runs a coroutine of the reader's, or awaits one."""
+        """Whether a task runs a coroutine of the reader's, or awaits one."""
         coroutine: Any = task.get_coro()
         while coroutine is not None:
             code = getattr(coroutine, "cr_code", None)
@@ -89,7 +90,7 @@ class Reader:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Within the block, note exceptions of tasks and coroutines that nobody awaited."""
+        """Within the block, note tasks that raised, and coroutines that were not awaited."""
         loop = asyncio.get_running_loop()
         before = loop.get_exception_handler()
         loop.set_exception_handler(self._task_raised)
@@ -101,7 +102,7 @@ class Reader:
             try:
                 yield
             finally:
-                gc.collect()  # so that what is to be said is said here
+                gc.collect()  # what is reported late is reported here
                 loop.set_exception_handler(before)
 
     def _task_raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ class Reader:
 
 
 class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
-    """A server whose handlers, when they raise, tell the check.
+    """A server whose handlers, when they raise, end the check.
 
     Attributes
     ----------
@@ -136,7 +137,7 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
         self.forgiven: tuple[type[Exception], ...] = ()
 
     def on(self, event: str, handler: Function | None = None, namespace: str | None = None) -> Any:
-        """Register a handler; without `handler`, be a decorator that does."""
+        """Register a handler; without `handler`, return a decorator that does."""
 
         def register(function: Function) -> Function:
             super(WatchedServer, self).on(event, self._watch(event, function), namespace)
@@ -173,7 +174,7 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
 
 
 def _fitting(event: str, function: Function, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Leave out the reason, or an ``auth`` that nobody sent, where the handler does not take it.
+    """Leave out the reason, or an ``auth`` that was not sent, where the handler does not take it.
 
     python-socketio does so by trying again after a TypeError, whatever raised it.
     """
@@ -186,7 +187,7 @@ def _fitting(event: str, function: Function, args: tuple[Any, ...]) -> tuple[Any
 
 
 async def called(value: Any) -> Any:
-    """Give what a function has returned, once it is there if that is awaitable."""
+    """Return what a function has returned; if that is awaitable, what it yields."""
     return await value if inspect.isawaitable(value) else value
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from ..lab.packet import TO_CLIENT
 from .bench import Bench
 from .caller import Caller
-from .exercise import Exercise
 from .reader import called
-from .result import Counter, Result, Thing, judge
+from .texts import Observation
 
 TABLES = """
 CREATE TABLE account (coins INTEGER);
@@ -54,14 +53,24 @@ class Disk:
         self._second.close()
 
 
-class _Wallet:
-    """The reader's server with its disk, a customer, and the power switch."""
+class _Bank:
+    """The reader's server with its disk, a customer, and the power switch.
+
+    Attributes
+    ----------
+    coins : list of int
+        What was in the account at first, and after each deposit.
+    answers : list
+        What each deposit was answered; None if there was no answer.
+    """
 
     def __init__(self, bench: Bench, program: Callable[..., Any], folder: Path) -> None:
         self._bench, self._program, self._folder = bench, program, folder
-        self._caller = Caller(bench)
         self._files = 0
+        self.caller = Caller(bench)
         self.disk: Disk
+        self.coins = [0]
+        self.answers: list[Any] = []
 
     async def start(self, content: str = TABLES) -> None:
         """Start the server with a disk that holds this."""
@@ -80,117 +89,77 @@ class _Wallet:
         await back
         await self._bench.settled()
 
-    async def connect(self) -> None:
-        """Let the customer connect."""
-        await self._caller.connect()
-
-    async def deposit(self, coins: int) -> Any:
-        """Send the message, once; None if there is no answer."""
-        try:
-            return await self._caller.call("deposit", {"id": f"id of {coins}", "coins": coins})
-        except TimeoutError:
-            return None
+    async def deposit(self, coins: int) -> None:
+        """Send the message, and note its answer and what is in the account."""
+        self.answers.append(await self._send(coins))
+        self.coins.append(self.disk.coins())
 
     async def deposit_unheard(self, coins: int) -> list[str]:
-        """Send the message, lose its answer, and give what was committed before and since."""
+        """Send the message, lose its answer, and return what was committed before and since."""
         before = len(self.disk.states) - 1
         async with self._bench.link.cut_when("ACK", TO_CLIENT):
-            await self.deposit(coins)
+            await self._send(coins)
         self.disk.look()
         return self.disk.states[before:]
 
-
-async def _run(bench: Bench, program: Callable[..., Any]) -> Result:
-    """Four deposits; two of them meet a kill before the customer tries again."""
-    with tempfile.TemporaryDirectory() as folder:
-        wallet = _Wallet(bench, program, Path(folder))
-        await wallet.start()
+    async def _send(self, coins: int) -> Any:
+        """Return the answer to a deposit; None if there is none."""
         try:
-            return await _deposits(wallet)
+            return await self.caller.call("deposit", {"id": f"id of {coins}", "coins": coins})
+        except TimeoutError:
+            return None
+
+
+async def wallet(bench: Bench, program: Callable[..., Any]) -> Observation:
+    """Make four deposits; two of them meet a kill before the customer tries again."""
+    with tempfile.TemporaryDirectory() as folder:
+        bank = _Bank(bench, program, Path(folder))
+        await bank.start()
+        try:
+            await _make_deposits(bank)
         finally:
-            wallet.disk.close()
-
-
-async def _deposits(wallet: _Wallet) -> Result:
-    """Deposit 1, 2, 3 and 4 coins, each number with an id of its own."""
-    coins = [0]
-    answers = []
-    await wallet.connect()
-
-    answers.append(await wallet.deposit(1))
-    coins.append(wallet.disk.coins())
-
-    await wallet.deposit_unheard(2)
-    answers.append(await wallet.deposit(2))
-    coins.append(wallet.disk.coins())
-
-    before, *between = (await wallet.deposit_unheard(3))[:-1] or wallet.disk.states[-1:]
-    await wallet.restart(between[0] if between else before)
-    answers.append(await wallet.deposit(3))
-    coins.append(wallet.disk.coins())
-
-    after = (await wallet.deposit_unheard(4))[-1]
-    await wallet.restart(after)
-    answers.append(await wallet.deposit(4))
-    coins.append(wallet.disk.coins())
-
-    added = {amount: coins[amount] - coins[amount - 1] for amount in (1, 2, 3, 4)}
+            bank.disk.close()
+    added = {amount: bank.coins[amount] - bank.coins[amount - 1] for amount in (1, 2, 3, 4)}
     effects = [_times(amount, total) for amount, total in added.items()]
     strange = [amount for amount, total in added.items() if total % amount]
-    return judge(
-        Thing("a deposit", "deposits", "booked"),
+    least = min(strange, default=0)
+    return Observation(
         {"your wallet": effects},
-        [
-            (
-                not any(effects),
-                "Nothing is booked: another connection to the database sees no coin. What is not "
-                "committed is gone when the process ends.",
-            ),
-            (
-                bool(strange),
-                f"A deposit of {min(strange, default=0)} has added "
-                f"{added.get(min(strange, default=0))} to the account. How many coins are in it, "
-                "the message says.",
-            ),
-            (
-                effects[1] > 1,
-                "The answer was lost, the customer has tried again, and your server has booked "
-                "again. Does it look at `done`, and act on what it finds there?",
-            ),
-            (
-                effects[3] > 1,
-                "Your server was killed when all was done, only the answer was not heard. The new "
-                "process has an empty memory, so the retry looked new. Where would the id outlive "
-                "the process?",
-            ),
-            (
-                effects[2] == 0,
-                "Your server was killed between two commits: the id was on the disk, the coins "
-                "were not. The retry was taken for a duplicate, so the coins are lost. What makes "
-                "two changes one?",
-            ),
-            (
-                effects[2] > 1,
-                "Your server was killed between two commits: the coins were on the disk, the id "
-                "was not. The retry has booked them again. What makes two changes one?",
-            ),
-            (0 in effects, "A deposit is lost: it was taken for one that was booked before."),
-            (
-                None in answers,
-                "Each deposit is booked once, but a retry has got no answer: tell it.",
-            ),
-        ],
-        counters=[
-            Counter("coins in the account", 10, coins[-1]),
-            Counter("deposits that were answered", 4, sum(a is not None for a in answers)),
-        ],
-        faults=["no fault", "answer lost", "killed half-way", "killed at the end"],
+        {
+            "not_committed": not any(effects),
+            "strange_amount": bool(strange),
+            "done_not_looked_at": effects[1] > 1,
+            "only_in_memory": effects[3] > 1,
+            "marked_then_killed": effects[2] == 0,
+            "booked_then_killed": effects[2] > 1,
+            "deposit_lost": 0 in effects,
+            "retry_not_answered": None in bank.answers,
+        },
+        {
+            "coins": bank.coins[-1],
+            "answered": sum(answer is not None for answer in bank.answers),
+        },
+        {"amount": least, "added": added.get(least)},
     )
 
 
+async def _make_deposits(bank: _Bank) -> None:
+    """Deposit 1, 2, 3 and 4 coins, each number with an id of its own."""
+    await bank.caller.connect()
+    await bank.deposit(1)
+
+    await bank.deposit_unheard(2)
+    await bank.deposit(2)
+
+    before, *between = (await bank.deposit_unheard(3))[:-1] or bank.disk.states[-1:]
+    await bank.restart(between[0] if between else before)
+    await bank.deposit(3)
+
+    after = (await bank.deposit_unheard(4))[-1]
+    await bank.restart(after)
+    await bank.deposit(4)
+
+
 def _times(amount: int, total: int) -> int:
-    """Tell how often a deposit was booked that has added so much: another amount counts as one."""
+    """Return how often a deposit was booked that has added so much: a wrong amount is once."""
     return total // amount if total % amount == 0 else 1
-
-
-WALLET = Exercise({"wallet": ("sio", "db")}, _run)

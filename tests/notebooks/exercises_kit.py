@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import guards
 import pytest
 
-from sio_demo.exercises import Result
+from sio_demo.exercises import Feedback
 
 NOTEBOOK = guards.read(guards.ROOT / "notebooks" / "11_exercises.ipynb")
 EXERCISES = guards.exercises(NOTEBOOK)
@@ -34,7 +34,7 @@ def edited(source: str, edits: tuple[tuple[str, str], ...]) -> str:
     return source
 
 
-async def checked(number: int, source: str) -> Result:
+async def checked(number: int, source: str) -> Feedback:
     """Run the cell with this in it, and the check below."""
     namespace: dict[str, Any] = {}
     await execute(IMPORTS, namespace)

@@ -11,15 +11,14 @@ from typing import Any
 from ..lab.packet import TO_CLIENT
 from .bench import Bench
 from .caller import Caller
-from .exercise import Exercise
 from .reader import called
-from .result import Counter, Result, Thing, judge
+from .texts import Observation
 
 AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
 
 
-class _Hotel:
-    """Books rooms: at once, or when told so, or not at the first try."""
+class _Desk:
+    """The hotel: it books at once, or when a gate is opened, or not at the first try."""
 
     def __init__(self) -> None:
         self.booked: list[str] = []
@@ -27,7 +26,7 @@ class _Hotel:
         self.failing: set[str] = set()
 
     async def book(self, room: str) -> str:
-        """Book a room, and give its confirmation."""
+        """Book a room, and return its confirmation."""
         if room in self.slow:
             await self.slow[room].wait()
         await asyncio.sleep(0)
@@ -37,23 +36,19 @@ class _Hotel:
         self.booked.append(room)
         return f"{room} is yours, no. {len(self.booked)}"
 
-    def times(self, room: str) -> int:
-        """Tell how often a room was booked."""
-        return self.booked.count(room)
-
 
 @dataclass
 class _Guests:
-    """Ann and Ben, the hotel, and what they have heard from it."""
+    """Ann and Ben, and what they have heard from the hotel."""
 
     bench: Bench
-    hotel: _Hotel
+    desk: _Desk
     ann: Caller
     ben: Caller
     heard: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, guest: Caller, room: str) -> bool:
-        """Ask for a room; tell whether there was an answer."""
+        """Ask for a room, and return whether there was an answer."""
         try:
             self.heard[room] = await guest.call("reserve", {"id": f"id of {room}", "room": room})
         except TimeoutError:
@@ -68,7 +63,7 @@ class _Guests:
 
     async def ask_meanwhile(self) -> None:
         """Ask; while the hotel thinks, break the connection; ask again; then the hotel answers."""
-        gate = self.hotel.slow["room 3"] = asyncio.Event()
+        gate = self.desk.slow["room 3"] = asyncio.Event()
         async with _tasks() as asking:
             first = await self._begin(asking, self.ann, "room 3")
             await self.bench.cut()
@@ -78,8 +73,8 @@ class _Guests:
             gate.set()
 
     async def ask_beside(self) -> bool:
-        """Let Ben ask while Ann waits for the hotel, and tell whether he had to wait for her."""
-        gate = self.hotel.slow["room 6"] = asyncio.Event()
+        """Let Ben ask while Ann waits for the hotel, and return whether he had to wait for her."""
+        gate = self.desk.slow["room 6"] = asyncio.Event()
         async with _tasks() as asking:
             await self._begin(asking, self.ann, "room 6")
             quick = await self._begin(asking, self.ben, "room 5")
@@ -111,62 +106,37 @@ async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
         raise errors.exceptions[0] from None
 
 
-async def _hotel(bench: Bench, program: Callable[..., Any]) -> Result:
-    """Five guests, one for each fault; all but the first ask twice, with the same id."""
-    hotel = _Hotel()
+async def hotel(bench: Bench, program: Callable[..., Any]) -> Observation:
+    """Book five rooms, one for each fault; three of them are asked for twice, with the same id."""
+    desk = _Desk()
     bench.sio.forgiven = (ConnectionError,)
-    await called(program(bench.sio, hotel.book))
-    guests = _Guests(bench, hotel, Caller(bench), Caller(bench))
+    await called(program(bench.sio, desk.book))
+    guests = _Guests(bench, desk, Caller(bench), Caller(bench))
 
     await guests.ann.connect()
     await guests.ask(guests.ann, "room 1")
     await guests.ask_again()
     await guests.ask_meanwhile()
 
-    hotel.failing.add("room 4")
+    desk.failing.add("room 4")
     await guests.ask(guests.ann, "room 4")
     await guests.ask(guests.ann, "room 4")
 
     await guests.ben.connect()
     waited = await guests.ask_beside()
     rooms = [f"room {number}" for number in range(1, 6)]
-    effects = [hotel.times(room) for room in rooms]
+    effects = [desk.booked.count(room) for room in rooms]
     confirmed = sum(str(guests.heard.get(room)).startswith(f"{room} is yours") for room in rooms)
-    return judge(
-        Thing("a room", "rooms", "booked"),
+    return Observation(
         {"your server": effects},
-        [
-            (effects[0] == 0, "Not even the first room is booked."),
-            (effects[1] > 1, "The answer was lost, and the retry has booked again."),
-            (
-                effects[2] > 1,
-                "While the hotel was slow, the guest has asked again, and both have booked: the "
-                "second attempt looked at `done` before the first had written there. Between "
-                "looking and writing stands an `await`. What could stand in `done` before it?",
-            ),
-            (
-                effects[3] == 0,
-                "The hotel did not answer at the first try, so nothing was booked, and your server "
-                "never tries again: what it has kept for this id is no booking. Let go of it.",
-            ),
-            (max(effects) > 1, "A room was booked twice."),
-            (
-                waited,
-                "Each room is booked once. But while Ann waits for a slow hotel, Ben, who wants "
-                "another room, has to wait as well. Let only those wait who ask for the same.",
-            ),
-            (
-                confirmed < 5,
-                "Each room is booked once. But a guest who has asked again has not heard the "
-                "confirmation. Who asks meanwhile should wait for the booking that is under way.",
-            ),
-        ],
-        counters=[
-            Counter("guests who have the confirmation", 5, confirmed),
-            Counter("another guest had to wait", 0, int(waited)),
-        ],
-        faults=["no fault", "answer lost", "asked meanwhile", "hotel fails", "other guest"],
+        {
+            "first_not_booked": effects[0] == 0,
+            "retry_books_again": effects[1] > 1,
+            "race": effects[2] > 1,
+            "failure_kept": effects[3] == 0,
+            "booked_twice": max(effects) > 1,
+            "others_wait": waited,
+            "not_confirmed": confirmed < len(rooms),
+        },
+        {"confirmed": confirmed, "waited": int(waited)},
     )
-
-
-HOTEL = Exercise({"hotel": ("sio", "book")}, _hotel)
