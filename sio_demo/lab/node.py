@@ -29,6 +29,7 @@ from ..errors import (
     UsageError,
 )
 from . import cleanup
+from .lines import LineSplitter
 
 NODE_DIR = Path(__file__).with_name("node")
 OLDEST_NODE = 18
@@ -80,14 +81,11 @@ class _Runner(asyncio.SubprocessProtocol):
         self.thrown: list[SnippetError] = []
         self.printed: deque[str] = deque(maxlen=20)  # anything else: it tells why Node.js ended
         self.gone = asyncio.Event()
-        self._unfinished = bytearray()
+        self._splitter = LineSplitter()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._unfinished += data
-        if b"\n" in data:
-            *lines, self._unfinished = self._unfinished.split(b"\n")
-            for line in lines:
-                self._line_received(line.decode(errors="replace"))
+        for line in self._splitter.feed(data):
+            self._line_received(line.decode(errors="replace"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone.set()

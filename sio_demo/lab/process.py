@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from ..errors import ClosedError, NotSeenError, UsageError
 from . import cleanup
+from .lines import LineSplitter
 from .server import HOST
 
 PROGRAM = Path(__file__).with_name("process_main.py")
@@ -26,13 +27,12 @@ class _Voice(asyncio.SubprocessProtocol):
     def __init__(self) -> None:
         self.lines: asyncio.Queue[str | None] = asyncio.Queue()  # None: it has ended
         self.errors: deque[str] = deque(maxlen=20)
-        self._unfinished = {1: bytearray(), 2: bytearray()}
+        self._splitters = {1: LineSplitter(), 2: LineSplitter()}
         self.dead = asyncio.Event()
         self.gone = asyncio.Event()  # and all that it had said is here
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, self._unfinished[fd] = (self._unfinished[fd] + data).split(b"\n")
-        for line in lines:
+        for line in self._splitters[fd].feed(data):
             text = line.decode(errors="replace")
             self.lines.put_nowait(text) if fd == 1 else self.errors.append(text)
 
