@@ -45,9 +45,9 @@ notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
 lock: setup ## Write requirements.lock anew, keeping versions; ARGS=--upgrade takes the newest
 	@$(IN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --custom-compile-command "make lock" $(ARGS) \
-	  --extra test --group setup --output-file requirements.lock pyproject.toml
+	  --extra notebooks --extra test --group setup --output-file requirements.lock pyproject.toml
 
 clean: ## Remove all that these targets made
-	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
