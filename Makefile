@@ -6,12 +6,13 @@ VENV   ?= .venv
 ARGS   ?=
 SEEDS  ?= 100
 
-# Run a command with the environment's programs first on PATH: Node may be one of them.
-IN  := PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
+# Run a command with the environment's programs first on PATH: Node may be one of them. Python is
+# to keep its bytecode even where the machine says otherwise: each kernel imports a lot.
+IN  := PYTHONDONTWRITEBYTECODE= PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 run  = @echo '$(1)'; $(IN) $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench chaos notebooks lock clean
+.PHONY: help setup lab test coverage bench chaos notebooks lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,13 +26,15 @@ setup: ## Make .venv from the lock files; a second run ends at once
 lab: setup ## Open the notebooks in JupyterLab; ARGS="--no-browser --port=8899" passes arguments on
 	@$(IN) python .ci/start_lab.py $(ARGS)
 
-test: setup ## Lint, types, unit and browser tests, then every notebook against its stored outputs
+test: setup ## Lint, types, unit and browser tests, every notebook against its stored outputs
 	$(call run,ruff check)
 	$(call run,ruff format --check)
 	$(call run,mypy)
-	$(call run,pytest -n 2 --dist loadscope -rs tests)
-	$(call run,pytest -n 2 --dist loadscope -rs --nbval --nbval-current-env \
-	  --nbval-cell-timeout 60 notebooks)
+	$(call run,pytest -n 2 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
+	  tests notebooks)
+
+coverage: setup ## Run the unit tests, without browser and notebooks, and measure what they cover
+	$(call run,pytest --cov --cov-report=term --ignore tests/browser --ignore tests/notebooks)
 
 bench: setup ## Measure speed side by side with peers; table on the screen, build/bench.json beside
 	$(call run,python tests/benchmarks/bench.py)
@@ -45,9 +48,10 @@ notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
 lock: setup ## Write requirements.lock anew, keeping versions; ARGS=--upgrade takes the newest
 	@$(IN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --custom-compile-command "make lock" $(ARGS) \
-	  --extra test --group setup --output-file requirements.lock pyproject.toml
+	  --extra notebooks --extra test --group setup --output-file requirements.lock pyproject.toml
 
 clean: ## Remove all that these targets made
-	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache \
+	  .coverage .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -7,13 +7,17 @@ sources; :mod:`sio_demo.exercises` checks the reader's programs, :mod:`sio_demo.
 panel; :mod:`sio_demo.plots` draws the figures, and :mod:`sio_demo.errors` holds the exceptions.
 """
 
-from .lab.cleanup import clean_up, nothing_left
-from .lab.clients import EmitterClient
-from .lab.experiment import calls_across_reconnects, reconnect, settled
-from .lab.link import Link
-from .lab.node import NodeClient
-from .lab.packet import TO_CLIENT, TO_SERVER, Packet
-from .lab.server import Server, serve
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .lab.cleanup import clean_up, nothing_left
+    from .lab.clients import EmitterClient
+    from .lab.experiment import calls_across_reconnects, reconnect, settled
+    from .lab.link import Link
+    from .lab.node import NodeClient
+    from .lab.packet import TO_CLIENT, TO_SERVER, Packet
+    from .lab.server import Server, serve
 
 __all__ = [
     "TO_CLIENT",
@@ -30,3 +34,34 @@ __all__ = [
     "serve",
     "settled",
 ]
+
+# A name is imported when it is first asked for (PEP 562): the checker and the observer are
+# installed without what the lab needs.
+_MODULES = {
+    "TO_CLIENT": "packet",
+    "TO_SERVER": "packet",
+    "EmitterClient": "clients",
+    "Link": "link",
+    "NodeClient": "node",
+    "Packet": "packet",
+    "Server": "server",
+    "calls_across_reconnects": "experiment",
+    "clean_up": "cleanup",
+    "nothing_left": "cleanup",
+    "reconnect": "experiment",
+    "serve": "server",
+    "settled": "experiment",
+}
+
+if not TYPE_CHECKING:  # a type checker would take any name for one that is here
+
+    def __getattr__(name):
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".lab.{_MODULES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

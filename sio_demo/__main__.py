@@ -9,6 +9,7 @@ from .commands import atlas, chaos, check, demo
 from .errors import SioDemoError
 
 FAILED = 1  # exit code; argparse exits with 2 when the command was called wrongly
+EXTRA = 'pip install "sio-demo[notebooks]"'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,11 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for module in (demo, atlas, check, chaos):
         module.add(commands)
-    options = parser.parse_args(arguments)
     try:
+        options = parser.parse_args(arguments)
         code: int = options.run(options)
     except SioDemoError as error:
         print(f"sio-demo: {error}", file=sys.stderr)
+        return FAILED
+    except ModuleNotFoundError as error:  # the base install has what `check` needs
+        if error.name is None or error.name.startswith(__package__):
+            raise
+        print(f"sio-demo: this command needs {error.name}. Install it: {EXTRA}", file=sys.stderr)
         return FAILED
     return code
 

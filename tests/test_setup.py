@@ -112,6 +112,7 @@ class TestEnvironment:
         monkeypatch.setattr(environment, "LOCK", tmp_path / "requirements.lock")
         monkeypatch.setattr(environment, "CLIENT", client)
         monkeypatch.setattr(environment, "find_npm", lambda venv: "npm")
+        monkeypatch.setattr(environment, "find_fonts", lambda venv: recorded.append(["fonts"]))
         monkeypatch.setattr(environment, "run", record)
         return recorded
 
@@ -123,8 +124,10 @@ class TestEnvironment:
             ["pip", "sync", "--quiet"],
             ["pip", "install", "--quiet"],
             ["ci", "--ignore-scripts", "--no-audit"],
+            [],
         ]
-        assert ["--require-hashes" in c for c in commands] == [False, True, True, False, False]
+        assert ["--require-hashes" in c for c in commands] == [False, True, True, *[False] * 3]
+        assert commands[-1] == ["fonts"]
         commands.clear()
         assert environment.main([]) == 0
         assert commands == []

@@ -28,7 +28,7 @@ SCREEN: ViewportSize = {"width": 1366, "height": 768}  # of a small laptop
 NO_QUESTIONS = {"fetchNews": "false", "checkForUpdates": False}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """The path of the browser."""
     for path in map(shutil.which, CHROMIUM):
@@ -37,7 +37,7 @@ def chromium() -> str:
     pytest.skip(f"no Chromium on PATH ({', '.join(CHROMIUM)}): JupyterLab was not looked at")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a JupyterLab on a copy of the notebooks."""
     home = tmp_path_factory.mktemp("lab")
@@ -50,7 +50,7 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
             end(process)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def page(chromium: str, lab: str) -> Iterator[Page]:
     """JupyterLab in a browser window with a profile of its own."""
     with sync_playwright() as playwright:
