@@ -1,15 +1,20 @@
-"""What the README shows is what the project does."""
+"""What README, CONTRIBUTING and their like say is what the project has and does."""
 
 import base64
 import json
 import re
+import tomllib
 from pathlib import Path
+
+import pytest
+import yaml
 
 from sio_demo import __main__ as command_line
 from sio_demo.atlas import CAUSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_the_table_of_the_demo_is_what_the_demo_prints(capsys):
@@ -30,11 +35,34 @@ def test_every_notebook_has_its_line():
         assert f"(notebooks/{path.name})" in README
 
 
-def test_every_file_that_it_names_is_there():
-    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    named += re.findall(r"`(sio_demo/[\w./]+)`", README)
-    assert len(named) > 10
-    assert [name for name in named if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_file_that_it_names_is_there(name):
+    text = (ROOT / name).read_text()
+    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    named += re.findall(r"(?<![\w./-])((?:sio_demo|tests|notebooks|\.ci)/[\w./]*)", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_room_is_on_the_map():
+    rooms = {f"{path.parent.name}/" for path in (ROOT / "sio_demo").glob("*/__init__.py")}
+    on_the_map = re.findall(r"^\| `sio_demo/(\w+/)` ", CONTRIBUTING, re.MULTILINE)
+    assert sorted(on_the_map) == sorted(rooms)
+
+
+@pytest.mark.parametrize("command", re.findall(r"`?make (\w+)", README + CONTRIBUTING))
+def test_every_target_of_make_that_is_named_is_there(command):
+    assert re.search(rf"^{command}: ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_hooks_and_hosted_tests_run_what_is_there():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    tools = [hook["entry"].split()[0] for hook in hooks]
+    assert tools == [".venv/bin/ruff", ".venv/bin/ruff", ".venv/bin/mypy"]
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    pythons = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f">={pythons[0]}" == project["requires-python"]
+    assert workflow["jobs"]["test"]["steps"][-1] == {"run": "make test PYTHON=python"}
 
 
 def test_it_tells_how_many_causes_the_atlas_has():

@@ -475,7 +475,8 @@ async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
 
 
 async def test_the_threaded_client_is_observed_as_well():
-    sio = socketio.AsyncServer(async_mode="aiohttp")
+    timers = {"ping_interval": 1, "ping_timeout": 2}  # seconds that the last poll hangs, at most
+    sio = socketio.AsyncServer(async_mode="aiohttp", **timers)
     handled = threading.Event()
     async with await serve(sio) as server, await Link.to(server) as link:
         client = socketio.Client(handle_sigint=False)
