@@ -523,16 +523,83 @@ async def test_a_handler_that_raises_on_disk(disk, tmp_path):
     assert rows(tmp_path, "SELECT number FROM effects") == [(0,), (2,)]
 
 
-async def test_a_handler_cannot_end_the_transaction(disk, tmp_path):
-    @disk.inbox.on("commit")
-    def commit(db, number):
+ENDS = {
+    "commit": lambda db: db.execute(" commit"),
+    "end": lambda db: db.execute("END;"),
+    "end transaction": lambda db: db.execute("END TRANSACTION"),
+    "after a semicolon": lambda db: db.execute("; COMMIT"),
+    "after a comment": lambda db: db.execute("/* x */ COMMIT"),
+    "after a line comment": lambda db: db.execute("-- x\nCOMMIT"),
+    "many": lambda db: db.executemany("COMMIT", [()]),
+    "rollback": lambda db: db.execute("ROLLBACK"),
+    "savepoint": lambda db: db.execute("SAVEPOINT mine"),
+    "release": lambda db: db.execute("RELEASE message"),
+    "attach": lambda db: db.execute("ATTACH ':memory:' AS other"),
+    "the connection's commit": lambda db: connection(db).commit(),
+    "the connection's rollback": lambda db: connection(db).rollback(),
+    "the connection's block": lambda db: connection(db).__exit__(None, None, None),
+    "a script": lambda db: connection(db).executescript("SELECT 1"),  # it commits first
+}
+
+
+def connection(db):
+    return db.execute("SELECT 1").connection
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_a_handler_cannot_end_the_transaction(disk, tmp_path, end, swallowed):
+    refused = []
+
+    @disk.inbox.on("end")
+    def handle(db, number):
         db.execute("INSERT INTO effects VALUES (?)", (number,))
-        db.execute(" commit")
+        try:
+            end(db)
+        except (UsageError, sqlite3.DatabaseError) as error:
+            refused.append(error)
+            if not swallowed:
+                raise
 
     outbox = await disk.outbox()
-    with pytest.raises(HandlerError, match="must not end it"):
-        await outbox.send("commit", 1)
-    assert rows(tmp_path, "SELECT number FROM effects") == []
+    async with asyncio.timeout(5):
+        assert await outbox.send("insert", 1) == 1  # our own statements are in the cache now
+        if swallowed:
+            assert await outbox.send("end", 2) is None
+        else:
+            with pytest.raises(HandlerError, match=r"must not end it|not authorized"):
+                await outbox.send("end", 2)
+        assert await outbox.send("insert", 3) == 3
+    assert len(refused) == 1
+    effects = rows(tmp_path, "SELECT number FROM effects")
+    assert effects == ([(1,), (2,), (3,)] if swallowed else [(1,), (3,)])
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])
+async def test_a_transaction_that_a_handler_rolled_back_leaves_nothing(disk, tmp_path, swallowed):
+    tries = []
+
+    @disk.inbox.on("conflict")
+    def conflict(db, number):
+        tries.append(number)
+        if len(tries) > 2:
+            return
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        try:
+            db.execute("INSERT OR ROLLBACK INTO inbox_producers SELECT * FROM inbox_producers")
+        except sqlite3.IntegrityError:
+            if not swallowed:
+                raise
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+
+    outbox = await disk.outbox()
+    await outbox.send("insert", 1)
+    receipts = [outbox.send("insert", 2), outbox.send("conflict", 3)]
+    await until(lambda: isinstance(outbox.last_error, StoreError))
+    assert "OR ABORT" in str(outbox.last_error)
+    await asyncio.gather(*receipts)
+    assert tries == [3, 3, 3]
+    assert rows(tmp_path, "SELECT number FROM effects") == [(1,), (2,)]
 
 
 async def test_a_reply_that_is_not_json_and_an_unknown_event_are_handler_errors(bench):
