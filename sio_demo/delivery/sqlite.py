@@ -262,12 +262,15 @@ class SQLiteInboxStore(_Database):
                 "effects of other messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
             )
 
-    def is_store_failure(self, error: BaseException | None) -> bool:
-        """Tell whether a handler failed because of the disk or the file."""
-        while error is not None:
-            if isinstance(error, sqlite3.Error) and _primary(error) in _TROUBLE:
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Whether a handler failed because of the disk or the file."""
+        seen = set()
+        cause: BaseException | None = error
+        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a circle
+            if isinstance(cause, sqlite3.Error) and _primary(cause) in _TROUBLE:
                 return True
-            error = error.__cause__ or error.__context__
+            seen.add(id(cause))
+            cause = cause.__context__ if cause.__cause__ is None else cause.__cause__
         return False
 
     @_guarded

@@ -70,8 +70,8 @@ class InboxStore(Protocol):
     def undo(self) -> None:
         """Undo them."""
 
-    def is_store_failure(self, error: Exception) -> bool:
-        """Tell whether an error that a handler raised is the store's trouble, not its own."""
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Whether an error that a handler raised is the store's trouble, not its own."""
 
     def progress(self, producer: str) -> Progress:
         """Give how far a producer has come."""
@@ -179,8 +179,8 @@ class MemoryInboxStore:
         """Undo them."""
         self.db.undo()
 
-    def is_store_failure(self, error: Exception) -> bool:
-        """Say no: a dict has no trouble of its own."""
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Return False: a dict has no trouble of its own."""
         return False
 
     def progress(self, producer: str) -> Progress:
