@@ -234,6 +234,37 @@ async def test_overlapping_calls_are_noticed(ends):
         assert seen.message("slow", 3).clues.overlapped is False
 
 
+async def test_a_call_that_ends_does_not_end_the_others(ends):
+    b, client = ends
+    gates = {number: asyncio.Event() for number in range(1, 5)}
+    ended = []
+
+    async def work(sid, number):
+        await gates[number].wait()
+        ended.append(number)
+
+    async def begin(number):
+        await client.emit("work", number)
+        await until(lambda: seen.message("work", number).calls == 1)
+
+    b.sio.on("work", work)
+    with observe(b.sio) as seen:
+        await b.connect(client)
+        await begin(1)
+        await begin(2)
+        gates[1].set()
+        await until(lambda: ended == [1])
+        await begin(3)  # beside 2
+        gates[2].set()
+        gates[3].set()
+        await until(lambda: len(ended) == 3)
+        await begin(4)  # alone
+        gates[4].set()
+        await until(lambda: len(ended) == 4)
+        overlapped = [seen.message("work", n).clues.overlapped for n in range(1, 5)]
+    assert overlapped == [True, True, True, False]
+
+
 async def test_overlapping_messages_with_equal_counts_are_not_mixed_up(ends):
     b, client = ends
     fast_is_done = asyncio.Event()
