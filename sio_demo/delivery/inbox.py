@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import socketio
@@ -17,6 +18,7 @@ from .message import (
     Answer,
     Batch,
     digest,
+    in_words,
     read_message,
     write_failure,
     write_reply,
@@ -123,7 +125,8 @@ class Inbox:
         if self._closed:
             return self._refuse(StoreError("The inbox is closed. Try again later.")).to_wire()
         if not self.store.durable:
-            return self._apply_group([(batch, messages)])[0].to_wire()
+            [said] = await self._apply_group([(batch, messages)])
+            return said.to_wire()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, messages, answer))  # before any await: in order of arrival
         if self._applier is None:
@@ -132,19 +135,19 @@ class Inbox:
 
     async def _apply_all(self) -> None:
         """Apply what waits, a group for each commit, until nothing does."""
+        group = []
         try:
             while self._waiting:
                 group = self._take_group()
-                try:
-                    answers = self._apply_group([(batch, texts) for batch, texts, _ in group])
-                    await asyncio.to_thread(self.store.commit)
-                except StoreError as error:
-                    answers = [self._refuse(error)] * len(group)
+                answers = await self._apply_group([(batch, texts) for batch, texts, _ in group])
                 for (_, _, future), answer in zip(group, answers, strict=True):
                     if not future.done():
                         future.set_result(answer)
         finally:
             self._applier = None
+            for _, _, future in (*group, *self._waiting):  # the process is to end
+                if not future.done():
+                    future.set_result(self._refuse(StoreError("The inbox has ended.")))
 
     def _take_group(self) -> list[tuple[Batch, list[Message], asyncio.Future[Answer]]]:
         """Take the batches for the next transaction off the queue."""
@@ -155,14 +158,24 @@ class Inbox:
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
-        """Apply batches in one transaction, and leave it open."""
-        self.store.begin()
+    async def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
+        """Apply batches in a transaction, and answer each: any failure undoes all, and is said."""
         try:
-            return [self._apply(batch, messages) for batch, messages in group]
-        except BaseException:
-            self.store.rollback()
-            raise
+            self.store.begin()
+            answers = [self._apply(batch, messages) for batch, messages in group]
+            if self.store.durable:
+                await asyncio.to_thread(self.store.commit)
+            return answers
+        except BaseException as error:
+            with suppress(Exception):  # the first error says more
+                self.store.rollback()
+            if isinstance(error, StoreError):
+                return [self._refuse(error)] * len(group)
+            if not isinstance(error, Exception):
+                raise
+            failure = StoreError(f"The inbox failed: {in_words(error)}")
+            failure.__cause__ = error
+            return [self._refuse(failure)] * len(group)
 
     def _apply(self, batch: Batch, messages: list[Message]) -> Answer:
         """Apply the new messages of a batch; answer for the duplicates too."""
@@ -194,10 +207,12 @@ class Inbox:
             if handler is None:
                 raise LookupError(f"the inbox has no handler for {event!r}")
             return write_reply(handler(self.store.db, payload))
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):  # they end the process, as asyncio has it
+            raise
+        except BaseException as error:
             if self.store.is_store_failure(error):
                 raise StoreError(
-                    f"The store failed in the handler of {event!r}: {error}"
+                    f"The store failed in the handler of {event!r}: {in_words(error)}"
                 ) from error
             self.store.undo()
             return write_failure(error)

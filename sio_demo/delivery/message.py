@@ -148,9 +148,17 @@ def write_reply(value: Any) -> str:
     return NOTHING if value is None else '{"ok":' + write_message("reply", value)[9:-1] + "}"
 
 
-def write_failure(error: Exception) -> str:
+def write_failure(error: BaseException) -> str:
     """Return the reply text for a handler that raised."""
-    return _encode({"error": f"{type(error).__name__}: {error}"[:1000]})
+    return _encode({"error": in_words(error)[:1000]})
+
+
+def in_words(error: BaseException) -> str:
+    """Return the type and the message of an exception, also of one whose ``str()`` raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception as another:
+        return f"{type(error).__name__}, whose str() raised {type(another).__name__}"
 
 
 def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:

@@ -48,7 +48,14 @@ CREATE TABLE IF NOT EXISTS inbox_replies (
 ) WITHOUT ROWID;
 """
 
-_CONTROL = {"BEGIN", "BEGIN ", "COMMIT", "END", "ROLLBA", "SAVEPO", "RELEAS"}
+# What a handler may not do: end the inbox's transaction, or write to another file, which is not
+# committed together with this one. (SQLite itself refuses the pragmas that would matter here.)
+_REFUSED = {
+    sqlite3.SQLITE_TRANSACTION,
+    sqlite3.SQLITE_SAVEPOINT,
+    sqlite3.SQLITE_ATTACH,
+    sqlite3.SQLITE_DETACH,
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +69,7 @@ class _Database:
     def __init__(self, path: str | PathLike[str], *pragmas: str, schema: str) -> None:
         self.path = str(path)
         self._lock = threading.RLock()
+        self._in_control = False  # whether a transaction statement of ours is being run
         try:
             self._connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False
@@ -85,7 +93,17 @@ class _Database:
         """Roll the transaction back, if there is one."""
         with self._lock:
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                self._control("ROLLBACK")
+
+    def _control(self, sql: str) -> None:
+        """Run a transaction statement: the authorizer of an inbox lets no others pass."""
+        self._in_control = True
+        try:
+            # sqlite3 caches statements by their text, and asks the authorizer once for each:
+            # the comment keeps this one apart from the same statement in a handler.
+            self._connection.execute(f"{sql} /* store */")
+        finally:
+            self._in_control = False
 
 
 D = TypeVar("D", bound=_Database)
@@ -152,20 +170,36 @@ class Transaction:
     """What a handler writes to: ``execute`` and ``executemany`` of ``sqlite3.Connection``.
 
     It does not commit: the inbox commits the effects together with the mark.
+
+    Raises
+    ------
+    UsageError
+        The statement would end the transaction, or set a savepoint, or attach another file.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute = connection.execute
-        self.executemany = connection.executemany
+    def __init__(self, store: SQLiteInboxStore) -> None:
+        self._store = store
+        self._connection = store._connection
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Run a statement; it raises `UsageError` for ``COMMIT`` and its kin."""
-        if sql.lstrip()[:6].upper() in _CONTROL:
+        return self._run(self._connection.execute, sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        return self._run(self._connection.executemany, sql, parameters)
+
+    def _run(
+        self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
+    ) -> sqlite3.Cursor:
+        self._store.check_transaction()
+        try:
+            return execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            if _primary(error) != sqlite3.SQLITE_AUTH:
+                raise
             raise UsageError(
-                "A handler runs inside the inbox's transaction and must not end it. To undo its "
-                "effects, raise an exception."
-            )
-        return self._execute(sql, parameters)
+                "A handler runs inside the inbox's transaction and must not end it, nor attach "
+                "another file. To undo its effects, raise an exception."
+            ) from error
 
 
 class SQLiteInboxStore(_Database):
@@ -185,34 +219,51 @@ class SQLiteInboxStore(_Database):
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
         super().__init__(path, schema=_INBOX + schema)
-        self.db: Any = Transaction(self._connection)
+        self._connection.set_authorizer(self._authorize)
+        self.db: Any = Transaction(self)
         self._marked = False  # whether a savepoint is set
 
     @_guarded
     def begin(self) -> None:
         self._marked = False
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._control("BEGIN IMMEDIATE")
 
     @_guarded
     def commit(self) -> None:
-        self._connection.execute("COMMIT")
+        self._control("COMMIT")
 
     @_guarded
     def savepoint(self) -> None:
         self._release()
-        self._connection.execute("SAVEPOINT message")
+        self._control("SAVEPOINT message")
         self._marked = True
 
     @_guarded
     def undo(self) -> None:
-        self._connection.execute("ROLLBACK TO message")
+        self.check_transaction()
+        self._control("ROLLBACK TO message")
 
-    def is_store_failure(self, error: BaseException | None) -> bool:
-        """Return whether a handler failed because of the disk or the file."""
-        while error is not None:
-            if isinstance(error, sqlite3.Error) and _primary(error) in _TROUBLE:
+    def rollback(self) -> None:
+        self._marked = False
+        super().rollback()
+
+    def check_transaction(self) -> None:
+        """Raise StoreError if a handler's statement has rolled the transaction back."""
+        if self._marked and not self._connection.in_transaction:
+            raise StoreError(
+                f"{self.path}: a handler's statement rolled back the transaction, with the "
+                "effects of other messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
+            )
+
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Whether a handler failed because of the disk or the file."""
+        seen = set()
+        cause: BaseException | None = error
+        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a circle
+            if isinstance(cause, sqlite3.Error) and _primary(cause) in _TROUBLE:
                 return True
-            error = error.__cause__ or error.__context__
+            seen.add(id(cause))
+            cause = cause.__context__ if cause.__cause__ is None else cause.__cause__
         return False
 
     @_guarded
@@ -251,20 +302,26 @@ class SQLiteInboxStore(_Database):
     @_guarded
     def forget(self, seconds: float) -> int:
         db, last = self._connection, time.time() - seconds
-        db.execute("BEGIN IMMEDIATE")
+        self._control("BEGIN IMMEDIATE")
         db.execute(
             "DELETE FROM inbox_replies WHERE producer IN "
             "(SELECT producer FROM inbox_producers WHERE seen <= ?)",
             (last,),
         )
         count = db.execute("DELETE FROM inbox_producers WHERE seen <= ?", (last,)).rowcount
-        db.execute("COMMIT")
+        self._control("COMMIT")
         return count
+
+    def _authorize(self, action: int, *_: str | None) -> int:
+        """Let SQLite prepare a statement, unless it is one that only the store may run."""
+        refused = action in _REFUSED and not self._in_control
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
     def _release(self) -> None:
         """End the savepoint of the previous message, and keep its effects."""
         if self._marked:
-            self._connection.execute("RELEASE message")
+            self.check_transaction()
+            self._control("RELEASE message")
             self._marked = False
 
 

@@ -71,8 +71,8 @@ class InboxStore(Protocol):
     def undo(self) -> None:
         """Undo the effects since the savepoint."""
 
-    def is_store_failure(self, error: Exception) -> bool:
-        """Return whether a handler's error comes from the store, not from the handler."""
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Whether an error that a handler raised is the store's trouble, not its own."""
 
     def progress(self, producer: str) -> Progress:
         """Return how far a producer has come."""
@@ -175,8 +175,8 @@ class MemoryInboxStore:
     def undo(self) -> None:
         self.db.undo()
 
-    def is_store_failure(self, error: Exception) -> bool:
-        """Return False: dicts do not fail."""
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Return False: a dict has no trouble of its own."""
         return False
 
     def progress(self, producer: str) -> Progress:

@@ -118,9 +118,15 @@ def layers(function: Function | None) -> Iterator[Function]:
 
 
 def fits(function: Function, args: tuple[Any, ...]) -> bool:
-    """Tell whether a function takes these arguments: python-socketio tries several."""
+    """Whether a function takes these arguments: python-socketio tries several.
+
+    What a decorator returns is asked itself, not what it is wrapped around: it may pass on
+    other arguments, as that of Flask-SocketIO does, which keeps the sid.
+    """
+    while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
+        function = function.__wrapped__  # type: ignore[attr-defined]
     try:
-        inspect.signature(function).bind(*args)
+        inspect.signature(function, follow_wrapped=False).bind(*args)
     except TypeError:
         return False
     except ValueError:  # a builtin that does not tell its parameters

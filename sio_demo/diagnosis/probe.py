@@ -152,7 +152,9 @@ class Probe:
         method = getattr(handler, f"on_{event}", None)
         if method is None:
             return None
-        return self._called(namespace, event, rest, int(fits(method, args)))
+        # A dispatcher of the application's own, as in Flask-SocketIO, may pass on other arguments.
+        own = not type(handler).trigger_event.__module__.startswith("socketio.")
+        return self._called(namespace, event, rest, int(own or fits(method, args)))
 
     def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
         """Count calls with these arguments; `calls` is 0 if they do not fit the handler."""

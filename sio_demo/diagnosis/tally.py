@@ -124,13 +124,13 @@ class Tally:
             message = self._message(name)
             message.calls += calls
             running = self._running[name[:3]]
-            for other in running:
-                other.overlapped = message.overlapped = True
+            if running:  # those before the last one have overlapped with it
+                running[-1].overlapped = message.overlapped = True
             running.append(message)
 
         def ended(failed: bool) -> None:
             with self._lock:
-                running.clear()
+                running.remove(message)
                 message.failed |= failed
 
         return ended

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import uuid
 
 import pytest
 import socketio
@@ -523,15 +524,203 @@ async def test_a_handler_that_raises_on_disk(disk, tmp_path):
     assert rows(tmp_path, "SELECT number FROM effects") == [(0,), (2,)]
 
 
-async def test_a_handler_cannot_end_the_transaction(disk, tmp_path):
-    @disk.inbox.on("commit")
-    def commit(db, number):
+ENDS = {
+    "commit": lambda db: db.execute(" commit"),
+    "end": lambda db: db.execute("END;"),
+    "end transaction": lambda db: db.execute("END TRANSACTION"),
+    "after a semicolon": lambda db: db.execute("; COMMIT"),
+    "after a comment": lambda db: db.execute("/* x */ COMMIT"),
+    "after a line comment": lambda db: db.execute("-- x\nCOMMIT"),
+    "many": lambda db: db.executemany("COMMIT", [()]),
+    "rollback": lambda db: db.execute("ROLLBACK"),
+    "savepoint": lambda db: db.execute("SAVEPOINT mine"),
+    "release": lambda db: db.execute("RELEASE message"),
+    "attach": lambda db: db.execute("ATTACH ':memory:' AS other"),
+    "the connection's commit": lambda db: connection(db).commit(),
+    "the connection's rollback": lambda db: connection(db).rollback(),
+    "the connection's block": lambda db: connection(db).__exit__(None, None, None),
+    "a script": lambda db: connection(db).executescript("SELECT 1"),  # it commits first
+}
+
+
+def connection(db):
+    return db.execute("SELECT 1").connection
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_a_handler_cannot_end_the_transaction(disk, tmp_path, end, swallowed):
+    refused = []
+
+    @disk.inbox.on("end")
+    def handle(db, number):
         db.execute("INSERT INTO effects VALUES (?)", (number,))
-        db.execute(" commit")
+        try:
+            end(db)
+        except (UsageError, sqlite3.DatabaseError) as error:
+            refused.append(error)
+            if not swallowed:
+                raise
 
     outbox = await disk.outbox()
-    with pytest.raises(HandlerError, match="must not end it"):
-        await outbox.send("commit", 1)
+    async with asyncio.timeout(5):
+        assert await outbox.send("insert", 1) == 1  # our own statements are in the cache now
+        if swallowed:
+            assert await outbox.send("end", 2) is None
+        else:
+            with pytest.raises(HandlerError, match=r"must not end it|not authorized"):
+                await outbox.send("end", 2)
+        assert await outbox.send("insert", 3) == 3
+    assert len(refused) == 1
+    effects = rows(tmp_path, "SELECT number FROM effects")
+    assert effects == ([(1,), (2,), (3,)] if swallowed else [(1,), (3,)])
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed"])
+async def test_a_transaction_that_a_handler_rolled_back_leaves_nothing(disk, tmp_path, swallowed):
+    tries = []
+
+    @disk.inbox.on("conflict")
+    def conflict(db, number):
+        tries.append(number)
+        if len(tries) > 2:
+            return
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        try:
+            db.execute("INSERT OR ROLLBACK INTO inbox_producers SELECT * FROM inbox_producers")
+        except sqlite3.IntegrityError:
+            if not swallowed:
+                raise
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+
+    outbox = await disk.outbox()
+    await outbox.send("insert", 1)
+    receipts = [outbox.send("insert", 2), outbox.send("conflict", 3)]
+    await until(lambda: isinstance(outbox.last_error, StoreError))
+    assert "OR ABORT" in str(outbox.last_error)
+    await asyncio.gather(*receipts)
+    assert tries == [3, 3, 3]
+    assert rows(tmp_path, "SELECT number FROM effects") == [(1,), (2,)]
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise self.args[0]
+
+    __repr__ = __str__
+
+
+class NoStringError(Exception):
+    def __str__(self):
+        return 42
+
+
+class FalsyError(Exception):
+    def __len__(self):
+        return 0
+
+    def __eq__(self, other):
+        raise ValueError("compared")
+
+    __hash__ = None
+
+
+class AbortError(BaseException):
+    """As frameworks have it: neither to be caught by accident, nor the end of the process."""
+
+
+def in_a_circle():
+    error = ValueError("round and round")
+    error.__cause__ = error
+    return error
+
+
+ODD_ERRORS = [
+    (UnspeakableError(KeyError(1)), r"UnspeakableError, whose str\(\) raised KeyError"),
+    (UnspeakableError(UnspeakableError(1)), r"UnspeakableError, whose str\(\) raised Unspeak"),
+    (NoStringError(), r"NoStringError, whose str\(\) raised TypeError"),
+    (FalsyError("no"), "FalsyError: no"),
+    (in_a_circle(), "ValueError: round and round"),
+    (ValueError({1: [b"2"]}, None), r"ValueError: \(\{1: \[b'2'\]\}, None\)"),
+    (ValueError("\ud800 \x00 \U0001f600"), "ValueError: \ud800 \x00 \U0001f600"),
+    (ValueError("x" * 10_000_000), "ValueError: x{900}"),
+    (StoreError("not the store's"), "StoreError: not the store's"),
+    (ExceptionGroup("two", [ValueError(1), ValueError(2)]), "ExceptionGroup: two"),
+    (RecursionError("too deep"), "RecursionError: too deep"),
+    (asyncio.CancelledError("not the task"), "CancelledError: not the task"),
+    (GeneratorExit("no generator"), "GeneratorExit: no generator"),
+    (AbortError("stop"), "AbortError: stop"),
+]
+
+
+@pytest.fixture(params=["memory", "disk"])
+async def either(request, quiet, tmp_path):
+    """A server with an inbox in memory, or on disk, and a link to it."""
+    bench = Bench()
+    on_disk = request.param == "disk"
+    await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else None)
+    yield bench
+    await bench.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), ODD_ERRORS, ids=[type(error).__name__ for error, _ in ODD_ERRORS]
+)
+async def test_whatever_a_handler_raises_is_its_reply(either, error, words):
+    bench, calls = either, []
+
+    @bench.inbox.on("odd")
+    def odd(db, _):
+        calls.append(1)
+        raise error
+
+    one, other = await bench.outbox(), await bench.outbox()
+    receipts = [one.send("odd"), one.send("note", 1), other.send("note", 2)]
+    async with asyncio.timeout(5):
+        with pytest.raises(HandlerError, match=f"^{words}"):
+            await receipts[0]
+        assert await asyncio.gather(*receipts[1:]) == [1, 2]
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("method", ["begin", "savepoint", "save", "commit", "rollback"])
+async def test_a_store_that_fails_in_its_own_way_is_answered_by_name(disk, monkeypatch, method):
+    outboxes = [await disk.outbox(ack_timeout=5.0) for _ in range(2)]
+    trouble = UnspeakableError(KeyError(1))
+
+    def fail(*_):
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.inbox.store, method, fail)
+        if method == "rollback":
+            patch.setattr(disk.inbox.store, "save", fail)
+        receipts = [outbox.send("note", 1) for outbox in outboxes]
+        for outbox in outboxes:
+            await until(lambda outbox=outbox: isinstance(outbox.last_error, StoreError))
+            assert "The inbox failed: UnspeakableError" in str(outbox.last_error)
+        assert disk.inbox.last_error.__cause__ is trouble
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*receipts) == [1, 1]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_path, end):
+    @disk.inbox.on("end")
+    def handle(db, number):
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        raise end
+
+    inbox = disk.inbox
+    for events in (["insert", "end"], ["insert"]):
+        texts = [write_message(event, 1) for event in events]
+        answer = asyncio.get_running_loop().create_future()
+        batch = Batch(str(uuid.uuid4()), 1, 0, 0, texts)
+        inbox._waiting.append((batch, [(event, 1) for event in events], answer))
+    answers = [answer for _, _, answer in inbox._waiting]
+    with pytest.raises(end):
+        await inbox._apply_all()
+    assert [type(answer.result().error) for answer in answers] == [StoreError] * 2
     assert rows(tmp_path, "SELECT number FROM effects") == []
 
 

@@ -1,6 +1,8 @@
 """The observer of python-socketio: what it counts, and that the application does not notice."""
 
 import asyncio
+import contextlib
+import functools
 import threading
 import warnings
 from socketserver import ThreadingMixIn
@@ -234,6 +236,37 @@ async def test_overlapping_calls_are_noticed(ends):
         assert seen.message("slow", 3).clues.overlapped is False
 
 
+async def test_a_call_that_ends_does_not_end_the_others(ends):
+    b, client = ends
+    gates = {number: asyncio.Event() for number in range(1, 5)}
+    ended = []
+
+    async def work(sid, number):
+        await gates[number].wait()
+        ended.append(number)
+
+    async def begin(number):
+        await client.emit("work", number)
+        await until(lambda: seen.message("work", number).calls == 1)
+
+    b.sio.on("work", work)
+    with observe(b.sio) as seen:
+        await b.connect(client)
+        await begin(1)
+        await begin(2)
+        gates[1].set()
+        await until(lambda: ended == [1])
+        await begin(3)  # beside 2
+        gates[2].set()
+        gates[3].set()
+        await until(lambda: len(ended) == 3)
+        await begin(4)  # alone
+        gates[4].set()
+        await until(lambda: len(ended) == 4)
+        overlapped = [seen.message("work", n).clues.overlapped for n in range(1, 5)]
+    assert overlapped == [True, True, True, False]
+
+
 async def test_overlapping_messages_with_equal_counts_are_not_mixed_up(ends):
     b, client = ends
     fast_is_done = asyncio.Event()
@@ -274,6 +307,107 @@ async def test_a_handler_that_fails_or_does_not_fit_is_told(ends):
         assert (misfit.calls, misfit.clues.arrived, misfit.clues.failed) == (0, True, True)
         assert diagnose(misfit).suspects == ()
         assert seen.message("sync").clues.failed is False
+
+
+def without_sid(function):
+    """As Flask-SocketIO does it."""
+
+    @functools.wraps(function)
+    def inner(sid, *args):
+        return function(*args)
+
+    return inner
+
+
+def without_sid_method(function):
+    @functools.wraps(function)
+    def inner(self, sid, *args):
+        return function(self, *args)
+
+    return inner
+
+
+def with_user(function):
+    @functools.wraps(function)
+    async def inner(sid, *args):
+        return await function("ann", *args, db="database")
+
+    return inner
+
+
+@pytest.mark.parametrize("observers", [1, 2])
+async def test_a_decorated_handler_is_counted(ends, observers):
+    b, client = ends
+
+    @b.sio.event
+    @without_sid
+    def buy(order):
+        return "bought"
+
+    @b.sio.event
+    @with_user
+    async def pay(user, order, *, db):
+        return "paid"
+
+    @b.sio.on("narrow")
+    @functools.wraps(lambda *args: None)
+    def narrow(sid):
+        """Take less than what it is wrapped around."""
+
+    with contextlib.ExitStack() as stack:
+        seen = [stack.enter_context(observe(b.sio)) for _ in range(observers)]
+        await b.connect(client)
+        assert await client.call("buy", 1) == "bought"
+        assert await client.call("pay", 1) == "paid"
+        await client.emit("narrow", "one too many")
+        await b.settled()
+        for each in seen:
+            for event, calls in (("buy", 1), ("pay", 1), ("narrow", 0)):
+                message = each.message(event)
+                assert (message.calls, message.clues.failed) == (calls, calls == 0), event
+
+
+async def test_a_namespace_with_a_dispatcher_of_its_own_is_counted():
+    class Chat(socketio.AsyncNamespace):
+        def on_say(self, text):
+            return text
+
+        @without_sid_method
+        def on_shout(self, text):
+            return text.upper()
+
+        async def trigger_event(self, event, sid, *args):
+            if event == "say":  # as Flask-SocketIO does it
+                return self.on_say(*args)
+            return await super().trigger_event(event, sid, *args)
+
+    class Plain(socketio.AsyncNamespace):
+        on_shout = without_sid_method(lambda self, text: text.upper())
+
+        def on_narrow(self, sid):
+            """Take no argument."""
+
+    async with bench() as b, python_client() as client:
+        b.sio.register_namespace(Chat("/chat"))
+        b.sio.register_namespace(Plain("/plain"))
+        with observe(b.sio) as seen:
+            spaces = ["/chat", "/plain"]
+            await client.connect(b.link.url, namespaces=spaces, transports=["websocket"])
+            assert await client.call("say", "hi", namespace="/chat") == "hi"
+            assert await client.call("shout", "hi", namespace="/chat") == "HI"
+            assert await client.call("shout", "hi", namespace="/plain") == "HI"
+            await client.emit("narrow", "one too many", namespace="/plain")
+            await until(lambda: seen.message("narrow", namespace="/plain").clues.failed)
+            counted = [
+                (message.calls, message.clues.failed)
+                for message in (
+                    seen.message("say", namespace="/chat"),
+                    seen.message("shout", namespace="/chat"),
+                    seen.message("shout", namespace="/plain"),
+                    seen.message("narrow", namespace="/plain"),
+                )
+            ]
+    assert counted == [(1, False), (1, False), (1, False), (0, True)]
 
 
 async def test_each_connection_is_a_message_of_its_own(ends):
@@ -417,9 +551,10 @@ async def test_a_connect_handler_of_either_form_is_counted_once(ends, parameters
     b, client = ends
     forms = {2: lambda sid, environ: None, 3: lambda sid, environ, auth: None}
     b.sio.on("connect", forms[parameters])
-    with observe(b.sio, client) as seen:
+    with observe(b.sio, client) as seen, observe(b.sio, client) as another:
         await b.connect(client)
         assert seen.message("connect").counters == (1, 1, 1, 1, None)
+        assert another.message("connect").counters == (1, 1, 1, 1, None)
 
 
 async def test_when_it_is_closed_everything_is_as_it_was(ends):
