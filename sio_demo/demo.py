@@ -7,11 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import socketio
 
+from .lab.bench import bench, python_client
 from .lab.clients import EmitterClient
 from .lab.experiment import Counter, calls_across_reconnects
-from .lab.link import Link
 from .lab.node import NodeClient
-from .lab.server import serve
 
 JAVASCRIPT_INSIDE = """
 let calls = 0;
@@ -37,7 +36,7 @@ Client = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
 def javascript(snippet: str) -> Client:
-    """Give a client that runs a snippet in Node.js, with the real ``socket.io-client``."""
+    """Return a client that runs a snippet in Node.js, with the real ``socket.io-client``."""
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
@@ -52,25 +51,22 @@ def javascript(snippet: str) -> Client:
 
 
 def python(kind: type[socketio.AsyncClient], *, inside: bool) -> Client:
-    """Give a Python client whose handler is registered inside ``connect``, or outside."""
+    """Return a Python client whose handler is registered inside ``connect``, or outside."""
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
         calls: list[int] = []
-        client = kind(reconnection_delay=0.01, randomization_factor=0, handle_sigint=False)
+        async with python_client(kind) as client:
 
-        def register() -> None:
-            client.on("news", calls.append)
+            def register() -> None:
+                client.on("news", calls.append)
 
-        if inside:
-            client.on("connect", register)
-        else:
-            register()
-        await client.connect(url, transports=["websocket"])
-        try:
+            if inside:
+                client.on("connect", register)
+            else:
+                register()
+            await client.connect(url, transports=["websocket"])
             yield lambda: len(calls)
-        finally:
-            await client.shutdown()
 
     return connected
 
@@ -87,9 +83,5 @@ CLIENTS: dict[str, Client] = {
 
 async def measure(client: Client, reconnects: int = 5) -> list[int]:
     """Count the handler's calls for one message after 0, 1, … `reconnects` TCP resets."""
-    async with (
-        await serve(socketio.AsyncServer(async_mode="aiohttp")) as server,
-        await Link.to(server) as link,
-        client(link.url) as calls,
-    ):
-        return await calls_across_reconnects(server, link, calls, reconnects=reconnects)
+    async with bench() as b, client(b.link.url) as calls:
+        return await calls_across_reconnects(b.server, b.link, calls, reconnects=reconnects)

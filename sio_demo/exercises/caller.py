@@ -7,14 +7,14 @@ from typing import Any
 
 import socketio
 
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import PATIENCE
 
 
 class Caller:
     """A client that notices at once when an answer cannot come any more."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: ExerciseBench) -> None:
         self._bench = bench
         self._client: socketio.AsyncClient = bench.new_client()
         self._up, self._down = asyncio.Event(), asyncio.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import Exercise
 from .listeners import EVERY_ONE_REMOVED, more, not_given, not_piled_up
 from .page import open_page
@@ -19,7 +19,7 @@ _SHOWN = "[page.left.splice(0), page.right.splice(0), page.price]"
 _LISTENERS = "page.added()"
 
 
-async def _card(bench: Bench, program: str) -> Result:
+async def _card(bench: ExerciseBench, program: str) -> Result:
     """Four times the left card is opened and closed again, while the right one stays open."""
     left: list[int] = []
     right: list[int] = []
@@ -38,7 +38,7 @@ async def _card(bench: Bench, program: str) -> Result:
             for _ in range(2):
                 bid = len(left) + 1
                 await bench.sio.emit("bid", bid)
-                await bench.settled(times=1)
+                await bench.settled()
                 on_left, on_right, count = await page(_SHOWN)
                 left.append(len(on_left))
                 right.append(len(on_right))
@@ -50,7 +50,7 @@ async def _card(bench: Bench, program: str) -> Result:
         added = more(listeners_before, await page(_LISTENERS))
         await page("page.closeRight(); null")
         await bench.sio.emit("bid", len(left) + 1)
-        await bench.settled(times=1)
+        await bench.settled()
         closed = sum(map(len, (await page(_SHOWN))[:2]))
     return judge(
         Thing("a bid", "bids", "handled"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..lab.tap import Cut
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import Exercise
 from .listeners import EVERY_ONE_REMOVED, hidden, more, not_given, not_piled_up
 from .page import open_page
@@ -20,7 +20,7 @@ _CUTS: tuple[Cut | None, ...] = (None, "reset", "close", "half-open")
 _LISTENERS = "page.added()"
 
 
-async def _chat(bench: Bench, program: str) -> Result:
+async def _chat(bench: ExerciseBench, program: str) -> Result:
     """Two messages in each of four sessions; a reset, a close and a half-open in between."""
     shown: list[int] = []
     unread: list[int] = []
@@ -36,7 +36,7 @@ async def _chat(bench: Bench, program: str) -> Result:
             for _ in range(2):
                 text = f"message {len(shown) + 1}"
                 await bench.sio.emit("message", text, to=bench.live())
-                await bench.settled(times=1)
+                await bench.settled()
                 texts, count = await page("[page.shown.splice(0), page.unread]")
                 shown.append(len(texts))
                 unread.append(count - sum(unread))

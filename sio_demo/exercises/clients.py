@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import socketio
 
+from ..errors import NotSeenError
 from ..lab.waiting import wait_until
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import Exercise
 from .reader import called
 from .result import Counter, Result, Thing, judge
@@ -38,7 +40,7 @@ class Clock:
             await asyncio.sleep(0)
 
 
-async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
+async def _thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Result:
     """Two seconds in each of five sessions; the last follows a second without a connection."""
     reports: list[int] = []
     received = 0
@@ -112,13 +114,13 @@ async def _thermometer(bench: Bench, program: Callable[..., Any]) -> Result:
     )
 
 
-async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> None:
+async def _silence(bench: ExerciseBench, client: socketio.AsyncClient, clock: Clock) -> None:
     """Cut, and let a second pass before anything gets through again."""
     async with bench.link.black_hole():
         await bench.link.cut()
-        await bench.until(lambda: not client.connected, "The client has not noticed the cut.")
+        await bench.wait_until(lambda: not client.connected, "The client has not noticed the cut.")
         await clock.tick()
-    await bench.until(
+    await bench.wait_until(
         lambda: client.connected and len(bench.server.sids()) == 1,
         "After an outage the client did not come back.",
     )
@@ -127,7 +129,7 @@ async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> 
 # --- 5. The courier --------------------------------------------------------------------
 
 
-async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Result:
+async def _courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) -> Result:
     """One order in each of four sessions: two resets, and an outage in which nobody gets in."""
     clients: list[socketio.AsyncClient] = []
     shown: list[list[Any]] = []
@@ -145,12 +147,13 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
 
     async def round_() -> None:
         if is_fine():  # else there is nothing to wait for
-            await wait_until(lambda: bool(bench.live()), AWAY)
+            with suppress(NotSeenError):
+                await wait_until(bench.live, AWAY)
         await bench.quiet()
         shown.append([])
         live.append(len(bench.live()))
         await bench.sio.emit("order", f"order {len(shown)}")
-        await bench.settled(times=1)
+        await bench.settled()
 
     await called(program(new_client, bench.link.url, show))
     await round_()
@@ -160,11 +163,13 @@ async def _courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Resu
     before = bench.refused
     async with bench.outage(clients=0):
         if is_fine():
-            await wait_until(lambda: bench.refused > before, LATE)
+            with suppress(NotSeenError):
+                await wait_until(lambda: bench.refused > before, LATE)
         await bench.quiet()
     tries, passed = bench.refused - before, bench.last()
     if is_fine():
-        await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
+        with suppress(NotSeenError):
+            await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
     await round_()
     tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]

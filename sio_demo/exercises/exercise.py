@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import NotSeenError
 from . import page
-from .bench import Bench, open_bench
+from .bench import ExerciseBench, open_bench
 from .reader import Reader, StoppedError
 from .result import Result
 
@@ -51,7 +51,7 @@ class Exercise:
                 return replace(result, hint=f"{result.hint} {note}")
             return result
 
-    async def _result(self, bench: Bench, programs: tuple[Any, ...]) -> Result:
+    async def _result(self, bench: ExerciseBench, programs: tuple[Any, ...]) -> Result:
         reader = bench.reader
         running = asyncio.ensure_future(self.run(bench, *programs))
         waiting: set[asyncio.Future[Any]] = {running, reader.stopped}

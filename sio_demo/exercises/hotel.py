@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from .bench import Bench
+from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
 from .reader import called
@@ -46,7 +46,7 @@ class _Hotel:
 class _Guests:
     """Ann and Ben, the hotel, and what they have heard from it."""
 
-    bench: Bench
+    bench: ExerciseBench
     hotel: _Hotel
     ann: Caller
     ben: Caller
@@ -111,7 +111,7 @@ async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
         raise errors.exceptions[0] from None
 
 
-async def _hotel(bench: Bench, program: Callable[..., Any]) -> Result:
+async def _hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Result:
     """Five guests, one for each fault; all but the first ask twice, with the same id."""
     hotel = _Hotel()
     bench.sio.forgiven = (ConnectionError,)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from .bench import Bench
+from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
 from .reader import called
@@ -57,7 +57,7 @@ class Disk:
 class _Wallet:
     """The reader's server with its disk, a customer, and the power switch."""
 
-    def __init__(self, bench: Bench, program: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, bench: ExerciseBench, program: Callable[..., Any], folder: Path) -> None:
         self._bench, self._program, self._folder = bench, program, folder
         self._caller = Caller(bench)
         self._files = 0
@@ -71,13 +71,10 @@ class _Wallet:
 
     async def restart(self, content: str) -> None:
         """Kill the server, and start another one on a disk that holds this."""
-        back = self._bench.link.expect("CONNECT", TO_CLIENT)
-        async with self._bench.link.refuse():
-            await self._bench.link.cut()
+        async with self._bench.outage():
             self.disk.close()
-            await self._bench.serve()
+            await self._bench.serve_reader()
             await self.start(content)
-        await back
         await self._bench.settled()
 
     async def connect(self) -> None:
@@ -100,7 +97,7 @@ class _Wallet:
         return self.disk.states[before:]
 
 
-async def _run(bench: Bench, program: Callable[..., Any]) -> Result:
+async def _run(bench: ExerciseBench, program: Callable[..., Any]) -> Result:
     """Four deposits; two of them meet a kill before the customer tries again."""
     with tempfile.TemporaryDirectory() as folder:
         wallet = _Wallet(bench, program, Path(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import Exercise
 from .reader import called
 from .result import Counter, Result, Thing, judge
@@ -13,7 +13,7 @@ from .result import Counter, Result, Thing, judge
 # --- 6. The restaurant -----------------------------------------------------------------
 
 
-async def _restaurant(bench: Bench, program: Callable[..., Any]) -> Result:
+async def _restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Result:
     """Two screens, one order for each in each of four sessions; the last cut is half-open."""
     shown: dict[str, list[int]] = {"kitchen": [], "bar": []}
     strange = 0
@@ -71,9 +71,9 @@ async def _restaurant(bench: Bench, program: Callable[..., Any]) -> Result:
 # --- 7. The taxis ----------------------------------------------------------------------
 
 
-async def _taxis(bench: Bench, program: Callable[..., Any]) -> Result:
+async def _taxis(bench: ExerciseBench, program: Callable[..., Any]) -> Result:
     """Ann changes networks, Bob's phone dies; both leave a session that nobody is behind."""
-    sio = await bench.serve(ping_interval=(0.2, 1), ping_timeout=0.3)
+    sio = await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=0.3)
     sid_of: dict[str, Any] = {}
     await called(program(sio, sid_of))
     rides: list[int] = []
@@ -90,7 +90,7 @@ async def _taxis(bench: Bench, program: Callable[..., Any]) -> Result:
         listed.append(_sids(sid_of.get("ann")))
         if listed[-1]:
             await sio.emit("ride", f"ride {len(rides)}", to=listed[-1])
-        await bench.settled(times=1)
+        await bench.settled()
 
     await bench.connect(ann, auth={"driver": "ann"})
     await bench.connect(bob, auth={"driver": "bob"})
@@ -100,12 +100,12 @@ async def _taxis(bench: Bench, program: Callable[..., Any]) -> Result:
     await bench.cut("half-open")
     await bench.settled()
     await send_a_ride()
-    await bench.until(lambda: not zombies & set(bench.server.sids()), "The zombies do not end.")
+    await bench.gone(zombies)
     await bench.settled()
     await send_a_ride()
     bob_listed = int("bob" in sid_of)
     await ann.disconnect()
-    await bench.until(lambda: not bench.server.sids(), "Ann has left, and is still connected.")
+    await bench.wait_until(lambda: not bench.server.sids(), "Ann has left, and is still connected.")
     await bench.quiet()
     return judge(
         Thing("a ride", "rides", "offered to Ann"),

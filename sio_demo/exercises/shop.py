@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
-from .bench import Bench
+from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
 from .reader import called
@@ -61,7 +61,7 @@ class _Payment:
 class _Shop:
     """The reader's shop and customer, and all that was charged."""
 
-    def __init__(self, bench: Bench, customer: Callable[..., Any]) -> None:
+    def __init__(self, bench: ExerciseBench, customer: Callable[..., Any]) -> None:
         self._bench, self._customer = bench, customer
         self._caller = Caller(bench)
         self.charges: list[int] = []
@@ -109,7 +109,9 @@ def _receipt(number: int) -> str:
     return f"receipt {number}"
 
 
-async def _run(bench: Bench, server: Callable[..., Any], customer: Callable[..., Any]) -> Result:
+async def _run(
+    bench: ExerciseBench, server: Callable[..., Any], customer: Callable[..., Any]
+) -> Result:
     """Pay; lose each request of a payment in turn, and the answer of one; pay the same again."""
     shop = _Shop(bench, customer)
     await called(server(bench.sio, shop.charge))

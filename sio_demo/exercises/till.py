@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+from ..errors import NotSeenError
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .bench import Bench
+from .bench import ExerciseBench
 from .exercise import Exercise
 from .listeners import EVERY_ONE_REMOVED, hidden, more, not_given, not_piled_up
 from .page import open_page
@@ -26,7 +27,7 @@ _NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")
 _LISTENERS = "page.added()"
 
 
-async def _till(bench: Bench, program: str) -> Result:
+async def _till(bench: ExerciseBench, program: str) -> Result:
     """Five connections; the third is cut when its answer is under way, and does not count."""
     used: set[str] = set()
     welcomed: list[str] = []
@@ -104,13 +105,15 @@ async def _till(bench: Bench, program: str) -> Result:
     )
 
 
-async def _lose_the_welcome(bench: Bench) -> None:
+async def _lose_the_welcome(bench: ExerciseBench) -> None:
     """Reset; cut the new connection at its ``welcome``; wait until the next one is there."""
     connects = itertools.count(1)
     back = bench.link.expect(lambda p: p.name == "CONNECT" and next(connects) == 2, TO_CLIENT)
     async with bench.link.cut_when("welcome", TO_CLIENT) as lost:
         await bench.link.cut()
-        if not await wait_until(lambda: lost.met, SOON):  # it has not logged in
+        try:
+            await wait_until(lambda: lost.met, SOON)
+        except NotSeenError:  # it has not logged in
             await bench.cut()
     await back
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-
-from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..errors import NotSeenError, UsageError
 from .arguments import check_cut
@@ -13,11 +12,10 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
+from .waiting import PATIENCE
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]
-
-PATIENCE = 10  # seconds that a client may take to acknowledge
 
 
 async def reconnect(link: Link, how: Cut = "reset") -> str:
@@ -68,11 +66,13 @@ async def settled(server: Server, sid: str) -> None:
     NotSeenError
         The client did not acknowledge within 10 seconds.
     """
+    answered = asyncio.Event()  # not sio.call(): that needs a server with async_handlers
+    await server.sio.emit("sync", to=sid, callback=lambda *_: answered.set())
     try:
-        await server.sio.call("sync", to=sid, timeout=PATIENCE)
-    except NoAcknowledgementError:
+        await asyncio.wait_for(answered.wait(), PATIENCE)
+    except TimeoutError:
         raise NotSeenError(
-            f'The client did not acknowledge "sync" within {PATIENCE} s. A JavaScript client '
+            f'The client did not acknowledge "sync" within {PATIENCE:g} s. A JavaScript client '
             'must listen to it: socket.on("sync", (ack) => ack());'
         ) from None
 
@@ -94,7 +94,7 @@ async def calls_across_reconnects(
     server : Server
         The server, with exactly one client, connected through `link`.
     calls : callable
-        Gives how often the handler ran so far, as an int or an awaitable of one.
+        Returns how often the handler ran so far, as an int or an awaitable of one.
     reconnects : int
         How many times the connection is cut.
     messages : int

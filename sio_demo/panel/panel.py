@@ -13,7 +13,7 @@ from IPython.display import display
 from ..counters import Counters
 from ..errors import ClosedError, NotSeenError, SioDemoError, UsageError
 from ..lab import cleanup
-from .bench import Bench
+from .bench import PanelBench
 from .history import PLACES, Place, Sent, State, counted, times, words
 from .program import Program
 from .view import BUTTONS, View
@@ -48,7 +48,7 @@ class Panel:
         self._place = place
         self._faults: list[str] = []
         self._delayed = False
-        self._bench: Bench | None = None
+        self._bench: PanelBench | None = None
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +120,8 @@ class Panel:
         async with self._lock:
             await self._close_bench()
             self._delayed = False
-            self._bench = await Bench.open(origins, self._on_sessions)
+            self._bench = PanelBench(origins, self._on_sessions)
+            await self._bench.open()
             try:
                 await self._start(self._bench, ["reload"] if self.sent else [])
             except NotSeenError:
@@ -172,7 +173,7 @@ class Panel:
     # --- inside ------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _work(self) -> AsyncIterator[Bench]:
+    async def _work(self) -> AsyncIterator[PanelBench]:
         """Do one thing at a time, and show what came of it."""
         async with self._lock:
             if self.closed:
@@ -183,13 +184,13 @@ class Panel:
             await self._look()
             self._refresh()
 
-    async def _start(self, bench: Bench, faults: list[str]) -> None:
+    async def _start(self, bench: PanelBench, faults: list[str]) -> None:
         """Start the client anew, with nothing counted."""
-        before = list(bench.sids)
+        before = bench.live()
         client = bench.expect_client()
         await self._program.start(bench.link.url, self._place)
         await client
-        await bench.gone(before[-1:])
+        await bench.gone(before)
         self._faults = faults
         self.counters = Counters(0, 0, 0, 0, 0)
         await self._look()
@@ -198,7 +199,7 @@ class Panel:
     async def _look(self) -> None:
         """Read what can change without a message."""
         assert self._bench is not None
-        sids = len(self._bench.sids)
+        sids = len(self._bench.server.sids())
         listeners = (await self._bench.report()).listeners if sids else 0
         self.counters = self.counters._replace(listeners=listeners, sids=sids)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import ipywidgets as widgets  # type: ignore[import-untyped]
 
+from ..lab.bench import new_client
 from ..lab.cleanup import shut_down
 from ..lab.clients import EmitterClient
 from .history import Place
@@ -51,12 +52,8 @@ class KernelProgram:
         await self.stop()
         self._calls = 0
         self._lines = []
-        client = self._client = EmitterClient(
-            reconnection_delay=0.01,
-            reconnection_delay_max=0.5,
-            randomization_factor=0,
-            handle_sigint=False,
-        )
+        client: EmitterClient = new_client(EmitterClient, reconnection_delay_max=0.5)
+        self._client = client
 
         def register() -> None:
             client.on("news", self._on_news)

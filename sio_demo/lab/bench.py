@@ -1,0 +1,212 @@
+"""The bench of every reproduction: a server, a link that breaks, and clients that come back.
+
+::
+
+    async with bench() as b, python_client() as client:
+        client.on("news", log.append)
+        await b.connect(client)
+        await b.cut()
+        await b.sio.emit("news", 1)
+        await b.settled()
+        assert log == [1]
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import socketio
+
+from .cleanup import shut_down
+from .experiment import settled
+from .link import Link
+from .packet import TO_CLIENT
+from .server import Server, serve
+from .tap import Cut, Expectation
+from .waiting import PATIENCE, Condition, wait_until
+
+
+class Bench:
+    """A server, and the link through which its clients come; made by :func:`bench`.
+
+    Attributes
+    ----------
+    server : Server
+        What :meth:`serve` serves now.
+    link : Link
+        The link in front of it; clients keep its URL when the server is replaced.
+    patience : float
+        Seconds that a client or the server may take.
+    """
+
+    server: Server
+    link: Link
+    patience = PATIENCE
+
+    def __init__(self) -> None:
+        self._cut_off: set[str] = set()
+
+    async def serve(self, sio: socketio.AsyncServer) -> None:
+        """Serve `sio` behind the link; a server that was there is closed and replaced."""
+        server = await serve(sio)
+        if hasattr(self, "server"):
+            await self.server.close()
+            self.link.retarget(server)
+        else:
+            self.link = await Link.to(server)
+        self.server = server
+
+    @property
+    def sio(self) -> Any:
+        """The ``socketio.AsyncServer`` that is served."""
+        return self.server.sio
+
+    async def connect(self, client: socketio.AsyncClient, **options: Any) -> str:
+        """Connect a Python client through the link, and return its sid."""
+        connected = self.expect_client()
+        options = {"transports": ["websocket"], "wait_timeout": self.patience} | options
+        await client.connect(self.link.url, **options)
+        return str((await connected).data["sid"])
+
+    def expect_client(self) -> Expectation:
+        """Return what gives, awaited, the next server's CONNECT; make it before the client."""
+        return self.link.expect("CONNECT", TO_CLIENT, timeout=self.patience)
+
+    # --- what breaks, and comes back ---------------------------------------------------
+
+    async def cut(self, how: Cut = "reset", clients: int = 1) -> None:
+        """Cut every connection, and wait until so many clients are back.
+
+        The sessions that were cut off have ended then; after ``"half-open"`` the server keeps
+        them, as zombies.
+
+        Raises
+        ------
+        NotSeenError
+            The clients did not come back, or the sessions did not end.
+        """
+        async with self._back(how, clients):
+            await self.link.cut(how)
+
+    @asynccontextmanager
+    async def outage(self, how: Cut = "reset", clients: int = 1) -> AsyncIterator[None]:
+        """Cut every connection, and refuse new ones within the block; then wait as `cut` does."""
+        async with self._back(how, clients), self.link.refuse():
+            await self.link.cut(how)
+            yield
+
+    @asynccontextmanager
+    async def _back(self, how: Cut, clients: int) -> AsyncIterator[None]:
+        before, cut_off = self.last(), self.live()
+        self._cut_off.update(cut_off)
+        yield
+        await self.wait_until(
+            lambda: connects(self.link, before) >= clients,
+            "After a cut the client did not come back. What keeps it from reconnecting?",
+        )
+        if how != "half-open":
+            await self._noticed(cut_off)
+
+    async def _noticed(self, cut_off: list[str]) -> None:
+        """Wait until the server has noticed the cut."""
+        await self.gone(cut_off)
+
+    # --- what to wait for, and what there is -------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait until clients have handled what was sent to them, and the server their replies.
+
+        The first round trip ends behind what the server has sent, the second behind what it
+        replies to what the clients have sent meanwhile. As for :func:`sio_demo.settled`, clients
+        in JavaScript need a listener for ``"sync"``; a zombie does not answer, nor is it asked.
+        """
+        for _ in range(2):
+            await asyncio.gather(*(settled(self.server, sid) for sid in self.live()))
+
+    async def gone(self, sids: Iterable[str]) -> None:
+        """Wait until the server holds none of these sessions."""
+        sids = set(sids)
+        await self.wait_until(
+            lambda: sids.isdisjoint(self.server.sids()),
+            "The server still holds a session whose client is gone.",
+        )
+
+    async def wait_until(self, condition: Condition, otherwise: str) -> None:
+        """Wait as :func:`~sio_demo.lab.waiting.wait_until` does, with the bench's patience."""
+        await wait_until(condition, self.patience, otherwise)
+
+    def live(self) -> list[str]:
+        """Return the sids that `cut` has not cut off, in the order of arrival."""
+        return [sid for sid in self.server.sids() if sid not in self._cut_off]
+
+    def last(self) -> int:
+        """Return the order of the last packet that has passed the link; 0 before the first."""
+        packets = self.link.packets
+        return packets[-1].order if packets else 0
+
+    async def close(self) -> None:
+        """Close the link, then the server."""
+        await self.link.close()
+        await self.server.close()
+
+
+@asynccontextmanager
+async def bench(**options: Any) -> AsyncIterator[Bench]:
+    """Serve a new ``socketio.AsyncServer``, made with these options, behind a link.
+
+    It acknowledges ``"sync"``, so that a client can wait until all that it sent has arrived.
+    """
+    sio = socketio.AsyncServer(async_mode="aiohttp", **options)
+    sio.on("sync", lambda _sid: None)
+    b = Bench()
+    await b.serve(sio)
+    try:
+        yield b
+    finally:
+        await b.close()
+
+
+def connects(link: Link, after: int = 0) -> int:
+    """Count the server's CONNECTs to clients, behind the packet of that order."""
+    return sum(
+        each.name == "CONNECT" and each.direction == TO_CLIENT and each.order > after
+        for each in link.packets
+    )
+
+
+def new_client(
+    kind: type[socketio.AsyncClient] = socketio.AsyncClient,
+    *,
+    wait_timeout: float = PATIENCE,
+    **options: Any,
+) -> Any:
+    """Return a client, not connected, that comes back within milliseconds.
+
+    Parameters
+    ----------
+    kind : type
+        ``socketio.AsyncClient``, or a subclass of it.
+    wait_timeout : float
+        Seconds that the server may take for a connection, also for a reconnection: there
+        python-socketio itself waits for 1 second, and tries again.
+    **options
+        As for the client's class.
+    """
+    quick = {"reconnection_delay": 0.01, "randomization_factor": 0, "handle_sigint": False}
+    client = kind(**(quick | options))
+    client.connect = partial(client.connect, wait_timeout=wait_timeout)  # a reconnection calls it
+    return client
+
+
+@asynccontextmanager
+async def python_client(*args: Any, **options: Any) -> AsyncIterator[Any]:
+    """Make a client as :func:`new_client` does, and shut it down at the end of the block."""
+    client = new_client(*args, **options)
+    try:
+        yield client
+    finally:
+        await shut_down(client)
