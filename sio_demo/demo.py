@@ -12,22 +12,14 @@ from .lab.clients import EmitterClient
 from .lab.experiment import Counter, calls_across_reconnects
 from .lab.node import NodeClient
 
-JAVASCRIPT_INSIDE = """
+JAVASCRIPT = """
 let calls = 0;
 const socket = io(url, { transports: ["websocket"],
                          reconnectionDelay: 10, randomizationFactor: 0 });
-socket.on("connect", () => {
+function register() {
   socket.on("news", () => { calls += 1; });
-});
-socket.on("sync", (ack) => ack());
-await new Promise((done) => socket.once("connect", done));
-"""
-
-JAVASCRIPT_OUTSIDE = """
-let calls = 0;
-const socket = io(url, { transports: ["websocket"],
-                         reconnectionDelay: 10, randomizationFactor: 0 });
-socket.on("news", () => { calls += 1; });
+}
+%s
 socket.on("sync", (ack) => ack());
 await new Promise((done) => socket.once("connect", done));
 """
@@ -35,8 +27,9 @@ await new Promise((done) => socket.once("connect", done));
 Client = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
-def javascript(snippet: str) -> Client:
-    """Return a client that runs a snippet in Node.js, with the real ``socket.io-client``."""
+def javascript(*, inside: bool) -> Client:
+    """Return the real ``socket.io-client``, its listener registered inside ``connect``, or not."""
+    snippet = JAVASCRIPT % ('socket.on("connect", register);' if inside else "register();")
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
@@ -72,8 +65,8 @@ def python(kind: type[socketio.AsyncClient], *, inside: bool) -> Client:
 
 
 CLIENTS: dict[str, Client] = {
-    "socket.io-client (JavaScript), listener inside connect": javascript(JAVASCRIPT_INSIDE),
-    "socket.io-client (JavaScript), listener outside": javascript(JAVASCRIPT_OUTSIDE),
+    "socket.io-client (JavaScript), listener inside connect": javascript(inside=True),
+    "socket.io-client (JavaScript), listener outside": javascript(inside=False),
     "EmitterClient (Python), listener inside connect": python(EmitterClient, inside=True),
     "EmitterClient (Python), listener outside": python(EmitterClient, inside=False),
     "python-socketio, handler inside connect": python(socketio.AsyncClient, inside=True),

@@ -108,7 +108,7 @@ class SharedNode:
         self._js: NodeClient | None = None
 
     async def get(self) -> NodeClient:
-        """Give it; the first who asks starts it."""
+        """Return it; the first call starts it."""
         async with self._starting:
             if self._js is None:
                 self._js = await NodeClient.start()
@@ -127,7 +127,7 @@ shared_node: ContextVar[SharedNode | None] = ContextVar("shared_node", default=N
 
 @asynccontextmanager
 async def one_node() -> AsyncIterator[SharedNode]:
-    """Give the Node.js of the run; where there is none, one that lives as long as the block."""
+    """Share the Node.js of the run; where there is none, start one for the block."""
     if (shared := shared_node.get()) is not None:
         yield shared
         return
@@ -155,7 +155,7 @@ class Tab:
         return await self._js.run(f"{self._scope}.{call}")
 
     async def counted(self, event: str, link: Link, sids: int) -> Counters:
-        """Count what came to this tab; its ``counts()`` gives listeners, calls and effects."""
+        """Count what came to this tab; its ``counts()`` are listeners, calls and effects."""
         listeners, calls, effects = await self("counts()")
         return Counters(listeners, sids, carried(link, event), calls, effects)
 

@@ -27,22 +27,14 @@ SILENT = {"logger": _silent, "engineio_logger": _silent}
 
 
 class ExerciseBench(Bench):
-    """The bench of one check; made by :func:`open_bench`.
-
-    Attributes
-    ----------
-    reader : Reader
-        The reader's functions.
-    refused : int
-        How often a client of this bench has tried to connect, and was not let in.
-    """
+    """The bench of one check; made by :func:`open_bench`."""
 
     patience = COME_BACK
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
         self.reader = reader
-        self.refused = 0
+        self.refused = 0  # tries of a client to connect
         self._tasks_before = asyncio.all_tasks()
         self._clients: list[socketio.AsyncClient] = []
 
@@ -69,13 +61,7 @@ class ExerciseBench(Bench):
             raise
 
     async def wait_until(self, condition: Condition, otherwise: str) -> None:
-        """Wait as any bench does; what does not come is the hint.
-
-        Raises
-        ------
-        StoppedError
-            It did not come true in time; the message is `otherwise`.
-        """
+        """Wait as any bench does; raise StoppedError with the hint `otherwise` at the end."""
         try:
             await super().wait_until(condition, otherwise)
         except NotSeenError as error:

@@ -10,10 +10,9 @@ from typing import Any
 import socketio
 
 from ..errors import NotSeenError
-from ..lab.waiting import wait_until
+from ..lab.waiting import called, wait_until
 from .bench import ExerciseBench
 from .exercise import Exercise
-from .reader import called
 from .result import Counter, Result, Thing, judge
 
 AWAY = 3.0  # seconds after a cut within which the courier's app is to be back

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import NotSeenError
+from ..lab.waiting import PATIENCE
 from . import page
 from .bench import ExerciseBench, open_bench
 from .reader import Reader, StoppedError
 from .result import Result
-
-PATIENCE = 10.0  # seconds that a check may take; most take less than 1
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import called
 from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
-from .reader import called
 from .result import Counter, Result, Thing, judge
 
 AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits

@@ -20,6 +20,7 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
 from ..errors import SioDemoError
+from ..lab.waiting import called
 
 BLOCKED_AFTER = 3.0  # seconds without a turn of the event loop
 
@@ -180,11 +181,6 @@ def _fitting(event: str, function: Function, args: tuple[Any, ...]) -> tuple[Any
         except TypeError:
             return args[:-1]
     return args
-
-
-async def called(value: Any) -> Any:
-    """Give what a function has returned, once it is there if that is awaitable."""
-    return await value if inspect.isawaitable(value) else value
 
 
 @contextmanager

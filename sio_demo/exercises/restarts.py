@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import called
 from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
-from .reader import called
 from .result import Counter, Result, Thing, judge
 
 TABLES = """

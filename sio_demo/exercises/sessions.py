@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..lab.waiting import called
 from .bench import ExerciseBench
 from .exercise import Exercise
-from .reader import called
 from .result import Counter, Result, Thing, judge
 
 # --- 6. The restaurant -----------------------------------------------------------------

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
+from ..lab.waiting import called
 from .bench import ExerciseBench
 from .caller import Caller
 from .exercise import Exercise
-from .reader import called
 from .result import Counter, Result, Thing, judge
 
 MOST_LOST = 5  # requests of one payment, of which each is lost once

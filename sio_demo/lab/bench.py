@@ -31,27 +31,17 @@ from .waiting import PATIENCE, Condition, wait_until
 
 
 class Bench:
-    """A server, and the link through which its clients come; made by :func:`bench`.
-
-    Attributes
-    ----------
-    server : Server
-        What :meth:`serve` serves now.
-    link : Link
-        The link in front of it; clients keep its URL when the server is replaced.
-    patience : float
-        Seconds that a client or the server may take.
-    """
+    """A server, and the link through which its clients come; made by :func:`bench`."""
 
     server: Server
     link: Link
-    patience = PATIENCE
+    patience = PATIENCE  # seconds that a client or the server may take
 
     def __init__(self) -> None:
-        self._cut_off: set[str] = set()
+        self._cut_off: set[str] = set()  # sids
 
     async def serve(self, sio: socketio.AsyncServer) -> None:
-        """Serve `sio` behind the link; a server that was there is closed and replaced."""
+        """Serve behind the link; a server that was there is closed, its clients keep their URL."""
         server = await serve(sio)
         if hasattr(self, "server"):
             await self.server.close()
@@ -73,28 +63,25 @@ class Bench:
         return str((await connected).data["sid"])
 
     def expect_client(self) -> Expectation:
-        """Return what gives, awaited, the next server's CONNECT; make it before the client."""
+        """Wait for a client: made before it is started, awaited afterwards."""
         return self.link.expect("CONNECT", TO_CLIENT, timeout=self.patience)
-
-    # --- what breaks, and comes back ---------------------------------------------------
 
     async def cut(self, how: Cut = "reset", clients: int = 1) -> None:
         """Cut every connection, and wait until so many clients are back.
 
-        The sessions that were cut off have ended then; after ``"half-open"`` the server keeps
-        them, as zombies.
+        By then the server has ended their old sessions; after ``"half-open"`` it keeps them.
 
         Raises
         ------
         NotSeenError
-            The clients did not come back, or the sessions did not end.
+            They did not come back, or the server did not notice.
         """
         async with self._back(how, clients):
             await self.link.cut(how)
 
     @asynccontextmanager
     async def outage(self, how: Cut = "reset", clients: int = 1) -> AsyncIterator[None]:
-        """Cut every connection, and refuse new ones within the block; then wait as `cut` does."""
+        """Cut, and refuse new connections within the block; then wait as `cut` does."""
         async with self._back(how, clients), self.link.refuse():
             await self.link.cut(how)
             yield
@@ -115,16 +102,12 @@ class Bench:
         """Wait until the server has noticed the cut."""
         await self.gone(cut_off)
 
-    # --- what to wait for, and what there is -------------------------------------------
-
     async def settled(self) -> None:
         """Wait until clients have handled what was sent to them, and the server their replies.
 
-        The first round trip ends behind what the server has sent, the second behind what it
-        replies to what the clients have sent meanwhile. As for :func:`sio_demo.settled`, clients
-        in JavaScript need a listener for ``"sync"``; a zombie does not answer, nor is it asked.
+        As for :func:`sio_demo.settled`, a client in JavaScript needs a listener for ``"sync"``.
         """
-        for _ in range(2):
+        for _ in range(2):  # the second round trip comes after the replies to the first
             await asyncio.gather(*(settled(self.server, sid) for sid in self.live()))
 
     async def gone(self, sids: Iterable[str]) -> None:
@@ -184,17 +167,10 @@ def new_client(
     wait_timeout: float = PATIENCE,
     **options: Any,
 ) -> Any:
-    """Return a client, not connected, that comes back within milliseconds.
+    """Return a client, not connected, that comes back within milliseconds; shut it down yourself.
 
-    Parameters
-    ----------
-    kind : type
-        ``socketio.AsyncClient``, or a subclass of it.
-    wait_timeout : float
-        Seconds that the server may take for a connection, also for a reconnection: there
-        python-socketio itself waits for 1 second, and tries again.
-    **options
-        As for the client's class.
+    At a reconnection, too, it gives the server `wait_timeout` seconds. python-socketio itself
+    gives it one then, which a busy machine may exceed, and tries again.
     """
     quick = {"reconnection_delay": 0.01, "randomization_factor": 0, "handle_sigint": False}
     client = kind(**(quick | options))

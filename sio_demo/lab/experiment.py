@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 
 from ..errors import NotSeenError, UsageError
@@ -12,7 +11,7 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
-from .waiting import PATIENCE
+from .waiting import PATIENCE, called
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]
@@ -39,7 +38,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     Raises
     ------
     UsageError
-        Nobody is connected through this link, so nobody would come back.
+        No client is connected through this link.
     NotSeenError
         The client did not come back within 10 seconds.
     """
@@ -47,7 +46,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     back = link.expect("CONNECT", TO_CLIENT)
     if await link.cut(how) == 0:
         back.cancel()
-        raise UsageError("Nobody is connected through this link: connect a client to link.url.")
+        raise UsageError("No client is connected through this link: connect a client to link.url.")
     sid: str = (await back).data["sid"]
     return sid
 
@@ -55,7 +54,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
 async def settled(server: Server, sid: str) -> None:
     """Wait until a client has handled all that the server sent to it so far.
 
-    The server sends an event ``"sync"`` behind the rest and waits for its acknowledgement.
+    The server sends an event ``"sync"`` after the rest and waits for its acknowledgement.
     A JavaScript client runs its listeners packet by packet, so its acknowledgement comes
     last; it needs ``socket.on("sync", (ack) => ack())``. python-socketio's client starts its
     handlers in the order of the packets and acknowledges by itself; a handler of its that
@@ -117,7 +116,7 @@ async def calls_across_reconnects(
     """
     check_cut(how)
     if not isinstance(server, Server) or not isinstance(link, Link):
-        raise UsageError("Give what `await serve(sio)` and `await Link.to(server)` gave.")
+        raise UsageError("Pass what `await serve(sio)` and `await Link.to(server)` returned.")
     if not callable(calls) or not (send is None or callable(send)):
         raise UsageError("calls and send are functions: `lambda: len(log)`, not their results.")
     if not isinstance(reconnects, int) or reconnects < 0:
@@ -137,13 +136,8 @@ async def calls_across_reconnects(
             sid = await reconnect(link, how)
         await settled(server, sid)  # what the client's connect handler sent is handled as well
         for _ in range(messages):
-            before = await _read(calls)
+            before = await called(calls())
             await (send or emit_news)(len(counts) + 1)
             await settled(server, sid)
-            counts.append(await _read(calls) - before)
+            counts.append(await called(calls()) - before)
     return counts
-
-
-async def _read(counter: Counter) -> int:
-    value = counter()
-    return await value if inspect.isawaitable(value) else value

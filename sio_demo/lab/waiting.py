@@ -21,7 +21,7 @@ async def wait_until(condition: Condition, within: float = PATIENCE, otherwise: 
     Parameters
     ----------
     condition : callable
-        Returns something true, or an awaitable of it.
+        Returns something true or false, or an awaitable of it.
     within : float
         Seconds; the condition is looked at once at least.
     otherwise : str
@@ -35,14 +35,16 @@ async def wait_until(condition: Condition, within: float = PATIENCE, otherwise: 
     now = asyncio.get_running_loop().time
     deadline = now() + within
     while True:
-        holds = condition()
-        if inspect.isawaitable(holds):
-            holds = await holds
-        if holds:
+        if await called(condition()):
             return
         if now() > deadline:
             raise NotSeenError(otherwise or f"What was awaited did not come within {within:g} s.")
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def called(value: Any) -> Any:
+    """Return what a function has returned, awaited if it is awaitable."""
+    return await value if inspect.isawaitable(value) else value
 
 
 async def shielded(work: Awaitable[Any]) -> None:

@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 import socketio
 
-from sio_demo import EmitterClient, Link, serve
+from sio_demo import EmitterClient
 from sio_demo.diagnosis import diagnose, observe
 from sio_demo.errors import UsageError
 from sio_demo.lab.bench import bench, python_client
@@ -476,14 +476,13 @@ async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
 
 
 async def test_the_threaded_client_is_observed_as_well():
-    sio = socketio.AsyncServer(async_mode="aiohttp")
     handled = threading.Event()
-    async with await serve(sio) as server, await Link.to(server) as link:
+    async with bench() as b:
         client = socketio.Client(handle_sigint=False)
         client.on("news", lambda text: handled.set())
         with observe(client) as seen:
-            await asyncio.to_thread(client.connect, link.url, transports=["polling"])
-            await sio.emit("news", "hello")
+            await asyncio.to_thread(client.connect, b.link.url, transports=["polling"])
+            await b.sio.emit("news", "hello")
             assert await asyncio.to_thread(handled.wait, 10)
             message = seen.message("news")
             with warnings.catch_warnings():

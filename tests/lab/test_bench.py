@@ -34,6 +34,20 @@ async def test_a_cut_waits_until_all_clients_are_back_and_the_old_sessions_gone(
         assert before.isdisjoint(b.server.sids())
 
 
+async def test_a_cut_on_a_link_that_forgets_its_oldest_packets(monkeypatch):
+    monkeypatch.setattr("sio_demo.lab.tap.PACKETS_KEPT", 10)
+    async with bench() as b, python_client() as client:
+        b.patience = 2
+        await b.connect(client)
+        for number in range(8):
+            await b.sio.emit("news", number)
+        await b.wait_until(lambda: b.link.count("news") == 8, "The news does not pass.")
+        assert connects(b.link) == 1
+        await b.cut()  # the second CONNECT takes the place of the first
+        assert connects(b.link) == 1
+        assert len(b.live()) == 1
+
+
 async def test_a_half_open_cut_leaves_a_session_that_is_not_live():
     async with bench() as b, python_client() as client:
         old = await b.connect(client)
