@@ -7,28 +7,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import socketio
 
+from .lab.bench import bench, python_client
 from .lab.clients import EmitterClient
 from .lab.experiment import Counter, calls_across_reconnects
-from .lab.link import Link
 from .lab.node import NodeClient
-from .lab.server import serve
 
-JAVASCRIPT_INSIDE = """
+JAVASCRIPT = """
 let calls = 0;
 const socket = io(url, { transports: ["websocket"],
                          reconnectionDelay: 10, randomizationFactor: 0 });
-socket.on("connect", () => {
+function register() {
   socket.on("news", () => { calls += 1; });
-});
-socket.on("sync", (ack) => ack());
-await new Promise((done) => socket.once("connect", done));
-"""
-
-JAVASCRIPT_OUTSIDE = """
-let calls = 0;
-const socket = io(url, { transports: ["websocket"],
-                         reconnectionDelay: 10, randomizationFactor: 0 });
-socket.on("news", () => { calls += 1; });
+}
+%s
 socket.on("sync", (ack) => ack());
 await new Promise((done) => socket.once("connect", done));
 """
@@ -36,8 +27,9 @@ await new Promise((done) => socket.once("connect", done));
 ClientFactory = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
-def javascript(snippet: str) -> ClientFactory:
-    """Return a client that runs a snippet in Node.js with the real ``socket.io-client``."""
+def javascript(*, inside: bool) -> ClientFactory:
+    """Return the real ``socket.io-client``, its listener registered inside ``connect``, or not."""
+    snippet = JAVASCRIPT % ('socket.on("connect", register);' if inside else "register();")
 
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
@@ -57,27 +49,24 @@ def python(kind: type[socketio.AsyncClient], *, inside: bool) -> ClientFactory:
     @asynccontextmanager
     async def connected(url: str) -> AsyncIterator[Counter]:
         calls: list[int] = []
-        client = kind(reconnection_delay=0.01, randomization_factor=0, handle_sigint=False)
+        async with python_client(kind) as client:
 
-        def register() -> None:
-            client.on("news", calls.append)
+            def register() -> None:
+                client.on("news", calls.append)
 
-        if inside:
-            client.on("connect", register)
-        else:
-            register()
-        await client.connect(url, transports=["websocket"])
-        try:
+            if inside:
+                client.on("connect", register)
+            else:
+                register()
+            await client.connect(url, transports=["websocket"])
             yield lambda: len(calls)
-        finally:
-            await client.shutdown()
 
     return connected
 
 
 CLIENTS: dict[str, ClientFactory] = {
-    "socket.io-client (JavaScript), listener inside connect": javascript(JAVASCRIPT_INSIDE),
-    "socket.io-client (JavaScript), listener outside": javascript(JAVASCRIPT_OUTSIDE),
+    "socket.io-client (JavaScript), listener inside connect": javascript(inside=True),
+    "socket.io-client (JavaScript), listener outside": javascript(inside=False),
     "EmitterClient (Python), listener inside connect": python(EmitterClient, inside=True),
     "EmitterClient (Python), listener outside": python(EmitterClient, inside=False),
     "python-socketio, handler inside connect": python(socketio.AsyncClient, inside=True),
@@ -86,10 +75,6 @@ CLIENTS: dict[str, ClientFactory] = {
 
 
 async def measure(client: ClientFactory, reconnects: int = 5) -> list[int]:
-    """Return how often one message was handled after 0, 1, … `reconnects` TCP resets."""
-    async with (
-        await serve(socketio.AsyncServer(async_mode="aiohttp")) as server,
-        await Link.to(server) as link,
-        client(link.url) as calls,
-    ):
-        return await calls_across_reconnects(server, link, calls, reconnects=reconnects)
+    """Count the handler's calls for one message after 0, 1, … `reconnects` TCP resets."""
+    async with bench() as b, client(b.link.url) as calls:
+        return await calls_across_reconnects(b.server, b.link, calls, reconnects=reconnects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,6 +13,7 @@ from sio_demo import clean_up, nothing_left, panel
 from sio_demo.counters import Counters
 from sio_demo.errors import ClosedError, UsageError
 from sio_demo.lab.cleanup import leftovers
+from sio_demo.lab.waiting import wait_until
 from sio_demo.panel import bench
 
 NEW = "A new client is connected; its listener is {} connect."
@@ -57,13 +58,6 @@ def switch(of: panel.Panel) -> widgets.RadioButtons:
 def shown(of: panel.Panel) -> str:
     """Give all the HTML that a panel shows."""
     return "".join(part.value for part in parts(of) if isinstance(part, widgets.HTML))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def three_cuts(on: panel.Panel) -> list[int]:
@@ -112,8 +106,8 @@ async def test_half_open_sid_ends_with_the_servers_patience(
     opened = await panel.python()
     await opened.half_open()
     assert opened.counters.sids == 2
-    await until(lambda: opened.counters.sids == 1)
-    await until(lambda: "The server has ended a session: ping timeout." in shown(opened))
+    await wait_until(lambda: opened.counters.sids == 1)
+    await wait_until(lambda: "The server has ended a session: ping timeout." in shown(opened))
 
 
 async def test_restart_brings_a_new_server_and_one_more_listener(opened: panel.Panel) -> None:
@@ -139,24 +133,24 @@ async def test_delay_makes_no_duplicates_and_goes_over(opened: panel.Panel) -> N
 async def test_buttons_do_what_they_say_one_after_the_other(opened: panel.Panel) -> None:
     for label in ["Send", "Cut (reset)", "Half-open", "Restart server", "Delay: off", "Send"]:
         button(opened, label).click()
-    await until(lambda: len(opened.sent) == 2)
+    await wait_until(lambda: len(opened.sent) == 2)
     assert opened.sent[1].faults == ("cut", "half-open", "restart")
     assert opened.sent[1].counters == Counters(4, 1, 1, 4, 4)
     assert button(opened, "Delay").description == "Delay: on"
     button(opened, "Delay: on").click()
-    await until(lambda: button(opened, "Delay").description == "Delay: off")
+    await wait_until(lambda: button(opened, "Delay").description == "Delay: off")
 
     switch(opened).value = "outside"
-    await until(lambda: opened.status == NEW.format("outside"))
+    await wait_until(lambda: opened.status == NEW.format("outside"))
     assert opened.counters.listeners == 1
 
 
 async def test_buttons_work_in_another_thread(opened: panel.Panel) -> None:
     asyncio.get_running_loop().set_debug(True)  # raises at what is not safe there
     await asyncio.to_thread(button(opened, "Send").click)
-    await until(lambda: len(opened.sent) == 1)
+    await wait_until(lambda: len(opened.sent) == 1)
     await asyncio.to_thread(setattr, switch(opened), "value", "outside")
-    await until(lambda: opened.status == NEW.format("outside"))
+    await wait_until(lambda: opened.status == NEW.format("outside"))
 
 
 async def test_shows_counters_and_what_the_user_sees(opened: panel.Panel) -> None:
@@ -201,7 +195,7 @@ async def test_close_leaves_nothing(
 async def test_close_ends_what_a_button_has_begun(opened: panel.Panel) -> None:
     await opened.delay()
     button(opened, "Send").click()
-    await until(lambda: opened._tasks)
+    await wait_until(lambda: opened._tasks)
     button(opened, "Send").click()
     await opened.close()
     await nothing_left()
@@ -244,4 +238,4 @@ async def test_error_behind_a_button_is_shown(
     assert opened._bench
     monkeypatch.setattr(opened._bench, "send", fail)
     button(opened, "Send").click()
-    await until(lambda: "ZeroDivisionError: &lt;oops&gt;" in shown(opened))
+    await wait_until(lambda: "ZeroDivisionError: &lt;oops&gt;" in shown(opened))

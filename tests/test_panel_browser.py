@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from sio_demo import EmitterClient, clean_up, nothing_left, panel
 from sio_demo.counters import Counters
 from sio_demo.errors import NodeMissingError, UsageError
+from sio_demo.lab.waiting import wait_until
 from sio_demo.panel import bench, browser_tab
 from sio_demo.panel.browser_tab import TabWidget
 from sio_demo.panel.origin import refusal
@@ -92,13 +93,6 @@ def page_of(
     return page
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
 async def answer(url: str, origin: str) -> int:
     """Give the status with which a WebSocket of a page of that origin is answered."""
     address = f"{url}/socket.io/?EIO=4&transport=websocket"
@@ -133,7 +127,7 @@ async def test_page_of_this_machine_is_served(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page_of(opened, monkeypatch).open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     await opened.send()
     for _ in range(3):
         await opened.cut()
@@ -144,7 +138,7 @@ async def test_only_pages_of_that_origin_may_connect(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page_of(opened, monkeypatch).open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     assert opened._bench
     assert opened._bench.server.sio.eio.cors_allowed_origins == [HERE]
     for origin in ("http://evil.example", "http://localhost:9999", "null"):
@@ -159,7 +153,7 @@ async def test_page_of_another_machine_is_told_why_the_panel_is_off(
 ) -> None:
     page = page_of(opened, monkeypatch, "https://hub.example.org")
     page.open()
-    await until(lambda: opened.status.startswith(OFF))
+    await wait_until(lambda: opened.status.startswith(OFF))
     assert page.received == []
     with pytest.raises(UsageError, match="this page is https"):
         await opened.send()
@@ -169,7 +163,7 @@ async def test_page_of_another_machine_does_not_disturb_the_one_that_is_served(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page_of(opened, monkeypatch).open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     page_of(opened, monkeypatch, "http://example.org", "other").open()
     await asyncio.sleep(0)
     assert await opened.send() == Counters(1, 1, 1, 1, 1)
@@ -180,11 +174,11 @@ async def test_page_of_another_machine_does_not_disturb_the_one_that_is_served(
 async def test_page_that_cannot_reach_the_kernel_is_told(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "PATIENCE", 0.05)
+    monkeypatch.setattr(bench.PanelBench, "patience", 0.05)
     page = page_of(opened, monkeypatch)
     page.answers = False
     page.open()
-    await until(lambda: opened.status.startswith("Off: this browser tab cannot reach the kernel"))
+    await wait_until(lambda: opened.status.startswith("Off: this browser tab cannot reach"))
     assert page.received[-1] == {"kind": "stop"}
 
 
@@ -193,12 +187,12 @@ async def test_page_that_comes_later_takes_over(
 ) -> None:
     first = page_of(opened, monkeypatch)
     first.open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     await opened.cut()
     await opened.send()
     second = page_of(opened, monkeypatch, name="second")
     second.open()
-    await until(lambda: second.client and is_ready(opened))
+    await wait_until(lambda: second.client and is_ready(opened))
     assert await opened.send() == Counters(1, 1, 1, 1, 1)
     assert opened.sent[-1].faults == ("reload",)
 
@@ -208,10 +202,10 @@ async def test_client_that_leaves_is_seen(
 ) -> None:
     page = page_of(opened, monkeypatch)
     page.open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     assert page.client
     await page.client.shutdown()
-    await until(lambda: opened.status.startswith("The server has ended a session: "))
+    await wait_until(lambda: opened.status.startswith("The server has ended a session: "))
     assert opened.counters.sids == 0
     with pytest.raises(UsageError, match="No client is connected"):
         await opened.send()
@@ -222,7 +216,7 @@ async def test_close_tells_the_page_to_disconnect(
 ) -> None:
     page = page_of(opened, monkeypatch)
     page.open()
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
     assert page.client
     await page.client.shutdown()
     await opened.close()
@@ -238,7 +232,7 @@ async def test_page_is_heard_in_another_thread(
 ) -> None:
     asyncio.get_running_loop().set_debug(True)  # raises at what is not safe there
     await asyncio.to_thread(page_of(opened, monkeypatch).open)
-    await until(lambda: is_ready(opened))
+    await wait_until(lambda: is_ready(opened))
 
 
 async def test_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

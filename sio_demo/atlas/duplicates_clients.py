@@ -8,24 +8,13 @@ import weakref
 from contextlib import AsyncExitStack
 from typing import Any
 
-import socketio
-
 from ..counters import Counters
+from ..lab.bench import Bench, bench, connects, new_client, python_client
 from ..lab.cleanup import shut_down
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import (
-    MESSAGE,
-    Bench,
-    Log,
-    background,
-    bench,
-    connects,
-    new_client,
-    python_client,
-    tab,
-    until,
-)
+from .kit import MESSAGE, Log, background, carried, counted, tab
 
 CUTS = 3
 RUNS = 3  # of a cell
@@ -57,7 +46,7 @@ async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters
     await bench.sio.emit("news", MESSAGE)
     await bench.settled()
     alive = [client for each in clients if (client := each()) is not None]
-    return bench.counted("news", screen, *alive)
+    return counted(bench, "news", screen, *alive)
 
 
 # --- D4 --------------------------------------------------------------------------------
@@ -69,7 +58,7 @@ async def _new_client_each_time(fixed: bool) -> Counters:
     async with bench() as b, AsyncExitStack() as stack:
         clients = [await _connect(b, stack, screen)]
         for _ in range(CUTS):
-            await b.drop(len(clients))
+            await b.cut(clients=len(clients))
             if not fixed:
                 clients.append(await _connect(b, stack, screen))
         return await _counted(b, clients, screen)
@@ -93,7 +82,7 @@ async def _two_owners(fixed: bool) -> Counters:
         asked.append(1)
         return {"token": await tokens.get()}
 
-    async with bench() as b, python_client(socketio.AsyncClient, reconnection=not fixed) as client:
+    async with bench() as b, python_client(wait_timeout=1, reconnection=not fixed) as client:
         client.on("news", screen.add)
         client.on("disconnect", lambda _reason: dropped.set())
         tokens.put_nowait("token")
@@ -102,25 +91,25 @@ async def _two_owners(fixed: bool) -> Counters:
             async with b.link.black_hole(TO_CLIENT):
                 await b.link.cut()
                 await dropped.wait()
-                await until(lambda: b.link.connections == owners - 1)
+                await wait_until(lambda: b.link.connections == owners - 1)
                 connect = client.connect(b.link.url, transports=["websocket"], auth=auth)
                 connecting = await by_hand.enter_async_context(background(connect))
-                await until(lambda: b.link.connections == owners)
-            await until(lambda: len(asked) == 1 + owners)
+                await wait_until(lambda: b.link.connections == owners)
+            await wait_until(lambda: len(asked) == 1 + owners)
             for owner in range(1, owners + 1):
                 tokens.put_nowait("token")
-                await until(lambda: connects(b.link) == 1 + owner)  # noqa: B023
-                await until(lambda: client.get_sid() is not None)
+                await wait_until(lambda: connects(b.link) == 1 + owner)  # noqa: B023
+                await wait_until(lambda: client.get_sid() is not None)
             await connecting
         sids = len(b.server.sids())
         async with b.link.black_hole(TO_CLIENT):
             await b.sio.emit("news", MESSAGE)
-            await until(lambda: b.carried("news") == owners)
+            await wait_until(lambda: carried(b.link, "news") == owners)
         if not fixed:  # the two sessions end each other, and one takes their place
             tokens.put_nowait("token")
-            await until(lambda: connects(b.link) == 4 and len(b.server.sids()) == 1)
+            await wait_until(lambda: connects(b.link) == 4 and len(b.server.sids()) == 1)
         await b.settled()
-        return b.counted("news", screen, client, sids=sids)
+        return counted(b, "news", screen, client, sids=sids)
 
 
 # --- D6 --------------------------------------------------------------------------------
@@ -134,7 +123,7 @@ async def _cell_run_again(fixed: bool) -> Counters:
             if fixed and clients and (client := clients.pop()()):
                 await client.shutdown()
             clients.append(await _connect(b, stack, screen))
-        await until(lambda: len(b.server.sids()) == len(clients))
+        await wait_until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
 
@@ -163,7 +152,7 @@ async def _namespace_again(fixed: bool) -> Counters:
     """Open a namespace at each visit to a page, beside a main socket that stays."""
     code = _PAGES % (VISITS, "chats[0].disconnect().connect()" if fixed else "open()")
     async with bench(namespaces=["/", "/chat"]) as b, tab(b.link.url, code) as page:
-        await until(lambda: len(b.server.sids("/chat")) == (1 if fixed else VISITS))
+        await wait_until(lambda: len(b.server.sids("/chat")) == (1 if fixed else VISITS))
         sids = b.server.sids("/chat")
         await b.sio.emit("news", MESSAGE, namespace="/chat")
         await asyncio.gather(*(b.sio.call("sync", to=sid, namespace="/chat") for sid in sids))

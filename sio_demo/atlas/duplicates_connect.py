@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Log, background, bench, python_client, tab, until
+from .kit import MESSAGE, Log, background, counted, tab
 
 CUTS = 3  # so that something for each connection makes four
 
@@ -38,12 +40,12 @@ async def _ticker_in_connect(fixed: bool) -> Counters:
         b.sio.on("reading", log.add)
         await b.connect(client)
         for _ in range(CUTS):
-            await b.drop()
+            await b.cut()
         await b.settled()
         minute.set()
         await asyncio.gather(*tickers)
         await client.call("sync")
-        return b.counted("reading", log, b.sio)
+        return counted(b, "reading", log, b.sio)
 
 
 # --- D9 --------------------------------------------------------------------------------
@@ -88,7 +90,7 @@ async def _shared_emitter(fixed: bool) -> Counters:
     ):
         for _ in range(CUTS):
             await reconnect(link)
-        await until(lambda: server("isAlone()"))
+        await wait_until(lambda: server("isAlone()"))
         sids = await server("sids()")
         await server("order()")
         return await page.counted("news", link, sids)
@@ -122,10 +124,10 @@ async def _announced_again(fixed: bool) -> Counters:
         await b.connect(client, auth={"session": "of this tab"})
         for _ in range(CUTS):
             await b.settled()
-            await b.drop()
+            await b.cut()
         await b.settled()
         await client.call("sync")
-        return b.counted("join", log, b.sio)
+        return counted(b, "join", log, b.sio)
 
 
 CAUSES = (

@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, closing
 import socketio
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.packet import TO_CLIENT
-from ..lab.server import serve
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Bench, Log, background, bench, python_client, until
+from .kit import MESSAGE, Log, background, counted
 
 # --- D22 -------------------------------------------------------------------------------
 
@@ -37,7 +38,7 @@ async def _echo(fixed: bool) -> Counters:
         screen.rows.append(("id 1", MESSAGE))
         await client.call("say", ("id 1", MESSAGE))
         await b.settled()
-        return b.counted("line", screen, client)
+        return counted(b, "line", screen, client)
 
 
 # --- D23 -------------------------------------------------------------------------------
@@ -91,13 +92,13 @@ async def _check_then_await(fixed: bool) -> Counters:
         b.sio.on("pay", pay)
         await b.connect(client)
         async with background(client.call("pay", ("id 1", MESSAGE))) as attempt:
-            await until(lambda: log.calls == 1)
+            await wait_until(lambda: log.calls == 1)
             async with background(client.call("pay", ("id 1", MESSAGE))) as retry:
-                await until(lambda: log.calls == 2)
+                await wait_until(lambda: log.calls == 2)
                 bank.set()
                 receipts = await asyncio.gather(attempt, retry)
         assert len(set(receipts)) == len(log.rows)  # each attempt has the receipt of its payment
-        return b.counted("pay", log, b.sio)
+        return counted(b, "pay", log, b.sio)
 
 
 # --- D24 -------------------------------------------------------------------------------
@@ -136,14 +137,12 @@ async def _restart(fixed: bool) -> Counters:
             async with b.link.refuse(), b.link.cut_when("ACK", TO_CLIENT) as cut:
                 await client.emit("pay", payment, callback=lambda: None)  # it asks for an ACK
                 await cut
-                await b.server.close()
-            async with await serve(socketio.AsyncServer(async_mode="aiohttp")) as again:
-                _take_payments(again.sio, db, log, kept=fixed)
-                b.link.retarget(again)
-                await until(lambda: client.connected and len(again.sids()) == 1)
-                await client.call("pay", payment)
-                log.rows = db.execute("SELECT text FROM payments").fetchall()
-                return Bench(again, b.link).counted("pay", log, again.sio)
+                await b.serve(socketio.AsyncServer(async_mode="aiohttp"))
+                _take_payments(b.sio, db, log, kept=fixed)
+            await wait_until(lambda: client.connected and len(b.server.sids()) == 1)
+            await client.call("pay", payment)
+            log.rows = db.execute("SELECT text FROM payments").fetchall()
+            return counted(b, "pay", log, b.sio)
 
 
 CAUSES = (

@@ -6,13 +6,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-import socketio
-
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import Log, background, bench, python_client, until
+from .kit import Log, background, counted
 
 ATTEMPTS = 3  # of a client that waits a second each time
 ANONYMOUS = {"language": "en"}
@@ -39,7 +39,7 @@ async def _type_error(fixed: bool) -> Counters:
         b.sio.on("connect", connect if fixed else connect_by_default)
         await b.connect(client)
         packets = _sent(b.link, "CONNECT")
-        return b.counted("connect", log, b.sio)._replace(packets=packets)
+        return counted(b, "connect", log, b.sio)._replace(packets=packets)
 
 
 # --- D26 -------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ async def _slow_connect(fixed: bool) -> Counters:
     async with (
         bench() as b,
         AsyncExitStack() as tasks,
-        python_client(socketio.AsyncClient) as client,
+        python_client(wait_timeout=1) as client,
     ):
         await b.connect(client)
         earlier = _sent(b.link, "CONNECT")
@@ -61,7 +61,7 @@ async def _slow_connect(fixed: bool) -> Counters:
             if fixed:
                 await connected.wait()
             elif attempt < ATTEMPTS:
-                await until(lambda: _given_up(b.link) == attempt)
+                await wait_until(lambda: _given_up(b.link) == attempt)
             log.rows.append(sid)
 
         async def connect(sid: str, _environ: dict[str, Any]) -> None:
@@ -72,12 +72,12 @@ async def _slow_connect(fixed: bool) -> Counters:
                 await checking
 
         b.sio.on("connect", connect)
-        await b.drop()
-        await until(lambda: client.connected)
+        await b.cut()
+        await wait_until(lambda: client.connected)
         connected.set()
-        await until(lambda: len(log.rows) == log.calls)
+        await wait_until(lambda: len(log.rows) == log.calls)
         packets = _sent(b.link, "CONNECT") - earlier
-        return b.counted("connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
+        return counted(b, "connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
 
 
 def _given_up(link: Link) -> int:

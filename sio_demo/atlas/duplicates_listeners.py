@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..counters import Counters
+from ..lab.bench import Bench, bench
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Bench, Tab, bench, carried, tab, until
+from .kit import MESSAGE, Tab, carried, tab
 
 CUTS = 3  # so that a listener for each connection makes four
 MOUNTS = 3
@@ -47,7 +49,7 @@ async def _in_connect(fixed: bool) -> Counters:
     design = _NEWS_OUTSIDE if fixed else _NEWS_INSIDE
     async with bench() as b, tab(b.link.url, CLIENT + design + _NEWS_COUNTS) as page:
         for _ in range(CUTS):
-            await b.drop()
+            await b.cut()
         return await _send_news(b, page)
 
 
@@ -82,9 +84,9 @@ async def _reply_in_connect(fixed: bool) -> Counters:
         design = _LOGIN_OUTSIDE if fixed else _LOGIN_INSIDE
         async with tab(b.link.url, CLIENT + design + _LOGIN_COUNTS) as page:
             for cut in range(CUTS):
-                await until(lambda: len(logins) == cut + 1)  # noqa: B023
-                await b.drop()
-            await until(lambda: b.carried("authenticated") == 1)
+                await wait_until(lambda: len(logins) == cut + 1)  # noqa: B023
+                await b.cut()
+            await wait_until(lambda: carried(b.link, "authenticated") == 1)
             await b.settled()
             return await page.counted("authenticated", b.link, len(b.server.sids()))
 

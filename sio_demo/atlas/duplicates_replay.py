@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Log, bench, python_client, tab, until
+from .kit import MESSAGE, Log, counted, tab
 
 # --- D20 -------------------------------------------------------------------------------
 
@@ -62,7 +64,7 @@ async def _offset_forgotten(fixed: bool) -> Counters:
         back = link.expect("CONNECT", TO_CLIENT)
         async with link.refuse():
             await link.cut()
-            await until(lambda: server("isEmpty()"))
+            await wait_until(lambda: server("isEmpty()"))
             await server(f"send('{MESSAGE}')")
         await back
         await server("settle()")
@@ -127,7 +129,7 @@ async def _replay_and_live(
         await b.connect(client)
         await client.call("follow", 0)
         await b.settled()
-        return b.counted("news", screen, client)
+        return counted(b, "news", screen, client)
 
 
 CAUSES = (

@@ -7,9 +7,11 @@ from contextlib import suppress
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..counters import Counters
+from ..lab.bench import Bench, bench, connects, python_client
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Bench, Log, background, bench, connects, python_client, tab, until
+from .kit import MESSAGE, Log, background, counted, tab
 
 LIMIT = 0.5  # seconds that a call may take
 
@@ -34,7 +36,7 @@ class Till(Log):
 
     def counted(self) -> Counters:
         """Count what the one payment has left behind."""
-        return self._bench.counted("pay", self, self._bench.sio)
+        return counted(self._bench, "pay", self, self._bench.sio)
 
 
 # --- D12 -------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ async def _buffer_and_outbox(fixed: bool) -> Counters:
                 await b.link.cut()
                 await page("pay()")
             await page("flushed()")
-            await until(lambda: len(b.server.sids()) == 1)
+            await wait_until(lambda: len(b.server.sids()) == 1)
             return till.counted()
 
 
@@ -90,7 +92,7 @@ async def _retries(fixed: bool) -> Counters:
         async with tab(b.link.url, _RETRIES) as page, b.link.cut_when("ACK", TO_CLIENT) as cut:
             await page("pay()")
             await cut
-            await until(lambda: len(b.server.sids()) == 1)
+            await wait_until(lambda: len(b.server.sids()) == 1)
             return till.counted()
 
 
@@ -127,8 +129,8 @@ async def _call_again(fixed: bool) -> Counters:
         pay = client.call("pay", (MESSAGE, "id 1"), timeout=LIMIT)
         async with b.link.cut_when("ACK", TO_CLIENT) as cut, background(pay) as attempt:
             await cut
-            await until(lambda: connects(b.link) == 2)
-            await until(lambda: client.connected and len(b.server.sids()) == 1)
+            await wait_until(lambda: connects(b.link) == 2)
+            await wait_until(lambda: client.connected and len(b.server.sids()) == 1)
             with suppress(NoAcknowledgementError):
                 await attempt
         await client.call("pay", (MESSAGE, "id 1"))

@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from ..counters import Counters
+from ..lab.bench import bench, connects, python_client
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Log, bench, connects, python_client, until
+from .kit import MESSAGE, Log, carried, counted
 from .pubsub import MemoryManager, MemoryQueue
 
 ROOMS = ["sports", "local", "today"]
@@ -32,12 +34,12 @@ async def _zombie(fixed: bool) -> Counters:
         client.on("news", screen.add)
         sid = await b.connect(client, auth={"user": "ann"})
         await b.link.cut("half-open")
-        await until(lambda: connects(b.link) == 2 and client.get_sid() not in (None, sid))
+        await wait_until(lambda: connects(b.link) == 2 and client.get_sid() not in (None, sid))
         sids = len(b.server.sids())
         await b.sio.emit("news", MESSAGE, to="ann")
-        await until(lambda: b.carried("news") == sids)
+        await wait_until(lambda: carried(b.link, "news") == sids)
         await b.sio.call("sync", to=client.get_sid())
-        return b.counted("news", screen, client, sids=sids)
+        return counted(b, "news", screen, client, sids=sids)
 
 
 # --- D17 -------------------------------------------------------------------------------
@@ -57,12 +59,12 @@ async def _every_server(fixed: bool) -> Counters:
         client.on("news", screen.add)
         user = servers[0]
         await user.connect(client)
-        await until(lambda: len(queue.subscribers) == SERVERS)
+        await wait_until(lambda: len(queue.subscribers) == SERVERS)
         for each in servers:
             await each.sio.emit("news", MESSAGE, ignore_queue=fixed)
-        await until(lambda: user.carried("news") == (1 if fixed else SERVERS))
+        await wait_until(lambda: carried(user.link, "news") == (1 if fixed else SERVERS))
         await user.settled()
-        return user.counted("news", screen, client)
+        return counted(user, "news", screen, client)
 
 
 # --- D18 -------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ async def _room_by_room(fixed: bool) -> Counters:
             for room in ROOMS:
                 await b.sio.emit("news", MESSAGE, to=room)
         await b.settled()
-        return b.counted("news", screen, client)
+        return counted(b, "news", screen, client)
 
 
 CAUSES = (

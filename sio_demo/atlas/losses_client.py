@@ -6,10 +6,12 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, background, bench, python_client, until
+from .kit import MESSAGE, Log, background, counted
 
 # --- L16a ------------------------------------------------------------------------------
 
@@ -33,26 +35,26 @@ async def _dead_and_connected(fixed: bool) -> Counters:
         b.sio.on("order", booked.add)
         await b.connect(client)
         client.on("connect", connect)
-        back = b.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        back = b.expect_client()
         await b.link.cut()
         sid = (await back).data["sid"]
         await settled(b.server, sid)  # its connect handler is at work
-        back = b.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        back = b.expect_client()
         await b.link.cut()
         if fixed:
             await back
         else:
             await client.eio.wait()  # the transport has ended
-        await until(lambda: sid not in b.server.sids())
+        await b.gone([sid])
         slow.set()
-        await until(lambda: client.connected)
+        await wait_until(lambda: client.connected)
         sids = len(b.server.sids())
         await client.emit("order", MESSAGE)  # raises nothing
         if fixed:
-            await client.call("sync", timeout=PATIENCE)
+            await client.call("sync")
         else:
             await b.link.idle()
-        return b.counted("order", booked, b.sio, sids=sids)
+        return counted(b, "order", booked, b.sio, sids=sids)
 
 
 # --- L16b ------------------------------------------------------------------------------
@@ -73,19 +75,19 @@ async def _gave_up_once(fixed: bool) -> Counters:
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
-            await until(lambda: bool(refused))  # it gives up
+            await wait_until(lambda: bool(refused))  # it gives up
         if fixed:
             client = other
         await b.connect(client)
         if fixed:
-            await b.drop()
+            await b.cut()
         else:
             await b.link.cut()
             await client.wait()  # returns when the connection has ended for good
         sids = len(b.server.sids())
         await b.sio.emit("news", MESSAGE)
         await b.settled()
-        return b.counted("news", screen, client, sids=sids)
+        return counted(b, "news", screen, client, sids=sids)
 
 
 # --- L17 -------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ async def _goodbye_too_soon(fixed: bool) -> Counters:
         async def leave() -> None:
             await under_way
             if fixed:
-                await client.call("order", MESSAGE, timeout=PATIENCE)
+                await client.call("order", MESSAGE)
             else:
                 await client.emit("order", MESSAGE)
             await client.disconnect()
@@ -107,16 +109,16 @@ async def _goodbye_too_soon(fixed: bool) -> Counters:
         b.sio.on("order", booked.add)
         await b.connect(client, transports=["polling"])
         sids = len(b.server.sids())
-        under_way = b.link.expect("order", TO_SERVER, timeout=PATIENCE)
+        under_way = b.link.expect("order", TO_SERVER)
         async with background(leave()) as goodbye:
             async with b.link.black_hole(TO_CLIENT):
                 await client.emit("order", "another message")
-                await until(lambda: not client.eio.queue.empty())  # the message waits
-            await until(lambda: client.eio.write_loop_task is None)  # it sends nothing any more
+                await wait_until(lambda: not client.eio.queue.empty())  # the message waits
+            await wait_until(lambda: client.eio.write_loop_task is None)  # it sends no more
             async with b.link.refuse():
                 await b.link.cut()  # else it waits for the answer to its last poll, for long
                 await goodbye
-        return b.counted("order", booked, b.sio, sids=sids)
+        return counted(b, "order", booked, b.sio, sids=sids)
 
 
 CAUSES = (

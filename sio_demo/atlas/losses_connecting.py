@@ -9,10 +9,11 @@ from typing import Any
 from socketio.exceptions import BadNamespaceError
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, bench, carried, handlers, python_client, tab
+from .kit import MESSAGE, Log, carried, counted, handlers, tab
 
 # --- L7 --------------------------------------------------------------------------------
 
@@ -80,8 +81,8 @@ async def _greeting_overtakes(fixed: bool) -> Counters:
         client.on("hello", hello)
         await b.connect(client)
         await b.settled()
-        await client.call("sync", timeout=PATIENCE)
-        return b.counted("hello", answers, client, sids=sids)._replace(listeners=listeners)
+        await client.call("sync")
+        return counted(b, "hello", answers, client, sids=sids)._replace(listeners=listeners)
 
 
 # --- L9 --------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ async def _greeting_unheard(fixed: bool) -> Counters:
             client.on("connect", register)
         await b.connect(client)
         await b.settled()
-        return b.counted("hello", screen, client, sids=sids)._replace(listeners=listeners)
+        return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)
 
 
 CAUSES = (

@@ -7,9 +7,11 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.packet import TO_SERVER
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, bench, python_client, until
+from .kit import MESSAGE, Log, carried, counted
 
 # --- L18 -------------------------------------------------------------------------------
 
@@ -38,12 +40,12 @@ async def _overtaken(fixed: bool) -> Counters:
         await b.connect(other)
         await client.emit("price", "an older price")
         await client.emit("price", MESSAGE)
-        await until(lambda: b.carried("price", TO_SERVER) == 1)
-        await other.call("sync", timeout=PATIENCE)  # by now it is handled, if it need not wait
+        await wait_until(lambda: carried(b.link, "price", TO_SERVER) == 1)
+        await other.call("sync")  # by now it is handled, if it need not wait
         exchange.set()
-        await until(lambda: len(prices.rows) == 2)
+        await wait_until(lambda: len(prices.rows) == 2)
         effects = prices.rows[-1:].count(MESSAGE)
-        return b.counted("price", prices, b.sio, sids=sids)._replace(effects=effects)
+        return counted(b, "price", prices, b.sio, sids=sids)._replace(effects=effects)
 
 
 # --- L20 -------------------------------------------------------------------------------
@@ -64,7 +66,7 @@ async def _replaced(fixed: bool) -> Counters:
         await b.sio.emit("news", MESSAGE)
         await b.settled()
         screen.rows = table.rows  # what is missing there
-        return b.counted("news", screen, client)
+        return counted(b, "news", screen, client)
 
 
 # --- L21 -------------------------------------------------------------------------------
@@ -89,10 +91,10 @@ async def _wrong_user(fixed: bool) -> Counters:
         b.sio.on("connect", connect)
         await b.connect(ann, auth={"user": "ann"})
         await b.connect(bob, auth={"user": "bob"})
-        await ann.call("say", MESSAGE, timeout=PATIENCE)
+        await ann.call("say", MESSAGE)
         sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
         said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
-        return b.counted("say", said, b.sio, sids=sids)._replace(effects=effects)
+        return counted(b, "say", said, b.sio, sids=sids)._replace(effects=effects)
 
 
 CAUSES = (

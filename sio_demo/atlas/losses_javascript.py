@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from ..counters import Counters
+from ..lab.bench import bench
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, bench, tab
+from .kit import MESSAGE, Log, counted, tab
 
 # --- L10 -------------------------------------------------------------------------------
 
@@ -59,7 +60,7 @@ async def _not_recovered(fixed: bool) -> Counters:
         await Link.to(await server("url()")) as link,
         tab(link.url, _RECOVERED_CLIENT) as client,
     ):
-        back = link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        back = link.expect("CONNECT", TO_CLIENT)
         async with link.refuse():
             await link.cut()
             await server("news()")
@@ -107,7 +108,7 @@ async def _colliding_ids(fixed: bool) -> Counters:
         async with tab(b.link.url, _OFFLINE_CLIENTS % number):
             sids = sum(user_of[sid] == "bob" for sid in b.server.sids())
             log.rows = [text for text in table.values() if text == MESSAGE]
-            return b.counted("order", log, b.sio, sids=sids)
+            return counted(b, "order", log, b.sio, sids=sids)
 
 
 # --- L12 -------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ async def _volatile(fixed: bool) -> Counters:
         code = _VOLATILE % {"volatile": "" if fixed else "volatile."}
         async with tab(b.link.url, code) as page:
             await page("send()")
-            return b.counted("position", positions, b.sio)
+            return counted(b, "position", positions, b.sio)
 
 
 CAUSES = (

@@ -9,9 +9,11 @@ from socketio.exceptions import BadNamespaceError
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.packet import TO_SERVER
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, bench, python_client, until
+from .kit import MESSAGE, Log, carried, counted
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -27,11 +29,11 @@ async def _no_buffer(fixed: bool) -> Counters:
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
-            await until(lambda: not (client.connected or b.server.sids()))
+            await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
             await b.sio.emit("news", MESSAGE)
             kept.append(MESSAGE)
-        await until(lambda: client.connected)
+        await wait_until(lambda: client.connected)
 
         async def missed(sid: str, offset: int) -> None:
             for text in kept[offset:]:
@@ -40,9 +42,9 @@ async def _no_buffer(fixed: bool) -> Counters:
         if fixed:
             b.sio.on("missed", missed)
             sids = len(b.server.sids())
-            await client.call("missed", len(screen.rows), timeout=PATIENCE)
+            await client.call("missed", len(screen.rows))
         await b.settled()
-        return b.counted("news", screen, client, sids=sids)
+        return counted(b, "news", screen, client, sids=sids)
 
 
 # --- L2 --------------------------------------------------------------------------------
@@ -61,15 +63,15 @@ async def _unnoticed_outage(fixed: bool) -> Counters:
                     await client.call("order", MESSAGE, timeout=SILENCE)
             else:
                 await client.emit("order", MESSAGE)  # raises nothing
-            await until(lambda: b.carried("order", TO_SERVER) == 1)
+            await wait_until(lambda: carried(b.link, "order", TO_SERVER) == 1)
             await b.link.cut()
-            await until(lambda: not (client.connected or b.server.sids()))
-        await until(lambda: client.connected)
+            await wait_until(lambda: not (client.connected or b.server.sids()))
+        await wait_until(lambda: client.connected)
         if fixed:
             sids = len(b.server.sids())
-            await client.call("order", MESSAGE, timeout=PATIENCE)
-        await client.call("sync", timeout=PATIENCE)
-        return b.counted("order", booked, b.sio, sids=sids)
+            await client.call("order", MESSAGE)
+        await client.call("sync")
+        return counted(b, "order", booked, b.sio, sids=sids)
 
 
 # --- L3 --------------------------------------------------------------------------------
@@ -84,18 +86,18 @@ async def _known_offline(fixed: bool) -> Counters:
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
-            await until(lambda: not (client.connected or b.server.sids()))
+            await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
             try:
                 await client.emit("order", MESSAGE)
             except BadNamespaceError:
                 outbox.append(MESSAGE)
-        await until(lambda: client.connected)
+        await wait_until(lambda: client.connected)
         if fixed:
             sids = len(b.server.sids())
-            await client.call("order", outbox.pop(), timeout=PATIENCE)
-        await client.call("sync", timeout=PATIENCE)
-        return b.counted("order", booked, b.sio, sids=sids)
+            await client.call("order", outbox.pop())
+        await client.call("sync")
+        return counted(b, "order", booked, b.sio, sids=sids)
 
 
 # --- L4 --------------------------------------------------------------------------------
@@ -117,19 +119,19 @@ async def _answer_lost(fixed: bool) -> Counters:
         at_the_end.callback(bank.set)
         b.sio.on("pay", pay)
         await b.connect(client)
-        asked = b.link.expect("pay", TO_SERVER, timeout=PATIENCE)
+        asked = b.link.expect("pay", TO_SERVER)
         await client.emit("pay", "payment 1", callback=screen.add)
         await asked
-        await client.call("sync", timeout=PATIENCE)  # the handler runs
-        await b.drop()
-        await until(lambda: client.connected)
+        await client.call("sync")  # the handler runs
+        await b.cut()
+        await wait_until(lambda: client.connected)
         bank.set()
-        await until(lambda: bool(receipts))
+        await wait_until(lambda: bool(receipts))
         if fixed:
             await client.emit("pay", "payment 1", callback=screen.add)
         waiting = client.callbacks.get("/", {}).values()
         listeners = sum(callback == screen.add for callback in waiting)
-        await client.call("sync", timeout=PATIENCE)
+        await client.call("sync")
         packets = sum(p.name == "ACK" and p.data == [MESSAGE] for p in b.link.packets)
         return Counters(listeners, len(b.server.sids()), packets, screen.calls, len(screen.rows))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..counters import Counters
+from ..lab.bench import bench, connects, python_client
 from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Log, bench, carried, connects, python_client, tab, until
+from .kit import MESSAGE, Log, carried, counted, tab
 
 # --- L5 --------------------------------------------------------------------------------
 
@@ -30,11 +32,11 @@ async def _rooms(fixed: bool) -> Counters:
             b.sio.on("connect", connect)
         client.on("order", screen.add)
         await b.connect(client, auth={"room": "kitchen"})
-        await client.call("join", "kitchen", timeout=PATIENCE)
-        await b.drop()
+        await client.call("join", "kitchen")
+        await b.cut()
         await b.sio.emit("order", MESSAGE, room="kitchen")
         await b.settled()
-        return b.counted("order", screen, client)
+        return counted(b, "order", screen, client)
 
 
 # --- L6 --------------------------------------------------------------------------------
@@ -67,18 +69,18 @@ async def _late_disconnect(fixed: bool) -> Counters:
         wifi = network = b.link
         await client.connect(lambda: network.url, transports=["websocket"], auth={"user": "ann"})
         network = mobile
-        back = mobile.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        back = mobile.expect("CONNECT", TO_CLIENT)
         await wifi.cut("half-open")  # the phone knows, the server does not
         new_sid = (await back).data["sid"]
         await settled(b.server, new_sid)
         await wifi.close()  # now the server learns of it, too
-        await until(lambda: bool(gone))
+        await wait_until(lambda: bool(gone))
         await settled(b.server, new_sid)
         if "ann" in sid_of:
             await b.sio.emit("news", MESSAGE, to=sid_of["ann"])
         await b.settled()
         packets = carried(wifi, "news") + carried(mobile, "news")
-        return b.counted("news", screen, client)._replace(packets=packets)
+        return counted(b, "news", screen, client)._replace(packets=packets)
 
 
 # --- L15 -------------------------------------------------------------------------------
@@ -102,12 +104,12 @@ async def _stale_credentials(fixed: bool) -> Counters:
         valid = "token 2"  # the first has expired
         before = connects(b.link)
         await b.link.cut()
-        await until(lambda: sid not in b.server.sids())
-        await until(lambda: bool(refused) or connects(b.link) > before)
+        await b.gone([sid])
+        await wait_until(lambda: bool(refused) or connects(b.link) > before)
         await b.sio.emit("news", MESSAGE)
         sids = len(b.server.sids())
         await b.settled()
-        return b.counted("news", screen, client, sids=sids)
+        return counted(b, "news", screen, client, sids=sids)
 
 
 # --- L19 -------------------------------------------------------------------------------
@@ -134,7 +136,7 @@ async def _sent_away(fixed: bool) -> Counters:
     async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
         await b.settled()
         [sid] = b.server.sids()
-        back = b.link.expect("CONNECT", TO_CLIENT, timeout=PATIENCE)
+        back = b.expect_client()
         await b.sio.disconnect(sid)
         _reason, comes_back = await page("leaves()")
         if comes_back:

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterator
 
 from ..counters import Counters
+from ..lab.bench import bench, python_client
 from ..lab.connection import Connection
 from ..lab.link import Link
 from ..lab.server import Server
+from ..lab.waiting import wait_until
 from .cause import Cause
-from .kit import MESSAGE, Log, bench, python_client, tab, until
+from .kit import MESSAGE, Log, counted, tab
 from .pubsub import MemoryManager, MemoryQueue
 
 LOGGER = logging.getLogger(__name__)  # what these servers complain of; without it they print it
@@ -76,12 +78,12 @@ async def _deaf_worker(fixed: bool) -> Counters:
     ):
         client.on("news", screen.add)
         await b.connect(client)
-        await until(lambda: bool(queue.subscribers))
+        await wait_until(lambda: bool(queue.subscribers))
         queue.restart()
-        await until(lambda: bool(queue.subscribers) or manager.is_deaf)
+        await wait_until(lambda: bool(queue.subscribers) or manager.is_deaf)
         await elsewhere.emit("news", MESSAGE)  # raises nothing
         await b.settled()
-        return b.counted("news", screen, client)
+        return counted(b, "news", screen, client)
 
 
 CAUSES = (

@@ -8,11 +8,12 @@ from __future__ import annotations
 import socketio
 
 from ..counters import Counters
+from ..lab.bench import Bench, bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from .cause import Cause
-from .kit import MESSAGE, PATIENCE, Bench, Log, bench, carried, python_client, tab
+from .kit import MESSAGE, Log, carried, counted, tab
 
 CUTS = 3
 
@@ -111,7 +112,7 @@ async def _upgrade(_fixed: bool) -> Counters:
 async def _send_news(b: Bench, client: socketio.AsyncClient, screen: Log) -> Counters:
     await b.sio.emit("news", MESSAGE)
     await b.settled()
-    return b.counted("news", screen, client)
+    return counted(b, "news", screen, client)
 
 
 async def _catch_all(_fixed: bool) -> Counters:
@@ -155,7 +156,7 @@ async def _handler_in_connect(_fixed: bool) -> Counters:
 
         await b.connect(client)
         for _ in range(CUTS):
-            await b.drop()
+            await b.cut()
         await b.settled()
         return await _send_news(b, client, screen)
 
@@ -174,10 +175,10 @@ async def _rooms(joins: list[str], to: str | list[str]) -> Counters:
         client.on("news", screen.add)
         await b.connect(client)
         for room in joins:
-            await client.call("join", room, timeout=PATIENCE)
+            await client.call("join", room)
         await b.sio.emit("news", MESSAGE, to=to)
         await b.settled()
-        return b.counted("news", screen, client)
+        return counted(b, "news", screen, client)
 
 
 async def _joined_twice(_fixed: bool) -> Counters:

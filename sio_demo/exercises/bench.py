@@ -1,4 +1,4 @@
-"""What a check breaks: a server, the link in front of it, and the clients behind that."""
+"""The bench of a check: the reader's server and clients on it, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from typing import Any
 
 import socketio
 
+from ..errors import NotSeenError
+from ..lab.bench import Bench, new_client
 from ..lab.cleanup import shut_down
-from ..lab.link import Link
-from ..lab.packet import TO_CLIENT
-from ..lab.server import Server, serve
-from ..lab.tap import Cut
-from ..lab.waiting import wait_until
+from ..lab.waiting import Condition
 from .reader import Reader, StoppedError, WatchedServer
 
 COME_BACK = 4.0  # seconds that a client may take to be back
@@ -28,122 +26,49 @@ _silent.addHandler(logging.NullHandler())
 SILENT = {"logger": _silent, "engineio_logger": _silent}
 
 
-class Bench:
-    """A server and a link for one check; made by :func:`open_bench`.
+class ExerciseBench(Bench):
+    """The bench of one check; made by :func:`open_bench`."""
 
-    Attributes
-    ----------
-    reader : Reader
-        The reader's functions.
-    sio, server, link
-        The server, as python-socketio knows it and as it listens, and the link in front of it.
-    refused : int
-        How often a client of this bench has tried to connect, and was not let in.
-    """
-
-    sio: WatchedServer
-    server: Server
-    link: Link
+    patience = COME_BACK
 
     def __init__(self, reader: Reader) -> None:
+        super().__init__()
         self.reader = reader
-        self.refused = 0
+        self.refused = 0  # tries of a client to connect
         self._tasks_before = asyncio.all_tasks()
         self._clients: list[socketio.AsyncClient] = []
-        self._zombies: set[str] = set()
 
-    async def serve(self, **options: Any) -> WatchedServer:
-        """Serve a new ``AsyncServer`` behind the link, in the place of one that was there."""
+    async def serve_reader(self, **options: Any) -> WatchedServer:
+        """Serve a new server, whose handlers the reader is to register."""
         sio = WatchedServer(self.reader, **SILENT, **options)
-        server = await serve(sio)
-        if hasattr(self, "link"):
-            await self.server.close()
-            self.link.retarget(server)
-        else:
-            self.link = await Link.to(server)
-        self.sio, self.server = sio, server
+        await self.serve(sio)
         return sio
 
     def new_client(self, **options: Any) -> socketio.AsyncClient:
-        """Make a client that comes back within milliseconds."""
-        quick = {
-            "reconnection_delay": 0.01,
-            "reconnection_delay_max": 0.02,
-            "randomization_factor": 0,
-            "handle_sigint": False,
-        }
-        client = socketio.AsyncClient(**(quick | SILENT | options))
+        """Return a client that comes back within milliseconds."""
+        quick = {"reconnection_delay_max": 0.02, "wait_timeout": self.patience}
+        client = new_client(**(quick | SILENT | options))
         client.connect = functools.partial(self._try, client.connect)
         self._clients.append(client)
         return client
 
-    async def connect(self, client: socketio.AsyncClient, **options: Any) -> str:
-        """Connect a client through the link, and give its sid."""
-        opened = self.link.expect("CONNECT", TO_CLIENT)
-        await client.connect(self.link.url, transports=["websocket"], **options)
-        sid: str = (await opened).data["sid"]
-        return sid
-
     async def _try(self, connect: Callable[..., Any], *args: Any, **options: Any) -> None:
         """Connect, or count that it was refused; a reconnection comes through here as well."""
-        # Left out, it is 1 second, and a busy machine may take that.
-        options = {"wait_timeout": COME_BACK} | options
         try:
             await connect(*args, **options)
         except socketio.exceptions.ConnectionError:
             self.refused += 1
             raise
 
-    def live(self) -> list[str]:
-        """Give the sessions that a client is behind, in the order of arrival."""
-        return [sid for sid in self.server.sids() if sid not in self._zombies]
+    async def wait_until(self, condition: Condition, otherwise: str) -> None:
+        """Wait as any bench does; raise StoppedError with the hint `otherwise` at the end."""
+        try:
+            await super().wait_until(condition, otherwise)
+        except NotSeenError as error:
+            raise StoppedError(str(error)) from None
 
-    async def cut(self, how: Cut = "reset", clients: int = 1) -> None:
-        """Cut every connection, and wait until so many clients are back.
-
-        Raises
-        ------
-        StoppedError
-            They did not come back.
-        """
-        self._zombies |= set(self.server.sids())
-        await self.link.cut(how)
-        await self._back(clients)
-
-    @asynccontextmanager
-    async def outage(self, how: Cut = "reset", clients: int = 1) -> AsyncIterator[None]:
-        """Cut every connection, and let nobody in within the block; the rest is as in `cut`.
-
-        Raises
-        ------
-        StoppedError
-            They did not come back.
-        """
-        self._zombies |= set(self.server.sids())
-        async with self.link.refuse():
-            await self.link.cut(how)
-            yield
-        await self._back(clients)
-
-    async def _back(self, clients: int) -> None:
-        await self.until(
-            lambda: len(self.live()) >= clients,
-            "After a cut the client did not come back. What keeps it from reconnecting?",
-        )
-
-    async def settled(self, times: int = 2) -> None:
-        """Wait until clients have handled what was sent to them, and the server their replies.
-
-        The first round trip brings what the client sends meanwhile to the server; the second
-        comes behind what the server replies to that.
-        """
-        for _ in range(times):
-            await asyncio.gather(*map(self._answers, self.live()))
-
-    async def _answers(self, sid: str) -> None:
-        answered = asyncio.Event()  # not `call`: it needs a server with async_handlers
-        await self.sio.emit("sync", to=sid, callback=lambda *_: answered.set())
-        await answered.wait()
+    async def _noticed(self, cut_off: list[str]) -> None:
+        """Do not wait: a handler of the reader's may keep the server from noticing."""
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
@@ -153,24 +78,8 @@ class Bench:
             last = self.last()
             seen, quiet = last, (quiet + 1 if last == seen else 0)
 
-    def last(self) -> int:
-        """Give the order of the last packet that has passed the link."""
-        packets = self.link.packets
-        return packets[-1].order if packets else 0
-
-    async def until(self, condition: Callable[[], bool], otherwise: str) -> None:
-        """Wait for what nothing tells of.
-
-        Raises
-        ------
-        StoppedError
-            It did not come true in time; the message is `otherwise`.
-        """
-        if not await wait_until(condition, COME_BACK):
-            raise StoppedError(otherwise)
-
     def tasks(self) -> list[asyncio.Task[Any]]:
-        """Give the tasks of the reader's that have not come to an end."""
+        """Return the reader's tasks that have not come to an end."""
         return [t for t in asyncio.all_tasks() - self._tasks_before if self.reader.owns(t)]
 
     async def close(self) -> None:
@@ -184,18 +93,18 @@ class Bench:
         await self.link.close()
         await asyncio.gather(*map(shut_down, clients))
         await self.server.close()
+        left = self.tasks()
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 @asynccontextmanager
-async def open_bench(reader: Reader) -> AsyncIterator[Bench]:
+async def open_bench(reader: Reader) -> AsyncIterator[ExerciseBench]:
     """Serve, and at the end close all clients, end all tasks of the reader's, and the server."""
-    bench = Bench(reader)
-    await bench.serve(ping_interval=(0.2, 1), ping_timeout=5)
+    bench = ExerciseBench(reader)
+    await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=5)
     try:
         yield bench
     finally:
         await bench.close()
-        left = bench.tasks()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)

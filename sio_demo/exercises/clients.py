@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import socketio
 
-from ..lab.waiting import wait_until
-from .bench import Bench
-from .reader import called
+from ..errors import NotSeenError
+from ..lab.waiting import called, wait_until
+from .bench import ExerciseBench
 from .texts import Observation
 
 AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
@@ -37,7 +38,7 @@ class Clock:
             await asyncio.sleep(0)
 
 
-async def thermometer(bench: Bench, program: Callable[..., Any]) -> Observation:
+async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Let two seconds pass in each of five sessions, and one before the last with no connection."""
     reports: list[int] = []
     received = 0
@@ -78,13 +79,13 @@ async def thermometer(bench: Bench, program: Callable[..., Any]) -> Observation:
     )
 
 
-async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> None:
+async def _silence(bench: ExerciseBench, client: socketio.AsyncClient, clock: Clock) -> None:
     """Cut, and let a second pass before anything gets through again."""
     async with bench.link.black_hole():
         await bench.link.cut()
-        await bench.until(lambda: not client.connected, "The client has not noticed the cut.")
+        await bench.wait_until(lambda: not client.connected, "The client has not noticed the cut.")
         await clock.tick()
-    await bench.until(
+    await bench.wait_until(
         lambda: client.connected and len(bench.server.sids()) == 1,
         "After an outage the client did not come back.",
     )
@@ -93,7 +94,7 @@ async def _silence(bench: Bench, client: socketio.AsyncClient, clock: Clock) -> 
 # --- 5. The courier --------------------------------------------------------------------
 
 
-async def courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Observation:
+async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) -> Observation:
     """Send one order in each of four sessions: two resets, and an outage that refuses clients."""
     shown: list[list[Any]] = []
     live: list[int] = []
@@ -109,12 +110,13 @@ async def courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Obser
 
     async def round_() -> None:
         if is_fine():  # else there is nothing to wait for
-            await wait_until(lambda: bool(bench.live()), AWAY)
+            with suppress(NotSeenError):
+                await wait_until(bench.live, AWAY)
         await bench.quiet()
         shown.append([])
         live.append(len(bench.live()))
         await bench.sio.emit("order", f"order {len(shown)}")
-        await bench.settled(times=1)
+        await bench.settled()
 
     await called(program(new_client, bench.link.url, show))
     await round_()
@@ -124,11 +126,13 @@ async def courier(bench: Bench, program: Callable[..., Awaitable[Any]]) -> Obser
     before = bench.refused
     async with bench.outage(clients=0):
         if is_fine():
-            await wait_until(lambda: bench.refused > before, LATE)
+            with suppress(NotSeenError):
+                await wait_until(lambda: bench.refused > before, LATE)
         await bench.quiet()
     tries, passed = bench.refused - before, bench.last()
     if is_fine():
-        await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
+        with suppress(NotSeenError):
+            await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
     await round_()
     tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]

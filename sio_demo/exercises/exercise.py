@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import NotSeenError
+from ..lab.waiting import PATIENCE
 from . import page
-from .bench import Bench, open_bench
+from .bench import ExerciseBench, open_bench
 from .feedback import Feedback, judge
 from .reader import Reader, StoppedError
 from .texts import JAVASCRIPT, Observation, Texts
-
-PATIENCE = 10.0  # seconds that a check may take; most take less than 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Exercise:
                 return replace(feedback, hint=f"{feedback.hint} {note}")
             return feedback
 
-    async def _run(self, bench: Bench, programs: tuple[Any, ...]) -> Feedback:
+    async def _run(self, bench: ExerciseBench, programs: tuple[Any, ...]) -> Feedback:
         reader = bench.reader
         running = asyncio.ensure_future(self.run(bench, *programs))
         waiting: set[asyncio.Future[Any]] = {running, reader.stopped}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+from ..errors import NotSeenError
 from ..lab.packet import TO_CLIENT
 from ..lab.tap import Cut
 from ..lab.waiting import wait_until
-from .bench import Bench
+from .bench import ExerciseBench
 from .page import open_page
 from .reader import StoppedError
 from .texts import Observation
@@ -25,7 +26,7 @@ null
 _CUTS: tuple[Cut | None, ...] = (None, "reset", "close", "half-open")
 
 
-async def chat(bench: Bench, program: str) -> Observation:
+async def chat(bench: ExerciseBench, program: str) -> Observation:
     """Send two messages in each of four sessions; a reset, a close and a half-open in between."""
     strange: list[str] = []
     online = offline = 0
@@ -39,7 +40,7 @@ async def chat(bench: Bench, program: str) -> Observation:
             for number in (1, 2):
                 text = f"message {2 * session + number}"
                 await bench.sio.emit("message", text, to=bench.live())
-                await bench.settled(times=1)
+                await bench.settled()
                 calls = await page.count()
                 strange += [each for each in calls["your chat"] if each != text]
             if session == 0:
@@ -86,7 +87,7 @@ null
 _NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")
 
 
-async def till(bench: Bench, program: str) -> Observation:
+async def till(bench: ExerciseBench, program: str) -> Observation:
     """Connect five times; the third is cut when its answer is under way, and does not count."""
     used: set[str] = set()
     welcomed: list[str] = []
@@ -136,13 +137,15 @@ async def till(bench: Bench, program: str) -> Observation:
     )
 
 
-async def _lose_the_welcome(bench: Bench) -> None:
+async def _lose_the_welcome(bench: ExerciseBench) -> None:
     """Reset; cut the new connection at its ``welcome``; wait until the next one is there."""
     connects = itertools.count(1)
     back = bench.link.expect(lambda p: p.name == "CONNECT" and next(connects) == 2, TO_CLIENT)
     async with bench.link.cut_when("welcome", TO_CLIENT) as lost:
         await bench.link.cut()
-        if not await wait_until(lambda: lost.met, SOON):  # it has not logged in
+        try:
+            await wait_until(lambda: lost.met, SOON)
+        except NotSeenError:  # it has not logged in
             await bench.cut()
     await back
 
@@ -157,7 +160,7 @@ null
 """
 
 
-async def card(bench: Bench, program: str) -> Observation:
+async def card(bench: ExerciseBench, program: str) -> Observation:
     """Open and close the left card four times, while the right one stays open."""
     strange: list[str] = []
     async with open_page(bench, _CARDS, program, gives="mount", listens_to="bid") as page:
@@ -172,7 +175,7 @@ async def card(bench: Bench, program: str) -> Observation:
             await page("page.closeLeft = page.open('left'); null")
             for bid in (2 * opened + 1, 2 * opened + 2):
                 await bench.sio.emit("bid", bid)
-                await bench.settled(times=1)
+                await bench.settled()
                 calls = await page.count()
                 shown = calls["the left card"] + calls["the right card"]
                 strange += [amount for amount in shown if amount != str(bid)]
@@ -183,7 +186,7 @@ async def card(bench: Bench, program: str) -> Observation:
         left, right, price = page.rows.values()
         await page("page.closeRight(); null")
         await bench.sio.emit("bid", len(left) + 1)
-        await bench.settled(times=1)
+        await bench.settled()
         calls = await page("page.taken()")
         closed = len(calls["the left card"] + calls["the right card"])
     return Observation(

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..errors import NodeError, NotSeenError, SnippetError
 from ..lab.node import NodeClient
-from ..lab.packet import TO_CLIENT
-from .bench import COME_BACK, Bench
+from .bench import COME_BACK, ExerciseBench
 from .reader import StoppedError
 
 # `onAny` hears the "sync" also when the reader has removed all listeners.
@@ -90,7 +89,7 @@ class Page:
 
 @asynccontextmanager
 async def open_page(
-    bench: Bench, around: str, program: str, *, listens_to: str, gives: str = ""
+    bench: ExerciseBench, around: str, program: str, *, listens_to: str, gives: str = ""
 ) -> AsyncIterator[Page]:
     """Make a socket, run what is around the program and the program, and connect.
 
@@ -127,9 +126,9 @@ async def open_page(
         raise
 
 
-async def _run(page: Page, bench: Bench, code: str) -> None:
+async def _run(page: Page, bench: ExerciseBench, code: str) -> None:
     """Run the program, which may wait for the connection, and connect."""
-    opened = bench.link.expect("CONNECT", TO_CLIENT, timeout=COME_BACK)
+    opened = bench.expect_client()
     running = asyncio.ensure_future(page(code))
     try:
         await asyncio.sleep(0)  # so that it is sent first

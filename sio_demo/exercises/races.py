@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from .bench import Bench
+from ..lab.waiting import called
+from .bench import ExerciseBench
 from .caller import Caller
-from .reader import called
 from .texts import Observation
 
 AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
@@ -41,7 +41,7 @@ class _Desk:
 class _Guests:
     """Ann and Ben, and what they have heard from the hotel."""
 
-    bench: Bench
+    bench: ExerciseBench
     desk: _Desk
     ann: Caller
     ben: Caller
@@ -106,7 +106,7 @@ async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
         raise errors.exceptions[0] from None
 
 
-async def hotel(bench: Bench, program: Callable[..., Any]) -> Observation:
+async def hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Book five rooms, one for each fault; three of them are asked for twice, with the same id."""
     desk = _Desk()
     bench.sio.forgiven = (ConnectionError,)

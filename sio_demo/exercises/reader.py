@@ -20,6 +20,7 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
 from ..errors import SioDemoError
+from ..lab.waiting import called
 
 BLOCKED_AFTER = 3.0  # seconds without a turn of the event loop
 
@@ -184,11 +185,6 @@ def _fitting(event: str, function: Function, args: tuple[Any, ...]) -> tuple[Any
         except TypeError:
             return args[:-1]
     return args
-
-
-async def called(value: Any) -> Any:
-    """Return what a function has returned; if that is awaitable, what it yields."""
-    return await value if inspect.isawaitable(value) else value
 
 
 @contextmanager

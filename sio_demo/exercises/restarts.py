@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from .bench import Bench
+from ..lab.waiting import called
+from .bench import ExerciseBench
 from .caller import Caller
-from .reader import called
 from .texts import Observation
 
 TABLES = """
@@ -64,7 +64,7 @@ class _Bank:
         What each deposit was answered; None if there was no answer.
     """
 
-    def __init__(self, bench: Bench, program: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, bench: ExerciseBench, program: Callable[..., Any], folder: Path) -> None:
         self._bench, self._program, self._folder = bench, program, folder
         self._files = 0
         self.caller = Caller(bench)
@@ -80,13 +80,10 @@ class _Bank:
 
     async def restart(self, content: str) -> None:
         """Kill the server, and start another one on a disk that holds this."""
-        back = self._bench.link.expect("CONNECT", TO_CLIENT)
-        async with self._bench.link.refuse():
-            await self._bench.link.cut()
+        async with self._bench.outage():
             self.disk.close()
-            await self._bench.serve()
+            await self._bench.serve_reader()
             await self.start(content)
-        await back
         await self._bench.settled()
 
     async def deposit(self, coins: int) -> None:
@@ -110,7 +107,7 @@ class _Bank:
             return None
 
 
-async def wallet(bench: Bench, program: Callable[..., Any]) -> Observation:
+async def wallet(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Make four deposits; two of them meet a kill before the customer tries again."""
     with tempfile.TemporaryDirectory() as folder:
         bank = _Bank(bench, program, Path(folder))

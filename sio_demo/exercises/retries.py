@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
-from .bench import Bench
+from ..lab.waiting import called
+from .bench import ExerciseBench
 from .caller import Caller
-from .reader import called
 from .texts import Observation
 
 MOST_LOST = 5  # requests of one payment, of which each is lost once
@@ -60,7 +60,7 @@ class _Payment:
 class _Checkout:
     """The reader's shop and customer, and all that was charged."""
 
-    def __init__(self, bench: Bench, customer: Callable[..., Any]) -> None:
+    def __init__(self, bench: ExerciseBench, customer: Callable[..., Any]) -> None:
         self._bench, self._customer = bench, customer
         self.caller = Caller(bench)
         self.charges: list[int] = []
@@ -105,7 +105,7 @@ def _receipt(number: int) -> str:
 
 
 async def shop(
-    bench: Bench, server: Callable[..., Any], customer: Callable[..., Any]
+    bench: ExerciseBench, server: Callable[..., Any], customer: Callable[..., Any]
 ) -> Observation:
     """Pay; lose each request of a payment in turn, and the answer of one; pay the same again."""
     checkout = _Checkout(bench, customer)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .bench import Bench
-from .reader import called
+from ..lab.waiting import called
+from .bench import ExerciseBench
 from .texts import Observation
 
 # --- 6. The restaurant -----------------------------------------------------------------
 
 
-async def restaurant(bench: Bench, program: Callable[..., Any]) -> Observation:
+async def restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Send each of two screens an order in each of four sessions; the last cut is half-open."""
     shown: dict[str, list[int]] = {"kitchen": [], "bar": []}
     strange = 0
@@ -58,9 +58,9 @@ async def restaurant(bench: Bench, program: Callable[..., Any]) -> Observation:
 # --- 7. The taxis ----------------------------------------------------------------------
 
 
-async def taxis(bench: Bench, program: Callable[..., Any]) -> Observation:
+async def taxis(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Let Ann change networks and Bob's phone die; both leave a session without a client."""
-    sio = await bench.serve(ping_interval=(0.2, 1), ping_timeout=0.3)
+    sio = await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=0.3)
     sid_of: dict[str, Any] = {}
     await called(program(sio, sid_of))
     rides: list[int] = []
@@ -77,7 +77,7 @@ async def taxis(bench: Bench, program: Callable[..., Any]) -> Observation:
         listed.append(_sids(sid_of.get("ann")))
         if listed[-1]:
             await sio.emit("ride", f"ride {len(rides)}", to=listed[-1])
-        await bench.settled(times=1)
+        await bench.settled()
 
     await bench.connect(ann, auth={"driver": "ann"})
     await bench.connect(bob, auth={"driver": "bob"})
@@ -87,12 +87,12 @@ async def taxis(bench: Bench, program: Callable[..., Any]) -> Observation:
     await bench.cut("half-open")
     await bench.settled()
     await send_a_ride()
-    await bench.until(lambda: not zombies & set(bench.server.sids()), "The zombies do not end.")
+    await bench.gone(zombies)
     await bench.settled()
     await send_a_ride()
     bob_listed = int("bob" in sid_of)
     await ann.disconnect()
-    await bench.until(lambda: not bench.server.sids(), "Ann has left, and is still connected.")
+    await bench.wait_until(lambda: not bench.server.sids(), "Ann has left, and is still connected.")
     await bench.quiet()
     return Observation(
         {"your server": rides},

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 import socketio
 
-from ..errors import LeftoverError
+from ..errors import LeftoverError, NotSeenError
 from .waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
@@ -88,7 +88,8 @@ async def nothing_left() -> None:
     LeftoverError
         Something is left; the message names it.
     """
-    await wait_until(lambda: not any(leftovers()), PATIENCE)
+    with suppress(NotSeenError):
+        await wait_until(lambda: not any(leftovers()), PATIENCE)
     found = leftovers()
     if any(found):
         names = "\n".join(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 from collections.abc import Awaitable, Callable
-
-from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..errors import NotSeenError, UsageError
 from .arguments import check_cut
@@ -13,11 +11,10 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
+from .waiting import PATIENCE, called
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]
-
-PATIENCE = 10  # seconds that a client may take to acknowledge
 
 
 async def reconnect(link: Link, how: Cut = "reset") -> str:
@@ -41,7 +38,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     Raises
     ------
     UsageError
-        Nobody is connected through this link, so nobody would come back.
+        No client is connected through this link.
     NotSeenError
         The client did not come back within 10 seconds.
     """
@@ -49,7 +46,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     back = link.expect("CONNECT", TO_CLIENT)
     if await link.cut(how) == 0:
         back.cancel()
-        raise UsageError("Nobody is connected through this link: connect a client to link.url.")
+        raise UsageError("No client is connected through this link: connect a client to link.url.")
     sid: str = (await back).data["sid"]
     return sid
 
@@ -57,7 +54,7 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
 async def settled(server: Server, sid: str) -> None:
     """Wait until a client has handled all that the server sent to it so far.
 
-    The server sends an event ``"sync"`` behind the rest and waits for its acknowledgement.
+    The server sends an event ``"sync"`` after the rest and waits for its acknowledgement.
     A JavaScript client runs its listeners packet by packet, so its acknowledgement comes
     last; it needs ``socket.on("sync", (ack) => ack())``. python-socketio's client starts its
     handlers in the order of the packets and acknowledges by itself; a handler of its that
@@ -68,11 +65,13 @@ async def settled(server: Server, sid: str) -> None:
     NotSeenError
         The client did not acknowledge within 10 seconds.
     """
+    answered = asyncio.Event()  # not sio.call(): that needs a server with async_handlers
+    await server.sio.emit("sync", to=sid, callback=lambda *_: answered.set())
     try:
-        await server.sio.call("sync", to=sid, timeout=PATIENCE)
-    except NoAcknowledgementError:
+        await asyncio.wait_for(answered.wait(), PATIENCE)
+    except TimeoutError:
         raise NotSeenError(
-            f'The client did not acknowledge "sync" within {PATIENCE} s. A JavaScript client '
+            f'The client did not acknowledge "sync" within {PATIENCE:g} s. A JavaScript client '
             'must listen to it: socket.on("sync", (ack) => ack());'
         ) from None
 
@@ -94,7 +93,7 @@ async def calls_across_reconnects(
     server : Server
         The server, with exactly one client, connected through `link`.
     calls : callable
-        Gives how often the handler ran so far, as an int or an awaitable of one.
+        Returns how often the handler ran so far, as an int or an awaitable of one.
     reconnects : int
         How many times the connection is cut.
     messages : int
@@ -117,7 +116,7 @@ async def calls_across_reconnects(
     """
     check_cut(how)
     if not isinstance(server, Server) or not isinstance(link, Link):
-        raise UsageError("Give what `await serve(sio)` and `await Link.to(server)` gave.")
+        raise UsageError("Pass what `await serve(sio)` and `await Link.to(server)` returned.")
     if not callable(calls) or not (send is None or callable(send)):
         raise UsageError("calls and send are functions: `lambda: len(log)`, not their results.")
     if not isinstance(reconnects, int) or reconnects < 0:
@@ -137,13 +136,8 @@ async def calls_across_reconnects(
             sid = await reconnect(link, how)
         await settled(server, sid)  # what the client's connect handler sent is handled as well
         for _ in range(messages):
-            before = await _read(calls)
+            before = await called(calls())
             await (send or emit_news)(len(counts) + 1)
             await settled(server, sid)
-            counts.append(await _read(calls) - before)
+            counts.append(await called(calls()) - before)
     return counts
-
-
-async def _read(counter: Counter) -> int:
-    value = counter()
-    return await value if inspect.isawaitable(value) else value

@@ -19,8 +19,7 @@ from .listener import Listener
 from .packet import DIRECTIONS, Direction, Packet
 from .server import HOST, Server
 from .tap import Cut, Expectation, Tap, Wanted, Watcher
-
-PATIENCE = 10.0  # seconds that an awaited packet may take
+from .waiting import PATIENCE
 
 
 class Link:

@@ -15,10 +15,10 @@ from ..errors import ClosedError, NotSeenError, UsageError
 from . import cleanup
 from .lines import LineSplitter
 from .server import HOST
+from .waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("process_main.py")
 START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Python
-PATIENCE = 10.0  # seconds that a line may take
 
 
 class _Voice(asyncio.SubprocessProtocol):

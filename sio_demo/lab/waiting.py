@@ -1,4 +1,4 @@
-"""Ways to wait: for what nothing tells of, and for what must not be left half done."""
+"""How to wait: for what sends no signal, and for work that must not be left half done."""
 
 from __future__ import annotations
 
@@ -7,33 +7,48 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..errors import NotSeenError
+
+PATIENCE = 10.0  # seconds that a server, a client or a process may take on a busy machine
 LOOK_EVERY = 0.002  # seconds
 
-Condition = Callable[[], bool | Awaitable[bool]]
+Condition = Callable[[], object]
 
 
-async def wait_until(condition: Condition, within: float) -> bool:
-    """Wait until a condition holds, for so many seconds at most, and tell whether it does.
+async def wait_until(condition: Condition, within: float = PATIENCE, otherwise: str = "") -> None:
+    """Look until a condition holds.
 
     Parameters
     ----------
     condition : callable
-        Gives a bool, or an awaitable of one.
+        Returns something true or false, or an awaitable of it.
     within : float
-        Seconds.
+        Seconds; the condition is looked at once at least.
+    otherwise : str
+        What the error says; if left out, that the time is over.
+
+    Raises
+    ------
+    NotSeenError
+        It did not hold in time.
     """
-    deadline = asyncio.get_running_loop().time() + within
+    now = asyncio.get_running_loop().time
+    deadline = now() + within
     while True:
-        holds = condition()
-        if await holds if inspect.isawaitable(holds) else holds:
-            return True
-        if asyncio.get_running_loop().time() > deadline:
-            return False
+        if await called(condition()):
+            return
+        if now() > deadline:
+            raise NotSeenError(otherwise or f"What was awaited did not come within {within:g} s.")
         await asyncio.sleep(LOOK_EVERY)
 
 
+async def called(value: Any) -> Any:
+    """Return what a function has returned, awaited if it is awaitable."""
+    return await value if inspect.isawaitable(value) else value
+
+
 async def shielded(work: Awaitable[Any]) -> None:
-    """Await something that must not be left half done; who is cancelled waits for its end, too."""
+    """Await work to its end, also when the task that waits for it is cancelled."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

@@ -13,8 +13,8 @@ from IPython.display import display
 from ..counters import Counters
 from ..errors import ClosedError, NotSeenError, SioDemoError, UsageError
 from ..lab import cleanup
-from .bench import Bench
-from .history import PLACES, ListenerPlace, Sent, State, counted, times, words
+from .bench import PanelBench
+from .history import PLACES, Place, Sent, State, counted, times, words
 from .program import Program
 from .view import BUTTONS, View
 
@@ -25,21 +25,21 @@ UNREACHABLE = (
 
 
 class Panel:
-    """A client, a server and a link to break; created by ``panel.python()`` or ``browser()``.
+    """A client, a server and a link to break; made by ``panel.python()`` or ``panel.browser()``.
 
-    Every button calls the method of its name. Calls run one at a time.
+    Each button calls the method of its name. They wait for one another.
 
     Attributes
     ----------
     counters : Counters
-        Current listeners and live sids; packets, calls and effects of the last message.
+        Listeners and live sids as they are now; packets, calls and effects of the last message.
     sent : list of Sent
         Every message so far.
     status : str
         What happened last, or why the panel is off.
     """
 
-    def __init__(self, program: Program, place: ListenerPlace, status: str = "") -> None:
+    def __init__(self, program: Program, place: Place, status: str = "") -> None:
         self.counters = Counters(0, 0, 0, 0, 0)
         self.sent: list[Sent] = []
         self.status = status
@@ -48,7 +48,7 @@ class Panel:
         self._place = place
         self._faults: list[str] = []
         self._delayed = False
-        self._bench: Bench | None = None
+        self._bench: PanelBench | None = None
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,7 +64,7 @@ class Panel:
     # --- what the buttons do -----------------------------------------------------------
 
     async def send(self) -> Counters:
-        """Let the server send one message; return its five counters."""
+        """Let the server send one message; give its five counters."""
         async with self._work() as bench:
             number = len(self.sent) + 1
             self.counters = await bench.send(number)
@@ -76,32 +76,32 @@ class Panel:
         return self.counters
 
     async def cut(self) -> None:
-        """Reset the connection; return when the client has reconnected."""
+        """Reset the connection; return when the client is back."""
         async with self._work() as bench:
             await bench.cut("reset")
             self._broke("cut", "The connection was reset, and the client came back.")
 
     async def half_open(self) -> None:
-        """Close only the client's side of the connection; return when it has reconnected."""
+        """End the client's side of the connection only; return when the client is back."""
         async with self._work() as bench:
             await bench.cut("half-open")
             self._broke("half-open", "The client came back; the server still holds its old sid.")
 
     async def restart(self) -> None:
-        """Replace the server by a new one; return when the client has reconnected."""
+        """Let the server die and start anew; return when the client is back."""
         async with self._work() as bench:
             await bench.restart()
             self._broke("restart", "A new server has taken over, and the client came back.")
 
     async def delay(self, on: bool | None = None) -> None:
-        """Delay every byte by 0.2 s in each direction, or stop that; without `on`, toggle it."""
+        """Delay every byte by 0.2 s in each direction, or no more; without `on`, switch over."""
         async with self._work() as bench:
             self._delayed = not self._delayed if on is None else bool(on)
             await bench.delay(self._delayed)
             self.status = f"The network is {'slow' if self._delayed else 'fast'} now."
 
-    async def listen(self, place: ListenerPlace) -> None:
-        """Start a new client, with its listener ``"inside"`` or ``"outside"`` ``connect``."""
+    async def listen(self, place: Place) -> None:
+        """Start the client anew, its listener ``"inside"`` or ``"outside"`` ``connect``."""
         if place not in PLACES:
             raise UsageError(f'The listener is "inside" or "outside" connect, not {place!r}.')
         async with self._work() as bench:
@@ -112,14 +112,16 @@ class Panel:
 
     @property
     def widget(self) -> Any:
+        """The box of widgets."""
         return self._view.box
 
     async def serve(self, origins: list[str] | None = None) -> None:
-        """Start a new server, for web pages of these origins, and a new client."""
+        """Serve, to web pages of these origins, and start the client; end what was before."""
         async with self._lock:
             await self._close_bench()
             self._delayed = False
-            self._bench = await Bench.open(origins, self._on_sessions)
+            self._bench = PanelBench(origins, self._on_sessions)
+            await self._bench.open()
             try:
                 await self._start(self._bench, ["reload"] if self.sent else [])
             except NotSeenError:
@@ -127,7 +129,7 @@ class Panel:
                 self._refresh(UNREACHABLE)
 
     def meet(self, origin: str, reason: str) -> None:
-        """Serve a page that shows the panel, unless there is a reason against it."""
+        """Serve a page that shows the panel, if there is no reason against it."""
         if self.closed or (reason and self._bench is not None):
             return
         if reason:
@@ -136,7 +138,7 @@ class Panel:
             self._run(partial(self.serve, [origin]))
 
     async def close(self) -> None:
-        """Stop the client, the link and the server; may be called twice."""
+        """Stop the client, the link and the server; a second call does nothing."""
         if self.closed:
             return
         self.closed = True
@@ -149,7 +151,7 @@ class Panel:
         self._refresh("Closed. Run the cell again to open a new panel.")
 
     def show(self) -> None:
-        """Display the panel below the cell; where widgets do not work, display its text."""
+        """Show the panel below the cell; where widgets cannot be shown, what it says in words."""
         display(self)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
@@ -171,8 +173,8 @@ class Panel:
     # --- inside ------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _work(self) -> AsyncIterator[Bench]:
-        """Run one action at a time, then show the result."""
+    async def _work(self) -> AsyncIterator[PanelBench]:
+        """Do one thing at a time, and show what came of it."""
         async with self._lock:
             if self.closed:
                 raise ClosedError("This panel is closed: open a new one.")
@@ -182,22 +184,22 @@ class Panel:
             await self._look()
             self._refresh()
 
-    async def _start(self, bench: Bench, faults: list[str]) -> None:
-        """Start a new client, and reset the counters."""
-        before = list(bench.sids)
+    async def _start(self, bench: PanelBench, faults: list[str]) -> None:
+        """Start the client anew, with nothing counted."""
+        before = bench.live()
         client = bench.expect_client()
         await self._program.start(bench.link.url, self._place)
         await client
-        await bench.gone(before[-1:])
+        await bench.gone(before)
         self._faults = faults
         self.counters = Counters(0, 0, 0, 0, 0)
         await self._look()
         self._refresh(f"A new client is connected; its listener is {self._place} connect.")
 
     async def _look(self) -> None:
-        """Update the counters that change without a message."""
+        """Read what can change without a message."""
         assert self._bench is not None
-        sids = len(self._bench.sids)
+        sids = len(self._bench.server.sids())
         listeners = (await self._bench.report()).listeners if sids else 0
         self.counters = self.counters._replace(listeners=listeners, sids=sids)
 
@@ -228,7 +230,7 @@ class Panel:
         )
 
     def _on_sessions(self, what: str) -> None:
-        """Update the live sids when no button was pressed."""
+        """Show how many sids are live, also when nobody has pressed anything."""
         if not self._lock.locked():
             self._run(partial(self._happened, what))
 
@@ -237,10 +239,10 @@ class Panel:
             self.status = what
 
     def _run(self, action: Callable[[], Awaitable[Any]]) -> None:
-        """Run an action in the background, from any thread.
+        """Do something that nobody awaits.
 
-        JupyterLab lets the kernel handle messages of widgets in another thread (a subshell, since
-        4.4), with its own event loop.
+        JupyterLab lets the kernel handle the messages of widgets in another thread (a subshell,
+        since 4.4), with an event loop of its own.
         """
         self._loop.call_soon_threadsafe(self._begin, action)
 
@@ -256,5 +258,5 @@ class Panel:
             await action()
         except SioDemoError as error:
             self._refresh(str(error))
-        except Exception as error:  # it can be shown nowhere else
+        except Exception as error:  # there is no other place to show it
             self._refresh(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""The client under study: what a panel needs of it, and the one in the kernel."""
+"""The client under study, in the kernel; and what any such client must offer to a panel."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Protocol
 
 import ipywidgets as widgets  # type: ignore[import-untyped]
 
+from ..lab.bench import new_client
 from ..lab.cleanup import shut_down
 from ..lab.clients import EmitterClient
-from .history import ListenerPlace
+from .history import Place
 
 LINES_SHOWN = 8
 
 
 class Program(Protocol):
-    """A client that listens for ``"news"`` and writes each message on its user's screen.
+    """A client that listens to ``"news"`` and writes each on its user's screen.
 
     It acknowledges ``"count"`` with its counters, the fields of
-    :class:`~sio_demo.panel.bench.Report`. So they arrive on the connection that they describe,
-    after everything that was sent before.
+    :class:`~sio_demo.panel.bench.Report`: so they arrive on the connection that they are about,
+    behind all that was sent before.
     """
 
     title: str
     screen: widgets.Widget
 
-    async def start(self, url: str, place: ListenerPlace) -> None:
-        """Reset everything, as when a page is loaded, and connect."""
+    async def start(self, url: str, place: Place) -> None:
+        """Begin anew, as when a page is loaded, and connect."""
 
     async def stop(self) -> None:
-        """Disconnect permanently; may be called twice."""
+        """Disconnect for good; a second call does nothing."""
 
     def refresh(self) -> None:
-        """Update the screen."""
+        """Show the screen as it is now."""
 
 
 class KernelProgram:
@@ -46,16 +47,13 @@ class KernelProgram:
         self._calls = 0
         self._lines: list[str] = []
 
-    async def start(self, url: str, place: ListenerPlace) -> None:
+    async def start(self, url: str, place: Place) -> None:
+        """Begin anew, and connect."""
         await self.stop()
         self._calls = 0
         self._lines = []
-        client = self._client = EmitterClient(
-            reconnection_delay=0.01,
-            reconnection_delay_max=0.5,
-            randomization_factor=0,
-            handle_sigint=False,
-        )
+        client: EmitterClient = new_client(EmitterClient, reconnection_delay_max=0.5)
+        self._client = client
 
         def register() -> None:
             client.on("news", self._on_news)
@@ -68,11 +66,13 @@ class KernelProgram:
         await client.connect(url, transports=["websocket"])
 
     async def stop(self) -> None:
+        """Disconnect for good."""
         client, self._client = self._client, None
         if client is not None:
             await shut_down(client)
 
     def refresh(self) -> None:
+        """Show the last lines on the screen."""
         items = "".join(f"<li>{escape(line)}</li>" for line in self._lines[-LINES_SHOWN:])
         self.screen.value = (
             '<div style="line-height: 1.4">What the user sees: '

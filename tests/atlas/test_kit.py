@@ -6,8 +6,9 @@ import pytest
 import socketio
 
 from sio_demo.atlas import kit
-from sio_demo.atlas.kit import MESSAGE, background, bench, python_client, tab, until
-from sio_demo.errors import NotSeenError, SnippetError
+from sio_demo.atlas.kit import MESSAGE, background, carried, tab
+from sio_demo.errors import SnippetError
+from sio_demo.lab.bench import bench, python_client
 from sio_demo.lab.cleanup import clean_up, nothing_left
 from sio_demo.lab.packet import TO_SERVER
 
@@ -40,35 +41,8 @@ async def test_only_the_message_is_counted_and_only_its_way():
         await b.sio.emit("news", {"id": 1, "text": MESSAGE})
         await b.settled()
         await client.call("news", MESSAGE)
-        assert b.carried("news") == 2
-        assert b.carried("news", TO_SERVER) == 1
-
-
-async def test_a_drop_waits_until_all_clients_are_back():
-    async with bench() as b, python_client() as one, python_client() as two:
-        before = {await b.connect(one), await b.connect(two)}
-        await b.drop(2)
-        assert len(b.server.sids()) == 2
-        assert before.isdisjoint(b.server.sids())
-
-
-async def test_a_client_that_has_just_been_cut_off_is_shut_down():
-    dropped = asyncio.Event()
-    async with bench() as b, python_client() as client:
-        client.on("disconnect", lambda _reason: dropped.set())
-        await b.connect(client)
-        await b.link.cut()
-        await dropped.wait()  # its reconnection is to begin in the next turn of the event loop
-
-
-async def test_a_client_that_tries_to_come_back_is_shut_down():
-    tried = asyncio.Event()
-    async with bench() as b, python_client() as client:
-        client.on("connect_error", lambda _reason: tried.set())
-        await b.connect(client)
-        async with b.link.refuse():
-            await b.link.cut()
-            await tried.wait()
+        assert carried(b.link, "news") == 2
+        assert carried(b.link, "news", TO_SERVER) == 1
 
 
 async def test_work_in_the_background_ends_with_its_block():
@@ -98,23 +72,6 @@ async def test_a_handler_counts_if_it_would_be_called_and_once():
     assert kit.handlers([client], "connect") == 0  # a catch-all is not asked for it
     client.on("news", print)
     assert kit.handlers([client], "news") == 1
-
-
-async def test_a_wait_for_what_never_comes_ends(monkeypatch):
-    monkeypatch.setattr(kit, "PATIENCE", 0.01)
-    with pytest.raises(NotSeenError):
-        await until(lambda: False)
-
-
-async def test_a_condition_may_be_a_coroutine():
-    looks = []
-
-    async def third_time():
-        looks.append(1)
-        return len(looks) == 3
-
-    await until(third_time)
-    assert len(looks) == 3
 
 
 async def test_tabs_share_a_process_and_no_variables(node):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from kit import SCHEMA, Bench
+from kit import SCHEMA, DeliveryBench
 
 from sio_demo.delivery import SQLiteInboxStore
 
@@ -26,7 +26,7 @@ async def quiet():
 @pytest.fixture
 async def bench(quiet):
     """A server with an inbox in memory, and a link to it."""
-    bench = Bench()
+    bench = DeliveryBench()
     await bench.start_server()
     yield bench
     await bench.close()
@@ -35,7 +35,7 @@ async def bench(quiet):
 @pytest.fixture
 async def disk(quiet, tmp_path):
     """A server with an inbox on disk, and a link to it."""
-    bench = Bench()
+    bench = DeliveryBench()
     await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA))
     yield bench
     await bench.close()

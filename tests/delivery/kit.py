@@ -1,14 +1,9 @@
 """A server with an inbox, a link to it, and outboxes: what the tests of delivery share."""
 
-import asyncio
-from dataclasses import dataclass, field
-from typing import Any
-
 import socketio
 
 from sio_demo.delivery import Inbox, Outbox, SQLiteInboxStore
-from sio_demo.lab.link import Link
-from sio_demo.lab.server import Server, serve
+from sio_demo.lab.bench import Bench
 
 QUICK = {
     "ack_timeout": 0.4,
@@ -19,27 +14,24 @@ QUICK = {
 SCHEMA = "CREATE TABLE IF NOT EXISTS effects (number INTEGER);"
 
 
-@dataclass
-class Bench:
+class DeliveryBench(Bench):
     """Makes servers, inboxes and outboxes, and closes them."""
 
-    server: Server | None = None
-    inbox: Inbox | None = None
-    link: Link | None = None
-    applied: list[Any] = field(default_factory=list)  # payloads, as the handlers saw them
-    outboxes: list[Outbox] = field(default_factory=list)
+    def __init__(self):
+        super().__init__()
+        self.inbox = None
+        self.applied = []  # payloads, as the handlers saw them
+        self.outboxes = []
 
     async def start_server(self, store=None):
-        """Serve an inbox that notes what it applies; a link to it is made the first time."""
+        """Serve an inbox that notes what it applies, in the place of one that was there."""
         sio = socketio.AsyncServer(async_mode="aiohttp")
         self.inbox = Inbox(sio, store)
         self.inbox.on("note", self._note)
         self.inbox.on("refuse", self._refuse)
         if isinstance(store, SQLiteInboxStore):
             self.inbox.on("insert", self._insert)
-        self.server = await serve(sio)
-        if self.link is None:
-            self.link = await Link.to(self.server)
+        await self.serve(sio)
 
     async def stop_server(self):
         await self.server.close()
@@ -56,8 +48,8 @@ class Bench:
     async def close(self):
         for outbox in self.outboxes:
             await outbox.close()
-        await self.link.close()
-        await self.stop_server()
+        await super().close()
+        await self.inbox.close()
 
     def _note(self, _db, payload):
         self.applied.append(payload)
@@ -71,10 +63,3 @@ class Bench:
     def _insert(self, db, number):
         db.execute("INSERT INTO effects VALUES (?)", (number,))
         return number
-
-
-async def until(condition):
-    """Wait for something that nothing announces."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)

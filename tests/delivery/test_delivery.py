@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 import socketio
-from kit import Bench, until
+from kit import DeliveryBench
 
 from sio_demo.delivery import (
     Inbox,
@@ -30,6 +30,7 @@ from sio_demo.errors import (
     UsageError,
 )
 from sio_demo.lab.server import serve
+from sio_demo.lab.waiting import wait_until
 
 NUMBERS = list(range(200))
 
@@ -69,7 +70,7 @@ async def test_drain_waits_also_for_what_is_on_its_way_to_the_disk(disk, tmp_pat
     outbox = await disk.outbox(store)
     with store._lock:
         receipt = outbox.send("note", 1)
-        await until(lambda: not outbox._to_store.is_set())
+        await wait_until(lambda: not outbox._to_store.is_set())
         assert outbox.pending == 1
     await outbox.drain()
     assert receipt.done
@@ -179,7 +180,7 @@ async def test_a_black_hole_is_left_by_the_watchdog(bench, direction):
     outbox = await bench.outbox(connect_timeout=0.3)
     async with bench.link.black_hole(direction):
         receipt = outbox.send("note", 1)
-        await until(lambda: outbox.last_error is not None)
+        await wait_until(lambda: outbox.last_error is not None)
         assert "No answer for" in str(outbox.last_error)
     assert await receipt == 1
     assert bench.applied == [1]
@@ -205,7 +206,7 @@ async def test_refused_connections_are_tried_again(bench):
     async with bench.link.refuse():
         await bench.link.cut()
         receipts = [outbox.send("note", number) for number in NUMBERS]
-        await until(lambda: outbox.last_error is not None)
+        await wait_until(lambda: outbox.last_error is not None)
     assert await asyncio.gather(*receipts) == NUMBERS
 
 
@@ -235,7 +236,7 @@ async def test_the_dead_connection_of_a_slow_connect_handler_is_left(bench):
     await held.wait()
     reader = client.eio.read_loop_task
     await bench.link.cut()
-    await until(lambda: client.eio.state == "disconnected" and reader.done())
+    await wait_until(lambda: client.eio.state == "disconnected" and reader.done())
     going_on.set()
     await send_all(outbox)
     assert bench.applied == NUMBERS
@@ -252,7 +253,7 @@ async def test_it_reconnects_when_the_client_would_have_given_up(bench):
     for _ in range(2):
         async with bench.link.refuse():
             await bench.link.cut()
-            await until(lambda: outbox.last_error is not None)
+            await wait_until(lambda: outbox.last_error is not None)
         assert await outbox.send("note", 1) == 1
 
 
@@ -286,7 +287,6 @@ async def restart(bench, store):
     """Start the server anew, on another port, behind the same link."""
     await bench.stop_server()
     await bench.start_server(store)
-    bench.link._target = ("127.0.0.1", bench.server.port)
 
 
 async def test_a_server_that_lost_its_memory_is_found_out(bench):
@@ -367,7 +367,7 @@ async def test_a_file_that_breaks_meanwhile_is_a_store_error_and_no_ack(disk, tm
     for path in tmp_path.glob("inbox.db*"):
         path.write_bytes(b"\xff" * path.stat().st_size)
     receipt = outbox.send("insert", 2)
-    await until(lambda: isinstance(outbox.last_error, StoreError))
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
     assert not receipt.done
 
 
@@ -596,7 +596,7 @@ async def test_a_transaction_that_a_handler_rolled_back_leaves_nothing(disk, tmp
     outbox = await disk.outbox()
     await outbox.send("insert", 1)
     receipts = [outbox.send("insert", 2), outbox.send("conflict", 3)]
-    await until(lambda: isinstance(outbox.last_error, StoreError))
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
     assert "OR ABORT" in str(outbox.last_error)
     await asyncio.gather(*receipts)
     assert tries == [3, 3, 3]
@@ -656,7 +656,7 @@ ODD_ERRORS = [
 @pytest.fixture(params=["memory", "disk"])
 async def either(request, quiet, tmp_path):
     """A server with an inbox in memory, or on disk, and a link to it."""
-    bench = Bench()
+    bench = DeliveryBench()
     on_disk = request.param == "disk"
     await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else None)
     yield bench
@@ -697,7 +697,7 @@ async def test_a_store_that_fails_in_its_own_way_is_answered_by_name(disk, monke
             patch.setattr(disk.inbox.store, "save", fail)
         receipts = [outbox.send("note", 1) for outbox in outboxes]
         for outbox in outboxes:
-            await until(lambda outbox=outbox: isinstance(outbox.last_error, StoreError))
+            await wait_until(lambda outbox=outbox: isinstance(outbox.last_error, StoreError))
             assert "The inbox failed: UnspeakableError" in str(outbox.last_error)
         assert disk.inbox.last_error.__cause__ is trouble
     async with asyncio.timeout(5):
@@ -826,7 +826,7 @@ async def test_a_store_in_trouble_gives_no_ack_and_the_client_tries_again(disk, 
     else:
         fill(disk.inbox.store)
     receipt = outbox.send("note", "x" * 100_000)
-    await until(lambda: isinstance(outbox.last_error, StoreError))
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
     assert trouble in str(outbox.last_error)
     assert not receipt.done
     other.close()
@@ -868,7 +868,7 @@ async def test_a_store_without_the_reply_to_a_duplicate_is_in_trouble(disk, tmp_
         receipt = outbox.send("note", 1)
         await cut
         disk.inbox.store._connection.execute("DELETE FROM inbox_replies")
-    await until(lambda: isinstance(outbox.last_error, StoreError))
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
     assert "are missing in the store" in str(outbox.last_error)
     assert not receipt.done
 
@@ -877,18 +877,18 @@ async def test_a_closed_inbox_is_worth_a_retry(disk):
     outbox = await disk.outbox()
     await disk.inbox.close()
     receipt = outbox.send("note", 1)
-    await until(lambda: outbox.last_error is not None)
+    await wait_until(lambda: outbox.last_error is not None)
     assert "The inbox is closed" in str(outbox.last_error)
     assert not receipt.done
 
 
 async def test_a_server_without_an_inbox_is_told_of(quiet):
     sio = socketio.AsyncServer(async_mode="aiohttp")
-    bench = Bench()
+    bench = DeliveryBench()
     async with await serve(sio) as server:
         outbox = await bench.outbox(url=server.url, ack_timeout=0.1)
         outbox.send("note", 1)
-        await until(lambda: outbox.last_error is not None)
+        await wait_until(lambda: outbox.last_error is not None)
         assert type(outbox.last_error) is DeliveryError
         assert "no inbox on the server" in str(outbox.last_error)
         await outbox.close()
@@ -897,7 +897,7 @@ async def test_a_server_without_an_inbox_is_told_of(quiet):
 async def test_a_server_whose_handler_is_no_inbox_is_told_of(quiet):
     sio = socketio.AsyncServer(async_mode="aiohttp")
     sio.on(EVENT, lambda sid, data: "thanks")
-    bench = Bench()
+    bench = DeliveryBench()
     async with await serve(sio) as server:
         outbox = await bench.outbox(url=server.url)
         with pytest.raises(BatchError, match="not the answer of an inbox"):

@@ -11,10 +11,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 import socketio
 
-from sio_demo import EmitterClient, Link, serve
-from sio_demo.atlas.kit import bench, python_client, until
+from sio_demo import EmitterClient
 from sio_demo.diagnosis import diagnose, observe
 from sio_demo.errors import UsageError
+from sio_demo.lab.bench import bench, python_client
+from sio_demo.lab.waiting import wait_until
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_a_handler_registered_in_connect_is_seen_at_every_reconnection():
         with observe(b.sio, client) as seen:
             await b.connect(client)
             for _ in range(3):
-                await b.drop()
+                await b.cut()
             await b.settled()
             await b.sio.emit("news", "hello")
             await b.settled()
@@ -70,7 +71,7 @@ async def test_a_handler_registered_in_connect_is_seen_at_every_reconnection():
             assert message.counters == (4, 1, 1, 4, None)
             assert message.clues.grows is None
             assert diagnose(message).letters[:2] == ("D1", "D2")
-            await b.drop()
+            await b.cut()
             await b.settled()
             await b.sio.emit("news", "hello again")
             await b.settled()
@@ -82,7 +83,7 @@ async def test_an_observer_that_comes_late_does_not_pretend_to_know_the_reconnec
     async with bench() as b, python_client(EmitterClient) as client:
         client.on("connect", lambda: client.on("news", lambda text: None))
         await b.connect(client)
-        await b.drop()
+        await b.cut()
         await b.settled()
         with observe(b.sio, client) as seen:
             await b.sio.emit("news", "hello")
@@ -159,7 +160,7 @@ async def test_each_users_messages_are_counted_apart(two_users):
     await ann.call("typing")
     await bob.call("typing")
     await b.sio.emit("news", "to all")
-    await until(lambda: b.link.count("news") == 2)
+    await wait_until(lambda: b.link.count("news") == 2)
     for user in ("ann", "bob"):
         assert seen.message("typing", user=user).counters == (1, 1, 1, 1, None)
         assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
@@ -247,7 +248,7 @@ async def test_a_call_that_ends_does_not_end_the_others(ends):
 
     async def begin(number):
         await client.emit("work", number)
-        await until(lambda: seen.message("work", number).calls == 1)
+        await wait_until(lambda: seen.message("work", number).calls == 1)
 
     b.sio.on("work", work)
     with observe(b.sio) as seen:
@@ -255,14 +256,14 @@ async def test_a_call_that_ends_does_not_end_the_others(ends):
         await begin(1)
         await begin(2)
         gates[1].set()
-        await until(lambda: ended == [1])
+        await wait_until(lambda: ended == [1])
         await begin(3)  # beside 2
         gates[2].set()
         gates[3].set()
-        await until(lambda: len(ended) == 3)
+        await wait_until(lambda: len(ended) == 3)
         await begin(4)  # alone
         gates[4].set()
-        await until(lambda: len(ended) == 4)
+        await wait_until(lambda: len(ended) == 4)
         overlapped = [seen.message("work", n).clues.overlapped for n in range(1, 5)]
     assert overlapped == [True, True, True, False]
 
@@ -281,7 +282,7 @@ async def test_overlapping_messages_with_equal_counts_are_not_mixed_up(ends):
     with observe(b.sio, client) as seen:
         await b.connect(client)
         slow = asyncio.ensure_future(client.call("pay", {"id": 1}, timeout=10))
-        await until(lambda: seen.message("pay").calls == 1)
+        await wait_until(lambda: seen.message("pay").calls == 1)
         assert await client.call("pay", {"id": 2}, timeout=10) == "paid"
         fast_is_done.set()
         assert await slow == "paid"
@@ -397,7 +398,7 @@ async def test_a_namespace_with_a_dispatcher_of_its_own_is_counted():
             assert await client.call("shout", "hi", namespace="/chat") == "HI"
             assert await client.call("shout", "hi", namespace="/plain") == "HI"
             await client.emit("narrow", "one too many", namespace="/plain")
-            await until(lambda: seen.message("narrow", namespace="/plain").clues.failed)
+            await wait_until(lambda: seen.message("narrow", namespace="/plain").clues.failed)
             counted = [
                 (message.calls, message.clues.failed)
                 for message in (
@@ -416,7 +417,7 @@ async def test_each_connection_is_a_message_of_its_own(ends):
     with observe(b.sio, client) as seen:
         await b.connect(client)
         for _ in range(3):
-            await b.drop()
+            await b.cut()
         connection = seen.message("connect")
     assert (connection.packets, connection.calls) == (1, 1)
     assert diagnose(connection).suspects == ()
@@ -443,15 +444,15 @@ async def test_why_the_client_left_and_that_it_cannot_come_back(ends):
     with observe(b.sio, client) as seen:
         sid = await b.connect(client)
         await b.sio.disconnect(sid)
-        await until(lambda: not client.connected)
+        await wait_until(lambda: not client.connected)
         assert seen.message("news").clues.reason == "server"
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
-            await until(lambda: seen.message("news").clues.refused)
+            await wait_until(lambda: seen.message("news").clues.refused)
             clues = seen.message("news").clues
         assert (clues.connected, clues.reason) == (False, "network")
-        await until(lambda: client.connected)
+        await wait_until(lambda: client.connected)
         assert seen.message("news").clues.refused is False
 
 
@@ -484,7 +485,7 @@ async def test_what_is_emitted_to_nobody_is_no_packet(ends):
         sid = await b.connect(client)
         connection = b.sio.manager.eio_sid_from_sid(sid, "/")
         await client.disconnect()
-        await until(lambda: not b.server.sids())
+        await wait_until(lambda: not b.server.sids())
         await b.sio.eio.send(connection, '2["news"]')
         assert seen.message("news").packets == 0
 
@@ -611,14 +612,13 @@ async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
 
 async def test_the_threaded_client_is_observed_as_well():
     timers = {"ping_interval": 1, "ping_timeout": 2}  # seconds that the last poll hangs, at most
-    sio = socketio.AsyncServer(async_mode="aiohttp", **timers)
     handled = threading.Event()
-    async with await serve(sio) as server, await Link.to(server) as link:
+    async with bench(**timers) as b:
         client = socketio.Client(handle_sigint=False)
         client.on("news", lambda text: handled.set())
         with observe(client) as seen:
-            await asyncio.to_thread(client.connect, link.url, transports=["polling"])
-            await sio.emit("news", "hello")
+            await asyncio.to_thread(client.connect, b.link.url, transports=["polling"])
+            await b.sio.emit("news", "hello")
             assert await asyncio.to_thread(handled.wait, 10)
             message = seen.message("news")
             with warnings.catch_warnings():

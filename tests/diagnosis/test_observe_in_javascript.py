@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from sio_demo.atlas.kit import bench, tab, until
+from sio_demo.atlas.kit import tab
 from sio_demo.diagnosis import diagnose, snippet
 from sio_demo.errors import SnippetError
+from sio_demo.lab.bench import bench
+from sio_demo.lab.waiting import wait_until
 
 CLIENT = f"""
 {snippet()}
@@ -43,7 +45,7 @@ async def test_calls_are_those_that_were_made():
     code = CLIENT + 'socket.on("connect", () => { socket.on("news", onNews); });' + ASK
     async with bench() as b, tab(b.link.url, code) as page:
         for _ in range(3):
-            await b.drop()
+            await b.cut()
         await b.settled()
         await told(b, "hello")
         text = await page("seen('news')")
@@ -101,7 +103,7 @@ await Promise.all(sockets.map(connected));
 return {{ seen: () => JSON.stringify(seen.message("news")) }};
 """
     async with bench() as b, tab(b.link.url, code) as page:
-        await until(lambda: len(b.server.sids()) == 3)
+        await wait_until(lambda: len(b.server.sids()) == 3)
         await told(b, "hello")
         found = diagnose(await page("seen()"))
         assert found.seen.counters == (3, None, 3, 3, None)
@@ -146,7 +148,7 @@ async def test_a_program_that_removes_listeners_does_not_mislead():
     code = CLIENT + 'socket.on("connect", () => socket.on("news", onNews));' + ASK
     async with bench() as b, tab(b.link.url, code) as page:
         await page("forget()")  # socket.off("disconnect")
-        await b.drop()
+        await b.cut()
         await b.settled()
         await told(b, "hello")
         assert json.loads(await page("seen('news')"))["clues"]["reconnects"] == 1
@@ -169,14 +171,14 @@ return {{
 }};
 """
     async with bench() as b, tab(b.link.url, code) as page:
-        await b.drop()
+        await b.cut()
         await b.settled()
         await page("look()")
         await told(b, "hello")
         text = await page("seen('news')")
         assert json.loads(text)["clues"]["reconnects"] is None
         assert {"D1", "D2"} <= set(diagnose(text).letters)
-        await b.drop()
+        await b.cut()
         await b.settled()
         await told(b, "again")
         assert json.loads(await page("seen('news')"))["calls"] == 3
@@ -187,7 +189,7 @@ async def test_it_notices_that_the_calls_grow():
     async with bench() as b, tab(b.link.url, code) as page:
         await b.settled()
         await told(b, "hello")
-        await b.drop()
+        await b.cut()
         await b.settled()
         await told(b, "again")
         assert diagnose(await page("seen('news')")).letters == ("D1", "D2")

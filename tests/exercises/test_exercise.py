@@ -13,8 +13,9 @@ import pytest
 
 from sio_demo import exercises
 from sio_demo.errors import UsageError
-from sio_demo.exercises import bench, exercise, page, reader
-from sio_demo.lab.cleanup import clean_up, leftovers
+from sio_demo.exercises import exercise, page, reader
+from sio_demo.exercises.bench import ExerciseBench
+from sio_demo.lab.cleanup import clean_up, leftovers, nothing_left
 
 
 @pytest.fixture(autouse=True)
@@ -22,18 +23,14 @@ async def nothing_is_left() -> AsyncIterator[None]:
     await clean_up()
     yield
     await exercises.close()
-    for _ in range(100):
-        if not any(leftovers()):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(leftovers()._asdict())
+    await nothing_left()
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a check give up sooner."""
     monkeypatch.setattr(exercise, "PATIENCE", 2.0)
-    monkeypatch.setattr(bench, "COME_BACK", 0.5)
+    monkeypatch.setattr(ExerciseBench, "patience", 0.5)
     monkeypatch.setattr(page, "COME_BACK", 1.0)
     monkeypatch.setattr(reader, "BLOCKED_AFTER", 0.3)
 
@@ -118,7 +115,7 @@ async def test_coroutine_that_nobody_awaits_is_noted_behind_the_hint() -> None:
 
 
 async def test_error_of_the_check_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.Bench, "quiet", None)
+    monkeypatch.setattr(ExerciseBench, "quiet", None)
     with pytest.raises(TypeError):
         await exercises.check(5, lambda new_client, url, show: None)
 
@@ -215,14 +212,13 @@ result = await exercises.check(6, restaurant)
 async def test_program_is_not_blamed_for_a_check_that_is_slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    close = bench.Bench.close
+    close = ExerciseBench.close
 
-    async def close_slowly(self: bench.Bench) -> None:
+    async def close_slowly(self: ExerciseBench) -> None:
         time.sleep(1)  # noqa: ASYNC251 - so that the event loop does not turn
         await close(self)
 
-    monkeypatch.setattr(bench.Bench, "close", close_slowly)
-    monkeypatch.setattr(bench, "COME_BACK", 4)
+    monkeypatch.setattr(ExerciseBench, "close", close_slowly)
     names = {"exercises": exercises}
     await eval(compile(CELL, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     assert names["result"].solved

@@ -11,6 +11,7 @@ from sio_demo.errors import ClosedError, UsageError
 from sio_demo.lab.link import Link
 from sio_demo.lab.packet import TO_CLIENT
 from sio_demo.lab.server import serve
+from sio_demo.lab.waiting import wait_until
 
 
 def tasks():
@@ -81,8 +82,7 @@ async def test_closing_ends_the_ping_timers_of_sessions_that_are_over(server, li
 async def test_closing_ends_polling_requests_whose_client_is_gone(server, link, client):
     await connect(client, link, ["polling"])
     await link.cut()  # aiohttp repeats the request, so that there are two
-    while len(server._requests) < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await wait_until(lambda: len(server._requests) == 2)
     async with link.refuse():
         await link.cut()
         await client.shutdown()
