@@ -24,11 +24,12 @@ PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-o
 
 
 class Report(NamedTuple):
-    """What the client says about itself: the acknowledgement of the event ``"count"``."""
+    """What the client says about itself: its acknowledgement of the event ``"report"``."""
 
     listeners: int  # that it has for "news" now
+    registered: int  # how often it has called on("news"), in all
     calls: int  # of them, in all
-    effects: int  # lines on its screen, in all
+    screen: list[str]  # what its user sees
 
 
 class Bench:
@@ -83,7 +84,7 @@ class Bench:
         if not self.sids:
             raise UsageError("No client is connected.")
         try:
-            answer = await self.server.sio.call("count", to=self.sids[-1], timeout=PATIENCE)
+            answer = await self.server.sio.call("report", to=self.sids[-1], timeout=PATIENCE)
         except NoAcknowledgementError:
             raise NotSeenError(f"The client did not answer within {PATIENCE:g} s.") from None
         return Report(**answer)
@@ -100,7 +101,7 @@ class Bench:
             sessions,
             self._packets(number),
             after.calls - before.calls,
-            after.effects - before.effects,
+            len(after.screen) - len(before.screen),
         )
 
     async def cut(self, how: Cut) -> None:
