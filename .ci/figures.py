@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
+from collections import Counter
 from itertools import groupby
 from typing import Any
 
@@ -38,8 +40,8 @@ window.play = async (recording) => {
   window.done = true;
 };
 </script>"""
-HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {262 + FOOT}" width="720"
-height="{262 + FOOT}" font-family="system-ui, sans-serif" font-size="15" fill="#222222">
+HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {262 + FOOT}"
+font-family="system-ui, sans-serif" font-size="15" fill="#222222">
 <title>The wire you can cut: a recorded run of socket.io-client</title>
 <style>@media (prefers-reduced-motion: reduce) {{ .f {{ display: none }}
 .last {{ display: inline; visibility: visible !important }} }}</style>
@@ -123,10 +125,20 @@ def animation(still: str, shown: list[tuple[str, str, int]]) -> str:
         parts.append(f'<g class="f" visibility="hidden">{blink}{moving}{label}</g>\n')
         began += ms
     parts[-1] = parts[-1].replace('class="f"', 'class="f last"')
-    svg = HEAD + still + "\n" + "".join(parts) + "</svg>\n"
+    svg = HEAD + shared(still + "\n" + "".join(parts)) + "</svg>\n"
     for name, colour in COLOURS.items():
         svg = svg.replace(f"var(--wire-{name})", colour)
     return svg
+
+
+def shared(drawn: str) -> str:
+    """Write once what many frames have in common."""
+    counts = Counter(re.findall(r'<g opacity="1.00">.*?</g>|<path [^>]*></path>', drawn))
+    common = [shape for shape, count in counts.items() if count > 1]
+    for number, shape in enumerate(common):
+        drawn = drawn.replace(shape, f'<use href="#s{number}"/>')
+    shapes = (s.replace(" ", f' id="s{number}" ', 1) for number, s in enumerate(common))
+    return f"<defs>{''.join(shapes)}</defs>\n{drawn}"
 
 
 def main() -> None:

@@ -250,6 +250,22 @@ def test_a_restarted_kernel_leaves_the_recorded_run_and_says_how_to_wake_it(page
     run(page, "await p.close()")
 
 
+def test_a_saved_notebook_that_is_opened_with_a_new_kernel_shows_the_recorded_run(
+    page: Page,
+) -> None:
+    open_notebook(page, OPENED, "p = panel.wire('emitter')\np.show()")
+    assert page.evaluate(RUN_CELLS)
+    Shown(page).says("A new client is connected; it listens inside connect.")
+    run(page, "await p.close()")
+    page.evaluate("window.panel.context.save()")
+    page.evaluate(OPEN, [NAME, None])
+    picture = page.locator(".jp-OutputArea-output img")
+    expect(picture).to_be_visible(timeout=PATIENCE)
+    width = picture.evaluate("(image) => image.clientWidth / image.parentElement.clientWidth")
+    assert 0.9 < width <= 1.0
+    expect(page.get_by_text("model not found")).to_have_count(0)
+
+
 def test_it_moves(page: Page) -> None:
     page.emulate_media(reduced_motion="no-preference")
     open_notebook(page, OPENED, "p = panel.wire('emitter')\np.show()")
