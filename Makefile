@@ -12,7 +12,7 @@ IN  := PYTHONDONTWRITEBYTECODE= PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 run  = @echo '$(1)'; $(IN) $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test coverage bench chaos notebooks lock clean
+.PHONY: help setup lab test coverage bench chaos notebooks figures lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SE
 
 notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
 	$(call run,python .ci/notebooks.py)
+
+figures: setup ## Record the wire being cut, and draw it as an animation; needs Chromium
+	$(call run,python .ci/figures.py)
 
 lock: setup ## Write requirements.lock anew, keeping versions; ARGS=--upgrade takes the newest
 	@$(IN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

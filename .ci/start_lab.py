@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> None:
         options.append("--ServerApp.port_retries=0")
     if os.geteuid() == 0:  # as in most containers
         options.append("--allow-root")
+    folders = [str(ROOT / ".ci" / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
     jupyter = [sys.executable, "-m", "jupyter", "lab", *options, *arguments]
     os.execv(sys.executable, jupyter)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 import psutil
@@ -45,10 +47,23 @@ _open: list[Resource] = []
 _ports: set[int] = set()
 _tasks_before: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 _processes_before: set[int] = set()
+_noting = ContextVar("_noting", default=True)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Do not note what is opened within the block: its owner closes it."""
+    token = _noting.set(False)
+    try:
+        yield
+    finally:
+        _noting.reset(token)
 
 
 def register(resource: Resource, port: int | None = None) -> None:
     """Note something that was opened, and the port on which it listens."""
+    if not _noting.get():
+        return
     _open.append(resource)
     if port is not None:
         _ports.add(port)

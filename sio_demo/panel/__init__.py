@@ -1,11 +1,8 @@
-"""A live panel: break a real connection with buttons, and watch the five counters.
+"""The wire you can cut: a real connection, drawn, with buttons that break it.
 
-:func:`python` runs the client in the kernel; :func:`browser` runs the real ``socket.io-client`` in
-the reader's browser tab. The buttons call methods of the panel, which a cell can call too.
+The buttons call the methods of :class:`Panel`, so a cell can do the same.
 """
 
-from .history import Sent
-from .opening import browser, python
-from .panel import Panel
+from .panel import Panel, wire
 
-__all__ = ["Panel", "Sent", "browser", "python"]
+__all__ = ["Panel", "wire"]

@@ -19,11 +19,12 @@ PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-o
 
 
 class Report(NamedTuple):
-    """What the client says about itself: the acknowledgement of the event ``"count"``."""
+    """What the client says about itself: its acknowledgement of the event ``"report"``."""
 
     listeners: int  # that it has for "news" now
+    registered: int  # how often it has called on("news"), in all
     calls: int  # of them, in all
-    effects: int  # lines on its screen, in all
+    screen: list[str]  # what its user sees
 
 
 class PanelBench(Bench):
@@ -66,7 +67,7 @@ class PanelBench(Bench):
         self._need_client()
         sid = self.server.sids()[-1]
         try:
-            answer = await self.sio.call("count", to=sid, timeout=self.patience)
+            answer = await self.sio.call("report", to=sid, timeout=self.patience)
         except NoAcknowledgementError:
             raise NotSeenError(f"The client did not answer within {self.patience:g} s.") from None
         return Report(**answer)
@@ -85,7 +86,7 @@ class PanelBench(Bench):
             sessions,
             self._packets(number),
             after.calls - before.calls,
-            after.effects - before.effects,
+            len(after.screen) - len(before.screen),
         )
 
     async def cut(self, how: Cut = "reset", clients: int = 1) -> None:

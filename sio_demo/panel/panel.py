@@ -1,141 +1,115 @@
-"""The panel: what its buttons do, and what it remembers."""
+"""The wire you can cut: a server, a TCP link and a client, drawn, with buttons that break it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import socketio
 from IPython.display import display
 
 from ..counters import Counters
-from ..errors import ClosedError, NotSeenError, SioDemoError, UsageError
+from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
 from ..lab import cleanup
-from .bench import PanelBench
-from .history import PLACES, Place, Sent, State, counted, times, words
-from .program import Program
-from .view import BUTTONS, View
+from ..lab.clients import EmitterClient
+from ..lab.tap import Cut
+from .bench import PanelBench, Report
+from .clients import KINDS, PLACES, Client, KernelClient, Kind, Place
+from .origin import refusal
+from .thread import LoopThread
+from .wire import PICTURE, RECORDING, BrowserClient, Wire
 
-UNREACHABLE = (
-    "Off: this browser tab cannot reach the kernel on 127.0.0.1. The panel works only when "
-    "browser and kernel are on one machine, without a container or a tunnel in between."
-)
+UNREACHABLE = "This browser tab cannot reach the kernel on 127.0.0.1."
+IN_THE_KERNEL = "So the client is an EmitterClient in the kernel."
+NOT_YET = "Asleep until it is shown, or until one of its methods is called."
+LINES_SHOWN = 8
+
+Action = Callable[[], Awaitable[None]]
 
 
 class Panel:
-    """A client, a server and a link to break; made by ``panel.python()`` or ``panel.browser()``.
+    """A client, a server and a link to break; made by :func:`wire`.
 
-    Each button calls the method of its name. They wait for one another.
+    Every button calls the method of its name. They wait for one another.
 
     Attributes
     ----------
+    clients : dict
+        The clients that can be chosen, by kind.
     counters : Counters
         Listeners and live sids as they are now; packets, calls and effects of the last message.
-    sent : list of Sent
-        Every message so far.
     status : str
-        What happened last, or why the panel is off.
+        What happened last.
     """
 
-    def __init__(self, program: Program, place: Place, status: str = "") -> None:
+    def __init__(self, client: Kind, place: Place) -> None:
         self.counters = Counters(0, 0, 0, 0, 0)
-        self.sent: list[Sent] = []
-        self.status = status
+        self.status = NOT_YET
         self.closed = False
-        self._program = program
-        self._place = place
-        self._faults: list[str] = []
-        self._delayed = False
+        self.widget = Wire(recording=json.loads(RECORDING.read_text()))
+        self._wanted, self._kind, self._place = client, client, place
+        self._browser = BrowserClient(self.widget)
+        self.clients: dict[Kind, Client] = {
+            "browser": self._browser,
+            "emitter": KernelClient(EmitterClient),
+            "python": KernelClient(socketio.AsyncClient),
+        }
+        self._origins: list[str] | None = None
         self._bench: PanelBench | None = None
+        self._report = Report(0, 0, 0, [])
+        self._sent = 0
+        self._slow = False
+        self._moves = 0
+        self._thread = LoopThread()
         self._lock = asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._view = View(
-            program.title,
-            program.screen,
-            press=lambda name: self._run(getattr(self, name)),
-            listen=lambda place: self._run(partial(self.listen, place)),
-        )
-        self._refresh()
+        self._actions: dict[str, Action] = {
+            "send": self._send,
+            "cut": partial(self._cut, "reset", "Cut by a TCP reset"),
+            "half_open": partial(self._cut, "half-open", "The server has not noticed the cut"),
+            "restart": self._restart,
+            "slow": self._delay,
+        }
+        self.widget.on_msg(self._received)
         cleanup.register(self)
 
     # --- what the buttons do -----------------------------------------------------------
 
     async def send(self) -> Counters:
-        """Let the server send one message; give its five counters."""
-        async with self._work() as bench:
-            number = len(self.sent) + 1
-            self.counters = await bench.send(number)
-            self.sent.append(Sent(number, self._place, tuple(self._faults), self.counters))
-            self._faults.clear()
-            packets, calls = self.counters.packets, self.counters.calls
-            on_the_wire = counted(packets, "packet")
-            self.status = f"Sent message {number}: {on_the_wire}, handled {times(calls)}."
+        """Let the server send one message; return its five counters."""
+        await self._do(self._actions["send"])
         return self.counters
 
     async def cut(self) -> None:
         """Reset the connection; return when the client is back."""
-        async with self._work() as bench:
-            await bench.cut("reset")
-            self._broke("cut", "The connection was reset, and the client came back.")
+        await self._do(self._actions["cut"])
 
     async def half_open(self) -> None:
         """End the client's side of the connection only; return when the client is back."""
-        async with self._work() as bench:
-            await bench.cut("half-open")
-            self._broke("half-open", "The client came back; the server still holds its old sid.")
+        await self._do(self._actions["half_open"])
 
     async def restart(self) -> None:
-        """Let the server die and start anew; return when the client is back."""
-        async with self._work() as bench:
-            await bench.restart()
-            self._broke("restart", "A new server has taken over, and the client came back.")
+        """Let the server die, and another one take its place; return when the client is back."""
+        await self._do(self._actions["restart"])
 
-    async def delay(self, on: bool | None = None) -> None:
-        """Delay every byte by 0.2 s in each direction, or no more; without `on`, switch over."""
-        async with self._work() as bench:
-            self._delayed = not self._delayed if on is None else bool(on)
-            await bench.delay(self._delayed)
-            self.status = f"The network is {'slow' if self._delayed else 'fast'} now."
+    async def slow(self) -> None:
+        """Delay every byte by 0.2 s in each direction; a second call ends that."""
+        await self._do(self._actions["slow"])
 
-    async def listen(self, place: Place) -> None:
-        """Start the client anew, its listener ``"inside"`` or ``"outside"`` ``connect``."""
-        if place not in PLACES:
-            raise UsageError(f'The listener is "inside" or "outside" connect, not {place!r}.')
-        async with self._work() as bench:
-            self._place = place
-            await self._start(bench, [])
+    async def choose(self, client: Kind | None = None, listener: Place | None = None) -> None:
+        """Start another client, or the same with its listener elsewhere.
+
+        Raises
+        ------
+        UsageError
+            There is no such client, or no such place.
+        """
+        check(client or self._kind, listener or self._place)
+        await self._do(partial(self._choose, client, listener))
 
     # --- opening and closing -----------------------------------------------------------
-
-    @property
-    def widget(self) -> Any:
-        """The box of widgets."""
-        return self._view.box
-
-    async def serve(self, origins: list[str] | None = None) -> None:
-        """Serve, to web pages of these origins, and start the client; end what was before."""
-        async with self._lock:
-            await self._close_bench()
-            self._delayed = False
-            self._bench = PanelBench(origins, self._on_sessions)
-            await self._bench.open()
-            try:
-                await self._start(self._bench, ["reload"] if self.sent else [])
-            except NotSeenError:
-                await self._close_bench()
-                self._refresh(UNREACHABLE)
-
-    def meet(self, origin: str, reason: str) -> None:
-        """Serve a page that shows the panel, if there is no reason against it."""
-        if self.closed or (reason and self._bench is not None):
-            return
-        if reason:
-            self._refresh(f"Off: {reason}")
-        else:
-            self._run(partial(self.serve, [origin]))
 
     async def close(self) -> None:
         """Stop the client, the link and the server; a second call does nothing."""
@@ -143,120 +117,262 @@ class Panel:
             return
         self.closed = True
         cleanup.forget(self)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        async with self._lock:
-            await self._close_bench()
-        self._refresh("Closed. Run the cell again to open a new panel.")
+        await asyncio.wrap_future(self._thread.submit(self._close()))
+
+    def retire(self) -> None:
+        """Have it closed, and do not wait."""
+        if not self.closed:
+            self.closed = True
+            cleanup.forget(self)
+            self._thread.submit(self._close())
 
     def show(self) -> None:
-        """Show the panel below the cell; where widgets cannot be shown, what it says in words."""
+        """Show the drawing below the cell; where no widget can be shown, a recorded run."""
         display(self)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
-        sent = words(self.sent, self._faults) or "No message yet."
         return "\n".join(
             [
-                f"Live panel: {self._program.title}, listener {self._place} connect",
-                f"Buttons: {', '.join(label.partition(':')[0] for label, _ in BUTTONS.values())}",
-                str(self.counters),
-                *([self.status] if self._bench is None else []),
-                sent,
+                "The wire you can cut: a server, a TCP link, a client with its listeners.",
+                "Where no kernel runs, this recorded run of socket.io-client is shown:",
+                *(f"- {words(state)}" for state in self.widget.recording),
             ]
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
+        return {
+            "application/vnd.jupyter.widget-view+json": view,
+            "image/svg+xml": PICTURE.read_text(encoding="utf-8"),
+            "text/plain": repr(self),
+        }
 
-    # --- inside ------------------------------------------------------------------------
+    # --- in the thread -----------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _work(self) -> AsyncIterator[PanelBench]:
-        """Do one thing at a time, and show what came of it."""
+    async def _do(self, action: Action) -> None:
+        """Have one thing done in the panel's own thread, and wait for it."""
+        if self.closed:
+            raise ClosedError("This panel is closed: open a new one with `panel.wire()`.")
+        await asyncio.wrap_future(self._thread.submit(self._in_turn(action)))
+
+    async def _in_turn(self, action: Action, *, wake: bool = True) -> None:
         async with self._lock:
-            if self.closed:
-                raise ClosedError("This panel is closed: open a new one.")
-            if self._bench is None:
-                raise UsageError(self.status)
-            yield self._bench
-            await self._look()
-            self._refresh()
+            if self._bench is None and wake:
+                await self._open()
+            await action()
 
-    async def _start(self, bench: PanelBench, faults: list[str]) -> None:
-        """Start the client anew, with nothing counted."""
-        before = bench.live()
-        client = bench.expect_client()
-        await self._program.start(bench.link.url, self._place)
-        await client
-        await bench.gone(before)
-        self._faults = faults
+    async def _open(self) -> None:
+        if self._kind == "browser" and self._origins is None:
+            self._kind = "emitter"  # no page shows the drawing
+        self._bench = PanelBench(self._origins, self._on_sessions)
+        await self._bench.open()
+        try:
+            await self._start()
+        except (NotSeenError, NodeMissingError) as error:
+            if self._kind != "browser":
+                raise
+            self._kind = "emitter"
+            await self._start()
+            why = UNREACHABLE if isinstance(error, NotSeenError) else str(error)
+            self._say(f"{why} {IN_THE_KERNEL}")
+
+    async def _start(self) -> None:
+        """Start the client from nothing."""
+        assert self._bench is not None
+        newest = self._bench.server.sids()[
+            -1:
+        ]  # a half-open one before it goes when its time is up
+        for client in self.clients.values():
+            await client.stop()
+        await self._bench.gone(newest)
+        arrived = self._bench.expect_client()
+        await self.clients[self._kind].start(self._bench.link.url, self._place)
+        await arrived
         self.counters = Counters(0, 0, 0, 0, 0)
         await self._look()
-        self._refresh(f"A new client is connected; its listener is {self._place} connect.")
+        self._show("start", f"A new client is connected; it listens {self._place} connect.")
+
+    async def _send(self) -> None:
+        assert self._bench is not None
+        self._sent += 1
+        self.counters = await self._bench.send(self._sent)
+        await self._look()
+        self._show("send", sentence(self.counters))
+
+    async def _cut(self, how: Cut, status: str) -> None:
+        assert self._bench is not None
+        await self._bench.cut(how)
+        await self._back("cut" if how == "reset" else how, status)
+
+    async def _restart(self) -> None:
+        assert self._bench is not None
+        await self._bench.restart()
+        await self._back("restart", "A new server has taken over")
+
+    async def _back(self, move: str, status: str) -> None:
+        """Show that the client has connected again, and what that did to its listeners."""
+        before = self._report
+        await self._look()
+        if self._report.listeners > before.listeners:
+            what = "one more listener"
+        elif self._report.registered > before.registered:
+            what = "the new handler replaces the old one"
+        else:
+            what = "no new listener"
+        self._show(move, f"{status}. The client is back: {what}.")
+
+    async def _delay(self) -> None:
+        assert self._bench is not None
+        self._slow = not self._slow
+        await self._bench.delay(self._slow)
+        self._show("slow", f"The network is {'slow' if self._slow else 'fast'} now.")
+
+    async def _choose(self, client: Kind | None, listener: Place | None) -> None:
+        if client == "browser" and self._origins is None:
+            raise UsageError("No browser shows this panel: choose a client in the kernel.")
+        self._kind, self._place = client or self._kind, listener or self._place
+        await self._start()
 
     async def _look(self) -> None:
         """Read what can change without a message."""
         assert self._bench is not None
-        sids = len(self._bench.server.sids())
-        listeners = (await self._bench.report()).listeners if sids else 0
-        self.counters = self.counters._replace(listeners=listeners, sids=sids)
+        if self._bench.live():
+            self._report = await self._bench.report()
+        self.counters = self.counters._replace(
+            listeners=self._report.listeners, sids=len(self._bench.server.sids())
+        )
 
-    async def _close_bench(self) -> None:
+    async def _close(self) -> None:
+        async with self._lock:
+            await self._stop()
+            self.status = "Closed. Run the cell again to open a new panel."
+            self.widget.state = {**self.widget.state, "ready": False, "status": self.status}
+        self._thread.stop()
+
+    async def _stop(self) -> None:
         bench, self._bench = self._bench, None
-        await self._program.stop()
+        for client in self.clients.values():
+            await client.stop()
         if bench is not None:
             await bench.close()
 
-    def _broke(self, fault: str, status: str) -> None:
-        self._faults.append(fault)
+    def _show(self, move: str, status: str) -> None:
+        """Hand the page the state as it is now, and what has led to it."""
         self.status = status
-
-    def _refresh(self, status: str | None = None) -> None:
-        if status is not None:
-            self.status = status
-        self._program.refresh()
-        self._view.show(
-            State(
-                place=self._place,
-                counters=self.counters,
-                sent=self.sent,
-                faults=self._faults,
-                delayed=self._delayed,
-                ready=self._bench is not None,
-                status=self.status,
-            )
-        )
+        self._moves += 1
+        report = self._report
+        self.widget.state = {
+            "ready": True,
+            "client": self._kind,
+            "place": self._place,
+            "stack": list(range(report.registered - report.listeners + 1, report.registered + 1)),
+            "screen": report.screen[-LINES_SHOWN:],
+            "counters": self.counters._asdict(),
+            "slow": self._slow,
+            "status": status,
+            "move": {"number": self._moves, "kind": move},
+        }
 
     def _on_sessions(self, what: str) -> None:
-        """Show how many sids are live, also when nobody has pressed anything."""
+        """Show how many sids are live, also when nothing was pressed."""
         if not self._lock.locked():
-            self._run(partial(self._happened, what))
+            self._submit(partial(self._happened, what))
 
     async def _happened(self, what: str) -> None:
-        async with self._work():
-            self.status = what
+        await self._look()
+        self._show("session", what)
 
-    def _run(self, action: Callable[[], Awaitable[Any]]) -> None:
-        """Do something that nobody awaits.
+    # --- from the page -----------------------------------------------------------------
 
-        JupyterLab lets the kernel handle the messages of widgets in another thread (a subshell,
-        since 4.4), with an event loop of its own.
-        """
-        self._loop.call_soon_threadsafe(self._begin, action)
+    def _received(self, _: Wire, content: Any, buffers: Any) -> None:
+        """Take a message of the page; JupyterLab may call this in any thread."""
+        match content:
+            case {"page": page, "origin": origin}:
+                self._submit(partial(self._meet, page, origin), wake=False)
+            case {"press": name} if name in self._actions:
+                self._submit(self._actions[name])
+            case {"choose": {"client": client, "place": place}} if client in KINDS:
+                self._submit(partial(self._choose, client, place if place in PLACES else None))
 
-    def _begin(self, action: Callable[[], Awaitable[Any]]) -> None:
-        if self.closed:
+    async def _meet(self, page: Any, origin: Any) -> None:
+        """Serve a page that shows the drawing, unless there is a reason against it."""
+        reason = refusal(origin)
+        if reason and self._kind == "browser" and self._bench is None:
+            await self._open()
+            self._say(f"{reason} {IN_THE_KERNEL}")
+        if reason:
             return
-        task = self._loop.create_task(self._shown(action))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._browser.page = page
+        if self._origins != [origin]:
+            self._origins, self._kind = [origin], self._wanted
+            await self._stop()
+            await self._open()
+        elif self._kind == "browser":
+            await self._start()
 
-    async def _shown(self, action: Callable[[], Awaitable[Any]]) -> None:
+    def _submit(self, action: Action, *, wake: bool = True) -> None:
+        """Do something that no caller waits for; an error becomes the status."""
+        if not self.closed:
+            self._thread.submit(self._shown(action, wake))
+
+    async def _shown(self, action: Action, wake: bool) -> None:
         try:
-            await action()
+            await self._in_turn(action, wake=wake)
         except SioDemoError as error:
-            self._refresh(str(error))
+            self._say(str(error))
         except Exception as error:  # there is no other place to show it
-            self._refresh(f"{type(error).__name__}: {error}")
+            self._say(f"{type(error).__name__}: {error}")
+
+    def _say(self, status: str) -> None:
+        self.status = status
+        self.widget.state = {**self.widget.state, "status": status}
+
+
+def wire(client: Kind = "browser", listener: Place = "inside") -> Panel:
+    """Return a panel; call its ``show()``. It closes the one before.
+
+    Nothing is started before a page shows it or one of its methods is called. It lives on after
+    the notebook's last cell, until it is closed or :func:`sio_demo.clean_up` is called.
+
+    Parameters
+    ----------
+    client : {"browser", "emitter", "python"}
+        The real ``socket.io-client`` in the reader's browser tab; an
+        :class:`~sio_demo.lab.clients.EmitterClient` in the kernel; or python-socketio's client.
+        The first works where browser and kernel are on one machine: its server listens on
+        127.0.0.1, and only this JupyterLab's own pages may connect. Elsewhere an
+        ``EmitterClient`` takes its place, and the drawing says why.
+    listener : {"inside", "outside"}
+        Where the client registers its listener: inside ``connect``, or outside.
+
+    Raises
+    ------
+    UsageError
+        There is no such client, or no such place.
+    """
+    check(client, listener)
+    for panel in _open:
+        panel.retire()
+    _open[:] = [Panel(client, listener)]
+    return _open[0]
+
+
+_open: list[Panel] = []
+
+
+def check(client: Any, listener: Any) -> None:
+    if client not in KINDS:
+        raise UsageError(f"The client is one of {', '.join(map(repr, KINDS))}, not {client!r}.")
+    if listener not in PLACES:
+        raise UsageError(f'The listener is "inside" or "outside" connect, not {listener!r}.')
+
+
+def sentence(counters: Counters) -> str:
+    """Say what became of a message."""
+    packets, calls = counters.packets, counters.calls
+    return f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
+
+
+def words(state: dict[str, Any]) -> str:
+    """Say what a recorded state shows."""
+    return f"{state['status'].rstrip('.')} (listeners: {len(state['stack'])})"

@@ -1,0 +1,98 @@
+"""The clients that the panel can put at the end of its wire.
+
+Each listens to ``"news"`` and writes what comes on its user's screen. It acknowledges
+``"report"`` with the fields of :class:`~sio_demo.panel.bench.Report`, so the counts arrive on the
+connection that they are about, after everything that was sent before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import socketio
+
+from ..errors import NodeMissingError
+from ..lab.bench import new_client
+from ..lab.cleanup import shut_down
+from ..lab.clients import EmitterClient
+from ..lab.node import NODE_DIR
+
+Kind = Literal["browser", "emitter", "python"]
+Place = Literal["inside", "outside"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PLACES: tuple[Place, ...] = get_args(Place)
+
+CLIENT_JS = Path(__file__).with_name("client.js").read_text(encoding="utf-8")
+LIBRARY = NODE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
+
+
+class Client(Protocol):
+    async def start(self, url: str, place: Place) -> None:
+        """Begin as when a page is loaded, and connect."""
+
+    async def stop(self) -> None:
+        """Disconnect for good; a second call does nothing."""
+
+
+class KernelClient:
+    """A client in this process: an ``EmitterClient``, or python-socketio's own ``AsyncClient``."""
+
+    def __init__(self, kind: type[socketio.AsyncClient]) -> None:
+        self._kind = kind
+        self._client: socketio.AsyncClient | None = None
+
+    async def start(self, url: str, place: Place) -> None:
+        await self.stop()
+        self._registered = self._calls = 0
+        self._screen: list[str] = []
+        client = self._client = new_client(self._kind)
+
+        def register() -> None:
+            self._registered += 1
+            client.on("news", lambda number: self._show(number))  # a new function each time
+
+        if place == "inside":
+            client.on("connect", register)
+        else:
+            register()
+        client.on("report", self._report)
+        await client.connect(url, transports=["websocket"])
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await shut_down(client)
+
+    def _show(self, number: int) -> None:
+        self._calls += 1
+        self._screen.append(f"news {number}")
+
+    def _report(self) -> dict[str, Any]:
+        client = self._client
+        assert client is not None
+        listeners = (
+            len(client.listeners("news"))
+            if isinstance(client, EmitterClient)
+            else int("news" in client.handlers["/"])  # python-socketio's table: one for an event
+        )
+        return {
+            "listeners": listeners,
+            "registered": self._registered,
+            "calls": self._calls,
+            "screen": self._screen,
+        }
+
+
+def library() -> str:
+    """Return the ESM text of ``socket.io-client``.
+
+    Raises
+    ------
+    NodeMissingError
+        It is not installed.
+    """
+    try:
+        return LIBRARY.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NodeMissingError("socket.io-client is not installed: run `make setup`.") from None

@@ -1,0 +1,37 @@
+"""An event loop in a thread of its own: what runs there goes on while the kernel is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..lab import cleanup
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """The thread, which ends with the process.
+
+    What is opened in it is not counted as left over by :func:`sio_demo.nothing_left`: a panel
+    outlives the notebook's teardown, until :func:`sio_demo.clean_up` closes it.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._run, name="sio-demo panel", daemon=True).start()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine there."""
+        with cleanup.apart():  # the task inherits it
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
