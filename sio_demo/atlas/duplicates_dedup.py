@@ -9,17 +9,16 @@ from contextlib import AsyncExitStack, closing
 
 import socketio
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, background, counted
 
-# --- D22 -------------------------------------------------------------------------------
 
-
-async def _echo(fixed: bool) -> Counters:
+@reproduces("D22")
+async def echo(fixed: bool) -> Counters:
     """Show one's own line at once, and again when the room's copy comes back."""
     screen = Log()
     async with bench() as b, python_client() as client:
@@ -39,9 +38,6 @@ async def _echo(fixed: bool) -> Counters:
         await client.call("say", ("id 1", MESSAGE))
         await b.settled()
         return counted(b, "line", screen, client)
-
-
-# --- D23 -------------------------------------------------------------------------------
 
 
 class Till:
@@ -72,7 +68,8 @@ class Till:
             raise
 
 
-async def _check_then_await(fixed: bool) -> Counters:
+@reproduces("D23")
+async def check_then_await(fixed: bool) -> Counters:
     """Let the retry come while the first attempt still waits for the bank."""
     log, bank = Log(), asyncio.Event()
 
@@ -101,8 +98,6 @@ async def _check_then_await(fixed: bool) -> Counters:
         return counted(b, "pay", log, b.sio)
 
 
-# --- D24 -------------------------------------------------------------------------------
-
 _TABLES = "CREATE TABLE payments (text TEXT); CREATE TABLE known (id TEXT PRIMARY KEY);"
 
 
@@ -126,7 +121,8 @@ def _take_payments(sio: socketio.AsyncServer, db: sqlite3.Connection, log: Log, 
     sio.on("pay", pay)
 
 
-async def _restart(fixed: bool) -> Counters:
+@reproduces("D24")
+async def restart(fixed: bool) -> Counters:
     """Lose an acknowledgement, restart the server, and let the client send again."""
     log, payment = Log(), ("id 1", MESSAGE)
     with closing(sqlite3.connect(":memory:")) as db:  # it outlives the servers
@@ -143,63 +139,3 @@ async def _restart(fixed: bool) -> Counters:
             await client.call("pay", payment)
             log.rows = db.execute("SELECT text FROM payments").fetchall()
             return counted(b, "pay", log, b.sio)
-
-
-CAUSES = (
-    Cause(
-        letter="D22",
-        title="One's own message is shown at once, and again when it comes back",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io", "socket.io-client"),
-        symptom="The sender sees each own line twice; all others see it once.",
-        mechanism="The program adds the line when it is sent, and the server sends it to the "
-        "whole room, the sender included.",
-        fix="Give the line an id, and let the copy that comes back confirm the line that is "
-        "there; or leave the sender out (`skip_sid`, `socket.broadcast`).",
-        evidence=(
-            "socketio/socket.io#3569",
-            "mainmatter/ember-workshop#368",
-            "https://socket.io/docs/v4/broadcasting-events/",
-        ),
-        reproduce=_echo,
-    ),
-    Cause(
-        letter="D23",
-        title="The check for a known id is followed by an await",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("Flask-SocketIO",),
-        symptom="Ids are there and are checked, and a retry that comes fast is applied all the "
-        "same.",
-        mechanism="Handlers run side by side. The second looks while the first waits, and the "
-        "id is noted only afterwards.",
-        fix="Claim the id first, with no `await` between check and claim: note the task that does "
-        "the work, and let the repetition await its result. Let go of the claim if the work "
-        "fails, or the retry of a message that had no effect is turned away.",
-        evidence=(
-            "miguelgrinberg/python-socketio#284",
-            "miguelgrinberg/python-socketio#382",
-            "miguelgrinberg/Flask-SocketIO#1420",
-        ),
-        reproduce=_check_then_await,
-    ),
-    Cause(
-        letter="D24",
-        title="The memory of known ids is lost at a restart, or expires too soon",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="Retries are recognised, except those that span a restart of the server or a "
-        "long tunnel.",
-        mechanism="The ids were kept in the process, and a new one knows none of them. It follows, "
-        "and is not measured here, that ids which are kept for less time than a client keeps "
-        "trying are missed too: Mattermost kept them for 30 seconds.",
-        fix="Keep the ids where the effects are kept, in one transaction with them, for longer "
-        "than the last retry can take.",
-        evidence=(
-            "https://socket.io/docs/v4/delivery-guarantees/",
-            "mattermost/mattermost#10006",
-        ),
-        reproduce=_restart,
-    ),
-)

@@ -6,21 +6,20 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import Log, background, counted
 
 ATTEMPTS = 3  # of a client that waits a second each time
 ANONYMOUS = {"language": "en"}
 
-# --- D25 -------------------------------------------------------------------------------
 
-
-async def _type_error(fixed: bool) -> Counters:
+@reproduces("D25")
+async def type_error(fixed: bool) -> Counters:
     """Raise a TypeError in the server's `connect`, for a client that sends no `auth`."""
     log, languages = Log(), list[str]()
 
@@ -42,10 +41,8 @@ async def _type_error(fixed: bool) -> Counters:
         return counted(b, "connect", log, b.sio)._replace(packets=packets)
 
 
-# --- D26 -------------------------------------------------------------------------------
-
-
-async def _slow_connect(fixed: bool) -> Counters:
+@reproduces("D26")
+async def slow_connect(fixed: bool) -> Counters:
     """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
     log, sids, connected = Log(), list[int](), asyncio.Event()
 
@@ -88,39 +85,3 @@ def _given_up(link: Link) -> int:
 
 def _sent(link: Link, name: str) -> int:
     return sum(packet.name == name and packet.direction == TO_SERVER for packet in link.packets)
-
-
-CAUSES = (
-    Cause(
-        letter="D25",
-        title="Server's connect handler raises a TypeError and is run again",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="One connection runs the handler twice: two rows, one sid, and no error in "
-        "the log if the second run succeeds.",
-        mechanism="For a client without `auth`, python-socketio calls the handler with `auth`, "
-        "takes a TypeError for a missing parameter, and calls it without. The TypeError may as "
-        "well come from the body. `disconnect` has the same with its `reason`.",
-        fix="Give `auth` no default and no `*args`: then the second call cannot run the body. And "
-        "expect None in it, so that no TypeError leaves the body and the client gets in.",
-        evidence=(
-            "miguelgrinberg/python-socketio#1490",
-            "https://python-socketio.readthedocs.io/en/stable/server.html#connect-and-disconnect-events",
-        ),
-        reproduce=_type_error,
-    ),
-    Cause(
-        letter="D26",
-        title="Server's connect handler takes longer than a second",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="After one drop the handler runs again and again for a client that is never "
-        "connected while the server is slow, though its first connection was no problem.",
-        mechanism="The client connects again with the default `wait_timeout` of one second, not "
-        "with the one of the first `connect()`. It hangs up while the handler works, and tries "
-        "anew.",
-        fix="Let the handler decide fast, and do what is slow in a task.",
-        evidence=("miguelgrinberg/python-socketio#1056",),
-        reproduce=_slow_connect,
-    ),
-)

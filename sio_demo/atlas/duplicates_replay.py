@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, counted, tab
-
-# --- D20 -------------------------------------------------------------------------------
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
@@ -52,7 +50,8 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 """
 
 
-async def _offset_forgotten(fixed: bool) -> Counters:
+@reproduces("D20")
+async def offset_forgotten(fixed: bool) -> Counters:
     """Drop twice, with one message while the client is away the first time."""
     async with (
         tab(None, _RECOVERING % ("true" if fixed else "false")) as server,
@@ -74,13 +73,12 @@ async def _offset_forgotten(fixed: bool) -> Counters:
         return await page.counted("news", link, await server("sids()"))
 
 
-# --- D21 -------------------------------------------------------------------------------
-
 MOMENTS = ("join", "note", "noted", "read", "done")
 """When a new message may be stored and emitted: before each step of a replay, or after all."""
 
 
-async def _replay_and_live(
+@reproduces("D21")
+async def replay_and_live(
     fixed: bool, moment: str = "read", *, joins_first: bool = True
 ) -> Counters:
     """Join a room and load what was missed, while a new message is stored and emitted."""
@@ -130,46 +128,3 @@ async def _replay_and_live(
         await client.call("follow", 0)
         await b.settled()
         return counted(b, "news", screen, client)
-
-
-CAUSES = (
-    Cause(
-        letter="D20",
-        title="State recovery replays the same packets at every drop",
-        family="duplicate",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="After two drops with no traffic in between, the packets that the first "
-        "recovery brought come again.",
-        mechanism="A client tells the offset of the last packet it has seen. The adapter for Redis "
-        "streams left the offset out of what it replayed, so the client's did not move. Here "
-        "socket.io's adapter in memory is made to do the same.",
-        fix="Upgrade the adapter. Ids of your own in the messages tell a copy in any case.",
-        evidence=(
-            "socketio/socket.io#5419",
-            "socketio/socket.io-redis-streams-adapter#39",
-            "socketio/socket.io-redis-streams-adapter#40",
-            "https://socket.io/docs/v4/connection-state-recovery",
-        ),
-        reproduce=_offset_forgotten,
-    ),
-    Cause(
-        letter="D21",
-        title="Replay of what was missed races the live messages",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="After a reconnect under load some messages come twice, others out of order.",
-        mechanism="The client joins the room, then the history is read. What is sent in between "
-        "comes by the room and is in the history as well.",
-        fix="Join first, then note the last id and replay up to it; what arrives until the note "
-        "is taken may still come twice, so drop by id what is there already. (Note first, and a "
-        "message that comes before the join is lost.) The client has to put the two streams in "
-        "order, and must not move its offset past a gap.",
-        evidence=(
-            "https://socket.io/docs/v4/tutorial/step-7",
-            "bkad/prat#44",
-            "socketio/socket.io#4697",
-        ),
-        reproduce=_replay_and_live,
-    ),
-)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, background, counted
 
-# --- L16a ------------------------------------------------------------------------------
 
-
-async def _dead_and_connected(fixed: bool) -> Counters:
+@reproduces("L16a")
+async def dead_and_connected(fixed: bool) -> Counters:
     """Cut the link while the `connect` handler of a reconnection runs."""
     booked = Log()
     slow = asyncio.Event()
@@ -57,10 +56,8 @@ async def _dead_and_connected(fixed: bool) -> Counters:
         return counted(b, "order", booked, b.sio, sids=sids)
 
 
-# --- L16b ------------------------------------------------------------------------------
-
-
-async def _gave_up_once(fixed: bool) -> Counters:
+@reproduces("L16b")
+async def gave_up_once(fixed: bool) -> Counters:
     """Drop a client that gave up after an earlier drop, and was connected by hand."""
     screen = Log()
     refused: list[str] = []
@@ -90,10 +87,8 @@ async def _gave_up_once(fixed: bool) -> Counters:
         return counted(b, "news", screen, client, sids=sids)
 
 
-# --- L17 -------------------------------------------------------------------------------
-
-
-async def _goodbye_too_soon(fixed: bool) -> Counters:
+@reproduces("L17")
+async def goodbye_too_soon(fixed: bool) -> Counters:
     """Disconnect while a request is under way, behind which the message has to wait."""
     booked = Log()
     async with bench() as b, python_client() as client:
@@ -119,69 +114,3 @@ async def _goodbye_too_soon(fixed: bool) -> Counters:
                 await b.link.cut()  # else it waits for the answer to its last poll, for long
                 await goodbye
         return counted(b, "order", booked, b.sio, sids=sids)
-
-
-CAUSES = (
-    Cause(
-        letter="L16a",
-        title="The client believes in a connection that is dead",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="`connected` is true, emits raise nothing, nothing arrives, and the client never "
-        "reconnects.",
-        mechanism="The link broke again while the `connect` handler of a reconnection was running. "
-        "The drop came before the client had called itself connected, so it changed nothing; then "
-        "the handler returned, and the client did.",
-        fix="Keep `connect` handlers short: start slow work as a task. Watch for answers, and make "
-        "a new client when none come.",
-        evidence=("miguelgrinberg/python-socketio#940",),
-        reproduce=_dead_and_connected,
-    ),
-    Cause(
-        letter="L16b",
-        title="A client that once gave up does not reconnect by itself again",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="After an outage the program connected again by hand. At the next drop the client "
-        "stays away.",
-        mechanism="A client with `reconnection_attempts` that has given up keeps its old reconnect "
-        "task, and while it has one it starts no other. No thread was found that tells of it.",
-        fix="Make a new client object, or leave `reconnection_attempts` at 0: for ever.",
-        evidence=(
-            "https://python-socketio.readthedocs.io/en/stable/api.html#socketio.AsyncClient",
-        ),
-        reproduce=_gave_up_once,
-    ),
-    Cause(
-        letter="L16c",
-        title="Packets left in the client's queue go to the next session",
-        family="loss",
-        also_known_from=("python-socketio client",),
-        symptom="A message from before the drop is lost, and just after the reconnect the client "
-        "may be disconnected again.",
-        mechanism="The queue of outgoing packets was not emptied when a connection broke. The next "
-        "session began with packets that belonged to the last.",
-        fix="Upgrade python-engineio to 4.12.3 or newer.",
-        evidence=("miguelgrinberg/python-engineio#414",),
-        reason="It needs python-engineio 4.12.2 or older. There the packet was seen to go out on "
-        "the next connection, ahead of its CONNECT; later releases empty the queue at a drop.",
-    ),
-    Cause(
-        letter="L17",
-        title="Disconnected right after the emit",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="A short script connects, emits and disconnects, and the server misses the last "
-        "events. With a pause before the end it works.",
-        mechanism="`emit()` returns when the packet is queued, and `disconnect()` does not wait "
-        "until the queue is empty. Here a request of long-polling was under way, and the packet "
-        "waited behind it.",
-        fix="Use `call()`, or wait for the acknowledgement, before you disconnect.",
-        evidence=(
-            "miguelgrinberg/python-socketio#562",
-            "miguelgrinberg/python-socketio#888",
-            "miguelgrinberg/python-socketio#1202",
-        ),
-        reproduce=_goodbye_too_soon,
-    ),
-)

@@ -8,14 +8,12 @@ from typing import Any
 
 from socketio.exceptions import BadNamespaceError
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
-from .cause import Cause
 from .kit import MESSAGE, Log, carried, counted, handlers, tab
-
-# --- L7 --------------------------------------------------------------------------------
 
 _LATE_LISTENER = """
 let calls = 0, listeners, loaded;
@@ -44,7 +42,8 @@ return {
 """
 
 
-async def _listener_after_await(fixed: bool) -> Counters:
+@reproduces("L7")
+async def listener_after_await(fixed: bool) -> Counters:
     """Emit before the server listens."""
     code = _LATE_LISTENER % {"fixed": json.dumps(fixed)}
     async with (
@@ -57,10 +56,8 @@ async def _listener_after_await(fixed: bool) -> Counters:
         return Counters(listeners, sids, carried(link, "order", TO_SERVER), calls, effects)
 
 
-# --- L8 --------------------------------------------------------------------------------
-
-
-async def _greeting_overtakes(fixed: bool) -> Counters:
+@reproduces("L8")
+async def greeting_overtakes(fixed: bool) -> Counters:
     """Reply to an event that comes before the answer to the CONNECT."""
     listeners = sids = 0
     answers = Log()
@@ -85,10 +82,8 @@ async def _greeting_overtakes(fixed: bool) -> Counters:
         return counted(b, "hello", answers, client, sids=sids)._replace(listeners=listeners)
 
 
-# --- L9 --------------------------------------------------------------------------------
-
-
-async def _greeting_unheard(fixed: bool) -> Counters:
+@reproduces("L9")
+async def greeting_unheard(fixed: bool) -> Counters:
     """Greet in the server's `connect`, and listen in the client's."""
     listeners = sids = 0
     screen = Log()
@@ -110,55 +105,3 @@ async def _greeting_unheard(fixed: bool) -> Counters:
         await b.connect(client)
         await b.settled()
         return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)
-
-
-CAUSES = (
-    Cause(
-        letter="L7",
-        title="The server's listener is registered behind an await in connection",
-        family="loss",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="The first events after a connection are lost now and then, most often when the "
-        "server is slow.",
-        mechanism="The client may emit as soon as it is connected. While the server still awaits "
-        "something in `connection`, nobody listens, and an event without listener is dropped.",
-        fix="Register all listeners first, then await. In python-socketio handlers belong to the "
-        "server, so they are there already.",
-        evidence=(
-            "https://socket.io/docs/v4/troubleshooting-connection-issues/"
-            "#delayed-event-handler-registration",
-            "socketio/socket.io-client#1527",
-            "louislam/uptime-kuma#7710",
-        ),
-        reproduce=_listener_after_await,
-    ),
-    Cause(
-        letter="L8",
-        title="The server's greeting comes before the client is connected",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="A client that replies to an event which the server emits in its `connect` handler "
-        "gets BadNamespaceError. The reply is lost.",
-        mechanism="The server sends CONNECT when its handler has returned, so what the handler "
-        "emits overtakes it.",
-        fix="Make the server with `always_connect=True`, or let the client ask in its `connect`.",
-        evidence=(
-            "https://python-socketio.readthedocs.io/en/stable/api.html#socketio.AsyncServer",
-            "miguelgrinberg/python-socketio#920",
-        ),
-        reproduce=_greeting_overtakes,
-    ),
-    Cause(
-        letter="L9",
-        title="A handler registered in connect misses the server's greeting",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="What the server emits in its `connect` handler is not seen the first time. After "
-        "the first reconnect it is.",
-        mechanism="The greeting comes before the client's `connect` (L8), in which the handler is "
-        "registered. At the next connection the handler is there from before.",
-        fix="Register handlers before `connect()`.",
-        evidence=("https://python-socketio.readthedocs.io/en/stable/client.html",),
-        reproduce=_greeting_unheard,
-    ),
-)

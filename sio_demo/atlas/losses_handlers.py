@@ -6,17 +6,16 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, carried, counted
 
-# --- L18 -------------------------------------------------------------------------------
 
-
-async def _overtaken(fixed: bool) -> Counters:
+@reproduces("L18")
+async def overtaken(fixed: bool) -> Counters:
     """Send two prices, of which the older one takes longer to handle."""
     prices = Log()  # its rows in the order in which they were set; the last one is shown
     exchange = asyncio.Event()
@@ -48,10 +47,8 @@ async def _overtaken(fixed: bool) -> Counters:
         return counted(b, "price", prices, b.sio, sids=sids)._replace(effects=effects)
 
 
-# --- L20 -------------------------------------------------------------------------------
-
-
-async def _replaced(fixed: bool) -> Counters:
+@reproduces("L20")
+async def replaced(fixed: bool) -> Counters:
     """Register two handlers for one event, of which the first stores it."""
     screen, table = Log(), Log()
     async with bench() as b, python_client() as client:
@@ -69,10 +66,8 @@ async def _replaced(fixed: bool) -> Counters:
         return counted(b, "news", screen, client)
 
 
-# --- L21 -------------------------------------------------------------------------------
-
-
-async def _wrong_user(fixed: bool) -> Counters:
+@reproduces("L21")
+async def wrong_user(fixed: bool) -> Counters:
     """Register a handler at each connection that remembers its user."""
     user_of: dict[str, str] = {}
     said = Log()
@@ -95,53 +90,3 @@ async def _wrong_user(fixed: bool) -> Counters:
         sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
         said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
         return counted(b, "say", said, b.sio, sids=sids)._replace(effects=effects)
-
-
-CAUSES = (
-    Cause(
-        letter="L18",
-        title="Handlers overlap, so an older message has the last word",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("Flask-SocketIO",),
-        symptom="The messages arrive in order, and yet an old value stays. The effect of the last "
-        "message is lost; so is an offset that is taken from it.",
-        mechanism="Each event is handled in a task or thread of its own. A handler that waits is "
-        "overtaken by the next.",
-        fix="On the server `async_handlers=False`. Else number the messages, and do not go back; "
-        "as an offset keep the highest number without a gap.",
-        evidence=(
-            "miguelgrinberg/python-socketio#382",
-            "miguelgrinberg/python-socketio#284",
-            "miguelgrinberg/Flask-SocketIO#1420",
-        ),
-        reproduce=_overtaken,
-    ),
-    Cause(
-        letter="L20",
-        title="A second handler for the event has replaced the first",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="Two parts of a program handle the same event. One of them is never called, and "
-        "nothing says so. Here the row that the first should store is missing.",
-        mechanism="`on()` keeps one handler per event and namespace: the last.",
-        fix="Register one handler that calls both.",
-        evidence=(
-            "miguelgrinberg/python-socketio#906",
-            "miguelgrinberg/python-engineio#77",
-        ),
-        reproduce=_replaced,
-    ),
-    Cause(
-        letter="L21",
-        title="A handler registered in the server's connect files every message under one user",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="What Ann says is filed under Bob, who connected last.",
-        mechanism="In JavaScript each socket has its own listeners. In Python the handler belongs "
-        "to the server: each connection replaces it, for all, by one that remembers its own user.",
-        fix="Register once, outside, and find the user by the `sid` argument.",
-        evidence=("https://python-socketio.readthedocs.io/en/stable/server.html",),
-        reproduce=_wrong_user,
-    ),
-)

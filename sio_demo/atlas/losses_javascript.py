@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
-from .cause import Cause
 from .kit import MESSAGE, Log, counted, tab
-
-# --- L10 -------------------------------------------------------------------------------
 
 _RECOVERING_SERVER = """
 let left, sids;
@@ -52,7 +50,8 @@ return {
 """
 
 
-async def _not_recovered(fixed: bool) -> Counters:
+@reproduces("L10")
+async def not_recovered(fixed: bool) -> Counters:
     """Emit during the drop of a client that has received nothing yet."""
     code = _RECOVERING_SERVER % json.dumps(fixed)
     async with (
@@ -68,8 +67,6 @@ async def _not_recovered(fixed: bool) -> Counters:
         await client("settle()")
         return await client.counted("news", link, await server("sids()"))
 
-
-# --- L11 -------------------------------------------------------------------------------
 
 _OFFLINE_CLIENTS = """
 function shop(user) {
@@ -88,7 +85,8 @@ return {};
 """
 
 
-async def _colliding_ids(fixed: bool) -> Counters:
+@reproduces("L11")
+async def colliding_ids(fixed: bool) -> Counters:
     """Let two clients send while offline, with ids made of `socket.id`."""
     user_of: dict[str, str] = {}
     table: dict[str, str] = {}  # its key is unique
@@ -111,8 +109,6 @@ async def _colliding_ids(fixed: bool) -> Counters:
             return counted(b, "order", log, b.sio, sids=sids)
 
 
-# --- L12 -------------------------------------------------------------------------------
-
 _VOLATILE = """
 const socket = io(url, fast);
 await connected(socket);
@@ -126,7 +122,8 @@ return {
 """
 
 
-async def _volatile(fixed: bool) -> Counters:
+@reproduces("L12")
+async def volatile(fixed: bool) -> Counters:
     """Emit two volatile events at once."""
     positions = Log()
     async with bench() as b:
@@ -135,63 +132,3 @@ async def _volatile(fixed: bool) -> Counters:
         async with tab(b.link.url, code) as page:
             await page("send()")
             return counted(b, "position", positions, b.sio)
-
-
-CAUSES = (
-    Cause(
-        letter="L10",
-        title="Connection state recovery does not recover",
-        family="loss",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="Recovery is switched on, and yet what was emitted during a drop is lost, for "
-        "clients that had received nothing before.",
-        mechanism="A client recovers from the offset of the last event that it has got. Without "
-        "one it gets a new session. The same holds after a half-open drop, and for too old an "
-        "offset: recovery may fail at any time.",
-        fix="Always write the branch for `socket.recovered === false`: send what was missed from a "
-        "store of your own.",
-        evidence=(
-            "https://socket.io/docs/v4/connection-state-recovery",
-            "socketio/socket.io#4888",
-            "socketio/socket.io#5538",
-            "socketio/socket.io#4880",
-            "socketio/socket.io-website#464",
-        ),
-        reproduce=_not_recovered,
-    ),
-    Cause(
-        letter="L11",
-        title="Message ids made of socket.id collide while offline",
-        family="loss",
-        measured_with=("socket.io-client", "python-socketio server"),
-        symptom="The server keeps each id once, as a tutorial says. Of two messages that were "
-        "written offline one is missing, though both were acknowledged.",
-        mechanism="`socket.id` is undefined while there is no connection, so the first message of "
-        "every offline client has the id `undefined-0`. The second of these looks like a retry.",
-        fix="Give each message an id of its own when it is made: `crypto.randomUUID()`.",
-        evidence=(
-            "https://socket.io/docs/v4/tutorial/step-8",
-            "https://socket.io/docs/v4/client-socket-instance/#socketid",
-        ),
-        reproduce=_colliding_ids,
-    ),
-    Cause(
-        letter="L12",
-        title="The event is volatile",
-        family="loss",
-        measured_with=("socket.io-client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="Some events never arrive, without an error, offline or when several are emitted "
-        "at once.",
-        mechanism="A volatile event is dropped when the transport cannot take it at this moment: "
-        "without a connection, and also while it is busy with the event before.",
-        fix="Use volatile only for what the next event replaces, such as positions in a game.",
-        evidence=(
-            "https://socket.io/docs/v4/emitting-events/#volatile-events",
-            "socketio/socket.io#3350",
-            "socketio/socket.io-client#1450",
-            "miguelgrinberg/python-socketio#115",
-        ),
-        reproduce=_volatile,
-    ),
-)

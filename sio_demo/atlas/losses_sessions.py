@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, connects, python_client
 from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, carried, counted, tab
 
-# --- L5 --------------------------------------------------------------------------------
 
-
-async def _rooms(fixed: bool) -> Counters:
+@reproduces("L5")
+async def rooms(fixed: bool) -> Counters:
     """Join a room by an event, and drop."""
     screen = Log()
     async with bench() as b, python_client() as client:
@@ -39,10 +38,8 @@ async def _rooms(fixed: bool) -> Counters:
         return counted(b, "order", screen, client)
 
 
-# --- L6 --------------------------------------------------------------------------------
-
-
-async def _late_disconnect(fixed: bool) -> Counters:
+@reproduces("L6")
+async def late_disconnect(fixed: bool) -> Counters:
     """Change the network, and let the server notice the old connection's end late."""
     sid_of: dict[str, str] = {}
     gone: list[str] = []
@@ -83,10 +80,8 @@ async def _late_disconnect(fixed: bool) -> Counters:
         return counted(b, "news", screen, client)._replace(packets=packets)
 
 
-# --- L15 -------------------------------------------------------------------------------
-
-
-async def _stale_credentials(fixed: bool) -> Counters:
+@reproduces("L15")
+async def stale_credentials(fixed: bool) -> Counters:
     """Let the token expire, and drop."""
     valid = "token 1"
     screen = Log()
@@ -112,8 +107,6 @@ async def _stale_credentials(fixed: bool) -> Counters:
         return counted(b, "news", screen, client, sids=sids)
 
 
-# --- L19 -------------------------------------------------------------------------------
-
 _SENT_AWAY = """
 let calls = 0;
 const screen = [];
@@ -130,7 +123,8 @@ return {
 """
 
 
-async def _sent_away(fixed: bool) -> Counters:
+@reproduces("L19")
+async def sent_away(fixed: bool) -> Counters:
     """Disconnect a client by the server."""
     repair = 'if (reason === "io server disconnect") socket.connect();' if fixed else ""
     async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
@@ -145,75 +139,3 @@ async def _sent_away(fixed: bool) -> Counters:
         sids = len(b.server.sids())
         await b.settled()
         return await page.counted("news", b.link, sids)
-
-
-CAUSES = (
-    Cause(
-        letter="L5",
-        title="Rooms are not joined again after a reconnect",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="The client is connected and gets what is sent to all, but nothing any more that "
-        "is sent to its room.",
-        mechanism="A room holds sids, and a reconnect brings a new one. An emit to an empty room "
-        "is a success.",
-        fix="Join in the server's `connect` handler, by what the client tells in `auth`.",
-        evidence=(
-            "https://socket.io/docs/v4/rooms/",
-            "socketio/socket.io#3382",
-            "socketio/socket.io#2808",
-        ),
-        reproduce=_rooms,
-    ),
-    Cause(
-        letter="L6",
-        title="The late disconnect of a dead session deletes what the new one wrote",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="After a change of network the user gets messages, and some time later none, "
-        "though the user is connected.",
-        mechanism="The server notes a sid for each user. It learns late that the old connection is "
-        "dead: its `disconnect` comes after the new `connect`, and deletes the user.",
-        fix="In `disconnect`, delete the entry only if it still holds this sid; or send to a room "
-        "named after the user.",
-        evidence=("socketio/socket.io#4273",),
-        reproduce=_late_disconnect,
-    ),
-    Cause(
-        letter="L15",
-        title="Old credentials are sent at a reconnect",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="All is well until the token expires. From the next drop on the client is refused "
-        "again and again.",
-        mechanism="`auth` was a fixed object, so each attempt carries the token of the first one.",
-        fix="Pass a function as `auth`: both clients call it for each connection.",
-        evidence=(
-            "https://socket.io/docs/v4/client-options/#auth",
-            "socketio/socket.io#1409",
-            "socketio/socket.io-client#1118",
-            "tinyhumansai/openhuman#2892",
-        ),
-        reproduce=_stale_credentials,
-    ),
-    Cause(
-        letter="L19",
-        title="The server has sent the client away, and it does not come back",
-        family="loss",
-        measured_with=("socket.io-client", "python-socketio server"),
-        also_known_from=("python-socketio client",),
-        symptom="After the server has ended a session the client stays disconnected for ever.",
-        mechanism="Clients come back from what the network did. A disconnect by the server (reason "
-        '"io server disconnect", in Python "server disconnect") they respect.',
-        fix="Call `connect()` yourself if the client should come back.",
-        evidence=(
-            "https://socket.io/docs/v4/client-socket-instance/#disconnect",
-            "https://python-socketio.readthedocs.io/en/stable/client.html"
-            "#connect-connect-error-and-disconnect-event-handlers",
-        ),
-        reproduce=_sent_away,
-    ),
-)
