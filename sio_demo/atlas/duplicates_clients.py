@@ -150,3 +150,28 @@ async def namespace_again(fixed: bool) -> Counters:
         await b.sio.emit("news", MESSAGE, namespace="/chat")
         await asyncio.gather(*(b.sio.call("sync", to=sid, namespace="/chat") for sid in sids))
         return await page.counted("news", b.link, len(sids))
+
+
+@reproduces("D16")
+async def zombie(fixed: bool) -> Counters:
+    """Come back while the server has not noticed that the old connection is dead."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+
+        async def connect(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
+            room = auth["user"]
+            if fixed:
+                for old, _ in list(b.sio.manager.get_participants("/", room)):
+                    await b.sio.disconnect(old)
+            await b.sio.enter_room(sid, room)
+
+        b.sio.on("connect", connect)
+        client.on("news", screen.add)
+        sid = await b.connect(client, auth={"user": "ann"})
+        await b.link.cut("half-open")
+        await wait_until(lambda: connects(b.link) == 2 and client.get_sid() not in (None, sid))
+        sids = len(b.server.sids())
+        await b.sio.emit("news", MESSAGE, to="ann")
+        await wait_until(lambda: carried(b.link, "news") == sids)
+        await b.sio.call("sync", to=client.get_sid())
+        return counted(b, "news", screen, client, sids=sids)

@@ -1,4 +1,4 @@
-"""Duplicates because one message is sent again."""
+"""Duplicates because one message is sent more than once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, background, counted, tab
 
 LIMIT = 0.5  # seconds that a call may take
+ROOMS = ["sports", "local", "today"]
 
 
 class Till(Log):
@@ -130,3 +131,21 @@ async def call_again(fixed: bool) -> Counters:
                 await attempt
         await client.call("pay", (MESSAGE, "id 1"))
         return till.counted()
+
+
+@reproduces("D18")
+async def room_by_room(fixed: bool) -> Counters:
+    """Send to three rooms that one user is in."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+        client.on("news", screen.add)
+        sid = await b.connect(client)
+        for room in ROOMS:
+            await b.sio.enter_room(sid, room)
+        if fixed:
+            await b.sio.emit("news", MESSAGE, to=ROOMS)
+        else:
+            for room in ROOMS:
+                await b.sio.emit("news", MESSAGE, to=room)
+        await b.settled()
+        return counted(b, "news", screen, client)
