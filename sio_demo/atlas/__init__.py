@@ -1,26 +1,51 @@
 """The causes of duplicates and losses, each with a reproduction that counts before and after.
 
-``await measure(cause("D1"))`` runs one, :func:`measure_all` runs them all.
+``await measure(cause("D1"))`` runs one, :func:`measure_all` runs them all. What is known of each
+is in :mod:`sio_demo.causes`; here are the programs, which ``@reproduces`` binds to them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterable
 from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
+from ..causes import CAUSES, REPRODUCTIONS, Cause, cause
 from ..counters import Counters
 from ..errors import UsageError
-from .cause import Cause
 from .kit import SharedNode, one_node, shared_node
 
 __all__ = ["CAUSES", "Cause", "Result", "cause", "measure", "measure_all"]
 
 JOBS = 12  # most of them wait most of the time
+
+for module in iter_modules(__path__):
+    import_module(f"{__name__}.{module.name}")
+
+
+def check_bound(causes: Iterable[Cause], letters: Iterable[str]) -> None:
+    """Check that each cause is reproduced or says why not, and nothing else is reproduced.
+
+    Raises
+    ------
+    UsageError
+        A program of `letters` has no cause, or a cause has neither program nor reason, or both.
+    """
+    reasons = {cause.letter: cause.reason for cause in causes}
+    for letter in letters:
+        if letter not in reasons:
+            raise UsageError(f"{letter} is reproduced, and there is no such cause.")
+    for letter, reason in reasons.items():
+        if letter not in letters and not reason:
+            raise UsageError(f"{letter} is not reproduced: give it a program or a 'reason'.")
+        if letter in letters and reason:
+            raise UsageError(f"{letter} is reproduced, and has a 'reason' why not.")
+
+
+check_bound(CAUSES, REPRODUCTIONS)
 
 
 @dataclass(frozen=True)
@@ -38,36 +63,6 @@ class Result:
     cause: Cause
     before: Counters | None
     after: Counters | None
-
-
-def _place(cause: Cause) -> tuple[int, int, str]:
-    match = re.fullmatch(r"([DLM])(\d+)([a-z]?)", cause.letter)
-    assert match is not None, cause.letter
-    return "DLM".index(match[1]), int(match[2]), match[3]
-
-
-_modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
-CAUSES: tuple[Cause, ...] = tuple(
-    sorted((cause for module in _modules for cause in getattr(module, "CAUSES", ())), key=_place)
-)
-"""Every cause, in the order of the catalogue: duplicates, losses, myths."""
-
-_BY_LETTER = {cause.letter.lower(): cause for cause in CAUSES}
-
-
-def cause(letter: str) -> Cause:
-    """Give the cause of that letter, such as ``"D1"``; ``"d1"`` will do.
-
-    Raises
-    ------
-    UsageError
-        There is none.
-    """
-    found = _BY_LETTER.get(letter.lower()) if isinstance(letter, str) else None
-    if found is None:
-        known = ", ".join(cause.letter for cause in _BY_LETTER.values())
-        raise UsageError(f"There is no cause {letter!r}. There are: {known}.")
-    return found
 
 
 async def measure(cause: Cause) -> Result:
@@ -103,7 +98,7 @@ async def measure_all(
     """
     if not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs counts how many causes run at once: 1 or more, not {jobs!r}.")
-    chosen = CAUSES if letters is None else sorted(set(map(cause, letters)), key=_place)
+    chosen = CAUSES if letters is None else sorted(set(map(cause, letters)), key=CAUSES.index)
     turn, node = asyncio.Semaphore(jobs), SharedNode()
     context = copy_context()
     context.run(shared_node.set, node)

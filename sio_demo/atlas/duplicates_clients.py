@@ -8,12 +8,12 @@ import weakref
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import Bench, bench, connects, new_client, python_client
 from ..lab.cleanup import shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, background, carried, counted, tab
 
 CUTS = 3
@@ -49,10 +49,8 @@ async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters
     return counted(bench, "news", screen, *alive)
 
 
-# --- D4 --------------------------------------------------------------------------------
-
-
-async def _new_client_each_time(fixed: bool) -> Counters:
+@reproduces("D4")
+async def new_client_each_time(fixed: bool) -> Counters:
     """Make a new client after each drop, while the old ones come back too."""
     screen = Log()
     async with bench() as b, AsyncExitStack() as stack:
@@ -64,10 +62,8 @@ async def _new_client_each_time(fixed: bool) -> Counters:
         return await _counted(b, clients, screen)
 
 
-# --- D5 --------------------------------------------------------------------------------
-
-
-async def _two_owners(fixed: bool) -> Counters:
+@reproduces("D5")
+async def two_owners(fixed: bool) -> Counters:
     """Connect by hand after a drop, while the library does so too.
 
     Both find the client disconnected, both open a connection, and each has to wait for its
@@ -112,10 +108,8 @@ async def _two_owners(fixed: bool) -> Counters:
         return counted(b, "news", screen, client, sids=sids)
 
 
-# --- D6 --------------------------------------------------------------------------------
-
-
-async def _cell_run_again(fixed: bool) -> Counters:
+@reproduces("D6")
+async def cell_run_again(fixed: bool) -> Counters:
     """Run a cell again that makes a client and connects it."""
     screen, clients = Log(), list[Unheld]()
     async with bench() as b, AsyncExitStack() as stack:
@@ -126,8 +120,6 @@ async def _cell_run_again(fixed: bool) -> Counters:
         await wait_until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
-
-# --- D7 --------------------------------------------------------------------------------
 
 _PAGES = """
 let calls = 0;
@@ -148,7 +140,8 @@ return { counts: () => [listeners(), calls, screen.length] };
 """
 
 
-async def _namespace_again(fixed: bool) -> Counters:
+@reproduces("D7")
+async def namespace_again(fixed: bool) -> Counters:
     """Open a namespace at each visit to a page, beside a main socket that stays."""
     code = _PAGES % (VISITS, "chats[0].disconnect().connect()" if fixed else "open()")
     async with bench(namespaces=["/", "/chat"]) as b, tab(b.link.url, code) as page:
@@ -159,90 +152,26 @@ async def _namespace_again(fixed: bool) -> Counters:
         return await page.counted("news", b.link, len(sids))
 
 
-CAUSES = (
-    Cause(
-        letter="D4",
-        title="A new client after each drop, or at each render, while the old one lives on",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="The server counts more sessions for the user with each drop, and the user sees "
-        "each message once for each of them.",
-        mechanism="The old client comes back by itself, so that old and new are connected side "
-        "by side, each with its own listener.",
-        fix="Make one client for the process and let it reconnect. Shut an old one down before "
-        "you make another.",
-        evidence=(
-            "socketio/socket.io-client#1617",
-            "socketio/socket.io#1586",
-            "kyle8998/Vynchronize#45",
-            "rodgc/ngx-socket-io#116",
-            "miguelgrinberg/Flask-SocketIO#685",
-        ),
-        reproduce=_new_client_each_time,
-    ),
-    Cause(
-        letter="D5",
-        title="The program calls connect() while the library is reconnecting",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="Now and then, after a drop, one client with one handler has two sessions and "
-        "handles a message twice; then it drops again.",
-        mechanism="Both find the client disconnected, and both open a connection. The second "
-        "takes the place of the first in the client, but the first still delivers. "
-        "socket.io-client had the like in 2011.",
-        fix="Let one of the two own the connection: `reconnection=False` and a loop around "
-        "`connect()` and `wait()`, or no `connect()` of your own.",
-        evidence=(
-            "miguelgrinberg/python-socketio#772",
-            "miguelgrinberg/python-socketio#914",
-            "miguelgrinberg/python-socketio#1077",
-            "miguelgrinberg/python-socketio#1369",
-            "socketio/socket.io#430",
-            "https://python-socketio.readthedocs.io/en/stable/client.html"
-            "#connect-connect-error-and-disconnect-event-handlers",
-        ),
-        reproduce=_two_owners,
-    ),
-    Cause(
-        letter="D6",
-        title="A notebook cell run again, or a hot reload, leaves the old client alive",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="Each run of the cell adds one call per message; a restart of the kernel, or a "
-        "full reload of the page, cures it.",
-        mechanism="The variable is overwritten, the client behind it is not: its tasks keep it "
-        "alive and connected, as here, where no variable holds it.",
-        fix="Shut the old client down first, in the same cell: "
-        "`if 'client' in globals(): await client.shutdown()`.",
-        evidence=(
-            "socketio/socket.io-client#1348",
-            "infitio/flutter_socket_io#124",
-            "https://socket.io/how-to/use-with-react#hot-module-reloading",
-        ),
-        reproduce=_cell_run_again,
-    ),
-    Cause(
-        letter="D7",
-        title="io() called again for a namespace that is or was open",
-        family="duplicate",
-        measured_with=("socket.io-client", "python-socketio server"),
-        symptom="Each visit to a page adds a session in its namespace, on a connection of its "
-        "own, and one call per message.",
-        mechanism="`io()` shares a connection between namespaces, but makes another one, and "
-        "another socket, for a namespace that it has opened before. This holds in 4.8.4 even "
-        "when the first socket was closed; then it costs a connection and no duplicate.",
-        fix="Keep the socket and call its `disconnect()` and `connect()`.",
-        evidence=(
-            "socketio/socket.io#3476",
-            "socketio/socket.io#4399",
-            "socketio/socket.io-client#866",
-            "socketio/socket.io-client#1514",
-            "socketio/socket.io-client#1545",
-            "https://socket.io/docs/v4/namespaces/#client-initialization",
-        ),
-        reproduce=_namespace_again,
-    ),
-)
+@reproduces("D16")
+async def zombie(fixed: bool) -> Counters:
+    """Come back while the server has not noticed that the old connection is dead."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+
+        async def connect(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
+            room = auth["user"]
+            if fixed:
+                for old, _ in list(b.sio.manager.get_participants("/", room)):
+                    await b.sio.disconnect(old)
+            await b.sio.enter_room(sid, room)
+
+        b.sio.on("connect", connect)
+        client.on("news", screen.add)
+        sid = await b.connect(client, auth={"user": "ann"})
+        await b.link.cut("half-open")
+        await wait_until(lambda: connects(b.link) == 2 and client.get_sid() not in (None, sid))
+        sids = len(b.server.sids())
+        await b.sio.emit("news", MESSAGE, to="ann")
+        await wait_until(lambda: carried(b.link, "news") == sids)
+        await b.sio.call("sync", to=client.get_sid())
+        return counted(b, "news", screen, client, sids=sids)

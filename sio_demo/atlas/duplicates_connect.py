@@ -6,20 +6,22 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
+from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .cause import Cause
 from .kit import MESSAGE, Log, background, counted, tab
 
 CUTS = 3  # so that something for each connection makes four
+ATTEMPTS = 3  # of a client that waits a second each time
+ANONYMOUS = {"language": "en"}
 
-# --- D8 --------------------------------------------------------------------------------
 
-
-async def _ticker_in_connect(fixed: bool) -> Counters:
+@reproduces("D8")
+async def ticker_in_connect(fixed: bool) -> Counters:
     """Start a task in `connect` that reports every minute, and let one minute pass."""
     log, minute, tickers = Log(), asyncio.Event(), list[asyncio.Task[None]]()
     async with bench() as b, AsyncExitStack() as tasks, python_client() as client:
@@ -47,8 +49,6 @@ async def _ticker_in_connect(fixed: bool) -> Counters:
         await client.call("sync")
         return counted(b, "reading", log, b.sio)
 
-
-# --- D9 --------------------------------------------------------------------------------
 
 _SHOP = """
 const orders = new (require("node:events").EventEmitter)();
@@ -79,7 +79,8 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 """
 
 
-async def _shared_emitter(fixed: bool) -> Counters:
+@reproduces("D9")
+async def shared_emitter(fixed: bool) -> Counters:
     """Come back three times to a server that listens to orders at each connection."""
     listen = "orders.on('new', announce);"
     code = _SHOP % ((listen, "") if fixed else ("", listen))
@@ -96,10 +97,8 @@ async def _shared_emitter(fixed: bool) -> Counters:
         return await page.counted("news", link, sids)
 
 
-# --- D11 -------------------------------------------------------------------------------
-
-
-async def _announced_again(fixed: bool) -> Counters:
+@reproduces("D11")
+async def announced_again(fixed: bool) -> Counters:
     """Join a chat in `connect`, as one must; the server announces who joins."""
     log, known = Log(), set[str]()
     async with bench() as b, python_client() as client:
@@ -130,61 +129,70 @@ async def _announced_again(fixed: bool) -> Counters:
         return counted(b, "join", log, b.sio)
 
 
-CAUSES = (
-    Cause(
-        letter="D8",
-        title="Timer or task started in connect and never stopped",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io", "Flask-SocketIO"),
-        symptom="After n reconnects each tick sends n + 1 packets. The load grows with the "
-        "number of drops, and a restart cures it.",
-        mechanism="`connect` runs at each connection and starts one more timer; the earlier ones "
-        "go on, and they use whatever connection is there.",
-        fix="Start it once, outside `connect`; or cancel it in `disconnect`.",
-        evidence=(
-            "miguelgrinberg/Flask-SocketIO#493",
-            "miguelgrinberg/python-socketio#1545",
-            "socketio/socket.io#2424",
-        ),
-        reproduce=_ticker_in_connect,
-    ),
-    Cause(
-        letter="D9",
-        title="Server listens to a shared emitter inside connection",
-        family="duplicate",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="One event in the application is emitted once for each connection that there "
-        "has been since the server started, to each client.",
-        mechanism="`connection` runs once per connection. The listener it adds to an emitter of "
-        "the whole process (a bus, a database hook, a Redis subscription) stays behind.",
-        fix="Register it once, when the server starts, and emit to a room.",
-        evidence=(
-            "socketio/socket.io#4788",
-            "angular-fullstack/generator-angular-fullstack#490",
-            "angular-fullstack/generator-angular-fullstack#857",
-            "socketio/socket.io#520",
-            "socketio/socket.io#1303",
-        ),
-        reproduce=_shared_emitter,
-    ),
-    Cause(
-        letter="D11",
-        title="What connect does has effects each time",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io", "socket.io-client"),
-        symptom="Each reconnect greets the user, announces them to the others, or loads the "
-        "history behind what is there.",
-        mechanism="`connect` does not say whether it is the first. The join must be sent again, "
-        "for the rooms are gone; what it brings about must not.",
-        fix="Name the session in `auth` by an id that stays, and let the server keep what it "
-        "has done for it. The packets stay as many: only the effect is made once.",
-        evidence=(
-            "socketio/socket.io#474",
-            "dyc3/opentogethertube#1546",
-            "https://socket.io/docs/v4/client-socket-instance/#connect",
-        ),
-        reproduce=_announced_again,
-    ),
-)
+@reproduces("D25")
+async def type_error(fixed: bool) -> Counters:
+    """Raise a TypeError in the server's `connect`, for a client that sends no `auth`."""
+    log, languages = Log(), list[str]()
+
+    def visit(auth: Any) -> None:
+        log.calls += 1
+        log.rows.append("a visit")
+        languages.append(auth["language"])
+
+    async def connect_by_default(_sid: str, _environ: Any, auth: Any = ANONYMOUS) -> None:
+        visit(auth)  # None, at first: a default does not help against it
+
+    async def connect(_sid: str, _environ: Any, auth: Any) -> None:
+        visit(ANONYMOUS if auth is None else auth)
+
+    async with bench() as b, python_client() as client:
+        b.sio.on("connect", connect if fixed else connect_by_default)
+        await b.connect(client)
+        packets = _sent(b.link, "CONNECT")
+        return counted(b, "connect", log, b.sio)._replace(packets=packets)
+
+
+@reproduces("D26")
+async def slow_connect(fixed: bool) -> Counters:
+    """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
+    log, sids, connected = Log(), list[int](), asyncio.Event()
+
+    async with (
+        bench() as b,
+        AsyncExitStack() as tasks,
+        python_client(wait_timeout=1) as client,
+    ):
+        await b.connect(client)
+        earlier = _sent(b.link, "CONNECT")
+
+        async def check(sid: str, attempt: int) -> None:
+            if fixed:
+                await connected.wait()
+            elif attempt < ATTEMPTS:
+                await wait_until(lambda: _given_up(b.link) == attempt)
+            log.rows.append(sid)
+
+        async def connect(sid: str, _environ: dict[str, Any]) -> None:
+            log.calls += 1
+            sids.append(len(b.server.sids()))
+            checking = await tasks.enter_async_context(background(check(sid, log.calls)))
+            if not fixed:
+                await checking
+
+        b.sio.on("connect", connect)
+        await b.cut()
+        await wait_until(lambda: client.connected)
+        connected.set()
+        await wait_until(lambda: len(log.rows) == log.calls)
+        packets = _sent(b.link, "CONNECT") - earlier
+        return counted(b, "connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
+
+
+def _given_up(link: Link) -> int:
+    """Count the connections that the client has ended; newer Pythons let it say so twice."""
+    ended = [p for p in link.packets if p.name == "close" and p.direction == TO_SERVER]
+    return len({packet.connection for packet in ended})
+
+
+def _sent(link: Link, name: str) -> int:
+    return sum(packet.name == name and packet.direction == TO_SERVER for packet in link.packets)

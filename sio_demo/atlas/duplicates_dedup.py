@@ -1,4 +1,4 @@
-"""Duplicates because what should tell the second copy from the first does not."""
+"""Duplicates because what should tell a copy from the first does not."""
 
 from __future__ import annotations
 
@@ -9,17 +9,136 @@ from contextlib import AsyncExitStack, closing
 
 import socketio
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
+from ..lab.experiment import reconnect
+from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .cause import Cause
-from .kit import MESSAGE, Log, background, counted
+from .kit import MESSAGE, Log, background, counted, tab
 
-# --- D22 -------------------------------------------------------------------------------
+_RECOVERING = """
+const { SessionAwareAdapter } = require("socket.io-adapter");
+class ForgetsOffsets extends SessionAwareAdapter {
+  async restoreSession(pid, offset) {
+    const session = await super.restoreSession(pid, offset);
+    const missedPackets = session?.missedPackets.map((packet) => packet.slice(0, -1));
+    return session && { ...session, missedPackets };
+  }
+}
+const server = await serve({
+  connectionStateRecovery: {},
+  adapter: %s ? SessionAwareAdapter : ForgetsOffsets,
+});
+let recovered = 0;
+server.on("connection", (socket) => { recovered += socket.recovered; });
+return {
+  url: () => server.url,
+  sids: () => server.sockets.sockets.size,
+  isEmpty: () => server.sockets.sockets.size === 0,
+  recovered: () => recovered,
+  send: (text) => server.emit("news", { text }),
+  settle: () => server.timeout(30000).emitWithAck("sync"),
+};
+"""
+_READER = """
+let calls = 0;
+const screen = [];
+const socket = io(url, fast);
+socket.on("news", ({ text }) => {
+  if (text !== MESSAGE) return;
+  calls += 1;
+  screen.push(text);
+});
+socket.on("sync", (ack) => ack());
+await connected(socket);
+return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+"""
 
 
-async def _echo(fixed: bool) -> Counters:
+@reproduces("D20")
+async def offset_forgotten(fixed: bool) -> Counters:
+    """Drop twice, with one message while the client is away the first time."""
+    async with (
+        tab(None, _RECOVERING % ("true" if fixed else "false")) as server,
+        await Link.to(await server("url()")) as link,
+        tab(link.url, _READER) as page,
+    ):
+        await server("send('earlier')")  # from it the client has its first offset
+        await server("settle()")
+        back = link.expect("CONNECT", TO_CLIENT)
+        async with link.refuse():
+            await link.cut()
+            await wait_until(lambda: server("isEmpty()"))
+            await server(f"send('{MESSAGE}')")
+        await back
+        await server("settle()")
+        await reconnect(link)
+        await server("settle()")
+        assert await server("recovered()") == 2
+        return await page.counted("news", link, await server("sids()"))
+
+
+MOMENTS = ("join", "note", "noted", "read", "done")
+"""When a new message may be stored and emitted: before each step of a replay, or after all."""
+
+
+@reproduces("D21")
+async def replay_and_live(
+    fixed: bool, moment: str = "read", *, joins_first: bool = True
+) -> Counters:
+    """Join a room and load what was missed, while a new message is stored and emitted."""
+    screen, table, known = Log(), ["earlier"], set[int]()
+
+    async with bench() as b, python_client() as client:
+
+        async def reach(step: str) -> None:
+            if step == moment:
+                table.append(MESSAGE)
+                await b.sio.emit("news", (len(table), MESSAGE), to="followers")
+
+        async def last_id() -> int:  # a query: others come first while it is on its way
+            await reach("note")
+            last = len(table)
+            await reach("noted")
+            return last
+
+        async def load(seen: int, last: int | None) -> list[tuple[int, str]]:
+            await reach("read")
+            return list(enumerate(table, start=1))[seen:last]
+
+        async def join(sid: str) -> None:
+            await reach("join")
+            await b.sio.enter_room(sid, "followers")
+
+        @b.sio.event  # type: ignore[untyped-decorator]
+        async def follow(sid: str, seen: int) -> None:
+            if joins_first:
+                await join(sid)
+            last = await last_id() if fixed else None
+            if not joins_first:
+                await join(sid)
+            for row in await load(seen, last):
+                await b.sio.emit("news", row, to=sid)
+            await reach("done")
+
+        @client.event  # type: ignore[untyped-decorator]
+        def news(id: int, text: str) -> None:
+            if fixed and id in known:
+                screen.calls += text == MESSAGE
+                return
+            known.add(id)
+            screen.add(text)
+
+        await b.connect(client)
+        await client.call("follow", 0)
+        await b.settled()
+        return counted(b, "news", screen, client)
+
+
+@reproduces("D22")
+async def echo(fixed: bool) -> Counters:
     """Show one's own line at once, and again when the room's copy comes back."""
     screen = Log()
     async with bench() as b, python_client() as client:
@@ -39,9 +158,6 @@ async def _echo(fixed: bool) -> Counters:
         await client.call("say", ("id 1", MESSAGE))
         await b.settled()
         return counted(b, "line", screen, client)
-
-
-# --- D23 -------------------------------------------------------------------------------
 
 
 class Till:
@@ -72,7 +188,8 @@ class Till:
             raise
 
 
-async def _check_then_await(fixed: bool) -> Counters:
+@reproduces("D23")
+async def check_then_await(fixed: bool) -> Counters:
     """Let the retry come while the first attempt still waits for the bank."""
     log, bank = Log(), asyncio.Event()
 
@@ -101,8 +218,6 @@ async def _check_then_await(fixed: bool) -> Counters:
         return counted(b, "pay", log, b.sio)
 
 
-# --- D24 -------------------------------------------------------------------------------
-
 _TABLES = "CREATE TABLE payments (text TEXT); CREATE TABLE known (id TEXT PRIMARY KEY);"
 
 
@@ -126,7 +241,8 @@ def _take_payments(sio: socketio.AsyncServer, db: sqlite3.Connection, log: Log, 
     sio.on("pay", pay)
 
 
-async def _restart(fixed: bool) -> Counters:
+@reproduces("D24")
+async def restart(fixed: bool) -> Counters:
     """Lose an acknowledgement, restart the server, and let the client send again."""
     log, payment = Log(), ("id 1", MESSAGE)
     with closing(sqlite3.connect(":memory:")) as db:  # it outlives the servers
@@ -143,63 +259,3 @@ async def _restart(fixed: bool) -> Counters:
             await client.call("pay", payment)
             log.rows = db.execute("SELECT text FROM payments").fetchall()
             return counted(b, "pay", log, b.sio)
-
-
-CAUSES = (
-    Cause(
-        letter="D22",
-        title="One's own message is shown at once, and again when it comes back",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io", "socket.io-client"),
-        symptom="The sender sees each own line twice; all others see it once.",
-        mechanism="The program adds the line when it is sent, and the server sends it to the "
-        "whole room, the sender included.",
-        fix="Give the line an id, and let the copy that comes back confirm the line that is "
-        "there; or leave the sender out (`skip_sid`, `socket.broadcast`).",
-        evidence=(
-            "socketio/socket.io#3569",
-            "mainmatter/ember-workshop#368",
-            "https://socket.io/docs/v4/broadcasting-events/",
-        ),
-        reproduce=_echo,
-    ),
-    Cause(
-        letter="D23",
-        title="The check for a known id is followed by an await",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("Flask-SocketIO",),
-        symptom="Ids are there and are checked, and a retry that comes fast is applied all the "
-        "same.",
-        mechanism="Handlers run side by side. The second looks while the first waits, and the "
-        "id is noted only afterwards.",
-        fix="Claim the id first, with no `await` between check and claim: note the task that does "
-        "the work, and let the repetition await its result. Let go of the claim if the work "
-        "fails, or the retry of a message that had no effect is turned away.",
-        evidence=(
-            "miguelgrinberg/python-socketio#284",
-            "miguelgrinberg/python-socketio#382",
-            "miguelgrinberg/Flask-SocketIO#1420",
-        ),
-        reproduce=_check_then_await,
-    ),
-    Cause(
-        letter="D24",
-        title="The memory of known ids is lost at a restart, or expires too soon",
-        family="duplicate",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="Retries are recognised, except those that span a restart of the server or a "
-        "long tunnel.",
-        mechanism="The ids were kept in the process, and a new one knows none of them. It follows, "
-        "and is not measured here, that ids which are kept for less time than a client keeps "
-        "trying are missed too: Mattermost kept them for 30 seconds.",
-        fix="Keep the ids where the effects are kept, in one transaction with them, for longer "
-        "than the last retry can take.",
-        evidence=(
-            "https://socket.io/docs/v4/delivery-guarantees/",
-            "mattermost/mattermost#10006",
-        ),
-        reproduce=_restart,
-    ),
-)

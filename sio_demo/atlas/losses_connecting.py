@@ -1,4 +1,4 @@
-"""Losses around the moment of connecting: a greeting or a question that comes too early."""
+"""Losses around a connection: who comes is not let in, not found, or not listened to yet."""
 
 from __future__ import annotations
 
@@ -8,14 +8,142 @@ from typing import Any
 
 from socketio.exceptions import BadNamespaceError
 
+from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import bench, python_client
+from ..lab.bench import bench, connects, python_client
+from ..lab.experiment import settled
 from ..lab.link import Link
-from ..lab.packet import TO_SERVER
-from .cause import Cause
+from ..lab.packet import TO_CLIENT, TO_SERVER
+from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, carried, counted, handlers, tab
 
-# --- L7 --------------------------------------------------------------------------------
+
+@reproduces("L5")
+async def rooms(fixed: bool) -> Counters:
+    """Join a room by an event, and drop."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+
+        async def join(sid: str, room: str) -> None:
+            await b.sio.enter_room(sid, room)
+
+        async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            await b.sio.enter_room(sid, auth["room"])
+
+        b.sio.on("join", join)
+        if fixed:
+            b.sio.on("connect", connect)
+        client.on("order", screen.add)
+        await b.connect(client, auth={"room": "kitchen"})
+        await client.call("join", "kitchen")
+        await b.cut()
+        await b.sio.emit("order", MESSAGE, room="kitchen")
+        await b.settled()
+        return counted(b, "order", screen, client)
+
+
+@reproduces("L6")
+async def late_disconnect(fixed: bool) -> Counters:
+    """Change the network, and let the server notice the old connection's end late."""
+    sid_of: dict[str, str] = {}
+    gone: list[str] = []
+    screen = Log()
+    async with (
+        bench() as b,
+        python_client() as client,
+        await Link.to(b.server) as mobile,
+    ):
+
+        async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            await b.sio.save_session(sid, auth)
+            sid_of[auth["user"]] = sid
+
+        async def disconnect(sid: str, reason: str) -> None:
+            user = (await b.sio.get_session(sid))["user"]
+            if not fixed or sid_of.get(user) == sid:
+                sid_of.pop(user, None)
+            gone.append(sid)
+
+        b.sio.on("connect", connect)
+        b.sio.on("disconnect", disconnect)
+        client.on("news", screen.add)
+        wifi = network = b.link
+        await client.connect(lambda: network.url, transports=["websocket"], auth={"user": "ann"})
+        network = mobile
+        back = mobile.expect("CONNECT", TO_CLIENT)
+        await wifi.cut("half-open")  # the phone knows, the server does not
+        new_sid = (await back).data["sid"]
+        await settled(b.server, new_sid)
+        await wifi.close()  # now the server learns of it, too
+        await wait_until(lambda: bool(gone))
+        await settled(b.server, new_sid)
+        if "ann" in sid_of:
+            await b.sio.emit("news", MESSAGE, to=sid_of["ann"])
+        await b.settled()
+        packets = carried(wifi, "news") + carried(mobile, "news")
+        return counted(b, "news", screen, client)._replace(packets=packets)
+
+
+@reproduces("L15")
+async def stale_credentials(fixed: bool) -> Counters:
+    """Let the token expire, and drop."""
+    valid = "token 1"
+    screen = Log()
+    refused: list[Any] = []
+    async with bench() as b, python_client() as client:
+
+        def connect(sid: str, environ: Any, auth: dict[str, str]) -> bool:
+            return auth["token"] == valid
+
+        b.sio.on("connect", connect)
+        client.on("news", screen.add)
+        client.on("connect_error", refused.append)
+        token = {"token": valid}
+        sid = await b.connect(client, auth=(lambda: {"token": valid}) if fixed else token)
+        valid = "token 2"  # the first has expired
+        before = connects(b.link)
+        await b.link.cut()
+        await b.gone([sid])
+        await wait_until(lambda: bool(refused) or connects(b.link) > before)
+        await b.sio.emit("news", MESSAGE)
+        sids = len(b.server.sids())
+        await b.settled()
+        return counted(b, "news", screen, client, sids=sids)
+
+
+_SENT_AWAY = """
+let calls = 0;
+const screen = [];
+const socket = io(url, fast);
+socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("sync", (ack) => ack());
+await connected(socket);
+const gone = new Promise((done) => socket.on("disconnect", done));
+socket.on("disconnect", (reason) => { %s });
+return {
+  leaves: async () => [await gone, socket.active],
+  counts: () => [socket.listeners("news").length, calls, screen.length],
+};
+"""
+
+
+@reproduces("L19")
+async def sent_away(fixed: bool) -> Counters:
+    """Disconnect a client by the server."""
+    repair = 'if (reason === "io server disconnect") socket.connect();' if fixed else ""
+    async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
+        await b.settled()
+        [sid] = b.server.sids()
+        back = b.expect_client()
+        await b.sio.disconnect(sid)
+        _reason, comes_back = await page("leaves()")
+        if comes_back:
+            await back
+        await b.sio.emit("news", MESSAGE)
+        sids = len(b.server.sids())
+        await b.settled()
+        return await page.counted("news", b.link, sids)
+
 
 _LATE_LISTENER = """
 let calls = 0, listeners, loaded;
@@ -44,7 +172,8 @@ return {
 """
 
 
-async def _listener_after_await(fixed: bool) -> Counters:
+@reproduces("L7")
+async def listener_after_await(fixed: bool) -> Counters:
     """Emit before the server listens."""
     code = _LATE_LISTENER % {"fixed": json.dumps(fixed)}
     async with (
@@ -57,10 +186,8 @@ async def _listener_after_await(fixed: bool) -> Counters:
         return Counters(listeners, sids, carried(link, "order", TO_SERVER), calls, effects)
 
 
-# --- L8 --------------------------------------------------------------------------------
-
-
-async def _greeting_overtakes(fixed: bool) -> Counters:
+@reproduces("L8")
+async def greeting_overtakes(fixed: bool) -> Counters:
     """Reply to an event that comes before the answer to the CONNECT."""
     listeners = sids = 0
     answers = Log()
@@ -85,10 +212,8 @@ async def _greeting_overtakes(fixed: bool) -> Counters:
         return counted(b, "hello", answers, client, sids=sids)._replace(listeners=listeners)
 
 
-# --- L9 --------------------------------------------------------------------------------
-
-
-async def _greeting_unheard(fixed: bool) -> Counters:
+@reproduces("L9")
+async def greeting_unheard(fixed: bool) -> Counters:
     """Greet in the server's `connect`, and listen in the client's."""
     listeners = sids = 0
     screen = Log()
@@ -110,55 +235,3 @@ async def _greeting_unheard(fixed: bool) -> Counters:
         await b.connect(client)
         await b.settled()
         return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)
-
-
-CAUSES = (
-    Cause(
-        letter="L7",
-        title="The server's listener is registered behind an await in connection",
-        family="loss",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="The first events after a connection are lost now and then, most often when the "
-        "server is slow.",
-        mechanism="The client may emit as soon as it is connected. While the server still awaits "
-        "something in `connection`, nobody listens, and an event without listener is dropped.",
-        fix="Register all listeners first, then await. In python-socketio handlers belong to the "
-        "server, so they are there already.",
-        evidence=(
-            "https://socket.io/docs/v4/troubleshooting-connection-issues/"
-            "#delayed-event-handler-registration",
-            "socketio/socket.io-client#1527",
-            "louislam/uptime-kuma#7710",
-        ),
-        reproduce=_listener_after_await,
-    ),
-    Cause(
-        letter="L8",
-        title="The server's greeting comes before the client is connected",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="A client that replies to an event which the server emits in its `connect` handler "
-        "gets BadNamespaceError. The reply is lost.",
-        mechanism="The server sends CONNECT when its handler has returned, so what the handler "
-        "emits overtakes it.",
-        fix="Make the server with `always_connect=True`, or let the client ask in its `connect`.",
-        evidence=(
-            "https://python-socketio.readthedocs.io/en/stable/api.html#socketio.AsyncServer",
-            "miguelgrinberg/python-socketio#920",
-        ),
-        reproduce=_greeting_overtakes,
-    ),
-    Cause(
-        letter="L9",
-        title="A handler registered in connect misses the server's greeting",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="What the server emits in its `connect` handler is not seen the first time. After "
-        "the first reconnect it is.",
-        mechanism="The greeting comes before the client's `connect` (L8), in which the handler is "
-        "registered. At the next connection the handler is there from before.",
-        fix="Register handlers before `connect()`.",
-        evidence=("https://python-socketio.readthedocs.io/en/stable/client.html",),
-        reproduce=_greeting_unheard,
-    ),
-)

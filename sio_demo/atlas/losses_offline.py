@@ -1,4 +1,4 @@
-"""Losses because a message was on its way while the connection was not there."""
+"""Losses because the client was away, or did not know that it was."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, suppress
 from socketio.exceptions import BadNamespaceError
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
+from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
-from ..lab.packet import TO_SERVER
+from ..lab.experiment import settled
+from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .cause import Cause
-from .kit import MESSAGE, Log, carried, counted
+from .kit import MESSAGE, Log, background, carried, counted
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
-# --- L1 --------------------------------------------------------------------------------
 
-
-async def _no_buffer(fixed: bool) -> Counters:
+@reproduces("L1")
+async def no_buffer(fixed: bool) -> Counters:
     """Emit to a client that is away."""
     kept: list[str] = []
     screen = Log()
@@ -47,10 +47,8 @@ async def _no_buffer(fixed: bool) -> Counters:
         return counted(b, "news", screen, client, sids=sids)
 
 
-# --- L2 --------------------------------------------------------------------------------
-
-
-async def _unnoticed_outage(fixed: bool) -> Counters:
+@reproduces("L2")
+async def unnoticed_outage(fixed: bool) -> Counters:
     """Emit into a black hole, and cut the link."""
     booked = Log()
     async with bench() as b, python_client() as client:
@@ -74,10 +72,8 @@ async def _unnoticed_outage(fixed: bool) -> Counters:
         return counted(b, "order", booked, b.sio, sids=sids)
 
 
-# --- L3 --------------------------------------------------------------------------------
-
-
-async def _known_offline(fixed: bool) -> Counters:
+@reproduces("L3")
+async def known_offline(fixed: bool) -> Counters:
     """Emit after a drop, before the client is back."""
     booked = Log()
     outbox: list[str] = []
@@ -100,10 +96,8 @@ async def _known_offline(fixed: bool) -> Counters:
         return counted(b, "order", booked, b.sio, sids=sids)
 
 
-# --- L4 --------------------------------------------------------------------------------
-
-
-async def _answer_lost(fixed: bool) -> Counters:
+@reproduces("L4")
+async def answer_lost(fixed: bool) -> Counters:
     """Count the answer to a payment: :data:`MESSAGE` on its way back."""
     receipts: dict[str, str] = {}
     screen = Log()
@@ -136,79 +130,103 @@ async def _answer_lost(fixed: bool) -> Counters:
         return Counters(listeners, len(b.server.sids()), packets, screen.calls, len(screen.rows))
 
 
-CAUSES = (
-    Cause(
-        letter="L1",
-        title="The server keeps nothing for a client that is away",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="What the server emits during a client's outage is never seen by that client. "
-        "Nobody gets an error.",
-        mechanism="An emit goes to the sessions that are there at this moment. An event for nobody "
-        "is not stored: delivery is at most once.",
-        fix="Store what must arrive. Let the client tell how far it has come when it is back, and "
-        "send it the rest.",
-        evidence=(
-            "https://socket.io/docs/v4/delivery-guarantees/",
-            "socketio/socket.io#3202",
-            "socketio/socket.io-client#1358",
-        ),
-        reproduce=_no_buffer,
-    ),
-    Cause(
-        letter="L2",
-        title="Emitted in an outage that nobody has noticed yet",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="The client emits, there is no error, and the server never hears of it. It happens "
-        "in the seconds before a drop is noticed.",
-        mechanism="The packet is handed to a connection that is dead already. When the drop is "
-        "noticed, nobody remembers what was on its way.",
-        fix="Ask for an acknowledgement, with a timeout, and send again what was not acknowledged. "
-        "The first one may have arrived: give it an id (see D15).",
-        evidence=(
-            "https://socket.io/docs/v4/delivery-guarantees/",
-            "socketio/socket.io-client#1433",
-        ),
-        reproduce=_unnoticed_outage,
-    ),
-    Cause(
-        letter="L3",
-        title="Emitted while the client knows that it is offline",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        symptom="`emit()` raises BadNamespaceError during a reconnect. The program logs it, or "
-        "dies of it, and the message is gone.",
-        mechanism="python-socketio's client has no buffer: without a session it refuses to emit. "
-        "socket.io-client would keep the event and send it later.",
-        fix="Catch the error, keep the message in an outbox of your own, and send it in `connect`. "
-        "`SimpleClient.emit()` waits for the connection instead.",
-        evidence=(
-            "miguelgrinberg/python-socketio#674",
-            "miguelgrinberg/python-socketio#1113",
-            "socketio/socket.io#4579",
-        ),
-        reproduce=_known_offline,
-    ),
-    Cause(
-        letter="L4",
-        title="The answer does not survive a reconnect",
-        family="loss",
-        measured_with=("python-socketio client", "python-socketio server"),
-        also_known_from=("socket.io-client",),
-        symptom="A call times out, or its callback never runs, though the server has done the "
-        "work. The message that is counted here is the answer.",
-        mechanism="An acknowledgement belongs to the session that asked. At a drop the client "
-        "forgets its callbacks, and the server answers a session that is gone.",
-        fix="Give each request an id and a short timeout, and ask again after a reconnect. The "
-        "server replies to a known id with the answer that it has stored.",
-        evidence=(
-            "miguelgrinberg/python-socketio#612",
-            "socketio/socket.io#3152",
-            "socketio/socket.io#1918",
-        ),
-        reproduce=_answer_lost,
-    ),
-)
+@reproduces("L16a")
+async def dead_and_connected(fixed: bool) -> Counters:
+    """Cut the link while the `connect` handler of a reconnection runs."""
+    booked = Log()
+    slow = asyncio.Event()
+    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+        at_the_end.callback(slow.set)
+
+        async def load() -> None:
+            await slow.wait()
+
+        async def connect() -> None:
+            if fixed:
+                client.start_background_task(load)
+            else:
+                await load()
+
+        b.sio.on("order", booked.add)
+        await b.connect(client)
+        client.on("connect", connect)
+        back = b.expect_client()
+        await b.link.cut()
+        sid = (await back).data["sid"]
+        await settled(b.server, sid)  # its connect handler is at work
+        back = b.expect_client()
+        await b.link.cut()
+        if fixed:
+            await back
+        else:
+            await client.eio.wait()  # the transport has ended
+        await b.gone([sid])
+        slow.set()
+        await wait_until(lambda: client.connected)
+        sids = len(b.server.sids())
+        await client.emit("order", MESSAGE)  # raises nothing
+        if fixed:
+            await client.call("sync")
+        else:
+            await b.link.idle()
+        return counted(b, "order", booked, b.sio, sids=sids)
+
+
+@reproduces("L16b")
+async def gave_up_once(fixed: bool) -> Counters:
+    """Drop a client that gave up after an earlier drop, and was connected by hand."""
+    screen = Log()
+    refused: list[str] = []
+    async with (
+        bench() as b,
+        python_client(reconnection_attempts=1) as client,
+        python_client(reconnection_attempts=1) as other,
+    ):
+        for each in (client, other):
+            each.on("news", screen.add)
+        client.on("connect_error", refused.append)
+        await b.connect(client)
+        async with b.link.refuse():
+            await b.link.cut()
+            await wait_until(lambda: bool(refused))  # it gives up
+        if fixed:
+            client = other
+        await b.connect(client)
+        if fixed:
+            await b.cut()
+        else:
+            await b.link.cut()
+            await client.wait()  # returns when the connection has ended for good
+        sids = len(b.server.sids())
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        return counted(b, "news", screen, client, sids=sids)
+
+
+@reproduces("L17")
+async def goodbye_too_soon(fixed: bool) -> Counters:
+    """Disconnect while a request is under way, behind which the message has to wait."""
+    booked = Log()
+    async with bench() as b, python_client() as client:
+
+        async def leave() -> None:
+            await under_way
+            if fixed:
+                await client.call("order", MESSAGE)
+            else:
+                await client.emit("order", MESSAGE)
+            await client.disconnect()
+
+        b.sio.on("order", booked.add)
+        await b.connect(client, transports=["polling"])
+        sids = len(b.server.sids())
+        under_way = b.link.expect("order", TO_SERVER)
+        async with background(leave()) as goodbye:
+            async with b.link.black_hole(TO_CLIENT):
+                await client.emit("order", "another message")
+                await wait_until(lambda: not client.eio.queue.empty())  # the message waits
+            await wait_until(lambda: client.eio.write_loop_task is None)  # it sends no more
+            async with b.link.refuse():
+                await b.link.cut()  # else it waits for the answer to its last poll, for long
+                await goodbye
+        return counted(b, "order", booked, b.sio, sids=sids)

@@ -1,9 +1,29 @@
-"""A static checker: finds causes of duplicates and losses in source code, without running it."""
+"""A static checker: finds the causes of duplicates and losses in sources, and executes nothing.
+
+What its rules say is written with their causes, in :mod:`sio_demo.causes`. Where each is looked
+for, below ``javascript/`` and ``python/``:
+
+=============================  ====================================  ===============
+rule                           JavaScript                            Python
+=============================  ====================================  ===============
+listener-in-connect            connect.py                            handlers.py
+listener-without-cleanup       left_behind.py, mounts.py             (keeps one only)
+client-in-handler              connect.py, left_behind.py            handlers.py
+timer-in-connect               timers.py                             tasks.py
+shared-emitter-in-connection   server.py                             handlers.py
+check-then-await               dedup.py                              dedup.py
+id-from-socket-id              ids.py                                handlers.py
+handler-in-server-connect      (a socket of its own, it may)         handlers.py
+=============================  ====================================  ===============
+
+What is a client or a server: ``javascript/roles.py`` and ``python/module.py``; what runs in other
+files: ``javascript/entries.py`` and ``modules.py``.
+"""
 
 from __future__ import annotations
 
+from ..causes import RULES, Rule
 from .engine import check_paths, check_source
 from .model import Finding, Report, Skipped
-from .rules import RULES, Rule
 
 __all__ = ["RULES", "Finding", "Report", "Rule", "Skipped", "check_paths", "check_source"]

@@ -9,12 +9,12 @@ from pathlib import Path, PurePath
 
 from ast_grep_py import SgNode, SgRoot
 
+from ..causes import RULES
 from ..errors import UsageError
 from .javascript import Entry, check_javascript
 from .model import Finding, Report, Skipped
 from .modules import ModuleResolver
 from .python import check_python
-from .rules import RULES
 from .shared import word_set
 from .sources import (
     LANGUAGES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .rules import RULES
+from ..causes import RULES
 
 
 @dataclass(frozen=True, order=True)

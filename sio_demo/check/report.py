@@ -8,8 +8,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from ..causes import RULES, Rule
 from .model import Finding, Report, Skipped
-from .rules import RULES, Rule
 
 JsonObject = dict[str, Any]
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..causes import RULES
 from ..errors import UsageError
 from .engine import check_paths
 from .model import Skipped
-from .rules import RULES
 from .sources import find_files, read
 
 _EXPECTED = re.compile(r"expect:\s*([a-z][a-z-]*(?:\s*,\s*[a-z][a-z-]*)*)")

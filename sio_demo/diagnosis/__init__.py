@@ -4,10 +4,10 @@
 >>> print(diagnose(seen.message("news")))
 """
 
+from ..causes import TWINS
 from .diagnose import Diagnosis, Suspect, diagnose
 from .observe import Observer, observe, snippet
 from .seen import Clues, Seen
-from .signatures import TWINS
 
 __all__ = [
     "TWINS",

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from .. import atlas
-from .needs import QUESTIONS
+from ..causes import BY_THEME, QUESTIONS, Cause, Pattern, Signature
 from .reading import read
 from .seen import Seen
-from .signatures import SIGNATURES, Family, Signature
 
 NOTEBOOK = "09_atlas_of_causes.ipynb"
 WIDTH = 96  # characters of a printed line
@@ -37,7 +35,7 @@ class Suspect:
         What would prove it.
     """
 
-    cause: atlas.Cause
+    cause: Cause
     fits: tuple[str, ...]
     doubts: tuple[str, ...]
     against: tuple[str, ...]
@@ -151,38 +149,35 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     )
 
 
-def _judge_all(seen: Seen, found: dict[Family, int]) -> list[Suspect]:
-    """Judge every cause of these families by the signature that fits best."""
-    best: dict[str, Suspect] = {}
-    for signature in SIGNATURES:
-        if signature.family in found:
-            suspect = _judge(signature, seen, found[signature.family])
-            other = best.setdefault(signature.letter, suspect)
-            if (not suspect.against, len(suspect.fits)) > (not other.against, len(other.fits)):
-                best[signature.letter] = suspect
-    return list(best.values())
+def _judge_all(seen: Seen, found: dict[Pattern, int]) -> list[Suspect]:
+    """Judge each cause of these patterns, by that signature of it which fits best."""
+    suspects = []
+    for cause in BY_THEME:
+        judged = [
+            _judge(cause, signature, seen, found[pattern])
+            for signature in cause.signatures
+            for pattern in signature.patterns
+            if pattern in found
+        ]
+        if judged:
+            suspects.append(max(judged, key=lambda each: (not each.against, len(each.fits))))
+    return suspects
 
 
-def _judge(signature: Signature, seen: Seen, number: int) -> Suspect:
+def _judge(cause: Cause, signature: Signature, seen: Seen, number: int) -> Suspect:
     fits, doubts, against = list[str](), list[str](), list[str]()
     unknown = dict[str, str]()
-    for need in signature.needs:
+    for need in (*signature.needs, *signature.hints):
+        must = need in signature.needs
         value = getattr(seen.clues, need.clue)
         if value is None:
-            if need.must:
+            if must:
                 unknown[need.clue] = need.words
         elif need.holds(value, number):
             fits.append(need.words)
         else:
-            (against if need.must else doubts).append(need.words)
-    return Suspect(
-        atlas.cause(signature.letter),
-        tuple(fits),
-        tuple(doubts),
-        tuple(against),
-        unknown,
-        signature.look,
-    )
+            (against if must else doubts).append(need.words)
+    return Suspect(cause, tuple(fits), tuple(doubts), tuple(against), unknown, cause.look)
 
 
 _COUNTING = {
@@ -205,7 +200,7 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen, found: dict[Family, int], suspects: list[Suspect], asks: tuple[str, ...]
+    seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     steps = [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None

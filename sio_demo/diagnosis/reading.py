@@ -1,21 +1,21 @@
-"""What the five counters of a message mean, and which families of causes they point at."""
+"""What the five counters of a message mean: which is the odd one, and of which pattern that is."""
 
 from __future__ import annotations
 
+from ..causes import Pattern
 from .factors import explanations
 from .seen import Recipient, Seen
-from .signatures import Family
 
 RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
-def read(seen: Seen) -> tuple[dict[Family, int], list[str]]:
-    """Return what the counters mean.
+def read(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
+    """Read the counters.
 
     Returns
     -------
     dict of str to int
-        The families of causes that they point at, each with a number: the factor that should be
+        The patterns that they show, each with its number: how many there are of what should be
         1, or 0 for a loss.
     list of str
         The meaning in words.
@@ -38,8 +38,8 @@ def _contradicts_itself(seen: Seen) -> bool:
     )
 
 
-def _lost(seen: Seen) -> tuple[Family, str] | None:
-    """Return where a message was lost, by the first counter that is 0, and that in words."""
+def _lost(seen: Seen) -> tuple[Pattern, str] | None:
+    """Say where a message was lost: the first of its counters that is 0."""
     if seen.effects:
         return None
     if seen.sids == 0:
@@ -71,7 +71,8 @@ _FINDINGS = {
 }
 
 
-def _multiplied(seen: Seen) -> tuple[dict[Family, int], list[str]]:
+def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
+    """Give the factors that are not 1."""
     if all(count in (None, 1) for count in seen.counters):
         counted = any(seen.counters)
         return {}, ["All that was counted is 1: handled once." if counted else "Nothing counted."]
@@ -79,7 +80,7 @@ def _multiplied(seen: Seen) -> tuple[dict[Family, int], list[str]]:
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = [factors for each in asked for factors in explanations(seen, each)]
     fewest = min((len(story.odd()) for story in stories), default=0)
-    found: dict[Family, int] = {}
+    found: dict[Pattern, int] = {}
     findings: list[str] = []
     for story in dict.fromkeys(s for s in stories if len(s.odd()) == fewest):
         found |= story.odd()  # type: ignore[arg-type]
@@ -91,15 +92,15 @@ def _multiplied(seen: Seen) -> tuple[dict[Family, int], list[str]]:
     return found, findings
 
 
-def _first_odd(seen: Seen) -> dict[Family, int]:
-    families: tuple[tuple[Family, ...], ...] = (
+def _first_odd(seen: Seen) -> dict[Pattern, int]:
+    patterns: tuple[tuple[Pattern, ...], ...] = (
         ("listeners", "clients"),
         ("clients", "sessions", "zombies"),
         ("copies",),
         ("runs",),
         ("effects",),
     )
-    for names, count in zip(families, seen.counters, strict=True):
+    for names, count in zip(patterns, seen.counters, strict=True):
         if count is not None and count > 1:
             return dict.fromkeys(names, count)
     return {}

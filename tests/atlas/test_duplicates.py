@@ -6,8 +6,7 @@ import re
 import pytest
 
 from sio_demo.atlas import CAUSES, cause, measure_all
-from sio_demo.atlas.duplicates_dedup import Till
-from sio_demo.atlas.duplicates_replay import MOMENTS
+from sio_demo.atlas.duplicates_dedup import MOMENTS, Till
 from sio_demo.counters import HEALTHY, Counters
 from sio_demo.lab.cleanup import clean_up, nothing_left
 

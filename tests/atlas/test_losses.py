@@ -2,7 +2,7 @@
 
 import pytest
 
-from sio_demo.atlas import CAUSES, cause, losses_javascript, measure, measure_all
+from sio_demo.atlas import CAUSES, cause, losses_features, measure, measure_all
 from sio_demo.counters import HEALTHY, Counters
 from sio_demo.lab.cleanup import clean_up, nothing_left
 
@@ -95,9 +95,9 @@ async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkey
         ),
     }
     for name, (old, new) in changes.items():
-        source = getattr(losses_javascript, name)
+        source = getattr(losses_features, name)
         assert source.count(old) == 1
-        monkeypatch.setattr(losses_javascript, name, source.replace(old, new))
+        monkeypatch.setattr(losses_features, name, source.replace(old, new))
     assert await cause("L10").reproduce(False) == Counters(1, 0, 1, 1, 1)
 
 

@@ -1,14 +1,13 @@
-"""Notebook 09 says of each cause what the atlas says."""
+"""Notebook 09 says of each cause what the data say."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
+from atlas_sections import NOTEBOOK, section, update
 from sio_demo.atlas import CAUSES
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09_atlas_of_causes.ipynb"
 CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
 TEXT = "\n\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")
 SECTIONS = dict(re.findall(r"^### ([DLM]\d+[a-c]?) (.*?)(?=^##|\Z)", TEXT, re.M | re.S))
@@ -16,6 +15,27 @@ SECTIONS = dict(re.findall(r"^### ([DLM]\d+[a-c]?) (.*?)(?=^##|\Z)", TEXT, re.M 
 
 def test_there_is_a_section_for_each_cause_in_order():
     assert list(SECTIONS) == [cause.letter for cause in CAUSES]
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)
+def test_section_is_the_one_that_is_written_from_the_data(cause):
+    written = section(cause).removeprefix(f"### {cause.letter} ")
+    assert SECTIONS[cause.letter].strip() == written
+
+
+def test_to_write_the_sections_once_more_changes_nothing():
+    cells = [nbformat.from_dict(dict(cell)) for cell in CELLS]
+    update(cells)
+    assert cells == CELLS
+
+
+def test_a_section_that_is_missing_comes_after_the_one_before_with_a_cell_that_runs_it():
+    sources = [cell.source for cell in CELLS]
+    [place] = [i for i, source in enumerate(sources) if source.startswith("### D22 ")]
+    cells = [nbformat.from_dict(dict(cell)) for cell in CELLS[:place] + CELLS[place + 2 :]]
+    update(cells)
+    assert [cell.source for cell in cells] == sources
+    assert len({cell.id for cell in cells}) == len(cells)
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.letter)

@@ -5,18 +5,20 @@ from contextlib import aclosing
 
 import pytest
 
-from sio_demo import atlas
-from sio_demo.atlas import CAUSES, Cause, Result, cause, measure, measure_all
+from sio_demo import atlas, causes
+from sio_demo.atlas import CAUSES, Cause, Result, cause, check_bound, measure, measure_all
+from sio_demo.causes import REPRODUCTIONS, reproduces
 from sio_demo.counters import HEALTHY, Counters
+from sio_demo.diagnosis import diagnose
 from sio_demo.errors import UsageError
 from sio_demo.lab.cleanup import clean_up, nothing_left
 
 TWICE = Counters(1, 1, 2, 2, 2)
 
 
-def made_up(letter, reproduce):
-    """Give a cause that nobody has."""
-    return Cause(letter, "", "duplicate", "", "", "", (), reproduce=reproduce)
+def made_up(letter, **more):
+    """Return a cause that no program has."""
+    return Cause(letter, "", "duplicate", "", "", "", (), **more)
 
 
 @pytest.fixture
@@ -31,9 +33,11 @@ async def tidy():
 def catalogue(monkeypatch):
     """Put other causes in the place of those of the atlas."""
 
-    def replace(*causes):
-        monkeypatch.setattr(atlas, "CAUSES", causes)
-        monkeypatch.setattr(atlas, "_BY_LETTER", {cause.letter.lower(): cause for cause in causes})
+    def replace(**programs):
+        monkeypatch.setattr(causes, "CAUSES", tuple(map(made_up, programs)))
+        monkeypatch.setattr(atlas, "CAUSES", causes.CAUSES)
+        for letter, program in programs.items():
+            monkeypatch.setitem(REPRODUCTIONS, letter, program)
 
     return replace
 
@@ -87,7 +91,7 @@ async def test_results_come_in_the_order_of_the_catalogue_each_once(catalogue):
         slow_is_done.set()
         return HEALTHY if fixed else TWICE
 
-    catalogue(made_up("D1", slow), made_up("D2", fast))
+    catalogue(D1=slow, D2=fast)
     letters = [result.cause.letter async for result in measure_all(["D2", "D1", "d2"])]
     assert letters == ["D1", "D2"]
 
@@ -104,7 +108,7 @@ async def test_no_more_jobs_run_at_once_than_allowed(catalogue, jobs):
         running -= 1
         return HEALTHY
 
-    catalogue(*(made_up(f"D{number}", reproduce) for number in range(1, 9)))
+    catalogue(**{f"D{number}": reproduce for number in range(1, 9)})
     assert len([result async for result in measure_all(jobs=jobs)]) == 8
     assert most == jobs
 
@@ -121,7 +125,7 @@ async def test_an_error_of_one_ends_all(catalogue):
     async def broken(fixed):
         raise ZeroDivisionError
 
-    catalogue(made_up("D1", broken), made_up("D2", endless))
+    catalogue(D1=broken, D2=endless)
     with pytest.raises(ZeroDivisionError):
         [result async for result in measure_all()]
     assert ended == [True]
@@ -143,3 +147,27 @@ async def test_an_impossible_number_of_jobs_is_refused(jobs):
 async def test_an_unknown_letter_is_refused_before_anything_runs():
     with pytest.raises(UsageError, match="no cause 'D99'"):
         await anext(measure_all(["D1", "D99"]))
+
+
+async def test_what_a_diagnosis_suspects_can_be_measured(tidy):
+    suspect = diagnose(Counters(1, 1, 1, 1, 2)).suspects[0]
+    assert suspect.cause is cause("D22")
+    assert (await measure(suspect.cause)).before == Counters(1, 1, 1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("causes", "letters", "words"),
+    [
+        ([made_up("D1")], ["D1", "D2"], "D2 is reproduced, and there is no such cause"),
+        ([made_up("D1"), made_up("D2")], ["D1"], "D2 is not reproduced: give it .* a 'reason'"),
+        ([made_up("D1", reason="It needs Redis.")], ["D1"], "D1 is reproduced, and has a 'reason'"),
+    ],
+)
+def test_a_cause_has_either_a_program_or_a_reason(causes, letters, words):
+    with pytest.raises(UsageError, match=words):
+        check_bound(causes, letters)
+
+
+def test_a_second_program_for_a_cause_is_refused():
+    with pytest.raises(UsageError, match="D1 has two programs"):
+        reproduces("D1")(cause("D2").reproduce)

@@ -1,18 +1,19 @@
-"""Losses by features of Socket.IO in JavaScript that promise less than they seem to."""
+"""Losses by features of the libraries that promise less than they seem to."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 
+from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import bench
+from ..lab.bench import bench, python_client
 from ..lab.link import Link
-from ..lab.packet import TO_CLIENT
-from .cause import Cause
-from .kit import MESSAGE, Log, counted, tab
-
-# --- L10 -------------------------------------------------------------------------------
+from ..lab.packet import TO_CLIENT, TO_SERVER
+from ..lab.waiting import wait_until
+from .kit import MESSAGE, Log, carried, counted, tab
 
 _RECOVERING_SERVER = """
 let left, sids;
@@ -52,7 +53,8 @@ return {
 """
 
 
-async def _not_recovered(fixed: bool) -> Counters:
+@reproduces("L10")
+async def not_recovered(fixed: bool) -> Counters:
     """Emit during the drop of a client that has received nothing yet."""
     code = _RECOVERING_SERVER % json.dumps(fixed)
     async with (
@@ -68,8 +70,6 @@ async def _not_recovered(fixed: bool) -> Counters:
         await client("settle()")
         return await client.counted("news", link, await server("sids()"))
 
-
-# --- L11 -------------------------------------------------------------------------------
 
 _OFFLINE_CLIENTS = """
 function shop(user) {
@@ -88,7 +88,8 @@ return {};
 """
 
 
-async def _colliding_ids(fixed: bool) -> Counters:
+@reproduces("L11")
+async def colliding_ids(fixed: bool) -> Counters:
     """Let two clients send while offline, with ids made of `socket.id`."""
     user_of: dict[str, str] = {}
     table: dict[str, str] = {}  # its key is unique
@@ -111,8 +112,6 @@ async def _colliding_ids(fixed: bool) -> Counters:
             return counted(b, "order", log, b.sio, sids=sids)
 
 
-# --- L12 -------------------------------------------------------------------------------
-
 _VOLATILE = """
 const socket = io(url, fast);
 await connected(socket);
@@ -126,7 +125,8 @@ return {
 """
 
 
-async def _volatile(fixed: bool) -> Counters:
+@reproduces("L12")
+async def volatile(fixed: bool) -> Counters:
     """Emit two volatile events at once."""
     positions = Log()
     async with bench() as b:
@@ -137,61 +137,79 @@ async def _volatile(fixed: bool) -> Counters:
             return counted(b, "position", positions, b.sio)
 
 
-CAUSES = (
-    Cause(
-        letter="L10",
-        title="Connection state recovery does not recover",
-        family="loss",
-        measured_with=("socket.io", "socket.io-client"),
-        symptom="Recovery is switched on, and yet what was emitted during a drop is lost, for "
-        "clients that had received nothing before.",
-        mechanism="A client recovers from the offset of the last event that it has got. Without "
-        "one it gets a new session. The same holds after a half-open drop, and for too old an "
-        "offset: recovery may fail at any time.",
-        fix="Always write the branch for `socket.recovered === false`: send what was missed from a "
-        "store of your own.",
-        evidence=(
-            "https://socket.io/docs/v4/connection-state-recovery",
-            "socketio/socket.io#4888",
-            "socketio/socket.io#5538",
-            "socketio/socket.io#4880",
-            "socketio/socket.io-website#464",
-        ),
-        reproduce=_not_recovered,
-    ),
-    Cause(
-        letter="L11",
-        title="Message ids made of socket.id collide while offline",
-        family="loss",
-        measured_with=("socket.io-client", "python-socketio server"),
-        symptom="The server keeps each id once, as a tutorial says. Of two messages that were "
-        "written offline one is missing, though both were acknowledged.",
-        mechanism="`socket.id` is undefined while there is no connection, so the first message of "
-        "every offline client has the id `undefined-0`. The second of these looks like a retry.",
-        fix="Give each message an id of its own when it is made: `crypto.randomUUID()`.",
-        evidence=(
-            "https://socket.io/docs/v4/tutorial/step-8",
-            "https://socket.io/docs/v4/client-socket-instance/#socketid",
-        ),
-        reproduce=_colliding_ids,
-    ),
-    Cause(
-        letter="L12",
-        title="The event is volatile",
-        family="loss",
-        measured_with=("socket.io-client", "python-socketio server"),
-        also_known_from=("socket.io",),
-        symptom="Some events never arrive, without an error, offline or when several are emitted "
-        "at once.",
-        mechanism="A volatile event is dropped when the transport cannot take it at this moment: "
-        "without a connection, and also while it is busy with the event before.",
-        fix="Use volatile only for what the next event replaces, such as positions in a game.",
-        evidence=(
-            "https://socket.io/docs/v4/emitting-events/#volatile-events",
-            "socketio/socket.io#3350",
-            "socketio/socket.io-client#1450",
-            "miguelgrinberg/python-socketio#115",
-        ),
-        reproduce=_volatile,
-    ),
-)
+@reproduces("L18")
+async def overtaken(fixed: bool) -> Counters:
+    """Send two prices, of which the older one takes longer to handle."""
+    prices = Log()  # its rows in the order in which they were set; the last one is shown
+    exchange = asyncio.Event()
+    async with (
+        bench(async_handlers=not fixed) as b,
+        AsyncExitStack() as at_the_end,
+        python_client() as client,
+        python_client() as other,
+    ):
+        at_the_end.callback(exchange.set)
+
+        async def price(sid: str, text: str) -> None:
+            prices.calls += text == MESSAGE
+            if text != MESSAGE:
+                await exchange.wait()  # this one takes longer
+            prices.rows.append(text)
+
+        b.sio.on("price", price)
+        await b.connect(client)
+        sids = len(b.server.sids())
+        await b.connect(other)
+        await client.emit("price", "an older price")
+        await client.emit("price", MESSAGE)
+        await wait_until(lambda: carried(b.link, "price", TO_SERVER) == 1)
+        await other.call("sync")  # by now it is handled, if it need not wait
+        exchange.set()
+        await wait_until(lambda: len(prices.rows) == 2)
+        effects = prices.rows[-1:].count(MESSAGE)
+        return counted(b, "price", prices, b.sio, sids=sids)._replace(effects=effects)
+
+
+@reproduces("L20")
+async def replaced(fixed: bool) -> Counters:
+    """Register two handlers for one event, of which the first stores it."""
+    screen, table = Log(), Log()
+    async with bench() as b, python_client() as client:
+
+        def both(text: str) -> None:
+            screen.add(text)
+            table.add(text)
+
+        for handler in [both] if fixed else [table.add, screen.add]:
+            client.on("news", handler)
+        await b.connect(client)
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        screen.rows = table.rows  # what is missing there
+        return counted(b, "news", screen, client)
+
+
+@reproduces("L21")
+async def wrong_user(fixed: bool) -> Counters:
+    """Register a handler at each connection that remembers its user."""
+    user_of: dict[str, str] = {}
+    said = Log()
+    async with bench() as b, python_client() as ann, python_client() as bob:
+
+        def say_by_sid(sid: str, text: str) -> None:
+            said.rows.append((user_of[sid], text))
+
+        def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            user = user_of[sid] = auth["user"]
+            if not fixed:
+                b.sio.on("say", lambda _sid, text: said.rows.append((user, text)))
+
+        if fixed:
+            b.sio.on("say", say_by_sid)
+        b.sio.on("connect", connect)
+        await b.connect(ann, auth={"user": "ann"})
+        await b.connect(bob, auth={"user": "bob"})
+        await ann.call("say", MESSAGE)
+        sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
+        said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
+        return counted(b, "say", said, b.sio, sids=sids)._replace(effects=effects)
