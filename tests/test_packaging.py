@@ -212,4 +212,4 @@ class TestBaseInstall:
         assert not base.packages() & {"aiohttp", "jupyterlab", "matplotlib", "psutil"}
         done = base.run("python", "-c", OBSERVE)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("Counters(listeners=1, sids=0, packets=0, calls=0")
+        assert done.stdout.startswith("(1, 0, 0, 0, None)\n")
