@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from read_back import read_back
 
 from sio_demo import plots
 from sio_demo.errors import UsageError
@@ -48,20 +49,20 @@ STEPS = [
 ]
 
 
-def four_clients() -> Figure:
+def four_clients() -> plots.Plot:
     return plots.invocations(CLIENTS, title="Each reconnect adds a call")
 
 
-def work() -> Figure:
+def work() -> plots.Plot:
     series = {"listener inside connect": list(range(1, 9)), "listener outside": [1] * 8}
     return plots.total_work(series, title="Eight messages cost 36 calls")
 
 
-def designs() -> Figure:
+def designs() -> plots.Plot:
     return plots.calls_by_design(DESIGNS, title="Two of the fixes backfire, and one of them twice")
 
 
-def recording() -> Figure:
+def recording() -> plots.Plot:
     return plots.sequence(STEPS, title="One packet, two calls")
 
 
@@ -82,7 +83,7 @@ def boxes(figure: Figure) -> dict[str, Any]:
 
 def test_a_chart_has_a_title_named_axes_and_whole_ticks() -> None:
     """The main figure says what its axes count, from 0, in whole numbers."""
-    axes = four_clients().axes[0]
+    axes = four_clients().figure.axes[0]
     FigureCanvasAgg(axes.figure).draw()
     assert axes.get_xlabel() == "reconnects so far"
     assert axes.get_ylabel() == "handler calls for one message"
@@ -93,7 +94,7 @@ def test_a_chart_has_a_title_named_axes_and_whole_ticks() -> None:
 
 def test_lines_on_one_another_all_show() -> None:
     """Every one of four series leaves its colour in the picture, though two and two coincide."""
-    figure = four_clients()
+    figure = four_clients().figure
     figure.set_dpi(144)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -115,7 +116,7 @@ def test_what_lies_on_one_another_differs_in_grey(below: str, above: str) -> Non
 @FIGURES
 def test_no_text_covers_another_or_leaves_the_page(draw: Any) -> None:
     """Titles, ticks and labels keep clear of one another, with room at the edges."""
-    figure = draw()
+    figure = draw().figure
     placed = boxes(figure)
     assert len(placed) > 6
     width, height = figure.get_size_inches() * figure.dpi
@@ -149,7 +150,7 @@ def test_calls_are_numbered_from_each_packet_the_caller_receives() -> None:
 
 def test_a_diagram_of_25_rows_fits_a_page() -> None:
     """It is at most one and a half times as high as it is wide."""
-    width, height = plots.sequence([STEPS[1]] * 25, title="Long").get_size_inches()
+    width, height = plots.sequence([STEPS[1]] * 25, title="Long").figure.get_size_inches()
     assert height < 1.5 * width
 
 
@@ -207,11 +208,18 @@ def test_a_diagram_is_described_by_its_events() -> None:
     ]
 
 
-def test_the_words_come_from_the_picture() -> None:
-    """A line that is changed after it was drawn is described as it is now."""
-    figure = four_clients()
-    figure.axes[0].lines[0].set_ydata([9] * 6)
-    assert "- JavaScript client, listener inside connect: 9, 9, 9" in plots.describe(figure)
+@FIGURES
+def test_the_picture_says_what_the_words_say(draw: Any) -> None:
+    """What is read back from the drawn artists are the words, to the letter."""
+    plot = draw()
+    assert read_back(plot.figure) == plot.words
+
+
+def test_a_picture_that_was_drawn_wrong_is_seen() -> None:
+    """A line that is moved after it was drawn does not agree with the words any more."""
+    plot = four_clients()
+    plot.figure.axes[0].lines[0].set_ydata([9] * 6)
+    assert read_back(plot.figure) != plot.words
 
 
 def test_a_text_that_is_broken_within_a_word_is_described_whole() -> None:
@@ -227,9 +235,9 @@ def test_a_text_that_is_broken_within_a_word_is_described_whole() -> None:
 @FIGURES
 def test_the_same_data_gives_the_same_svg(draw: Any) -> None:
     """Byte for byte, for a new figure and for the same one drawn again."""
-    figure = draw()
-    first = plots.to_svg(figure)
-    assert plots.to_svg(figure) == first
+    plot = draw()
+    first = plots.to_svg(plot)
+    assert plots.to_svg(plot) == first
     assert plots.to_svg(draw()) == first
 
 
@@ -262,10 +270,10 @@ def test_the_svg_depends_on_no_process_and_no_setting(tmp_path: Any) -> None:
 @FIGURES
 def test_the_svg_is_well_formed_text_on_white_with_its_description(draw: Any) -> None:
     """No date and no creator; text in fonts that readers have; ids that are ids."""
-    figure = draw()
-    svg = plots.to_svg(figure)
+    plot = draw()
+    svg = plots.to_svg(plot)
     root = ET.fromstring(svg)
-    title, _, words = plots.describe(figure).partition("\n")
+    title, _, words = plots.describe(plot).partition("\n")
     assert root.findtext("{*}title") == title
     assert root.findtext(".//{*}description") == words
     assert not {"date", "creator"} & {element.tag.rpartition("}")[2] for element in root.iter()}
@@ -281,8 +289,9 @@ def test_drawing_leaves_the_readers_settings_alone() -> None:
     """What the reader set for their own figures is there afterwards, and does not leak in."""
     with mpl.rc_context({"font.size": 40, "svg.hashsalt": "mine"}):
         before = dict(mpl.rcParams)
-        figure = four_clients()
-        plots.to_svg(figure)
+        plot = four_clients()
+        figure = plot.figure
+        plots.to_svg(plot)
         assert dict(mpl.rcParams) == before
         assert figure.axes[0].xaxis.label.get_size() == 12
 
@@ -293,14 +302,14 @@ def test_show_displays_both_pictures_and_prints_the_words(
     """One output carries SVG and PNG of one size; the description follows; nothing is returned."""
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append((data, how)))
-    figure = four_clients()
-    assert plots.show(figure) is None
+    plot = four_clients()
+    assert plots.show(plot) is None
     ((pictures, how),) = shown
-    assert pictures["image/svg+xml"] == plots.to_svg(figure)
+    assert pictures["image/svg+xml"] == plots.to_svg(plot)
     assert pictures["image/png"].startswith(b"\x89PNG")
     assert how["raw"] is True
     assert how["metadata"]["image/png"]["width"] == 720
-    assert capsys.readouterr().out == plots.describe(figure) + "\n"
+    assert capsys.readouterr().out == plots.describe(plot) + "\n"
 
 
 # Bad input

@@ -39,7 +39,8 @@ def test_effects_are_named_by_fault_and_not_called_calls():
 
 
 def test_each_fault_stands_below_its_bar_and_inside_the_figure():
-    figure = plots.effects_by_design(DESIGNS, title=TITLE, faults=[*FAULTS[:2], "killed at end"])
+    plot = plots.effects_by_design(DESIGNS, title=TITLE, faults=[*FAULTS[:2], "killed at end"])
+    figure = plot.figure
     figure.canvas.draw()
     labels = figure.axes[-1].get_xticklabels()
     assert [text.get_text() for text in labels] == ["no fault", "request \nlost", "killed \nat end"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from sio_demo import plots
@@ -18,7 +17,7 @@ GROUPS = {
 }
 
 
-def draw() -> Figure:
+def draw() -> plots.Plot:
     return plots.signatures(GROUPS, title="A mark for each family", columns=COLUMNS)
 
 
@@ -33,10 +32,10 @@ def test_words_give_every_count() -> None:
 
 
 def test_colours_tell_none_one_and_more_apart() -> None:
-    axes = draw().axes[1]
+    axes = draw().figure.axes[1]
     cells = [to_hex(cell.get_facecolor()) for cell in axes.patches if isinstance(cell, Rectangle)]
     assert cells == ["#ffffff", style.ONCE_PALE.lower(), style.ONCE_PALE.lower()]
-    first = draw().axes[0].patches[0]
+    first = draw().figure.axes[0].patches[0]
     assert to_hex(first.get_facecolor()) == style.AGAIN.lower()
 
 
@@ -45,7 +44,7 @@ def test_the_same_data_gives_the_same_svg() -> None:
 
 
 def test_nothing_is_drawn_outside_the_page() -> None:
-    figure = draw()
+    figure = draw().figure
     for axes in figure.axes:
         box = axes.get_tightbbox()
         assert box is not None

@@ -23,7 +23,7 @@ TICKERS = {
 STORM = {"no jitter": [0] * 5 + [500] + [0] * 5, "jitter 0.5": [28, 52, 46, 54, 38, 43] + [47] * 5}
 
 
-def tickers(expected: int = 1) -> Figure:
+def tickers(expected: int = 1) -> plots.Plot:
     return plots.tally(
         TICKERS,
         title="One task more after each cut",
@@ -33,7 +33,7 @@ def tickers(expected: int = 1) -> Figure:
     )
 
 
-def storm() -> Figure:
+def storm() -> plots.Plot:
     return plots.tally(
         STORM, title="Jitter spreads them", counted="clients", rounds="tenths of a second", first=5
     )
@@ -59,9 +59,9 @@ def bars(figure: Figure) -> list[Rectangle]:
 
 def test_first_position_is_where_it_was_said_to_be() -> None:
     """The bars stand at the positions that the words name."""
-    figure = storm()
-    assert "tenths of a second (5 to 15):" in plots.describe(figure)
-    tallest = max(bars(figure), key=lambda bar: bar.get_height())
+    plot = storm()
+    assert "tenths of a second (5 to 15):" in plots.describe(plot)
+    tallest = max(bars(plot.figure), key=lambda bar: bar.get_height())
     assert round(tallest.get_x() + tallest.get_width() / 2) == 10
     assert tallest.get_height() == 500
 
@@ -69,13 +69,15 @@ def test_first_position_is_where_it_was_said_to_be() -> None:
 @pytest.mark.parametrize(("draw", "heights"), [(tickers, [1, 2, 3]), (storm, [])])
 def test_what_goes_beyond_the_expected_has_its_own_colour(draw: Any, heights: list[int]) -> None:
     """Above the line the bars are vermillion; without a line nothing is."""
-    beyond = [bar for bar in bars(draw()) if to_hex(bar.get_facecolor()) == style.AGAIN.lower()]
+    beyond = [
+        bar for bar in bars(draw().figure) if to_hex(bar.get_facecolor()) == style.AGAIN.lower()
+    ]
     assert [bar.get_height() for bar in beyond if bar.get_height()] == heights
 
 
 def test_all_rows_have_one_scale() -> None:
     """An inch stands for the same count in each row."""
-    figure = storm()
+    figure = storm().figure
     height = figure.get_size_inches()[1]
     scales = [axes.get_ylim()[1] / (axes.get_position().height * height) for axes in figure.axes]
     assert scales[0] == pytest.approx(scales[1])
@@ -84,7 +86,7 @@ def test_all_rows_have_one_scale() -> None:
 @FIGURES
 def test_no_text_covers_another_or_leaves_the_page(draw: Any) -> None:
     """Numbers, labels and words keep clear of one another, with room at the edges."""
-    figure = draw()
+    figure = draw().figure
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
@@ -106,8 +108,8 @@ def test_same_data_gives_the_same_svg(draw: Any) -> None:
 
 def test_nothing_counted_is_a_figure_too() -> None:
     """Rows of zeros are drawn."""
-    figure = plots.tally({"quiet": [0, 0]}, title="Nobody came", counted="n", rounds="round")
-    assert "- quiet: 0, 0 (always 0)" in plots.describe(figure)
+    plot = plots.tally({"quiet": [0, 0]}, title="Nobody came", counted="n", rounds="round")
+    assert "- quiet: 0, 0 (always 0)" in plots.describe(plot)
 
 
 @pytest.mark.parametrize("expected", [0, -1, True, 1.5, "1"])

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from sio_demo import plots
@@ -17,7 +16,7 @@ UNDER_WAY = {"retries": 1, "outbox": 4000, "outbox, window=100": 100}
 TITLE = "One message in each round trip, or thousands"
 
 
-def draw(**options: Any) -> Figure:
+def draw(**options: Any) -> plots.Plot:
     return plots.throughput(UNDER_WAY, title=TITLE, **options)
 
 
@@ -40,7 +39,7 @@ def test_round_trips_can_be_chosen() -> None:
 
 def test_lines_are_straight_and_keep_their_distance() -> None:
     """On the paper a line falls as fast as the round trip grows, whatever its count."""
-    figure = draw()
+    figure = draw().figure
     axes = figure.axes[0]
     slopes = []
     for line in axes.lines:
@@ -51,7 +50,7 @@ def test_lines_are_straight_and_keep_their_distance() -> None:
 
 
 def test_no_text_covers_another_or_leaves_the_page() -> None:
-    figure = draw()
+    figure = draw().figure
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
@@ -67,7 +66,7 @@ def test_no_text_covers_another_or_leaves_the_page() -> None:
 
 def test_each_name_stands_at_the_end_of_its_line() -> None:
     """The names have the order of the lines, from below."""
-    heights = {text.get_text(): text.get_position()[1] for text in draw().axes[1].texts}
+    heights = {text.get_text(): text.get_position()[1] for text in draw().figure.axes[1].texts}
     assert sorted(heights, key=heights.__getitem__) == ["retries", "outbox, window=100", "outbox"]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
-
 from .. import plots
 from .texts import Observation, Texts
 
@@ -35,14 +33,14 @@ class Feedback:
         What to think about next; empty if it is solved.
     counters : tuple of Counter
         What was counted besides what the figure shows.
-    figure : Figure or None
+    figure : plots.Plot or None
         The calls or the effects; None if the program did not run to the end.
     """
 
     solved: bool
     hint: str
     counters: tuple[Counter, ...] = ()
-    figure: Figure | None = None
+    figure: plots.Plot | None = None
 
     def show(self) -> None:
         """Show the figure, the counters, and the hint or ``Solved.`` below a notebook's cell."""
@@ -80,7 +78,7 @@ def judge(texts: Texts, seen: Observation) -> Feedback:
     return Feedback(solved, "" if solved else hint, counters, _figure(texts, seen))
 
 
-def _figure(texts: Texts, seen: Observation) -> Figure:
+def _figure(texts: Texts, seen: Observation) -> plots.Plot:
     title = texts.title(seen.counts)
     if texts.counted:
         return plots.tally(

@@ -1,22 +1,21 @@
-"""Every figure of the project, drawn from plain data: one style, one palette, in words too.
+"""Every figure of the project, with its words: both from the same plain data, in one style.
 
-A figure's title states what it shows. The same data gives the same SVG, byte for byte, whatever
-was drawn before and whatever the reader's matplotlib settings are.
+Each function takes a ``title``, a sentence that states what the figure shows, and returns a `Plot`.
+What cannot be drawn raises a :exc:`~sio_demo.errors.UsageError`. The same data gives the same
+SVG, byte for byte, whatever was drawn before and whatever the reader's matplotlib settings are.
 """
 
 from __future__ import annotations
 
-from .bars import calls_by_design
-from .charts import invocations, total_work
-from .effects import balance, effects_by_design
-from .output import describe, show, to_png, to_svg
+from .bars import calls_by_design, effects_by_design, tally
+from .charts import balance, invocations, throughput, total_work
+from .plot import Plot, describe, show, to_png, to_svg
 from .sequence import LIFELINES, Step, sequence
 from .signatures import signatures
-from .tally import tally
-from .throughput import throughput
 
 __all__ = [
     "LIFELINES",
+    "Plot",
     "Step",
     "balance",
     "calls_by_design",

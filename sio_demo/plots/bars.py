@@ -1,132 +1,234 @@
-"""Bars of counts: what each design does with the same messages."""
+"""Bars of counts: a row for each design, all on one scale, with the number on each bar."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..errors import UsageError
 from . import style
-from .checks import table
-from .style import house_style, page, place, wrap
+from .checks import Counts, table
+from .plot import Plot, by, in_words, row
+from .style import Look, house_style, page, place, wrap
 
 # Inches.
-_LABELS, _VERDICTS = 2.15, 1.5
-_BARS = style.WIDTH - _LABELS - _VERDICTS
 _TALLEST, _UNIT, _FINEST = 1.1, 0.26, 0.09
-_NUMBER, _CROSS = 0.24, 0.16
-_ROW_GAP = 0.2
-_LINE = 0.2
-_CHARACTERS = 20
+_NUMBER, _LINE, _ROW_GAP = 0.24, 0.2, 0.2
 _HEAD, _FOOT = 0.3, 0.68
 
+_MOST_ROWS = 8
+_MOST_BARS = 14  # beyond this the numbers of a tally would touch
+_FAULT_CHARACTERS = 10  # that fit below a bar
 
-@house_style()
+
+class _Layout(NamedTuple):
+    """The room around the bars, in inches, and what is written there."""
+
+    left: float
+    right: float
+    characters: int  # of a label, on a line
+    spacing: float  # between the lines at the right
+    points: int  # of the number on a bar
+    cross: float  # the height of the mark for a count of none; 0 for no mark
+
+    @property
+    def width(self) -> float:
+        return style.WIDTH - self.left - self.right
+
+
+_FEW = _Layout(left=2.15, right=1.5, characters=20, spacing=1.1, points=12, cross=0.16)
+_MANY = _Layout(left=1.9, right=1.25, characters=17, spacing=1.2, points=10, cross=0)
+
+
 def calls_by_design(
-    designs: Mapping[str, Sequence[int]],
+    designs: Counts,
     *,
     title: str,
     expected: int = 1,
     rounds: str = "reconnects so far",
     first: int = 0,
-) -> Figure:
+) -> Plot:
     """Draw the handler calls for each message, one row of bars for each design.
 
-    Every row has the same scale and a line at what is expected. What goes beyond that line has a
-    colour of its own; a message that no handler saw is a cross. Words at the right sum up the row.
+    A line shows how many are expected. What goes beyond it has a colour of its own; a message that
+    no handler saw is a cross. Words at the right sum up the row.
 
     Parameters
     ----------
     designs
-        For each design, in order from the top, the calls for the message of each round.
-    title
-        What the figure shows, as a sentence.
-    expected
-        The calls that each message should get.
+        For each design, eight at most, the calls for the message of each round.
     rounds
-        What the rounds count.
-    first
-        The number of the first round.
-
-    Raises
-    ------
-    UsageError
-        If the lists differ in length or do not hold counts, or there are more than eight designs.
+        What the rounds count, from `first` on.
     """
-    data = table(designs, most=8)
+    _check(expected)
+    return _draw(
+        table(designs, most=_MOST_ROWS),
+        _FEW,
+        lambda counts: _compare(counts, expected, more="calls", fewer="missed"),
+        title=title,
+        counted="calls for one message",
+        across=rounds,
+        first=first,
+        expected=expected,
+    )
+
+
+def effects_by_design(designs: Counts, *, title: str, faults: Sequence[str]) -> Plot:
+    """Draw the effects of one message for each design, one bar for each fault.
+
+    Parameters
+    ----------
+    designs
+        For each design, eight at most, the effects under each fault.
+    faults
+        What each fault is, in two or three short words; they are written below the bars.
+    """
+    data = table(designs, most=_MOST_ROWS)
+    if any(len(effects) != len(faults) for effects in data.values()):
+        raise UsageError(f"Name each of the faults: there are {len(faults)} names.")
+    return _draw(
+        data,
+        _FEW,
+        lambda counts: _compare(counts, 1, more="effects", fewer="lost"),
+        title=title,
+        counted="effects of one message",
+        across=", ".join(f"{number} {fault}" for number, fault in enumerate(faults, 1)),
+        names=faults,
+        first=1,
+        expected=1,
+    )
+
+
+def tally(
+    rows: Counts,
+    *,
+    title: str,
+    counted: str,
+    rounds: str,
+    first: int = 0,
+    expected: int | None = None,
+) -> Plot:
+    """Draw counts of any kind and size, one row of bars for each label.
+
+    A line shows what is expected, if there is such a number. Words at the right give the greatest
+    count of the row.
+
+    Parameters
+    ----------
+    rows
+        For each label, eight at most, up to 14 counts.
+    counted
+        What the counts count.
+    rounds
+        What the positions across count, from `first` on.
+    """
+    data = table(rows, most=_MOST_ROWS)
+    length = len(next(iter(data.values())))
+    if length > _MOST_BARS:
+        raise UsageError(f"{length} bars in a row do not fit: pass at most {_MOST_BARS}.")
+    if expected is not None:
+        _check(expected)
+    return _draw(
+        data,
+        _MANY,
+        lambda counts: [f"{'always' if len(set(counts)) == 1 else 'at most'} {max(counts)}"],
+        title=title,
+        counted=counted,
+        across=rounds,
+        first=first,
+        expected=expected or 0,
+    )
+
+
+def _check(expected: object) -> None:
     if isinstance(expected, bool) or not isinstance(expected, int) or expected < 1:
-        raise UsageError(
-            f"expected={expected!r}: pass how many calls a message should get, 1 or more."
-        )
-    unit = min(_UNIT, _TALLEST / max(expected, *map(max, data.values())))
-    heights = [_height(label, [expected, *values], unit) for label, values in data.items()]
-    body = _HEAD + math.fsum(heights) + _ROW_GAP * (len(data) - 1) + _FOOT
-    figure = page(title, body)
-    bottom = body - _HEAD
-    for number, ((label, values), height) in enumerate(zip(data.items(), heights, strict=True), 1):
-        bottom -= height
-        axes = place(figure, (_LABELS, bottom, _BARS, height))
+        raise UsageError(f"expected={expected!r}: pass the count that is right, 1 or more.")
+
+
+def _compare(counts: Sequence[int], expected: int, *, more: str, fewer: str) -> list[str]:
+    """Return in a few words, on a line or two, how the counts differ from what is expected."""
+    words = []
+    if max(counts) > expected:
+        words.append(f"up to {max(counts)} {more}")
+    if short := sum(count < expected for count in counts):
+        words.append(f"{short} of {len(counts)} {fewer}")
+    return words or ["always once" if expected == 1 else "as expected"]
+
+
+@house_style()
+def _draw(
+    data: Counts,
+    layout: _Layout,
+    verdict: Callable[[Sequence[int]], list[str]],
+    *,
+    title: str,
+    counted: str,
+    across: str,
+    first: int,
+    expected: int,
+    names: Sequence[str] = (),
+) -> Plot:
+    """Draw a row for each label; an `expected` of 0 stands for no such number."""
+    places = range(first, first + len(next(iter(data.values()))))
+    unit = min(_UNIT, _TALLEST / max(1, expected, *map(max, data.values())))
+    texts = {label: wrap(label, layout.characters) for label in data}
+    tops = {label: max(max(expected, *data[label]) * unit, layout.cross) for label in data}
+    heights = {label: max(tops[label] + _NUMBER, len(texts[label]) * _LINE) for label in data}
+    bottom = math.fsum(heights.values()) + _ROW_GAP * (len(data) - 1) + _FOOT
+    figure = page(title, _HEAD + bottom)
+    rows = []
+    for number, (label, values) in enumerate(data.items(), 1):
+        bottom -= heights[label]
+        axes = place(figure, (layout.left, bottom, layout.width, heights[label]))
         axes.set_gid(f"design-{number}")
-        axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, height / unit))
-        _bars(axes, values, expected, unit, first)
-        _words(axes, label, _verdict(values, expected))
+        axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, heights[label] / unit))
+        _bars(axes, dict(zip(places, values, strict=True)), expected, unit, layout)
+        _write(axes, texts[label], verdict(values), layout)
+        rows.append(f"{row(label, values)} ({' and '.join(verdict(values))})")
         bottom -= _ROW_GAP
-    figure.axes[0].set_title(
-        f"calls for one message (dashed line: {expected} expected)", loc="left", fontsize=12, pad=6
-    )
-    axes.set_xlabel(rounds, labelpad=6)
+    heading = f"{counted} (dashed line: {expected} expected)" if expected else counted
+    figure.axes[0].set_title(heading, loc="left", fontsize=12, pad=6)
     axes.tick_params(labelbottom=True)
-    return figure
+    if names:
+        axes.set_xticks(places, ["\n".join(wrap(name, _FAULT_CHARACTERS)) for name in names])
+    else:
+        axes.set_xlabel(across, labelpad=6)
+    return Plot(figure, in_words(title, by(heading, across, places), rows))
 
 
-def _height(label: str, values: Sequence[int], unit: float) -> float:
-    """Return the height of a row: room for its bars and its label."""
-    return max(max(max(values) * unit, _CROSS) + _NUMBER, len(wrap(label, _CHARACTERS)) * _LINE)
-
-
-def _bars(axes: Axes, values: Sequence[int], expected: int, unit: float, first: int) -> None:
-    rounds = range(first, first + len(values))
-    within = [min(value, expected) for value in values]
-    beyond = [value - part for value, part in zip(values, within, strict=True)]
-    axes.bar(rounds, within, color=style.ONCE_PALE, width=0.62)
-    axes.bar(rounds, beyond, bottom=within, color=style.AGAIN, width=0.62)
-    if unit > _FINEST:
-        axes.hlines(
-            range(1, max(values)), rounds[0] - 0.5, rounds[-1] + 0.5, color="white", linewidth=1.2
-        )
-    axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
-    cross = max(expected, _CROSS / unit)
-    for x, value in zip(rounds, values, strict=True):
-        y = max(value, cross if value == 0 else expected) + 0.04 / unit
-        axes.text(x, y, str(value), ha="center", va="bottom", fontweight="bold")
-    lost = [x for x, value in zip(rounds, values, strict=True) if value == 0]
-    axes.plot(
-        lost, [cross / 2] * len(lost), "x", color=style.AGAIN, markersize=9, markeredgewidth=3
-    )
+def _bars(axes: Axes, bars: dict[int, int], expected: int, unit: float, layout: _Layout) -> None:
+    """Draw bars with their numbers; `unit` is the height of a count of one, in inches."""
+    places, most = list(bars), max(bars.values())
+    within = [min(count, expected or most) for count in bars.values()]
+    beyond = [count - part for count, part in zip(bars.values(), within, strict=True)]
+    axes.bar(places, within, color=style.ONCE_PALE, width=0.62)
+    axes.bar(places, beyond, bottom=within, color=style.AGAIN, width=0.62)
+    cross = max(expected, layout.cross / unit)
+    if layout.cross and unit > _FINEST:
+        gaps: Look = {"color": "white", "linewidth": 1.2}
+        axes.hlines(range(1, most), places[0] - 0.5, places[-1] + 0.5, **gaps)
+    if expected:
+        axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
+    number: Look = {"fontsize": layout.points, "fontweight": "bold"}
+    for x, count in bars.items():
+        y = max(count, expected if count else cross) + 0.04 / unit
+        axes.text(x, y, str(count), ha="center", va="bottom", **number)
+    if layout.cross:
+        lost = [x for x, count in bars.items() if count == 0]
+        look: Look = {"color": style.AGAIN, "markersize": 9, "markeredgewidth": 3}
+        axes.plot(lost, [cross / 2] * len(lost), "x", **look)
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.tick_params(length=0, labelleft=False, labelbottom=False, pad=7)
-    axes.set_xticks(rounds)
+    axes.set_xticks(places)
 
 
-def _words(axes: Axes, label: str, verdict: str) -> None:
+def _write(axes: Axes, label: list[str], verdict: list[str], layout: _Layout) -> None:
     """Write the design's name at the left of its bars, and what it did at their right."""
-    lines = "\n".join(wrap(label, _CHARACTERS))
-    axes.set_ylabel(lines, rotation=0, ha="left", va="bottom", linespacing=1.1)
-    axes.yaxis.set_label_coords((style.MARGIN - _LABELS) / _BARS, 0)
-    axes.text(1.03, 0, verdict, transform=axes.transAxes, va="bottom", linespacing=1.1)
-
-
-def _verdict(values: Sequence[int], expected: int) -> str:
-    """Say in a few words what a design did with its messages."""
-    short = sum(value < expected for value in values)
-    most = max(values)
-    words = []
-    if most > expected:
-        words.append(f"up to {most} calls")
-    if short:
-        words.append(f"{short} of {len(values)} missed")
-    return "\n".join(words) or ("always once" if expected == 1 else "as expected")
+    axes.set_ylabel("\n".join(label), rotation=0, ha="left", va="bottom", linespacing=1.1)
+    axes.yaxis.set_label_coords((style.MARGIN - layout.left) / layout.width, 0)
+    words: Look = {"va": "bottom", "linespacing": layout.spacing, "transform": axes.transAxes}
+    axes.text(1.03, 0, "\n".join(verdict), **words)

@@ -1,71 +1,76 @@
-"""Line charts of counts: calls across reconnects, and total work."""
+"""Line charts: calls across reconnects, total work, and what a round trip allows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from ..errors import UsageError
 from . import style
-from .checks import table
+from .checks import Counts, counts, table
 from .labels import beside
-from .style import house_style, page, place
+from .plot import Plot, by, in_words, row
+from .style import Look, house_style, page, place
 
 # Inches.
-_LEFT, _BOTTOM, _TOP = 0.62, 0.72, 0.3
-_ACROSS, _UP = 4.1, 3.3
+_BOTTOM, _UP, _TOP = 0.72, 3.3, 0.3
+_COUNTS = (0.62, 4.1)  # the room left of a chart, and its width
+_RATES = (1.15, 3.55)  # the same, where the numbers at the left are longer
+
+_MOST_SERIES = 6
 _MOST_MARKERS = 16
-
-
-class _Look(NamedTuple):
-    """How a series is drawn; the looks nest, so that lines on one another all show."""
-
-    color: str
-    marker: str
-    size: float
-    width: float
-    dashes: str | tuple[float, tuple[float, ...]]
-    hollow: bool
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the look as matplotlib's arguments for a line."""
-        return {
-            "color": self.color,
-            "linewidth": self.width,
-            "linestyle": self.dashes if self.width else "none",
-            "marker": self.marker,
-            "markersize": self.size,
-            "markerfacecolor": "white" if self.hollow else self.color,
-            "markeredgecolor": self.color if self.hollow else "white",
-            "markeredgewidth": 3.2 if self.hollow else 0.6,
-        }
 
 
 class _Series(NamedTuple):
     label: str
-    values: Sequence[int]
-    look: _Look
+    values: Sequence[float]
+    look: Look
 
 
+def _hollow(color: str, marker: str, size: float, width: float, dashes: str) -> Look:
+    edge = {"markerfacecolor": "white", "markeredgecolor": color, "markeredgewidth": 3.2}
+    line = {"color": color, "linewidth": width, "linestyle": dashes}
+    return {"marker": marker, "markersize": size, **edge, **line}
+
+
+def _solid(color: str, marker: str, size: float) -> Look:
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.6}
+    line = {"color": color, "linewidth": 1.8, "linestyle": (0, (3, 2))}
+    return {"marker": marker, "markersize": size, **edge, **line}
+
+
+def _sender(color: str, marker: str, dashes: object) -> Look:
+    edge = {"markeredgecolor": "white"}
+    line = {"color": color, "linewidth": 2, "linestyle": dashes}
+    return {"marker": marker, "markersize": 8, **edge, **line}
+
+
+# The looks of a family nest, so that lines on one another all show.
 _AGAIN = (
-    _Look(style.AGAIN_PALE, "o", 19, 6.5, "-", True),
-    _Look(style.AGAIN, "o", 9, 1.8, (0, (3, 2)), False),
-    _Look(style.AGAIN_TOO, "|", 30, 1.2, ":", True),
+    _hollow(style.AGAIN_PALE, "o", 19, 6.5, "-"),
+    _solid(style.AGAIN, "o", 9),
+    _hollow(style.AGAIN_TOO, "|", 30, 1.2, ":"),
 )
 _ONCE = (
-    _Look(style.ONCE_PALE, "s", 13.5, 6.5, "-", True),
-    _Look(style.ONCE, "D", 5.5, 1.8, (0, (3, 2)), False),
-    _Look(style.ONCE_TOO, "|", 24, 1.2, ":", True),
+    _hollow(style.ONCE_PALE, "s", 13.5, 6.5, "-"),
+    _solid(style.ONCE, "D", 5.5),
+    _hollow(style.ONCE_TOO, "|", 24, 1.2, ":"),
+)
+_SENDERS = (
+    _sender(style.AGAIN, "o", "-"),
+    _sender(style.ONCE_PALE, "s", (0, (5, 2))),
+    _sender(style.ONCE, "D", "-"),
+    _sender(style.ONCE_TOO, "^", (0, (1, 1.5))),
 )
 
 
-@house_style()
-def invocations(series: Mapping[str, Sequence[int]], *, title: str) -> Figure:
+def invocations(series: Counts, *, title: str) -> Plot:
     """Draw how often one message is handled, after 0, 1, 2, … reconnects.
 
     Lines on one another all show: a wide one with hollow markers lies below a narrow one with
@@ -74,63 +79,74 @@ def invocations(series: Mapping[str, Sequence[int]], *, title: str) -> Figure:
     Parameters
     ----------
     series
-        For each client, the handler calls for one message after 0, 1, 2, … reconnects.
-    title
-        What the figure shows, as a sentence.
-
-    Raises
-    ------
-    UsageError
-        If the lists differ in length or do not hold counts, or there are more than three that
-        stay at one call, or than three that do not.
+        For each client, the handler calls for one message after 0, 1, 2, … reconnects: at most
+        three that stay at one call, and three that do not.
     """
-    drawn = _looks(table(series, most=6))
-    figure = page(title, _BOTTOM + _UP + _TOP)
-    axes = _axes(figure, "reconnects so far", "handler calls for one message")
-    _draw(axes, drawn, first=0)
-    _label(figure, axes, {one.label: one for one in drawn})
-    return figure
+    drawn = _looks(series)
+    return _draw_counts(drawn, title, "handler calls for one message", "reconnects so far", first=0)
 
 
-@house_style()
-def total_work(series: Mapping[str, Sequence[int]], *, title: str) -> Figure:
+def total_work(series: Counts, *, title: str) -> Plot:
     """Draw all handler calls so far against the messages sent, one message per reconnect.
 
-    Two thin curves give the expectation: one call per message makes n calls for n messages, one
-    more call after each reconnect makes n(n + 1)/2.
+    Takes what `invocations` takes, and adds it up. Two thin curves give the expectation: one call
+    per message makes n calls for n messages, one more call after each reconnect makes n(n + 1)/2.
+    """
+    return _sums(series, title, "handler calls in all", "messages sent, one after each reconnect")
+
+
+def balance(
+    series: Counts,
+    *,
+    title: str,
+    across: str = "payments of 1 coin, one after each reconnect",
+    up: str = "balance in coins",
+) -> Plot:
+    """Draw a balance after each payment, with the two curves of `total_work`.
 
     Parameters
     ----------
     series
-        For each client, the handler calls for the first, second, … message: what `invocations`
-        takes. This function adds them up.
-    title
-        What the figure shows, as a sentence.
-
-    Raises
-    ------
-    UsageError
-        As for `invocations`.
+        For each design, the coins booked for the first, second, … payment.
+    across, up
+        What the axes count.
     """
+    return _sums(series, title, up, across)
+
+
+def throughput(
+    per_trip: Mapping[str, int], *, title: str, trips: Sequence[int] = (20, 50, 100, 200, 500)
+) -> Plot:
+    """Draw the messages per second that a round trip allows; both scales are logarithmic.
+
+    A sender that may have n messages under way sends n in each round trip, whatever the speed of
+    the machines. The figure is computed from n: no clock was read.
+
+    Parameters
+    ----------
+    per_trip
+        For each sender, four at most, how many messages it may have under way.
+    trips
+        The round trips, in milliseconds, from the shortest.
+    """
+    if not isinstance(per_trip, Mapping):
+        raise UsageError('Pass a dict with a count for each sender: {"outbox": 4000}.')
+    data = table({name: [n] for name, n in per_trip.items()}, most=len(_SENDERS))
+    times = counts("trips", trips)
+    if min(min(times), *(n for [n] in data.values())) < 1 or times != sorted(set(times)):
+        raise UsageError("Pass counts of 1 or more, and round trips that grow: (20, 50, 100).")
     drawn = [
-        _Series(label, list(accumulate(values)), look._replace(size=look.size * 0.7, width=0))
-        for label, values, look in _looks(table(series, most=6))
+        _Series(name, [n * 1000 / time for time in times], look)
+        for (name, [n]), look in zip(data.items(), _SENDERS, strict=False)
     ]
-    figure = page(title, _BOTTOM + _UP + _TOP)
-    axes = _axes(figure, "messages sent, one after each reconnect", "handler calls in all")
-    sent = range(1, len(drawn[0].values) + 1)
-    _draw(axes, drawn, first=1)
-    _expectation(axes, [n * (n + 1) // 2 for n in sent], "n(n + 1)/2")
-    _expectation(axes, sent, "n")
-    _label(figure, axes, {f"{one.label}: {one.values[-1]}": one for one in drawn})
-    return figure
+    return _draw_rates(drawn, title, times)
 
 
-def _looks(data: Mapping[str, Sequence[int]]) -> list[_Series]:
-    """Give each series its look: a warm one if a message is handled other than once."""
+def _looks(series: Counts) -> list[_Series]:
+    """Return each series with its look: a warm one if a message is handled other than once."""
     drawn = []
     again, once = iter(_AGAIN), iter(_ONCE)
-    for label, values in data.items():
+    for label, values in table(series, most=_MOST_SERIES).items():
         look = next(once if set(values) == {1} else again, None)
         if look is None:
             raise UsageError(
@@ -141,51 +157,104 @@ def _looks(data: Mapping[str, Sequence[int]]) -> list[_Series]:
     return drawn
 
 
-def _axes(figure: Figure, across: str, up: str) -> Axes:
-    axes = place(figure, (_LEFT, _BOTTOM, _ACROSS, _UP))
-    axes.set_gid("chart")
-    axes.set_xlabel(across, labelpad=5)
-    axes.set_ylabel(up, rotation=0, ha="left", va="bottom")
-    axes.yaxis.set_label_coords((style.MARGIN - _LEFT) / _ACROSS, 1.02)
-    axes.tick_params(length=0, pad=8)
-    return axes
+def _sums(series: Counts, title: str, up: str, across: str) -> Plot:
+    """Draw the running totals as markers without lines: the curves lie there."""
+    drawn = []
+    for label, values, look in _looks(series):
+        marker = {"markersize": look["markersize"] * 0.7, "linewidth": 0, "linestyle": "none"}
+        drawn.append(_Series(label, list(accumulate(values)), look | marker))
+    sent = range(1, len(drawn[0].values) + 1)
+    curves = {"n(n + 1)/2": [n * (n + 1) // 2 for n in sent], "n": list(sent)}
+    return _draw_counts(drawn, title, up, across, first=1, curves=curves)
 
 
-def _draw(axes: Axes, drawn: Sequence[_Series], first: int) -> None:
-    """Draw the series from the first position on, the larger below the smaller."""
+@house_style()
+def _draw_counts(
+    drawn: Sequence[_Series],
+    title: str,
+    up: str,
+    across: str,
+    *,
+    first: int,
+    curves: Counts | None = None,
+) -> Plot:
+    """Draw series of counts; if there are curves too, the labels name the last counts."""
+    figure, axes = _chart(title, up, across, _COUNTS)
+    places = range(first, first + len(drawn[0].values))
+    every = -(-len(places) // _MOST_MARKERS)
+    marked = list(range((len(places) - 1) % every, len(places), every))
     for number, (label, values, look) in enumerate(drawn, 1):
-        x = range(first, first + len(values))
-        (line,) = axes.plot(x, values, label=label, clip_on=False, **look.arguments())
-        line.set_zorder(5 - look.size / 10)
-        line.set_gid(f"series-{number}")
-        every = -(-len(values) // _MOST_MARKERS)
-        line.set_markevery(list(range((len(values) - 1) % every, len(values), every)))
-    last = first + len(drawn[0].values) - 1
-    most = max(1, *(max(one.values) for one in drawn))
+        (line,) = axes.plot(places, values, label=label, clip_on=False, markevery=marked, **look)
+        line.set(gid=f"series-{number}", zorder=5 - look["markersize"] / 10)  # the smaller on top
+    last, most = places[-1], max(1, *(max(one.values) for one in drawn))
     room = 0.05 * (last - first) + 0.12
     axes.set(xlim=(first - room, last + room), xticks=_whole(first, last))
     axes.set(ylim=(0, most * 1.06 + 0.35), yticks=_whole(0, most))
+    rows = [row(one.label, one.values) for one in drawn]
+    ends = {one.label: one for one in drawn}
+    if curves:
+        for formula, values in curves.items():
+            _curve(axes, places, values, formula)
+        rows.append(f"thin curves: {' and '.join(curves)}")
+        ends = {f"{one.label}: {one.values[-1]}": one for one in drawn}
+    _label(figure, axes, _COUNTS, ends)
+    return Plot(figure, in_words(title, by(up, across, places), rows))
 
 
-def _whole(first: int, last: int) -> list[float]:
+def _whole(first: float, last: float) -> list[float]:
     """Return round whole numbers, a handful of them, from first to last."""
     locator = MaxNLocator(nbins=8, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
     return [tick for tick in locator.tick_values(first, last) if first <= tick <= last]
 
 
-def _expectation(axes: Axes, totals: Sequence[int], formula: str) -> None:
-    """Draw a thin curve through totals that were computed, and its formula above it."""
-    axes.plot(range(1, len(totals) + 1), totals, color=style.MUTED, linewidth=1.2, zorder=1.5)
-    place = max(1, round(len(totals) * 0.75))
-    at = (place, totals[place - 1])
+def _curve(axes: Axes, places: Sequence[int], values: Sequence[int], formula: str) -> None:
+    """Draw a thin curve, and its formula above it."""
+    axes.plot(places, values, color=style.MUTED, linewidth=1.2, zorder=1.5)
+    index = max(1, round(len(values) * 0.75)) - 1
+    at = (places[index], values[index])
     axes.annotate(formula, at, (-9, 7), textcoords="offset points", ha="right", va="bottom")
 
 
-def _label(figure: Figure, axes: Axes, ends: Mapping[str, _Series]) -> None:
+@house_style()
+def _draw_rates(drawn: Sequence[_Series], title: str, times: Sequence[int]) -> Plot:
+    """Draw messages per second against round trips, both on logarithmic scales."""
+    up, across = "messages per second, at most", "round trip in milliseconds"
+    figure, axes = _chart(title, up, across, _RATES)
+    for number, (label, rates, look) in enumerate(drawn, 1):
+        axes.plot(times, rates, label=label, gid=f"series-{number}", **look)
+    low = math.floor(math.log10(min(min(one.values) for one in drawn)))
+    high = math.ceil(math.log10(max(max(one.values) for one in drawn) * 1.01))
+    axes.set(xscale="log", yscale="log", ylim=(10.0**low, 10.0**high))
+    axes.set_xlim(times[0] / 1.15, times[-1] * 1.15)
+    powers = [10**power for power in range(low, high + 1)]
+    for axis, ticks in ((axes.xaxis, times), (axes.yaxis, powers)):
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_minor_locator(NullLocator())
+        axis.set_ticks(ticks, [f"{tick:,}" for tick in ticks])
+    _label(figure, axes, _RATES, {one.label: one for one in drawn})
+    rows = [row(one.label, [f"{rate:g}" for rate in one.values]) for one in drawn]
+    return Plot(figure, in_words(title, by(up, across, times), rows))
+
+
+def _chart(title: str, up: str, across: str, frame: tuple[float, float]) -> tuple[Figure, Axes]:
+    left, width = frame
+    figure = page(title, _BOTTOM + _UP + _TOP)
+    axes = place(figure, (left, _BOTTOM, width, _UP))
+    axes.set_gid("chart")
+    axes.set_xlabel(across, labelpad=5)
+    axes.set_ylabel(up, rotation=0, ha="left", va="bottom")
+    axes.yaxis.set_label_coords((style.MARGIN - left) / width, 1.02)
+    axes.tick_params(length=0, pad=8)
+    return figure, axes
+
+
+def _label(
+    figure: Figure, axes: Axes, frame: tuple[float, float], ends: Mapping[str, _Series]
+) -> None:
     """Write at the end of each line what it is, with a piece of it as a key."""
-    most = axes.get_ylim()[1]
-    size = (style.WIDTH - _LEFT - _ACROSS, _UP)
-    side = place(figure, (_LEFT + _ACROSS, _BOTTOM, *size))
-    targets = [one.values[-1] / most * _UP for one in ends.values()]
-    keys = [{**look.arguments(), "markersize": min(look.size, 14)} for _, _, look in ends.values()]
-    beside(side, size, list(ends), targets, keys)
+    left, width = frame
+    side = place(figure, (left + width, _BOTTOM, style.WIDTH - left - width, _UP))
+    x, to_axes = axes.get_xlim()[1], axes.transData - axes.transAxes
+    targets = [to_axes.transform((x, one.values[-1]))[1] * _UP for one in ends.values()]
+    keys = [one.look | {"markersize": min(one.look["markersize"], 14)} for one in ends.values()]
+    beside(side, (style.WIDTH - left - width, _UP), list(ends), targets, keys)

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import UsageError
 
+Counts = Mapping[str, Sequence[int]]
+
 
 def table(data: object, most: int) -> dict[str, list[int]]:
-    """Check a mapping from labels to counts, all of one length.
-
-    Raises
-    ------
-    UsageError
-        If it is empty, too large, or its lists differ in length.
-    """
+    """Return a mapping from labels to counts, checked: not too many, and all of one length."""
     if not isinstance(data, Mapping) or not data:
         raise UsageError('Pass a dict with a list of counts for each label: {"naive": [1, 2, 3]}.')
     if len(data) > most:
@@ -31,14 +27,8 @@ def table(data: object, most: int) -> dict[str, list[int]]:
     return checked
 
 
-def counts(owner: str, values: Sequence[int]) -> list[int]:
-    """Return the values as a list, or say which of them is no count.
-
-    Raises
-    ------
-    UsageError
-        If there are none, or one is not an integer, or is negative.
-    """
+def counts(owner: str, values: object) -> list[int]:
+    """Return the values as a list, checked: whole numbers, none of them negative."""
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         raise UsageError(
             f"{owner!r}: pass a list of whole numbers such as [1, 2, 3], not {values!r}."

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
 from . import style
-from .style import wrap
+from .style import Look, wrap
 
 # Inches.
 _LINE, _GAP = 0.2, 0.12
@@ -22,22 +21,12 @@ def beside(
     size: tuple[float, float],
     labels: Sequence[str],
     targets: Sequence[float],
-    keys: Sequence[Mapping[str, Any]],
+    keys: Sequence[Look],
 ) -> None:
-    """Write labels into axes of their own, right of a chart.
+    """Write labels into axes of their own, right of a chart, as high as it is.
 
-    Parameters
-    ----------
-    axes
-        Where to write; as high as the chart.
-    size
-        Its width and height in inches.
-    labels
-        The texts. Long ones are wrapped.
-    targets
-        Where each line ends, in inches above the bottom.
-    keys
-        How each line is drawn: a piece of it stands before its label.
+    A line leads to each from its target; before each stands a piece of a line, drawn with its key.
+    The size and the targets are in inches.
     """
     across, up = size
     axes.set(xlim=(0, across), ylim=(0, up))

@@ -1,6 +1,6 @@
 """How each kind of step in a sequence diagram is drawn.
 
-A step's shape, label and number carry its name as their gid, by which they are read again.
+A step's shape, label and number carry its name as their gid, by which the tests find them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 
 from . import style
+from .style import Look
 
 # Inches.
 LINE = 0.19
@@ -19,8 +20,6 @@ HEIGHT = {"packet": 0.19, "call": 0.12, "lost": 0.25, "fault": 0.24, "note": 0.2
 CHARACTERS = 10.5  # of a label, in an inch
 _BADGE = 0.125
 _TOOTH = (0.12, 0.09)
-
-_DASHES = (0, (4, 3))
 
 
 class Row(NamedTuple):
@@ -63,34 +62,25 @@ def _packet(row: Row, source: float, target: float) -> None:
 
 def _lost(row: Row, source: float, target: float) -> None:
     ends, y = [source, (source + target) / 2], [row.foot] * 2
-    row.axes.plot(
-        ends, y, color=style.INK, linewidth=1.6, linestyle=_DASHES, gid=f"{row.name}-lost"
-    )
-    row.axes.plot(
-        ends[1:], y[1:], "x", color=style.AGAIN, markersize=11, markeredgewidth=3.2, zorder=4
-    )
+    line: Look = {"color": style.INK, "linewidth": 1.6, "linestyle": (0, (4, 3))}
+    cross: Look = {"color": style.AGAIN, "markersize": 11, "markeredgewidth": 3.2, "zorder": 4}
+    row.axes.plot(ends, y, gid=f"{row.name}-lost", **line)
+    row.axes.plot(ends[1:], y[1:], "x", **cross)
     row.write(ends[1], row.foot - 0.11, va="bottom")
 
 
 def _call(row: Row, source: float, target: float) -> None:
     color = style.ONCE if row.call == 1 else style.AGAIN
-    badge: dict[str, Any] = {"color": color, "markersize": 2 * 72 * _BADGE, "zorder": 4}
+    badge: Look = {"color": color, "markersize": 2 * 72 * _BADGE, "zorder": 4}
     if source == target:
         badge["gid"] = f"{row.name}-call"
     else:
         edge = target - math.copysign(_BADGE, target - source)
         row.arrow("call", source, edge, row.middle, color)
     row.axes.plot([target], [row.middle], "o", **badge)
+    number: Look = {"color": "white", "fontweight": "bold", "ha": "center", "zorder": 5}
     row.axes.text(
-        target,
-        row.middle,
-        str(row.call),
-        gid=f"{row.name}-number",
-        color="white",
-        fontweight="bold",
-        ha="center",
-        va="center_baseline",
-        zorder=5,
+        target, row.middle, str(row.call), va="center_baseline", gid=f"{row.name}-number", **number
     )
     if row.text:
         row.write(target + 0.2, row.middle, ha="left")

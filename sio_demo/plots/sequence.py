@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from ..errors import UsageError
 from . import style
+from .plot import Plot, in_words, one_line
 from .rows import CHARACTERS, DRAW, HEIGHT, LINE, Row
 from .style import house_style, page, place, wrap
 
@@ -55,23 +56,15 @@ def sequence(
     *,
     title: str,
     lifelines: Sequence[str] = LIFELINES,
-) -> Figure:
+) -> Plot:
     """Draw events as a sequence diagram: one row for each, in logical time from the top.
 
     Parameters
     ----------
     events
-        `Step` tuples, or mappings with the same fields.
-    title
-        What the figure shows, as a sentence.
+        `Step` tuples, or mappings with the same fields; at most 60.
     lifelines
         The columns, from the left. Two to five.
-
-    Raises
-    ------
-    UsageError
-        If there are no events or more than 60, or one has a field, a kind or a lifeline that is
-        not known, or needs a label and has none.
     """
     names = _names(lifelines)
     steps = _steps(events, names)
@@ -89,16 +82,36 @@ def sequence(
     axes.set(xlim=(0, style.WIDTH), ylim=(body, 0))
     axes.set_axis_off()
     _draw_lifelines(axes, columns, body)
-    y, calls = _HEAD, dict.fromkeys(names, 0)
-    for number, (step, lines, height) in enumerate(zip(steps, texts, heights, strict=True), 1):
+    y, words = _HEAD, []
+    rows = zip(steps, _calls(steps), texts, heights, strict=True)
+    for number, (step, call, lines, height) in enumerate(rows, 1):
+        row = Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
+        DRAW[step.kind](row, columns[step.source], columns[step.target])
+        y += height
+        words.append(f"{number}. {_words(step, call, names)}")
+    between = ", ".join(map(one_line, names))
+    return Plot(figure, in_words(title, f"events in order, between {between}", words))
+
+
+def _calls(steps: Sequence[Step]) -> Iterator[int]:
+    """Yield for each step how often its source has called since it received a packet."""
+    calls: Counter[str] = Counter()
+    for step in steps:
         if step.kind == "packet":
             calls[step.target] = 0
         elif step.kind == "call":
             calls[step.source] += 1
-        row = Row(axes, f"step-{number}", y, height, "\n".join(lines), calls[step.source])
-        DRAW[step.kind](row, columns[step.source], columns[step.target])
-        y += height
-    return figure
+        yield calls[step.source]
+
+
+def _words(step: Step, call: int, names: Sequence[str]) -> str:
+    words = f"call {call}" if step.kind == "call" else step.kind
+    ends = [step.source, step.target]
+    if step.kind == "fault" and step.source == step.target:
+        ends = [names[0], names[-1]]
+    if step.kind != "note":
+        words += f", {' to '.join(map(one_line, ends))}"
+    return f"{words}: {one_line(step.label)}" if step.label.strip() else words
 
 
 def _names(lifelines: Sequence[str]) -> list[str]:
@@ -168,14 +181,11 @@ def _draw_lifelines(axes: Axes, columns: Mapping[str, float], body: float) -> No
     width, height = min(_BOX[0], gap - 0.1), _BOX[1]
     for number, (name, x) in enumerate(columns.items(), 1):
         axes.plot([x, x], [height, body], color=style.MUTED, linewidth=1, zorder=1)
-        box = FancyBboxPatch(
-            (x - width / 2, 0.02),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.06",
-            facecolor="white",
-            edgecolor=style.INK,
-        )
+        shape: dict[str, Any] = {
+            "boxstyle": "round,pad=0,rounding_size=0.06",
+            "edgecolor": style.INK,
+        }
+        box = FancyBboxPatch((x - width / 2, 0.02), width, height, facecolor="white", **shape)
         axes.add_patch(box)
         text = "\n".join(wrap(name, int(width * CHARACTERS)))
         axes.text(x, 0.02 + height / 2, text, ha="center", va="center", gid=f"lifeline-{number}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -28,6 +29,9 @@ WIDTH = 7.5
 #: Inches around the title, and below the body.
 MARGIN = 0.14
 
+#: Arguments of matplotlib's that say how something is drawn.
+Look = dict[str, Any]
+
 _TITLE_CHARACTERS = 56
 _TITLE_LINE = 0.27
 
@@ -40,20 +44,7 @@ def house_style() -> Iterator[None]:
 
 
 def page(title: str, height: float) -> Figure:
-    """Make a figure with its title: left aligned, wrapped, above a body of that height.
-
-    Parameters
-    ----------
-    title
-        What the figure shows, as a sentence.
-    height
-        Height of the body in inches. The title's own height is added.
-
-    Raises
-    ------
-    UsageError
-        If there is no title.
-    """
+    """Return a figure with its title, wrapped, above room for a body of that height in inches."""
     if not isinstance(title, str) or not title.strip():
         raise UsageError("Give the figure a title that states what it shows.")
     lines = wrap(title, _TITLE_CHARACTERS)
@@ -71,17 +62,13 @@ def place(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
 
 
 def wrap(text: str, characters: int) -> list[str]:
-    """Break a text into lines of at most so many characters; two lines get about equal lengths.
+    """Return the lines of a text, at most so many characters long; two get about equal lengths.
 
-    A line break in the text stays.
+    A line break in the text stays. A line that ends between words keeps its space, so that a reader
+    who copies the text from the SVG gets it whole.
     """
     lines = [part for line in text.splitlines() for part in _wrap_line(line, characters)] or [""]
     return [*lines[:-1], lines[-1].rstrip()]
-
-
-def unwrap(text: str) -> str:
-    """Return the text that was wrapped, on one line."""
-    return "".join(text.splitlines())
 
 
 def _wrap_line(line: str, characters: int) -> list[str]:

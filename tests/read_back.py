@@ -1,8 +1,7 @@
-"""Figures as words, as SVG and PNG, and shown below a notebook's cell."""
+"""Reads a figure back from what is drawn, so that its words can be held against the picture."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,87 +14,25 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
-from ..errors import UsageError
-from .style import house_style, unwrap
-
-_CSS_PIXELS = 96  # in an inch
 _STEP = re.compile(r"step-(\d+)-(packet|call|lost|fault|note)")
 
 
-def describe(figure: Figure) -> str:
-    """Say in words what a figure shows: its title, its axes and its data.
+def unwrap(text: str) -> str:
+    return " ".join(text.split())
 
-    The words are read from what is drawn, so they cannot disagree with the picture.
 
-    Parameters
-    ----------
-    figure
-        A figure made by this package.
-
-    Returns
-    -------
-    str
-        The title on the first line; then one line for each series, bar row or event.
-
-    Raises
-    ------
-    UsageError
-        If it is no such figure.
-    """
-    kinds = {axes.get_gid(): axes for axes in figure.axes} if isinstance(figure, Figure) else {}
+def read_back(figure: Figure) -> str:
+    """Return the words that follow from the drawn artists alone."""
+    kinds = {axes.get_gid(): axes for axes in figure.axes}
     if "chart" in kinds:
         lines = _chart(kinds["chart"])
     elif "design-1" in kinds:
         lines = _designs(figure.axes)
     elif "signatures-1" in kinds:
         lines = _signatures(figure.axes)
-    elif "sequence" in kinds:
-        lines = _sequence(kinds["sequence"])
     else:
-        raise UsageError(f"Pass a figure made by sio_demo.plots, not {figure!r}.")
+        lines = _sequence(kinds["sequence"])
     return "\n".join([unwrap(figure.get_suptitle()), *lines])
-
-
-@house_style()
-def to_svg(figure: Figure) -> str:
-    """Return the figure as SVG: the same data gives the same text, byte for byte.
-
-    It carries `describe` as its description, for readers who do not see it.
-    """
-    title, _, words = describe(figure).partition("\n")
-    metadata = {"Title": title, "Description": words, "Creator": None, "Date": None}
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=metadata)
-    return text.getvalue()
-
-
-@house_style()
-def to_png(figure: Figure) -> bytes:
-    """Return the figure as PNG, three pixels for two CSS pixels: sharp on most screens."""
-    describe(figure)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", metadata={"Software": None})
-    return image.getvalue()
-
-
-def show(figure: Figure) -> None:
-    """Show a figure below a notebook's cell, as SVG and PNG, with its description in words.
-
-    Raises
-    ------
-    UsageError
-        If it is no figure of this package.
-    """
-    from IPython.display import display
-
-    words = describe(figure)
-    width, height = (round(inches * _CSS_PIXELS) for inches in figure.get_size_inches())
-    display(  # type: ignore[no-untyped-call]
-        {"image/svg+xml": to_svg(figure), "image/png": to_png(figure)},
-        metadata={"image/png": {"width": width, "height": height}},
-        raw=True,
-    )
-    print(words)
 
 
 def _chart(axes: Axes) -> Iterator[str]:
