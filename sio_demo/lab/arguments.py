@@ -1,33 +1,15 @@
-"""Checks of what the caller gives to a link: they raise before anything is done."""
+"""What a link takes as arguments, and checks that raise before anything is done."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args
 
-from ..errors import ClosedError, UsageError
+from ..errors import UsageError
 from .packet import DIRECTIONS
-from .server import HOST, Server
-from .tap import CUTS
 
-
-def address(server: Any) -> tuple[str, int]:
-    """Give the host and the port of a server, or of the URL of one on loopback."""
-    if isinstance(server, Server):
-        if server.closed:
-            raise ClosedError("That server is closed. Make a new one with `await serve(sio)`.")
-        return server.host, server.port
-    try:
-        parts = urlsplit(server)
-        if parts.scheme == "http" and parts.hostname == HOST and parts.port:
-            return parts.hostname, parts.port
-    except (ValueError, TypeError, AttributeError):
-        pass
-    raise UsageError(
-        f"A link takes what `await serve(sio)` gave, or a URL such as "
-        f'"http://{HOST}:5000", not {server!r}.'
-    )
+Cut = Literal["reset", "close", "half-open"]
+CUTS: tuple[Cut, ...] = get_args(Cut)
 
 
 def check_direction(direction: Any) -> None:

@@ -1,240 +1,138 @@
-"""One TCP connection through the link: two ends, and a pipe in each direction between them."""
+"""TCP through the link: a listener, and connections of two ends and a pipe each way.
+
+What becomes of the bytes in a pipe is up to the faults of its direction.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple, cast
 
-from .end import End
-from .packet import TO_CLIENT, TO_SERVER, Direction, Packet
-from .tap import Chunk, Cut, Tap, Watcher
+from . import HOST
+from .arguments import Cut
+from .faults import CutHere, Fault
+from .packet import TO_CLIENT, TO_SERVER, Direction
+from .tap import Chunk, Tap
 
+BACKLOG = 1_000  # connections that may wait to be accepted
 BYTES_HELD = 2**20  # beyond this a pipe stops reading, and TCP slows its sender down
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
+
+Faults = dict[Direction, list[Fault]]
+Action = Callable[[], None]
 
 
-@dataclass(slots=True)
-class Condition:
-    """How the network treats one direction, for all the connections of a link."""
+class Listener:
+    """A listening socket whose port stays the same.
 
-    delays: list[float] = field(default_factory=list)  # seconds; they add up
-    holes: int = 0
+    ``asyncio.Server`` will not do: a connection that it is accepting while it is closed is
+    neither passed on nor closed before Python 3.13.
+    """
 
-
-class Pipe:
-    """Carries one direction: at once, later, or not at all, but always in order."""
-
-    def __init__(
-        self, connection: Connection, direction: Direction, source: End, target: End
-    ) -> None:
-        self.direction = direction
-        self.source = source
-        self.target = target
-        self.finished = False  # the end of the stream was passed on
-        self.ended = False  # nothing more is accepted
-        self._connection = connection
-        self._condition = connection.conditions[direction]
-        self._queue: deque[tuple[float, Chunk | Callable[[], None]]] = deque()
-        self._queued_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._target_is_full = False
-        self._reading = True
-        self._cutter: Watcher | None = None
+    def __init__(self, on_accepted: Callable[[socket.socket], None]) -> None:
+        self._on_accepted = on_accepted
         self._loop = asyncio.get_running_loop()
+        self._sock = _bound(0)
+        self.port: int = self._sock.getsockname()[1]
+        self.is_open = False
 
-    def received(self, data: bytes) -> None:
-        """Take what the source sent, and look into it if somebody waits for a packet."""
-        chunk = Chunk(data, self._connection.number, self.direction)
-        tap = self._connection.tap
-        if tap is not None and tap.watchers:
-            self._pass_piecewise(tap, chunk)
+    def open(self) -> None:
+        """Accept connections from now on."""
+        self._sock.listen(BACKLOG)
+        self._loop.add_reader(self._sock, self._accept)
+        self.is_open = True
+
+    def refuse(self) -> None:
+        """Refuse connections until :meth:`open`, and keep the port from other programs."""
+        self.close()
+        self._sock = _bound(self.port)
+
+    def close(self) -> None:
+        """Refuse connections, and give the port up."""
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        self.is_open = False
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._sock.accept()
+        except OSError:  # the other side has gone already
             return
-        if tap is not None:
-            tap.note(chunk)
-        self.push(chunk)
+        sock.setblocking(False)
+        self._on_accepted(sock)
 
-    def _pass_piecewise(self, tap: Tap, chunk: Chunk) -> None:
-        for piece in tap.read(chunk):
-            cut = None if self.ended else tap.tell(piece.packets)
-            if cut is None:
-                self.push(piece)
-            else:
-                self._cut_at(piece, *cut)
 
-    def _cut_at(self, piece: Chunk, cutter: Watcher, packet: Packet) -> None:
-        if cutter.after:
-            self.push(piece)
-        else:
-            piece.lose()
-        self._cutter = cutter
-        self.push(lambda: self._cut(cutter, packet))
-        self.ended = True
-
-    def _cut(self, cutter: Watcher, packet: Packet) -> None:
-        assert cutter.cut is not None
-        cutter.fulfil(packet)
-        self._connection.cut(cutter.cut, deliver_to=self.target)
-
-    def push(self, item: Chunk | Callable[[], None]) -> None:
-        """Put bytes, or what happens behind them, in the queue; pass it on if it may go."""
-        if self.ended:
-            if isinstance(item, Chunk):
-                item.lose()
-            return
-        if not self._queue and not self._condition.holes and not self._condition.delays:
-            self._pass_on(item)
-            return
-        self._queue.append((self._loop.time() + sum(self._condition.delays), item))
-        if isinstance(item, Chunk):
-            self._queued_bytes += len(item.data)
-        self._regulate()
-        self.pump()
-
-    def pump(self) -> None:
-        """Pass on what is due; come back when the next is."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._queue and not self._condition.holes:
-            due, item = self._queue[0]
-            if due > self._loop.time():
-                self._timer = self._loop.call_at(due, self.pump)
-                break
-            self._queue.popleft()
-            if isinstance(item, Chunk):
-                self._queued_bytes -= len(item.data)
-            self._pass_on(item)
-        self._regulate()
-
-    def _pass_on(self, item: Chunk | Callable[[], None]) -> None:
-        if not isinstance(item, Chunk):
-            item()
-        elif self.target.transport is None or self.target.is_closing:
-            item.lose()
-        else:
-            self.target.transport.write(item.data)
-
-    def finish(self) -> None:
-        """Pass on the end of the stream (FIN)."""
-        self.finished = True
-        self.target.finish()
-        self._connection.close_if_finished()
-
-    def break_off(self) -> None:
-        """Pass on that the source is gone (RST), unless the target is at its end anyway."""
-        if not self.target.is_closing:
-            self.target.reset()
-
-    def end(self) -> None:
-        """Lose what is still on its way, and pass nothing on any more."""
-        self.ended = True
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._cutter is not None:
-            self._cutter.give_up("before its connection ended")
-        for _, item in self._queue:
-            if isinstance(item, Chunk):
-                item.lose()
-        self._queue.clear()
-        self._queued_bytes = 0
-        self.slow_down(False)  # who reads sees the source end
-
-    def slow_down(self, full: bool) -> None:
-        """Stop reading while the target takes no more."""
-        self._target_is_full = full
-        self._regulate()
-
-    def _regulate(self) -> None:
-        transport = self.source.transport
-        reading = not self._target_is_full and self._queued_bytes <= BYTES_HELD
-        if reading == self._reading or transport is None or transport.is_closing():
-            return
-        self._reading = reading
-        if reading:
-            transport.resume_reading()
-        else:
-            transport.pause_reading()
+def _bound(port: int) -> socket.socket:
+    # Named as TCP: else asyncio leaves TCP_NODELAY off, and small packets wait for 40 ms.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setblocking(False)
+    sock.bind((HOST, port))
+    return sock
 
 
 class Connection:
     """A client's TCP connection to the link, and the link's own to the server."""
 
     def __init__(
-        self,
-        number: int,
-        accepted: socket.socket,
-        conditions: dict[Direction, Condition],
-        tap: Tap | None,
+        self, number: int, accepted: socket.socket, faults: Faults, tap: Tap | None
     ) -> None:
         self.number = number
-        self.conditions = conditions
-        self.tap = tap
-        self.client = End(self._on_client)
-        self.server = End(self._on_server)
+        self.client = _End(self._on_client)
+        self._server = _End(self._on_server)
         self._accepted = accepted
-        to_server = Pipe(self, TO_SERVER, self.client, self.server)
-        to_client = Pipe(self, TO_CLIENT, self.server, self.client)
-        self.pipes: dict[Direction, Pipe] = {TO_SERVER: to_server, TO_CLIENT: to_client}
-        self.client.outgoing = self.server.incoming = to_server
-        self.server.outgoing = self.client.incoming = to_client
-
-    @property
-    def ends(self) -> tuple[End, End]:
-        """The sockets towards the client and towards the server."""
-        return self.client, self.server
+        to_server = _Pipe(self, TO_SERVER, self.client, self._server, faults[TO_SERVER], tap)
+        to_client = _Pipe(self, TO_CLIENT, self._server, self.client, faults[TO_CLIENT], tap)
+        self.client.outgoing = self._server.incoming = to_server
+        self._server.outgoing = self.client.incoming = to_client
+        self._ends = (self.client, self._server)
+        self._pipes = (to_server, to_client)
 
     @property
     def is_cut(self) -> bool:
         """Whether nothing passes any more, in either direction."""
-        return all(pipe.ended for pipe in self.pipes.values())
+        return all(pipe.ended for pipe in self._pipes)
 
     async def run(self, host: str, port: int) -> None:
         """Connect to the server and carry bytes until both ends are gone."""
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: self.client, self._accepted)
-            await loop.create_connection(lambda: self.server, host, port)
-            await asyncio.wait([self.client.lost, self.server.lost])
-        except OSError:  # the server cannot be reached, or the client has gone already
-            if self.client.transport is None:
-                self._accepted.close()
-                self.client.connection_lost(None)
-            self.client.reset()
-            await asyncio.wait([self.client.lost])
+            await loop.create_connection(lambda: self._server, host, port)
+            for end in self._ends:
+                await end.lost.wait()
+        except OSError:
+            pass  # the server cannot be reached, or the client has gone already
         finally:
             self.cut("reset")
+            for end in self._ends:
+                if end.transport is not None:
+                    await end.lost.wait()
+                end.lost.set()
+            self._accepted.close()  # asyncio may not have taken it over
 
-    def _on_client(self) -> None:
-        assert self.client.transport is not None
-        self.client.transport.pause_reading()  # until there is somebody to pass it on to
-        if self.is_cut:
-            self.client.reset()
-
-    def _on_server(self) -> None:
-        assert self.client.transport is not None
-        if self.is_cut:
-            self.server.reset()
-        else:
-            self.client.transport.resume_reading()
-
-    def cut(self, how: Cut, deliver_to: End | None = None) -> None:
+    def cut(self, how: Cut, deliver_to: _End | None = None) -> None:
         """End the connection.
 
         Parameters
         ----------
         how : str
             ``"reset"``: both sides get a RST. ``"close"``: both get a FIN. ``"half-open"``:
-            the client gets a FIN, the server hears nothing, and speaks to nobody.
-        deliver_to : End, optional
+            the client gets a FIN, the server hears nothing, and speaks to a dead end.
+        deliver_to : _End, optional
             The side that must first get what was already passed on to it: it sees a FIN
-            behind that, for a RST may overtake it.
+            after that, for a RST may overtake it.
         """
-        for pipe in self.pipes.values():
+        for pipe in self._pipes:
             pipe.end()
-        for end in self.ends:
-            if how == "half-open" and end is self.server:
+        for end in self._ends:
+            if how == "half-open" and end is self._server:
                 continue
             if end is deliver_to:
                 end.finish()
@@ -243,8 +141,229 @@ class Connection:
             else:
                 end.hang_up()
 
+    def pump(self) -> None:
+        """Pass on what a fault held that is over."""
+        for pipe in self._pipes:
+            pipe.pump()
+
     def close_if_finished(self) -> None:
         """Close both sockets once each side has ended its stream."""
-        if all(pipe.finished for pipe in self.pipes.values()):
-            for end in self.ends:
+        if all(pipe.finished for pipe in self._pipes):
+            for end in self._ends:
                 end.close()
+
+    def _on_client(self) -> None:
+        assert self.client.transport is not None
+        self.client.transport.pause_reading()  # until there is a server to pass it on to
+        if self.is_cut:
+            self.client.reset()
+
+    def _on_server(self) -> None:
+        assert self.client.transport is not None
+        if self.is_cut:
+            self._server.reset()
+        else:
+            self.client.transport.resume_reading()
+
+
+class _End(asyncio.Protocol):
+    """The link's socket towards one side of a connection, and the ways to end it."""
+
+    outgoing: _Pipe  # reads from this end
+    incoming: _Pipe  # writes to this end
+
+    def __init__(self, on_made: Action) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.lost = asyncio.Event()
+        self._on_made = on_made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._on_made()
+
+    def data_received(self, data: bytes) -> None:
+        self.outgoing.received(data)
+
+    def eof_received(self) -> bool:
+        """Pass the end of the stream on after the data; what comes back may still pass."""
+        self.outgoing.push(self.outgoing.finish)
+        return not self.outgoing.ended  # when it was cut, nothing comes back: close
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+        self.outgoing.push(self.outgoing.break_off)
+
+    def pause_writing(self) -> None:
+        self.incoming.slow_down(True)
+
+    def resume_writing(self) -> None:
+        self.incoming.slow_down(False)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent to this side."""
+        return self.transport is None or self.transport.is_closing()
+
+    def finish(self) -> None:
+        """Send what is buffered, then a FIN; go on reading until this side ends, too."""
+        if self.transport is not None and not self.transport.is_closing():
+            with suppress(OSError):  # this side was reset in a black hole: it hears nothing more
+                self.transport.write_eof()
+
+    def close(self) -> None:
+        """Send what is buffered, then a FIN, and read no more."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def hang_up(self) -> None:
+        """Send a FIN, now; what is buffered is lost."""
+        if self.transport is not None and not self.lost.is_set():
+            with suppress(OSError):  # the other side was faster
+                self.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            self.transport.abort()
+
+    def reset(self) -> None:
+        """Send a RST, now; what is buffered is lost."""
+        if self.transport is not None and not self.lost.is_set():
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.transport.abort()
+
+
+class _Held(NamedTuple):
+    """What waits in a pipe: bytes, or what happens after them."""
+
+    due: float  # on the clock of the event loop
+    size: int
+    deliver: Action
+    lose: Action
+
+
+class _Pipe:
+    """Carries one direction: at once, later, or not at all, but always in order."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        direction: Direction,
+        source: _End,
+        target: _End,
+        faults: list[Fault],
+        tap: Tap | None,
+    ) -> None:
+        self.finished = False  # the end of the stream was passed on
+        self.ended = False  # nothing more is accepted
+        self._connection = connection
+        self._direction = direction
+        self._source = source
+        self._target = target
+        self._faults = faults
+        self._tap = tap
+        self._queue: deque[_Held] = deque()
+        self._queued_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._target_is_full = False
+        self._reading = True
+        self._loop = asyncio.get_running_loop()
+
+    def received(self, data: bytes) -> None:
+        """Take what the source sent; look into it while a packet is awaited."""
+        chunk = Chunk(data, self._connection.number, self._direction)
+        if self._tap is None:
+            self._push_chunk(chunk)
+        elif not self._tap.expectations:
+            self._tap.note(chunk)
+            self._push_chunk(chunk)
+        else:
+            for piece in self._tap.read(chunk):
+                self._pass_piece(self._tap, piece)
+
+    def _pass_piece(self, tap: Tap, piece: Chunk) -> None:
+        cuts = () if self.ended else (fault.cut_at(piece.packets) for fault in self._faults)
+        cut = next(filter(None, cuts), None)
+        if self.ended or (cut is not None and not cut.after):
+            piece.lose()
+        else:
+            tap.tell(piece.packets)
+            self._push_chunk(piece)
+        if cut is not None:
+            self.push(partial(self._cut, cut), cut.on_missed)
+            self.ended = True
+
+    def _cut(self, cut: CutHere) -> None:
+        cut.on_cut()
+        self._connection.cut(cut.how, deliver_to=self._target)
+
+    def _push_chunk(self, chunk: Chunk) -> None:
+        self.push(partial(self._write, chunk), chunk.lose, len(chunk.data))
+
+    def push(self, deliver: Action, lose: Action = lambda: None, size: int = 0) -> None:
+        """Put something at the end of the queue; deliver it now if nothing holds it."""
+        if self.ended:
+            lose()
+        elif not self._queue and not self._faults:
+            deliver()
+        else:
+            due = self._loop.time() + sum(fault.delay(size) for fault in self._faults)
+            self._queue.append(_Held(due, size, deliver, lose))
+            self._queued_bytes += size
+            self.pump()
+
+    def pump(self) -> None:
+        """Deliver what is due; come back when the next is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and not any(fault.blocks for fault in self._faults):
+            due, size, deliver, _ = self._queue[0]
+            if due > self._loop.time():
+                self._timer = self._loop.call_at(due, self.pump)
+                break
+            self._queue.popleft()
+            self._queued_bytes -= size
+            deliver()
+        self._regulate()
+
+    def _write(self, chunk: Chunk) -> None:
+        if self._target.transport is None or self._target.is_closing:
+            chunk.lose()
+        else:
+            self._target.transport.write(chunk.data)
+
+    def finish(self) -> None:
+        """Pass on the end of the stream (FIN)."""
+        self.finished = True
+        self._target.finish()
+        self._connection.close_if_finished()
+
+    def break_off(self) -> None:
+        """Pass on that the source is gone (RST), unless the target is at its end anyway."""
+        if not self._target.is_closing:
+            self._target.reset()
+
+    def end(self) -> None:
+        """Lose what is still on its way, and pass nothing on any more."""
+        self.ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for held in self._queue:
+            held.lose()
+        self._queue.clear()
+        self._queued_bytes = 0
+        self.slow_down(False)  # a source that is read is seen to end
+
+    def slow_down(self, full: bool) -> None:
+        """Stop reading while the target takes no more."""
+        self._target_is_full = full
+        self._regulate()
+
+    def _regulate(self) -> None:
+        transport = self._source.transport
+        reading = not self._target_is_full and self._queued_bytes <= BYTES_HELD
+        if reading == self._reading or transport is None or transport.is_closing():
+            return
+        self._reading = reading
+        if reading:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()

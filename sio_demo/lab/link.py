@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import cleanup
-from .arguments import address, check_cut, check_direction, check_seconds
-from .connection import Condition, Connection
-from .listener import Listener
+from . import HOST, cleanup
+from .arguments import Cut, check_cut, check_direction
+from .connection import Connection, Faults, Listener
+from .faults import BlackHole, CutWhen, Fault, Latency
 from .packet import DIRECTIONS, Direction, Packet
-from .server import HOST, Server
-from .tap import Cut, Expectation, Tap, Wanted, Watcher
+from .server import Server, address
+from .tap import Expectation, Tap, Wanted
 from .waiting import PATIENCE
 
 
@@ -31,7 +31,7 @@ class Link:
     def __init__(self, host: str, port: int, tap: Tap | None) -> None:
         self._target = (host, port)
         self._tap = tap
-        self._conditions: dict[Direction, Condition] = {way: Condition() for way in DIRECTIONS}
+        self._faults: Faults = {way: [] for way in DIRECTIONS}
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._accepted = 0
         self._listener = Listener(self._accept)
@@ -130,7 +130,8 @@ class Link:
         cut = [connection for connection in self._connections if not connection.is_cut]
         for connection in cut:
             connection.cut(how)
-        await _all_done([connection.client.lost for connection in cut])
+        for connection in cut:
+            await connection.client.lost.wait()
         if how != "half-open":
             await _all_done([self._connections[c] for c in cut if c in self._connections])
         return len(cut)
@@ -138,9 +139,32 @@ class Link:
     # --- what lasts for a block --------------------------------------------------------
 
     @asynccontextmanager
-    async def latency(
+    async def inject(self, fault: Fault, direction: Direction | None = None) -> AsyncIterator[None]:
+        """Have any fault of :mod:`sio_demo.lab.faults`, in one direction or in both.
+
+        Raises
+        ------
+        UsageError
+            There is no such direction.
+        ClosedError
+            The link is closed.
+        """
+        self._need_open()
+        check_direction(direction)
+        affected = [self._faults[way] for way in DIRECTIONS if direction in (None, way)]
+        for faults in affected:
+            faults.append(fault)
+        try:
+            yield
+        finally:
+            for faults in affected:
+                faults.remove(fault)
+            for connection in list(self._connections):
+                connection.pump()
+
+    def latency(
         self, seconds: float, direction: Direction | None = None
-    ) -> AsyncIterator[None]:
+    ) -> AbstractAsyncContextManager[None]:
         """Delay every byte by `seconds`, in one direction or in each of the two.
 
         Raises
@@ -148,19 +172,9 @@ class Link:
         UsageError
             `seconds` is not a finite positive number, or there is no such direction.
         """
-        self._need_open()
-        check_seconds("latency()", seconds)
-        affected = self._affected(direction)
-        for condition in affected:
-            condition.delays.append(seconds)
-        try:
-            yield
-        finally:
-            for condition in affected:
-                condition.delays.remove(seconds)
+        return self.inject(Latency(seconds), direction)
 
-    @asynccontextmanager
-    async def black_hole(self, direction: Direction | None = None) -> AsyncIterator[None]:
+    def black_hole(self, direction: Direction | None = None) -> AbstractAsyncContextManager[None]:
         """Let nothing through, silently, in one direction or in both.
 
         As with a real TCP connection nothing is skipped: what is still alive when the block
@@ -172,16 +186,7 @@ class Link:
         UsageError
             There is no such direction.
         """
-        self._need_open()
-        affected = self._affected(direction)
-        for condition in affected:
-            condition.holes += 1
-        try:
-            yield
-        finally:
-            for condition in affected:
-                condition.holes -= 1
-            self._pump()
+        return self.inject(BlackHole(), direction)
 
     @asynccontextmanager
     async def refuse(self) -> AsyncIterator[None]:
@@ -230,12 +235,13 @@ class Link:
         UsageError, ClosedError
             As in :meth:`cut` and :meth:`expect`.
         """
-        check_cut(how)
-        expectation = self._watch(wanted, direction, PATIENCE, how, after)
-        try:
-            yield expectation
-        finally:
-            expectation.cancel()
+        fault = CutWhen(wanted, direction, PATIENCE, how, after)
+        async with self.inject(fault, direction):
+            self._need_tap().watch(fault)
+            try:
+                yield fault
+            finally:
+                fault.cancel()
 
     # --- what it sees ------------------------------------------------------------------
 
@@ -258,7 +264,10 @@ class Link:
         ClosedError
             The link is closed.
         """
-        return self._watch(wanted, direction, timeout)
+        self._need_open()
+        expectation = Expectation(wanted, direction, timeout)
+        self._need_tap().watch(expectation)
+        return expectation
 
     async def idle(self) -> None:
         """Wait until no connection passes any more: client and server have both let go.
@@ -303,38 +312,16 @@ class Link:
 
     def _accept(self, sock: socket.socket) -> None:
         self._accepted += 1
-        connection = Connection(self._accepted, sock, self._conditions, self._tap)
+        connection = Connection(self._accepted, sock, self._faults, self._tap)
         self._connections[connection] = asyncio.create_task(self._run(connection))
 
     async def _run(self, connection: Connection) -> None:
-        await connection.run(*self._target)
-        del self._connections[connection]
-        if self._tap is not None:
-            self._tap.end(connection.number)
-
-    def _watch(
-        self,
-        wanted: Wanted,
-        direction: Direction | None,
-        timeout: float,
-        cut: Cut | None = None,
-        after: bool = False,
-    ) -> Expectation:
-        self._need_open()
-        check_direction(direction)
-        check_seconds("timeout", timeout)
-        watcher = Watcher(wanted, direction, cut, after)
-        self._need_tap().watch(watcher)
-        return Expectation(watcher, timeout)
-
-    def _affected(self, direction: Direction | None) -> list[Condition]:
-        check_direction(direction)
-        return [self._conditions[way] for way in DIRECTIONS if direction in (None, way)]
-
-    def _pump(self) -> None:
-        for connection in list(self._connections):
-            for pipe in connection.pipes.values():
-                pipe.pump()
+        try:
+            await connection.run(*self._target)
+        finally:
+            del self._connections[connection]
+            if self._tap is not None:
+                self._tap.end(connection.number)
 
     def _need_open(self) -> None:
         if self.closed:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import cleanup
+from . import HOST, cleanup
 from .lines import LineSplitter
-from .server import HOST
 from .waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("process_main.py")

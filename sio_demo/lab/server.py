@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from typing import Any
+from urllib.parse import urlsplit
 
 import socketio
 from aiohttp import web
@@ -12,10 +13,9 @@ from aiohttp.typedefs import Handler, Middleware
 from engineio.async_socket import AsyncSocket
 
 from ..errors import ClosedError, UsageError
-from . import cleanup
+from . import HOST, cleanup
 from .waiting import shielded
 
-HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes
 
 Tasks = set[asyncio.Task[Any]]
@@ -179,3 +179,21 @@ async def serve(sio: Any) -> Server:
     _served.add(sio)
     cleanup.register(server, server.port)
     return server
+
+
+def address(server: Any) -> tuple[str, int]:
+    """Return the host and the port of a server, or of the URL of one on loopback."""
+    if isinstance(server, Server):
+        if server.closed:
+            raise ClosedError("That server is closed. Make a new one with `await serve(sio)`.")
+        return server.host, server.port
+    try:
+        parts = urlsplit(server)
+        if parts.scheme == "http" and parts.hostname == HOST and parts.port:
+            return parts.hostname, parts.port
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise UsageError(
+        f"A link takes what `await serve(sio)` gave, or a URL such as "
+        f'"http://{HOST}:5000", not {server!r}.'
+    )

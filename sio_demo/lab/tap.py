@@ -7,9 +7,11 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 from ..errors import NotSeenError, UsageError
+from .arguments import Cut as Cut
+from .arguments import check_direction, check_seconds
 from .packet import Direction, Packet, undecoded
 from .wire import Conversation
 
@@ -18,8 +20,6 @@ UNDECODED_BYTES_KEPT = 8 * 2**20
 CHUNK_SIZE = 256  # bytes that a Chunk takes besides its data, roughly
 
 Wanted = str | Callable[[Packet], bool]
-Cut = Literal["reset", "close", "half-open"]
-CUTS: tuple[Cut, ...] = get_args(Cut)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,74 +39,23 @@ class Chunk:
             packet.delivered = False
 
 
-class Watcher:
-    """Somebody who waits for a packet: to see it, or to cut its connection there.
-
-    Attributes
-    ----------
-    found : asyncio.Future of Packet
-        Gets the first packet that is wanted; when it is to be cut there, once that is done.
-    cut : str or None
-        How to cut the connection, if it is to be cut.
-    after : bool
-        Cut behind the packet; else before it, so that it is lost.
-    """
-
-    def __init__(
-        self,
-        wanted: Wanted,
-        direction: Direction | None,
-        cut: Cut | None = None,
-        after: bool = False,
-    ) -> None:
-        self.found: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
-        self.cut = cut
-        self.after = after
-        self.why_not = ""
-        self._wanted = wanted
-        self._matches = _matcher(wanted)
-        self._direction = direction
-
-    def pick(self, packets: list[Packet]) -> Packet | None:
-        """Give the first packet that is wanted; an error in the caller's function ends the wait."""
-        try:
-            return next(filter(self._wants, packets), None)
-        except Exception as error:
-            self.found.set_exception(error)
-            return None
-
-    def fulfil(self, packet: Packet) -> None:
-        """Give the packet to whoever waits."""
-        if not self.found.done():
-            self.found.set_result(packet)
-
-    def give_up(self, why: str) -> None:
-        """Stop waiting."""
-        if not self.found.done():
-            self.why_not = why
-            self.found.cancel()
-
-    def _wants(self, packet: Packet) -> bool:
-        return self._direction in (None, packet.direction) and self._matches(packet)
-
-    def __str__(self) -> str:
-        """Say what is awaited."""
-        name = repr(self._wanted) if isinstance(self._wanted, str) else "of the wanted kind"
-        return f"packet {name} {self._direction or ''}".rstrip()
-
-
 class Expectation:
-    """A packet that is awaited; ``await`` gives it, once it passed."""
+    """A packet that is awaited: ``await`` returns the first that is wanted, once it has passed."""
 
-    def __init__(self, watcher: Watcher, timeout: float) -> None:
-        self._watcher = watcher
-        self._found = watcher.found
+    def __init__(self, wanted: Wanted, direction: Direction | None, timeout: float) -> None:
+        check_direction(direction)
+        check_seconds("timeout", timeout)
+        self.found: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
+        self._matches = _matcher(wanted)
+        self._wanted = wanted
+        self._direction = direction
         self._timeout = timeout
+        self._why_not = ""
 
     @property
     def met(self) -> bool:
         """Whether the wait is over, and not because it was given up."""
-        return self._found.done() and not self._found.cancelled()
+        return self.found.done() and not self.found.cancelled()
 
     def __await__(self) -> Generator[Any, None, Packet]:
         """Wait for the packet.
@@ -120,16 +69,46 @@ class Expectation:
 
     def cancel(self) -> None:
         """Stop waiting."""
-        self._watcher.give_up("before the wait was ended")
+        self.give_up("before the wait was ended")
+
+    def see(self, packets: list[Packet]) -> None:
+        """Look at packets that pass."""
+        if packet := self.pick(packets):
+            self.meet(packet)
+
+    def pick(self, packets: list[Packet]) -> Packet | None:
+        """Return the first wanted packet; an error in the caller's function ends the wait."""
+        if self.found.done():
+            return None
+        try:
+            return next(filter(self._wants, packets), None)
+        except Exception as error:
+            self.found.set_exception(error)
+            return None
+
+    def meet(self, packet: Packet) -> None:
+        """End the wait with the packet, unless it has ended."""
+        if not self.found.done():
+            self.found.set_result(packet)
+
+    def give_up(self, why: str) -> None:
+        """End the wait without a packet, unless it has ended."""
+        if not self.found.done():
+            self._why_not = why
+            self.found.cancel()
+
+    def _wants(self, packet: Packet) -> bool:
+        return self._direction in (None, packet.direction) and self._matches(packet)
 
     async def _wait(self) -> Packet:
-        await asyncio.wait([self._found], timeout=self._timeout)
-        self._watcher.give_up(f"in {self._timeout:g} s")
+        await asyncio.wait([self.found], timeout=self._timeout)
+        self.give_up(f"in {self._timeout:g} s")
         if self.met:
-            return self._found.result()
+            return self.found.result()
+        name = repr(self._wanted) if isinstance(self._wanted, str) else "of the wanted kind"
+        packet = f"packet {name} {self._direction or ''}".rstrip()
         raise NotSeenError(
-            f"No {self._watcher} passed {self._watcher.why_not}. "
-            "Look at `link.packets` to see what did pass."
+            f"No {packet} passed {self._why_not}. Look at `link.packets` to see what did pass."
         )
 
 
@@ -144,7 +123,7 @@ class Tap:
     """
 
     def __init__(self) -> None:
-        self.watchers: list[Watcher] = []
+        self.expectations: list[Expectation] = []
         self._packets: deque[Packet] = deque(maxlen=PACKETS_KEPT)
         self._order = 0
         self._unread: deque[Chunk | int] = deque()  # a number says that this connection ended
@@ -157,15 +136,15 @@ class Tap:
         self._decode_unread()
         return list(self._packets)
 
-    def watch(self, watcher: Watcher) -> None:
-        """Tell a watcher of every packet, until it has found one or gives up."""
-        self.watchers.append(watcher)
-        watcher.found.add_done_callback(lambda _: self._unwatch(watcher))
+    def watch(self, expectation: Expectation) -> None:
+        """Have an expectation look at every packet until the wait is over."""
+        self.expectations.append(expectation)
+        expectation.found.add_done_callback(lambda _: self.expectations.remove(expectation))
 
     def dismiss(self) -> None:
-        """Let nobody wait any longer."""
-        for watcher in self.watchers:
-            watcher.give_up("before the link closed")
+        """End every wait: the link closes."""
+        for expectation in self.expectations:
+            expectation.give_up("before the link closed")
 
     def end(self, connection: int) -> None:
         """Forget the state of a connection that is over, once its bytes are decoded."""
@@ -189,31 +168,10 @@ class Tap:
             self._add(piece, packets)
             yield piece
 
-    def tell(self, packets: list[Packet]) -> tuple[Watcher, Packet] | None:
-        """Tell the watchers of packets that are about to pass.
-
-        Returns
-        -------
-        tuple of (Watcher, Packet) or None
-            Who cuts here, and at which packet: it is up to the caller to do so, and then to
-            fulfil the watcher. If that keeps the packets from passing, nobody else is told.
-        """
-        if not packets:
-            return None
-        waiting = [watcher for watcher in self.watchers if not watcher.found.done()]
-        picked = [(each, packet) for each in waiting if (packet := each.pick(packets))]
-        cut = next(((each, packet) for each, packet in picked if each.cut), None)
-        if cut is not None:
-            self._unwatch(cut[0])
-        if cut is None or cut[0].after:
-            for each, packet in picked:
-                if each.cut is None:
-                    each.fulfil(packet)
-        return cut
-
-    def _unwatch(self, watcher: Watcher) -> None:
-        if watcher in self.watchers:
-            self.watchers.remove(watcher)
+    def tell(self, packets: list[Packet]) -> None:
+        """Have everybody who waits look at packets that pass."""
+        for expectation in self.expectations if packets else ():
+            expectation.see(packets)
 
     def _decode(self, chunk: Chunk) -> Iterator[tuple[bytes, list[Packet]]]:
         if chunk.connection not in self._conversations:

@@ -11,6 +11,7 @@ import pytest
 import socketio
 from lab_kit import REQUEST, response_101, turns
 
+from sio_demo.lab.cleanup import shut_down
 from sio_demo.lab.link import Link
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.server import serve
@@ -180,7 +181,7 @@ async def client(quiet):
         reconnection_delay=0.01, randomization_factor=0, handle_sigint=False
     )
     yield client
-    await client.shutdown()
+    await shut_down(client)
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ async def test_a_block_that_ends_without_a_match_leaves_nothing(peers):
         pass
     client.send(frame(TO_SERVER, "pay"))
     await server.has(len(frame(TO_SERVER, "pay")))
-    assert (peers.link.connections, cut.met, peers.link._tap.watchers) == (1, False, [])
+    assert (peers.link.connections, cut.met, peers.link._tap.expectations) == (1, False, [])
     with pytest.raises(NotSeenError, match="before the wait was ended"):
         await cut
 
@@ -155,6 +155,46 @@ async def test_two_cuts_in_a_row_cut_two_connections(peers):
             await cut
             assert await server.over == "FIN"
     await peers.link.idle()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+async def test_who_waits_is_told_of_what_passes_whoever_came_first(peers, after, reverse):
+    client, server = (await peers.websocket())[TO_SERVER]
+    link = peers.link
+    waiter = link.expect("pay") if reverse else None
+    async with link.cut_when("pay", after=after) as cut:
+        waiter = waiter or link.expect("pay")
+        client.send(frame(TO_SERVER, "news") + frame(TO_SERVER, "pay"))
+        packet = await cut
+        assert await server.over == "FIN"
+    assert waiter.met == after
+    if after:
+        assert await waiter is packet
+    waiter.cancel()
+
+
+async def test_a_cut_is_met_when_it_is_done_not_when_its_packet_is_seen(peers):
+    client, server = (await peers.websocket())[TO_SERVER]
+    async with peers.link.black_hole(), peers.link.cut_when("pay", after=True) as cut:
+        waiter = peers.link.expect("pay")
+        client.send(frame(TO_SERVER, "pay"))
+        await waiter
+        await turns()
+        assert not cut.met
+        assert not server.over.done()
+        await peers.link.cut()
+
+
+async def test_one_of_two_that_cut_at_the_same_packet_waits_for_the_next(peers):
+    link = peers.link
+    async with link.cut_when("pay") as first, link.cut_when("pay", how="close") as second:
+        for cut, met, seen in ((first, (True, False), "RST"), (second, (True, True), "FIN")):
+            client, _ = (await peers.websocket())[TO_SERVER]
+            client.send(frame(TO_SERVER, "pay"))
+            await cut
+            assert (first.met, second.met) == met
+            assert await client.over == seen
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -66,7 +66,7 @@ async def test_reconnecting_nobody_is_refused_and_leaves_nothing(link):
     with pytest.raises(UsageError, match=r"connect a client to link\.url"):
         await reconnect(link)
     await asyncio.sleep(0)
-    assert link._tap.watchers == []
+    assert link._tap.expectations == []
 
 
 async def test_a_client_that_does_not_come_back_is_reported(link, client, monkeypatch):
@@ -109,7 +109,7 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(
     with pytest.raises(UsageError, match=says):
         await calls_across_reconnects(**arguments)
     assert [packet for packet in link.packets if packet.event] == []
-    assert link._tap.watchers == []
+    assert link._tap.expectations == []
 
 
 @pytest.mark.parametrize("clients", [0, 2])
@@ -127,4 +127,4 @@ async def test_a_wrong_cut_is_refused_and_leaves_nobody_waiting(link, client):
     await client.connect(link.url, transports=["websocket"])
     with pytest.raises(UsageError, match="take one of"):
         await reconnect(link, "explode")
-    assert link._tap.watchers == []
+    assert link._tap.expectations == []

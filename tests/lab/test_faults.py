@@ -7,6 +7,7 @@ import pytest
 from lab_kit import connect, frame, turns
 
 from sio_demo.errors import UsageError
+from sio_demo.lab.faults import CutHere, Fault
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 
 REFUSED = ConnectionRefusedError
@@ -171,6 +172,80 @@ async def test_what_is_cut_on_its_way_is_lost_and_marked_so(peers):
     assert await server.over == "RST"
     assert server.received == b""
     assert [(p.event, p.delivered) for p in peers.link.packets] == [("lost", False)]
+
+
+# --- any other ---
+
+
+class Throttle(Fault):
+    """Lets so many bytes a second through: a fault that the lab does not have."""
+
+    def __init__(self, rate):
+        self._rate = rate
+        self._free_at = 0.0
+
+    def delay(self, size):
+        now = time.perf_counter()
+        self._free_at = max(now, self._free_at) + size / self._rate
+        return self._free_at - now
+
+
+class CutAfter(Fault):
+    """Cuts a connection after so many packets; the lab does not have it either."""
+
+    def __init__(self, number):
+        self._left = number
+        self.missed = False
+
+    def cut_at(self, packets):
+        self._left -= len(packets)
+        return None if self._left > 0 else CutHere("close", True, lambda: None, self._on_missed)
+
+    def _on_missed(self):
+        self.missed = True
+
+
+async def test_a_new_fault_is_a_class_and_nothing_else(peers):
+    client, server = await peers.dial()
+    async with peers.link.inject(Throttle(100_000), TO_SERVER):
+        start = time.perf_counter()
+        for _ in range(4):
+            client.send(b"x" * 1000)
+            await turns(3)
+        await server.has(4000)
+        assert time.perf_counter() - start >= 0.04
+        server.send(b"at once")
+        await client.has(7)
+    client.send(b"over")
+    await server.has(4004)
+
+
+async def test_a_new_fault_may_cut(peers):
+    client, server = (await peers.websocket())[TO_SERVER]
+    async with peers.link.inject(CutAfter(2)):
+        looking = peers.link.expect("never")
+        client.send(b"".join(frame(TO_SERVER, name) for name in "abc"))
+        assert await server.over == "FIN"
+    looking.cancel()
+    assert [(p.event, p.delivered) for p in peers.link.packets] == [
+        ("a", True),
+        ("b", True),
+        ("c", False),
+    ]
+
+
+async def test_a_cut_that_never_came_about_is_told_so(peers):
+    client, _ = (await peers.websocket())[TO_SERVER]
+    fault = CutAfter(1)
+    async with peers.link.black_hole(), peers.link.inject(fault):
+        looking = peers.link.expect("a")
+        client.send(frame(TO_SERVER, "a"))
+        await looking
+        looking = peers.link.expect("b")
+        assert not fault.missed
+        await peers.link.cut()
+        assert fault.missed
+    looking.cancel()
 
 
 # --- refusal ------------------------------------------------------------------------------

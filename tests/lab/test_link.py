@@ -245,6 +245,30 @@ async def test_a_client_that_is_gone_before_it_is_accepted_leaves_nothing(peers,
     assert peers.link.connections == 0
 
 
+@pytest.mark.parametrize(
+    ("call", "seen"), [("connect_accepted_socket", "FIN"), ("create_connection", "RST")]
+)
+async def test_an_error_that_nobody_expects_is_reported_and_leaves_nothing(
+    peers, quiet, monkeypatch, call, seen
+):
+    loop = asyncio.get_running_loop()
+    real = getattr(loop, call)
+
+    async def fail(factory, *address):
+        if address[1:] == (port_of(peers.link),):
+            return await real(factory, *address)
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr(loop, call, fail)
+    client = await peers.connect()
+    assert await client.over == seen
+    await peers.link.idle()
+    assert peers.link.connections == 0
+    gc.collect()
+    assert [str(context["exception"]) for context in quiet] == ["not foreseen"]
+    quiet.clear()
+
+
 async def test_idle_tells_which_connections_are_still_open(peers, monkeypatch):
     monkeypatch.setattr("sio_demo.lab.link.PATIENCE", 0.01)
     await peers.dial()
@@ -322,7 +346,7 @@ async def test_wrong_arguments_are_refused_in_words(peers, use, says):
         await use(peers.link)
     ends[0].send(b"still here")
     assert await ends[1].has(10) == b"still here"
-    assert peers.link._tap.watchers == []
+    assert peers.link._tap.expectations == []
 
 
 @pytest.mark.parametrize(
@@ -338,7 +362,7 @@ async def test_wrong_arguments_are_refused_in_words(peers, use, says):
 async def test_wrong_arguments_about_packets_are_refused_in_words(link, use, says):
     with pytest.raises(UsageError, match=says):
         use(link)
-    assert link._tap.watchers == []
+    assert link._tap.expectations == []
 
 
 async def test_a_link_without_a_tap_says_how_to_get_one(server):

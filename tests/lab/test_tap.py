@@ -9,7 +9,7 @@ from lab_kit import REQUEST, request, response_101, sender
 from sio_demo.errors import NotSeenError, UsageError
 from sio_demo.lab import tap as tap_module
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER, Packet
-from sio_demo.lab.tap import Chunk, Expectation, Tap, Watcher
+from sio_demo.lab.tap import Chunk, Expectation, Tap
 from sio_demo.lab.wire import Conversation
 
 
@@ -32,10 +32,10 @@ def packet(name, direction=TO_CLIENT):
     return Packet(direction, "EVENT", event=name)
 
 
-def watch(tap, wanted, direction=None, **cut):
-    watcher = Watcher(wanted, direction, **cut)
-    tap.watch(watcher)
-    return watcher
+def watch(tap, wanted, direction=None, timeout=1):
+    expectation = Expectation(wanted, direction, timeout)
+    tap.watch(expectation)
+    return expectation
 
 
 # --- recording ----------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_connections_that_are_over_leave_nothing_behind_but_their_packets(looked
     assert conversations() <= before
 
 
-# --- watchers -----------------------------------------------------------------------------
+# --- expectations -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -148,50 +148,27 @@ def test_connections_that_are_over_leave_nothing_behind_but_their_packets(looked
         ("pay", "server→client", 1),
     ],
 )
-async def test_a_watcher_gets_the_first_packet_that_is_wanted(wanted, direction, found):
+async def test_an_expectation_gets_the_first_packet_that_is_wanted(wanted, direction, found):
     packets = [packet("news"), packet("pay"), packet("pay", TO_SERVER)]
     tap = Tap()
-    watcher = watch(tap, wanted, direction)
-    assert tap.tell(packets) is None
-    assert watcher.found.done() == (found is not None)
+    expectation = watch(tap, wanted, direction)
+    tap.tell(packets)
+    assert expectation.met == (found is not None)
     if found is not None:
-        assert watcher.found.result() is packets[found]
+        assert await expectation is packets[found]
         await asyncio.sleep(0)
-        assert tap.watchers == []
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("after", [False, True])
-async def test_who_waits_is_told_of_what_passes_whoever_came_first(reverse, after):
-    tap = Tap()
-    made = {}
-    for kind in sorted(["cutter", "waiter"], reverse=reverse):
-        made[kind] = watch(tap, "pay", cut="reset" if kind == "cutter" else None, after=after)
-    pay = packet("pay")
-    assert tap.tell([packet("news"), pay]) == (made["cutter"], pay)
-    assert made["waiter"].found.done() == after
-    assert not made["cutter"].found.done(), "not before it is cut"
-    made["cutter"].fulfil(pay)
-    assert made["cutter"].found.result() is pay
-
-
-async def test_one_of_two_that_cut_at_the_same_packet_waits_for_the_next():
-    tap = Tap()
-    first, second = watch(tap, "pay", cut="reset"), watch(tap, "pay", cut="close")
-    assert tap.tell([packet("pay")])[0] is first
-    assert tap.tell([packet("pay")])[0] is second
-    assert tap.tell([packet("pay")]) is None
+        assert tap.expectations == []
 
 
 async def test_an_error_in_the_callers_function_reaches_the_caller_only():
     tap = Tap()
     broken, sound = watch(tap, lambda p: p.data["x"]), watch(tap, "pay")
     pay = packet("pay")
-    assert tap.tell([pay]) is None
-    assert sound.found.result() is pay
+    tap.tell([pay])
+    assert await sound is pay
     with pytest.raises(TypeError):
-        await Expectation(broken, 1)
-    assert tap.watchers == []
+        await broken
+    assert tap.expectations == []
 
 
 async def test_an_expectation_tells_what_did_not_come_and_why():
@@ -201,19 +178,19 @@ async def test_an_expectation_tells_what_did_not_come_and_why():
         ("pay", None, "No packet 'pay' passed in 0.01 s"),
         (lambda p: True, None, "No packet of the wanted kind passed in 0.01 s"),
     ):
-        expectation = Expectation(watch(tap, wanted, direction), 0.01)
+        expectation = watch(tap, wanted, direction, timeout=0.01)
         for _ in range(2):
             with pytest.raises(NotSeenError, match=words) as error:
                 await expectation
             assert "link.packets" in str(error.value)
         assert not expectation.met
     await asyncio.sleep(0)
-    assert tap.watchers == []
+    assert tap.expectations == []
 
 
 async def test_an_expectation_that_was_ended_says_so():
     tap = Tap()
-    dismissed, cancelled = Expectation(watch(tap, "a"), 1), Expectation(watch(tap, "b"), 1)
+    dismissed, cancelled = watch(tap, "a"), watch(tap, "b")
     cancelled.cancel()
     tap.dismiss()
     with pytest.raises(NotSeenError, match="before the wait was ended"):
@@ -224,7 +201,7 @@ async def test_an_expectation_that_was_ended_says_so():
 
 async def test_an_expectation_may_be_awaited_again_and_by_several():
     tap = Tap()
-    expectation = Expectation(watch(tap, "pay"), 1)
+    expectation = watch(tap, "pay")
     waiting = [asyncio.create_task(asyncio.wait_for(expectation, 1)) for _ in range(2)]
     await asyncio.sleep(0)
     assert not expectation.met
@@ -237,7 +214,7 @@ async def test_an_expectation_may_be_awaited_again_and_by_several():
 
 async def test_a_waiting_task_may_be_cancelled_and_the_expectation_stays():
     tap = Tap()
-    expectation = Expectation(watch(tap, "pay"), 1)
+    expectation = watch(tap, "pay")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(expectation, 0.01)
     pay = packet("pay")
@@ -251,4 +228,4 @@ async def test_a_packet_is_wanted_by_name_or_by_a_function():
 
     for wanted in (None, 3, b"pay", ["pay"], coroutine):
         with pytest.raises(UsageError, match="a function of a packet that returns a bool"):
-            Watcher(wanted, None)
+            Expectation(wanted, None, 1)
