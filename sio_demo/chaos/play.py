@@ -16,7 +16,7 @@ from ..lab.waiting import shielded
 from .broken import PARTS
 from .checker import Applied, check
 from .faults import STRIKES
-from .nursery import Nursery
+from .forkserver import ForkServer
 from .schedule import Schedule
 from .stage import ProgramError, Stage
 from .stores import SCHEMA
@@ -105,12 +105,12 @@ async def run_all(
     schedules = deque(map(Schedule.from_seed, seeds))
     tasks: deque[asyncio.Task[Verdict]] = deque()
     turn = asyncio.Semaphore(jobs)
-    async with await Nursery.open() as nursery:
+    async with await ForkServer.open() as fork_server:
         try:
             while schedules or tasks:
                 while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
                     schedule = schedules.popleft()
-                    tasks.append(asyncio.create_task(_play(schedule, variant, nursery, turn)))
+                    tasks.append(asyncio.create_task(_play(schedule, variant, fork_server, turn)))
                 yield await tasks[0]
                 tasks.popleft()
         finally:
@@ -120,12 +120,12 @@ async def run_all(
 
 
 async def _play(
-    schedule: Schedule, variant: str, nursery: Nursery, turn: asyncio.Semaphore
+    schedule: Schedule, variant: str, fork_server: ForkServer, turn: asyncio.Semaphore
 ) -> Verdict:
     """Play a schedule when it is its turn, and check what came of it."""
     async with turn:
         with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-            stage = Stage(schedule, variant, nursery, Path(folder))
+            stage = Stage(schedule, variant, fork_server, Path(folder))
             try:
                 trouble = await _perform(schedule, stage)
             finally:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from ..errors import SioDemoError
 from ..lab.link import Link
 from .checker import Record
-from .nursery import Child, Nursery
+from .forkserver import Child, ForkServer
 from .schedule import Fault, Schedule
 
 NUMBERS = 1000  # for the messages of each process of a client: no number is used again
@@ -25,7 +25,7 @@ class Actor:
 
     Parameters
     ----------
-    nursery : Nursery
+    fork_server : ForkServer
         Where its processes come from.
     failed : callable
         Called with the traceback if the program fails of itself.
@@ -33,8 +33,8 @@ class Actor:
 
     program: str
 
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None]) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, failed: Callable[[str], None]) -> None:
+        self._fork_server = fork_server
         self._failed = failed
         self._child: Child | None = None
         self._news = asyncio.Event()
@@ -71,15 +71,15 @@ class Actor:
 
     async def _start(self, order: dict[str, Any]) -> None:
         self._gone = self._ending = False
-        self._child = await self._nursery.start(self.program, order, self._hear)
+        self._child = await self._fork_server.start(self.program, order, self._hear)
 
-    def _hear(self, message: list[Any]) -> None:
+    def _hear(self, message: tuple[Any, ...]) -> None:
         match message:
-            case ["armed"]:
+            case ("armed",):
                 self._armed = True
-            case ["failed", words]:
+            case ("failed", words):
                 self._failed(f"the {self.program} failed: {words}")
-            case ["gone"]:
+            case ("gone",):
                 self._gone = True
                 if not self._ending:
                     self._failed(f"the {self.program} has ended, and nobody had asked it to")
@@ -87,7 +87,7 @@ class Actor:
                 self._note(message)
         self._news.set()
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         raise NotImplementedError
 
 
@@ -96,8 +96,10 @@ class ServerActor(Actor):
 
     program = "server"
 
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None], **order: Any) -> None:
-        super().__init__(nursery, failed)
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
+        super().__init__(fork_server, failed)
         self._order = order
         self._url = ""
 
@@ -114,7 +116,7 @@ class ServerActor(Actor):
         self.tell("stop")
         await self.dead()
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         _, self._url = message
 
 
@@ -123,8 +125,10 @@ class ClientActor(Actor):
 
     program = "client"
 
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None], **order: Any) -> None:
-        super().__init__(nursery, failed)
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
+        super().__init__(fork_server, failed)
         self.record = Record()
         self.done = False
         self._order = order
@@ -156,15 +160,15 @@ class ClientActor(Actor):
         """Wait until all its messages are answered."""
         await self.until(lambda: self.done)
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         match message:
-            case ["sent", number]:
+            case ("sent", number):
                 self.record.sent.append(number)
-            case ["accepted", number]:
+            case ("accepted", number):
                 self.record.accepted.append(number)
-            case ["answered", number, reply]:
+            case ("answered", number, reply):
                 self.record.answers[number] = reply
-            case ["done"]:
+            case ("done",):
                 self.done = True
 
     def __str__(self) -> str:
@@ -189,7 +193,9 @@ class Stage:
 
     tasks: asyncio.TaskGroup
 
-    def __init__(self, schedule: Schedule, variant: str, nursery: Nursery, folder: Path) -> None:
+    def __init__(
+        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
+    ) -> None:
         self.database = folder / "inbox.db"
         self.struck: list[str] = []
         self.refusing = asyncio.Lock()
@@ -197,10 +203,10 @@ class Stage:
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
-        self.server = ServerActor(nursery, self._fail, path=str(self.database), **both)
+        self.server = ServerActor(fork_server, self._fail, path=str(self.database), **both)
         self.clients = [
             ClientActor(
-                nursery,
+                fork_server,
                 self._fail,
                 client=number,
                 path=str(folder / f"outbox-{number}.db"),
