@@ -82,7 +82,7 @@ async def run(seed: int, variant: str = "none") -> Verdict:
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, jobs: int = 4
 ) -> AsyncGenerator[Verdict, None]:
-    """Play many schedules, some at once; give the verdicts in the order of the seeds.
+    """Play many schedules, some at once; yield the verdicts in the order of the seeds.
 
     Parameters
     ----------
@@ -131,23 +131,23 @@ async def _play(
             finally:
                 await shielded(stage.close())
             applied = await asyncio.to_thread(_applied, stage.database)
-    records = {number: client.record for number, client in enumerate(stage.clients, 1)}
-    report = check(records, applied)
+    journals = {number: client.journal for number, client in enumerate(stage.clients, 1)}
+    found = check(journals, applied)
     return Verdict(
         schedule.seed,
         variant,
         tuple(stage.struck),
         schedule.total,
-        sum(len(record.accepted) for record in records.values()),
-        report.lost,
-        report.duplicated,
-        report.reordered,
-        (*report.findings, *trouble),
+        sum(len(journal.accepted) for journal in journals.values()),
+        found.lost,
+        found.duplicated,
+        found.reordered,
+        (*found.findings, *trouble),
     )
 
 
 async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
-    """Let all happen that the schedule says; tell what kept it from its end."""
+    """Let all happen that the schedule says; return what kept it from its end."""
     trouble = []
     try:
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
@@ -169,7 +169,7 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
 
 
 def _applied(database: Path) -> list[Applied]:
-    """Read what the store of the inbox holds; nobody else has it open."""
+    """Read what the store of the inbox holds, when no process has it open any more."""
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript(SCHEMA)  # the server may not have come so far
         rows = connection.execute("SELECT client, number, reply FROM applied ORDER BY position")

@@ -23,15 +23,21 @@ CONNECT_TIMEOUT = 0.5
 RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
 
 
-async def heard(connection: Connection) -> AsyncIterator[tuple[Any, ...]]:
-    """Yield what the driver says; end the process when the driver is gone."""
+async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[tuple[Any, ...]]:
+    """Yield what the driver says besides "arm"; end the process when the driver is gone."""
     messages: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
 
     def read() -> None:
         try:
-            messages.put_nowait(connection.recv())
+            message = connection.recv()
         except (EOFError, OSError):
             os._exit(0)
+        match message:
+            case ("arm", point):
+                fail_point.point = point
+                connection.send(("armed",))
+            case _:
+                messages.put_nowait(message)
 
     asyncio.get_running_loop().add_reader(connection.fileno(), read)
     while True:
@@ -57,13 +63,7 @@ async def run_server(order: dict[str, Any], connection: Connection) -> None:
     sio.on("connect", lambda sid, environ, auth: auth == order["run"])  # ports are used again
     async with await serve(sio) as server:
         connection.send(("url", server.url))
-        async for message in heard(connection):
-            match message:
-                case ("arm", point):
-                    fail_point.point = point
-                    connection.send(("armed",))
-                case ("stop",):
-                    break
+        await anext(heard(connection, fail_point))  # "stop"
     await inbox.close()
 
 
@@ -73,8 +73,8 @@ class _Client:
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
         self._order = order
         self._say = connection.send
-        self._heard = heard(connection)
         self._fail_point = FailPoint()
+        self._heard = heard(connection, self._fail_point)
         self._allowance = order["allowance"]
         self._accepted = order["accepted"]
         self._unanswered = 0
@@ -109,17 +109,12 @@ class _Client:
             self._say(("done",))
 
     async def _listen(self) -> None:
-        async for message in self._heard:
-            match message:
-                case ("arm", point):
-                    self._fail_point.point = point
-                    self._say(("armed",))
-                case ("allow", allowance):
-                    self._allowance = allowance
-                    self._news.set()
+        async for _, allowance in self._heard:
+            self._allowance = allowance
+            self._news.set()
 
     async def _may_send(self) -> int:
-        """Wait until messages may be sent; tell how many."""
+        """Wait until messages may be sent; return how many."""
         while True:
             room = self._order["unanswered"] - self._unanswered
             count = min(self._order["burst"], room, self._allowance - self._accepted)
@@ -154,7 +149,6 @@ class _Client:
 
 
 async def run_client(order: dict[str, Any], connection: Connection) -> None:
-    """Send through an outbox."""
     await _Client(order, connection).run()
 
 

@@ -1,4 +1,4 @@
-"""What is on the stage of a run: a server, a link to it, and clients."""
+"""The driver's side of a run: a server, a link to it, and clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ..errors import SioDemoError
 from ..lab.link import Link
-from .checker import Record
+from .checker import Journal
 from .forkserver import Child, ForkServer
 from .schedule import Fault, Schedule
 
@@ -29,13 +29,18 @@ class Actor:
         Where its processes come from.
     failed : callable
         Called with the traceback if the program fails of itself.
+    order
+        What the program is started with.
     """
 
     program: str
 
-    def __init__(self, fork_server: ForkServer, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
         self._fork_server = fork_server
         self._failed = failed
+        self._order = order
         self._child: Child | None = None
         self._news = asyncio.Event()
         self._armed = self._gone = False
@@ -69,8 +74,9 @@ class Actor:
             self._news.clear()
             await self._news.wait()
 
-    async def _start(self, order: dict[str, Any]) -> None:
+    async def _start(self, **order: Any) -> None:
         self._gone = self._ending = False
+        order = self._order | order
         self._child = await self._fork_server.start(self.program, order, self._hear)
 
     def _hear(self, message: tuple[Any, ...]) -> None:
@@ -82,7 +88,7 @@ class Actor:
             case ("gone",):
                 self._gone = True
                 if not self._ending:
-                    self._failed(f"the {self.program} has ended, and nobody had asked it to")
+                    self._failed(f"the {self.program} has ended, and was not asked to")
             case _:
                 self._note(message)
         self._news.set()
@@ -95,18 +101,12 @@ class ServerActor(Actor):
     """The server; its store stays where it is."""
 
     program = "server"
-
-    def __init__(
-        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
-    ) -> None:
-        super().__init__(fork_server, failed)
-        self._order = order
-        self._url = ""
+    _url = ""
 
     async def start(self) -> str:
-        """Start it; give its URL."""
+        """Start it; return its URL."""
         self._url = ""
-        await self._start(self._order)
+        await self._start()
         await self.until(lambda: bool(self._url))
         return self._url
 
@@ -128,18 +128,17 @@ class ClientActor(Actor):
     def __init__(
         self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
     ) -> None:
-        super().__init__(fork_server, failed)
-        self.record = Record()
+        super().__init__(fork_server, failed, **order)
+        self.journal = Journal()
         self.done = False
-        self._order = order
         self._starts = 0
 
     async def start(self, **order: Any) -> None:
-        """Start it; it goes on where the last process was."""
+        """Start it, with what is new in its order; it goes on where the last process was."""
         self._order |= order
         first = self._starts * NUMBERS + 1
         self._starts += 1
-        await self._start(self._order | {"first": first, "accepted": len(self.record.accepted)})
+        await self._start(first=first, accepted=len(self.journal.accepted))
 
     def allow(self, count: int) -> None:
         """Let it send until it has had so many messages accepted."""
@@ -148,13 +147,13 @@ class ClientActor(Actor):
 
     async def is_due(self, fault: Fault) -> None:
         """Wait until the client had the messages accepted, or answered, that a fault counts."""
-        counts = {"accepted": self.record.accepted, "answered": self.record.answers}[fault.counts]
+        counts = {"accepted": self.journal.accepted, "answered": self.journal.answers}[fault.counts]
         await self.until(lambda: len(counts) >= fault.after)
 
     async def gets_answers(self, count: int) -> None:
         """Wait until the client got so many more answers, or has no more to come."""
-        wanted = len(self.record.answers) + count
-        await self.until(lambda: self.done or len(self.record.answers) >= wanted)
+        wanted = len(self.journal.answers) + count
+        await self.until(lambda: self.done or len(self.journal.answers) >= wanted)
 
     async def finished(self) -> None:
         """Wait until all its messages are answered."""
@@ -163,16 +162,16 @@ class ClientActor(Actor):
     def _note(self, message: tuple[Any, ...]) -> None:
         match message:
             case ("sent", number):
-                self.record.sent.append(number)
+                self.journal.sent.append(number)
             case ("accepted", number):
-                self.record.accepted.append(number)
+                self.journal.accepted.append(number)
             case ("answered", number, reply):
-                self.record.answers[number] = reply
+                self.journal.answers[number] = reply
             case ("done",):
                 self.done = True
 
     def __str__(self) -> str:
-        accepted, answers = len(self.record.accepted), len(self.record.answers)
+        accepted, answers = len(self.journal.accepted), len(self.journal.answers)
         return f"client {self._order['client']} has {accepted} accepted, {answers} answered"
 
 
@@ -222,16 +221,14 @@ class Stage:
 
     @property
     def link(self) -> Link:
-        """The network."""
         assert self._link is not None
         return self._link
 
     def client(self, fault: Fault) -> ClientActor:
-        """Give the client whose messages a fault counts."""
+        """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
 
     async def open(self) -> None:
-        """Start all."""
         self._link = await Link.to(await self.server.start())
         for client in self.clients:
             await client.start(url=self.link.url)
@@ -242,7 +239,7 @@ class Stage:
         Raises
         ------
         ProgramError
-            It did; the message tells its last words.
+            It did; the message has its last words.
         """
         raise ProgramError(await self._trouble)
 

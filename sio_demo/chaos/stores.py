@@ -23,7 +23,6 @@ class FailPoint:
         self.point = ""
 
     def hit(self, point: str) -> None:
-        """Come to a point."""
         if point == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -36,7 +35,6 @@ class InboxStore(SQLiteInboxStore):
         self._fail_point = fail_point
 
     def commit(self) -> None:
-        """Write it to the disk, if it comes to that."""
         self._fail_point.hit("before commit")
         super().commit()
         self._fail_point.hit("after commit")
@@ -50,7 +48,6 @@ class OutboxStore(SQLiteOutboxStore):
         self._fail_point = fail_point
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Save, if it comes to that."""
         self._fail_point.hit("before save")
         super().save(base, first, texts)
         self._fail_point.hit("after save")

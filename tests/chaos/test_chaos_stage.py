@@ -67,7 +67,7 @@ async def test_a_process_may_end_when_it_is_asked_to(failures):
 async def test_a_process_that_ends_of_itself_is_a_failure(failures):
     _, fork_server = await server(failures)
     fork_server.hear(("gone",))
-    assert failures == ["the server has ended, and nobody had asked it to"]
+    assert failures == ["the server has ended, and was not asked to"]
 
 
 async def test_a_client_goes_on_where_its_last_process_was(failures):
@@ -88,7 +88,7 @@ async def test_a_client_goes_on_where_its_last_process_was(failures):
         "accepted": 0,
     }
     assert second == first | {"allowance": 9, "first": 1001, "accepted": 1}
-    assert actor.record.sent == [1, 2]
-    assert actor.record.accepted == [1]
-    assert actor.record.answers == {1: "yes"}
+    assert actor.journal.sent == [1, 2]
+    assert actor.journal.accepted == [1]
+    assert actor.journal.answers == {1: "yes"}
     assert str(actor) == "client 1 has 1 accepted, 1 answered"
