@@ -1,4 +1,4 @@
-"""Deliveries with one thing wrong: the chaos has to find out. The checker is tested with them."""
+"""Deliveries with one thing wrong, which the schedules must catch: they test the checker."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ class NoDedup(Inbox):
 
 
 class IdPerAttempt(socketio.AsyncClient):  # type: ignore[misc]
-    """Broken: gives a batch another id each time it is sent."""
+    """Broken: sends a batch as if from another producer each time."""
 
     async def emit(self, event: str, data: Any = None, *arguments: Any, **options: Any) -> None:
-        """Emit, the batches of an outbox as those of a sender never heard of."""
         if event == EVENT:
             data = {**data, "producer": str(uuid.uuid4()), "first": 0, "confirmed": 0}
         await super().emit(event, data, *arguments, **options)

@@ -1,4 +1,4 @@
-"""The checker: it trusts nobody. No I/O.
+"""The checker: it trusts neither outbox nor inbox. No I/O.
 
 It reads what the clients wrote down as accepted, and what the store of the inbox holds when all
 processes are dead; nothing that the outbox or the inbox says of itself.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 
 @dataclass
-class Record:
+class Journal:
     """What a client wrote down; a number stands for a message, and grows with each.
 
     Attributes
@@ -39,7 +40,7 @@ class Applied(NamedTuple):
     reply: str
 
 
-class Report(NamedTuple):
+class Discrepancies(NamedTuple):
     """How many messages were lost, duplicated, reordered; `findings` says which, and what else."""
 
     lost: int
@@ -48,12 +49,12 @@ class Report(NamedTuple):
     findings: tuple[str, ...]
 
 
-def check(records: Mapping[int, Record], applied: Iterable[Applied]) -> Report:
+def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discrepancies:
     """Compare what clients were promised with what was applied.
 
     Parameters
     ----------
-    records : mapping of int to Record
+    journals : mapping of int to Journal
         By client.
     applied : iterable of Applied
         In the order in which it was applied.
@@ -65,15 +66,15 @@ def check(records: Mapping[int, Record], applied: Iterable[Applied]) -> Report:
     others = [
         f"never sent, yet applied: message {row.number} of client {row.client}"
         for row in rows
-        if row.number not in records.get(row.client, Record()).sent
+        if row.number not in journals.get(row.client, Journal()).sent
     ]
-    for client, record in records.items():
+    for client, journal in journals.items():
         mine = [row for row in rows if row.client == client]
         times = Counter(row.number for row in mine)
         name = f"of client {client}"
         lost += [
             f"lost: message {number} {name} was accepted, and never applied"
-            for number in record.accepted
+            for number in journal.accepted
             if not times[number]
         ]
         duplicated += [
@@ -83,24 +84,14 @@ def check(records: Mapping[int, Record], applied: Iterable[Applied]) -> Report:
         ]
         reordered += [
             f"reordered: message {number} {name} was applied after message {later}"
-            for number, later in _late(list(times))
+            for number, later in zip(times, accumulate(times, max), strict=True)
+            if number < later
         ]
         replies = {(row.number, row.reply) for row in mine}
         others += [
             f"wrong reply: message {number} {name} got one that no application gave"
-            for number, reply in record.answers.items()
+            for number, reply in journal.answers.items()
             if (number, reply) not in replies
         ]
     findings = (*lost, *duplicated, *reordered, *others)
-    return Report(len(lost), len(duplicated), len(reordered), findings)
-
-
-def _late(numbers: list[int]) -> list[tuple[int, int]]:
-    """Give the numbers that come after a higher one, each with that."""
-    late = []
-    highest = -1
-    for number in numbers:
-        if number < highest:
-            late.append((number, highest))
-        highest = max(highest, number)
-    return late
+    return Discrepancies(len(lost), len(duplicated), len(reordered), findings)

@@ -7,7 +7,8 @@ returns when the next fault may strike. What lasts longer goes on in a task.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from ..delivery.message import EVENT
 from ..errors import NotSeenError
@@ -23,15 +24,26 @@ LOSSES: dict[str, tuple[str, Direction]] = {
     "lost handshake": ("CONNECT", TO_CLIENT),
 }
 
+Strike = Callable[[Stage, Fault], Coroutine[Any, Any, None]]
+
+
+def lasting(fault_lasts: Strike) -> Strike:
+    """Let the clients send on, and other faults strike, while a fault lasts."""
+
+    async def strike(stage: Stage, fault: Fault) -> None:
+        stage.tasks.create_task(fault_lasts(stage, fault))
+        stage.go_on(fault)
+
+    return strike
+
 
 async def cut(stage: Stage, fault: Fault) -> None:
-    """Cut every connection."""
     await stage.link.cut(CUTS[fault.kind])
     stage.go_on(fault)
 
 
 async def lose(stage: Stage, fault: Fault) -> None:
-    """Cut a connection at the next packet of a kind, before it or behind it."""
+    """Cut a connection at the next packet of a kind, before it or after it."""
     armed = asyncio.Event()
     stage.tasks.create_task(_lose(stage, fault, armed))
     await armed.wait()
@@ -53,35 +65,23 @@ async def _lose(stage: Stage, fault: Fault, armed: asyncio.Event) -> None:
             return
 
 
+@lasting
 async def black_hole(stage: Stage, fault: Fault) -> None:
     """Let nothing through for a while."""
-    stage.tasks.create_task(_black_hole(stage, fault))
-    stage.go_on(fault)
-
-
-async def _black_hole(stage: Stage, fault: Fault) -> None:
     async with stage.link.black_hole(fault.direction):
         await asyncio.sleep(fault.seconds)
 
 
+@lasting
 async def latency(stage: Stage, fault: Fault) -> None:
     """Delay every byte until some more answers have come."""
-    stage.tasks.create_task(_latency(stage, fault))
-    stage.go_on(fault)
-
-
-async def _latency(stage: Stage, fault: Fault) -> None:
     async with stage.link.latency(fault.seconds, fault.direction):
         await stage.client(fault).gets_answers(fault.answers)
 
 
+@lasting
 async def refusal(stage: Stage, fault: Fault) -> None:
     """Reset every connection, and refuse new ones for a while."""
-    stage.tasks.create_task(_refusal(stage, fault))
-    stage.go_on(fault)
-
-
-async def _refusal(stage: Stage, fault: Fault) -> None:
     async with stage.refusing, stage.link.refuse():
         await stage.link.cut()
         await asyncio.sleep(fault.seconds)
@@ -101,7 +101,7 @@ async def kill_server(stage: Stage, fault: Fault) -> None:
 
 
 async def kill_client(stage: Stage, fault: Fault) -> None:
-    """Do so with a client."""
+    """Do the same with a client."""
     await _kill(stage, fault, stage.client(fault))
     await stage.client(fault).start()
 
@@ -116,7 +116,7 @@ async def _kill(stage: Stage, fault: Fault, actor: Actor) -> None:
         await actor.dead()
 
 
-STRIKES: dict[str, Callable[[Stage, Fault], Awaitable[None]]] = {
+STRIKES: dict[str, Strike] = {
     **dict.fromkeys(CUTS, cut),
     **dict.fromkeys(LOSSES, lose),
     "black hole": black_hole,

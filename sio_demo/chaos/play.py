@@ -16,7 +16,7 @@ from ..lab.waiting import shielded
 from .broken import PARTS
 from .checker import Applied, check
 from .faults import STRIKES
-from .nursery import Nursery
+from .forkserver import ForkServer
 from .schedule import Schedule
 from .stage import ProgramError, Stage
 from .stores import SCHEMA
@@ -82,7 +82,7 @@ async def run(seed: int, variant: str = "none") -> Verdict:
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, jobs: int = 4
 ) -> AsyncGenerator[Verdict, None]:
-    """Play many schedules, some at once; give the verdicts in the order of the seeds.
+    """Play many schedules, some at once; yield the verdicts in the order of the seeds.
 
     Parameters
     ----------
@@ -105,12 +105,12 @@ async def run_all(
     schedules = deque(map(Schedule.from_seed, seeds))
     tasks: deque[asyncio.Task[Verdict]] = deque()
     turn = asyncio.Semaphore(jobs)
-    async with await Nursery.open() as nursery:
+    async with await ForkServer.open() as fork_server:
         try:
             while schedules or tasks:
                 while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
                     schedule = schedules.popleft()
-                    tasks.append(asyncio.create_task(_play(schedule, variant, nursery, turn)))
+                    tasks.append(asyncio.create_task(_play(schedule, variant, fork_server, turn)))
                 yield await tasks[0]
                 tasks.popleft()
         finally:
@@ -120,34 +120,34 @@ async def run_all(
 
 
 async def _play(
-    schedule: Schedule, variant: str, nursery: Nursery, turn: asyncio.Semaphore
+    schedule: Schedule, variant: str, fork_server: ForkServer, turn: asyncio.Semaphore
 ) -> Verdict:
     """Play a schedule when it is its turn, and check what came of it."""
     async with turn:
         with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-            stage = Stage(schedule, variant, nursery, Path(folder))
+            stage = Stage(schedule, variant, fork_server, Path(folder))
             try:
                 trouble = await _perform(schedule, stage)
             finally:
                 await shielded(stage.close())
             applied = await asyncio.to_thread(_applied, stage.database)
-    records = {number: client.record for number, client in enumerate(stage.clients, 1)}
-    report = check(records, applied)
+    journals = {number: client.journal for number, client in enumerate(stage.clients, 1)}
+    found = check(journals, applied)
     return Verdict(
         schedule.seed,
         variant,
         tuple(stage.struck),
         schedule.total,
-        sum(len(record.accepted) for record in records.values()),
-        report.lost,
-        report.duplicated,
-        report.reordered,
-        (*report.findings, *trouble),
+        sum(len(journal.accepted) for journal in journals.values()),
+        found.lost,
+        found.duplicated,
+        found.reordered,
+        (*found.findings, *trouble),
     )
 
 
 async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
-    """Let all happen that the schedule says; tell what kept it from its end."""
+    """Let all happen that the schedule says; return what kept it from its end."""
     trouble = []
     try:
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
@@ -169,7 +169,7 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
 
 
 def _applied(database: Path) -> list[Applied]:
-    """Read what the store of the inbox holds; nobody else has it open."""
+    """Read what the store of the inbox holds, when no process has it open any more."""
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript(SCHEMA)  # the server may not have come so far
         rows = connection.execute("SELECT client, number, reply FROM applied ORDER BY position")

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import traceback
+from collections.abc import AsyncIterator
+from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import socketio
@@ -15,7 +16,6 @@ import socketio
 from ..delivery import Outbox, Receipt
 from ..lab.server import serve
 from .broken import PARTS
-from .channel import Channel
 from .stores import FailPoint, OutboxStore
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
@@ -23,42 +23,58 @@ CONNECT_TIMEOUT = 0.5
 RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
 
 
-async def run_server(order: dict[str, Any], channel: Channel) -> None:
+async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[tuple[Any, ...]]:
+    """Yield what the driver says besides "arm"; end the process when the driver is gone."""
+    messages: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+
+    def read() -> None:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        match message:
+            case ("arm", point):
+                fail_point.point = point
+                connection.send(("armed",))
+            case _:
+                messages.put_nowait(message)
+
+    asyncio.get_running_loop().add_reader(connection.fileno(), read)
+    while True:
+        yield await messages.get()
+
+
+async def run_server(order: dict[str, Any], connection: Connection) -> None:
     """Serve an inbox until told to stop."""
     parts = PARTS[order["variant"]]
-    wire = FailPoint()
+    fail_point = FailPoint()
     sio = socketio.AsyncServer(async_mode="aiohttp")
-    inbox = parts.inbox(sio, parts.inbox_store(order["path"], wire))
+    inbox = parts.inbox(sio, parts.inbox_store(order["path"], fail_point))
 
     def note(db: Any, message: list[int]) -> str:
         reply = secrets.token_hex(8)  # tells this application from all others
         db.execute(
             "INSERT INTO applied (client, number, reply) VALUES (?, ?, ?)", (*message, reply)
         )
-        wire.hit("handler has run")
+        fail_point.hit("handler has run")
         return reply
 
     inbox.on("note", note)
     sio.on("connect", lambda sid, environ, auth: auth == order["run"])  # ports are used again
     async with await serve(sio) as server:
-        channel.say("url", server.url)
-        while True:
-            match await channel.next():
-                case ["arm", point]:
-                    wire.point = point
-                    channel.say("armed")
-                case ["stop"]:
-                    break
+        connection.send(("url", server.url))
+        await anext(heard(connection, fail_point))  # "stop"
     await inbox.close()
 
 
 class _Client:
     """Sends numbered messages, and says what becomes of each."""
 
-    def __init__(self, order: dict[str, Any], channel: Channel) -> None:
+    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
         self._order = order
-        self._channel = channel
-        self._wire = FailPoint()
+        self._say = connection.send
+        self._fail_point = FailPoint()
+        self._heard = heard(connection, self._fail_point)
         self._allowance = order["allowance"]
         self._accepted = order["accepted"]
         self._unanswered = 0
@@ -66,7 +82,7 @@ class _Client:
         client = PARTS[order["variant"]].client(handle_sigint=False)
         self._outbox = Outbox(
             client,
-            OutboxStore(order["path"], self._wire),
+            OutboxStore(order["path"], self._fail_point),
             window=order["window"],
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
@@ -90,20 +106,15 @@ class _Client:
             while self._unanswered:
                 await self._news.wait()
                 self._news.clear()
-            self._channel.say("done")
+            self._say(("done",))
 
-    async def _listen(self) -> NoReturn:
-        while True:
-            match await self._channel.next():
-                case ["arm", point]:
-                    self._wire.point = point
-                    self._channel.say("armed")
-                case ["allow", allowance]:
-                    self._allowance = allowance
-                    self._news.set()
+    async def _listen(self) -> None:
+        async for _, allowance in self._heard:
+            self._allowance = allowance
+            self._news.set()
 
     async def _may_send(self) -> int:
-        """Wait until messages may be sent; tell how many."""
+        """Wait until messages may be sent; return how many."""
         while True:
             room = self._order["unanswered"] - self._unanswered
             count = min(self._order["burst"], room, self._allowance - self._accepted)
@@ -116,12 +127,12 @@ class _Client:
         """Send, and say what is accepted: one by one, in order."""
         receipts = []
         for number in numbers:
-            self._channel.say("sent", number)
+            self._say(("sent", number))
             receipts.append(self._outbox.send("note", [self._order["client"], number]))
             self._watch(tasks, receipts[-1])
         for number, receipt in zip(numbers, receipts, strict=True):
             await receipt.accepted
-            self._channel.say("accepted", number)
+            self._say(("accepted", number))
             self._accepted += 1
 
     def _watch(self, tasks: asyncio.TaskGroup, receipt: Receipt) -> None:
@@ -130,35 +141,28 @@ class _Client:
 
     async def _say_answer(self, receipt: Receipt) -> None:
         reply = await receipt
-        self._wire.hit("after reply")
+        self._fail_point.hit("after reply")
         _, (_, number) = json.loads(receipt.text)
-        self._channel.say("answered", number, reply)
+        self._say(("answered", number, reply))
         self._unanswered -= 1
         self._news.set()
 
 
-async def run_client(order: dict[str, Any], channel: Channel) -> None:
-    """Send through an outbox."""
-    await _Client(order, channel).run()
+async def run_client(order: dict[str, Any], connection: Connection) -> None:
+    await _Client(order, connection).run()
 
 
 PROGRAMS = {"server": run_server, "client": run_client}
 
 
-def run_program(sock: socket.socket) -> NoReturn:
+def run_program(connection: Connection) -> NoReturn:
     """Be the process: run the program that the first message names, and end."""
-    channel = Channel(sock)
     code = 1
     try:
-        program, order = channel.first()
-        asyncio.run(_run(program, order, channel))
+        program, order = connection.recv()
+        asyncio.run(PROGRAMS[program](order, connection))
         code = 0
     except BaseException:
-        channel.say("failed", traceback.format_exc())
+        connection.send(("failed", traceback.format_exc()))
     finally:
         os._exit(code)
-
-
-async def _run(program: str, order: dict[str, Any], channel: Channel) -> None:
-    channel.listen()
-    await PROGRAMS[program](order, channel)

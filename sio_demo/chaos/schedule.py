@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..lab.packet import DIRECTIONS, Direction
 
-FAULTS = (
-    "reset",
-    "clean close",
-    "half-open",
-    "black hole",
-    "latency",
-    "refusal",
-    "lost batch",
-    "lost ack",
-    "lost handshake",
-    "server restart",
-    "server kill",
-    "client kill",
-)
-WEIGHTS = {"server kill": 3, "client kill": 2}  # how often each is drawn, the others once
 SERVER_POINTS = ("at once", "handler has run", "before commit", "after commit")
 CLIENT_POINTS = ("at once", "before save", "after save", "after reply")
 AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
 
 _ALL_AT_ONCE = 1000
+_WAYS = (*DIRECTIONS, None)
+_BEFORE_OR_AFTER = {"point": ("before", "after")}
+
+
+class Kind(NamedTuple):
+    """A kind of fault.
+
+    Attributes
+    ----------
+    choices : dict of str to sequence
+        From what each detail of a `Fault` is drawn, in this order.
+    words : str
+        The details in words.
+    weight : int
+        How often it is drawn, compared with the others.
+    """
+
+    choices: Mapping[str, Sequence[Any]] = {}
+    words: str = ""
+    weight: int = 1
+
+
+KINDS = {
+    "reset": Kind(),
+    "clean close": Kind(),
+    "half-open": Kind(),
+    "black hole": Kind(  # one outlasts the patience of the outbox, the other does not
+        {"direction": _WAYS, "seconds": (0.05, 0.4)}, ", {way}, for {fault.seconds:g} s"
+    ),
+    "latency": Kind(
+        {"seconds": (0.002, 0.01, 0.03), "answers": range(1, 11), "direction": _WAYS},
+        ", {way}, {fault.seconds:g} s, for {fault.answers} answers",
+    ),
+    "refusal": Kind({"seconds": (0.02, 0.1)}, ", after a reset, for {fault.seconds:g} s"),
+    "lost batch": Kind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
+    "lost ack": Kind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
+    "lost handshake": Kind(
+        _BEFORE_OR_AFTER, ": a reset, and the next connection is cut {fault.point} its CONNECT"
+    ),
+    "server restart": Kind(),
+    "server kill": Kind({"point": SERVER_POINTS}, " (-9): {fault.point}", weight=3),
+    "client kill": Kind({"point": CLIENT_POINTS}, " (-9): {fault.point}", weight=2),
+}
+FAULTS = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +95,8 @@ class Fault:
     answers: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kind}{self._details()}"
-
-    def _details(self) -> str:
-        way = self.direction or "both ways"
-        match self.kind:
-            case "black hole":
-                return f", {way}, for {self.seconds:g} s"
-            case "latency":
-                return f", {way}, {self.seconds:g} s, for {self.answers} answers"
-            case "refusal":
-                return f", after a reset, for {self.seconds:g} s"
-            case "lost batch" | "lost ack":
-                return f": the connection is cut {self.point} it"
-            case "lost handshake":
-                return f": a reset, and the next connection is cut {self.point} its CONNECT"
-            case "server kill" | "client kill":
-                return f" (-9): {self.point}"
-        return ""
+        words = KINDS[self.kind].words.format(fault=self, way=self.direction or "both ways")
+        return f"{self.kind}{words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +159,7 @@ class Schedule:
         return self.clients * self.messages
 
     def allowance(self, struck: int) -> int:
-        """Tell how many messages each client may send when so many faults have struck.
+        """Return how many messages each client may send when so many faults have struck.
 
         After each fault it is at least one more: what is to be killed at a point gets there.
         """
@@ -168,25 +183,7 @@ class Schedule:
 
 def _draw(rng: random.Random, client: int, after: int) -> Fault:
     """Draw a fault that strikes a client, or while it sends."""
-    [kind] = rng.choices(FAULTS, [WEIGHTS.get(kind, 1) for kind in FAULTS])
-    fault = Fault(kind, client, after, rng.choice(("accepted", "answered")))
-    match kind:
-        case "black hole":  # one outlasts the patience of the outbox, the other does not
-            return replace(fault, direction=_way(rng), seconds=rng.choice((0.05, 0.4)))
-        case "latency":
-            seconds = rng.choice((0.002, 0.01, 0.03))
-            answers = rng.randrange(1, 11)
-            return replace(fault, direction=_way(rng), seconds=seconds, answers=answers)
-        case "refusal":
-            return replace(fault, seconds=rng.choice((0.02, 0.1)))
-        case "lost batch" | "lost ack" | "lost handshake":
-            return replace(fault, point=rng.choice(("before", "after")))
-        case "server kill":
-            return replace(fault, point=rng.choice(SERVER_POINTS))
-        case "client kill":
-            return replace(fault, point=rng.choice(CLIENT_POINTS))
-    return fault
-
-
-def _way(rng: random.Random) -> Direction | None:
-    return rng.choice((*DIRECTIONS, None))
+    [kind] = rng.choices(FAULTS, [kind.weight for kind in KINDS.values()])
+    counts = rng.choice(("accepted", "answered"))
+    details = {name: rng.choice(choices) for name, choices in KINDS[kind].choices.items()}
+    return Fault(kind, client, after, counts, **details)

@@ -1,4 +1,4 @@
-"""What is on the stage of a run: a server, a link to it, and clients."""
+"""The driver's side of a run: a server, a link to it, and clients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from ..errors import SioDemoError
 from ..lab.link import Link
-from .checker import Record
-from .nursery import Child, Nursery
+from .checker import Journal
+from .forkserver import Child, ForkServer
 from .schedule import Fault, Schedule
 
 NUMBERS = 1000  # for the messages of each process of a client: no number is used again
@@ -25,17 +25,22 @@ class Actor:
 
     Parameters
     ----------
-    nursery : Nursery
+    fork_server : ForkServer
         Where its processes come from.
     failed : callable
         Called with the traceback if the program fails of itself.
+    order
+        What the program is started with.
     """
 
     program: str
 
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None]) -> None:
-        self._nursery = nursery
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
+        self._fork_server = fork_server
         self._failed = failed
+        self._order = order
         self._child: Child | None = None
         self._news = asyncio.Event()
         self._armed = self._gone = False
@@ -69,25 +74,26 @@ class Actor:
             self._news.clear()
             await self._news.wait()
 
-    async def _start(self, order: dict[str, Any]) -> None:
+    async def _start(self, **order: Any) -> None:
         self._gone = self._ending = False
-        self._child = await self._nursery.start(self.program, order, self._hear)
+        order = self._order | order
+        self._child = await self._fork_server.start(self.program, order, self._hear)
 
-    def _hear(self, message: list[Any]) -> None:
+    def _hear(self, message: tuple[Any, ...]) -> None:
         match message:
-            case ["armed"]:
+            case ("armed",):
                 self._armed = True
-            case ["failed", words]:
+            case ("failed", words):
                 self._failed(f"the {self.program} failed: {words}")
-            case ["gone"]:
+            case ("gone",):
                 self._gone = True
                 if not self._ending:
-                    self._failed(f"the {self.program} has ended, and nobody had asked it to")
+                    self._failed(f"the {self.program} has ended, and was not asked to")
             case _:
                 self._note(message)
         self._news.set()
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         raise NotImplementedError
 
 
@@ -95,16 +101,12 @@ class ServerActor(Actor):
     """The server; its store stays where it is."""
 
     program = "server"
-
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None], **order: Any) -> None:
-        super().__init__(nursery, failed)
-        self._order = order
-        self._url = ""
+    _url = ""
 
     async def start(self) -> str:
-        """Start it; give its URL."""
+        """Start it; return its URL."""
         self._url = ""
-        await self._start(self._order)
+        await self._start()
         await self.until(lambda: bool(self._url))
         return self._url
 
@@ -114,7 +116,7 @@ class ServerActor(Actor):
         self.tell("stop")
         await self.dead()
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         _, self._url = message
 
 
@@ -123,19 +125,20 @@ class ClientActor(Actor):
 
     program = "client"
 
-    def __init__(self, nursery: Nursery, failed: Callable[[str], None], **order: Any) -> None:
-        super().__init__(nursery, failed)
-        self.record = Record()
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
+        super().__init__(fork_server, failed, **order)
+        self.journal = Journal()
         self.done = False
-        self._order = order
         self._starts = 0
 
     async def start(self, **order: Any) -> None:
-        """Start it; it goes on where the last process was."""
+        """Start it, with what is new in its order; it goes on where the last process was."""
         self._order |= order
         first = self._starts * NUMBERS + 1
         self._starts += 1
-        await self._start(self._order | {"first": first, "accepted": len(self.record.accepted)})
+        await self._start(first=first, accepted=len(self.journal.accepted))
 
     def allow(self, count: int) -> None:
         """Let it send until it has had so many messages accepted."""
@@ -144,31 +147,31 @@ class ClientActor(Actor):
 
     async def is_due(self, fault: Fault) -> None:
         """Wait until the client had the messages accepted, or answered, that a fault counts."""
-        counts = {"accepted": self.record.accepted, "answered": self.record.answers}[fault.counts]
+        counts = {"accepted": self.journal.accepted, "answered": self.journal.answers}[fault.counts]
         await self.until(lambda: len(counts) >= fault.after)
 
     async def gets_answers(self, count: int) -> None:
         """Wait until the client got so many more answers, or has no more to come."""
-        wanted = len(self.record.answers) + count
-        await self.until(lambda: self.done or len(self.record.answers) >= wanted)
+        wanted = len(self.journal.answers) + count
+        await self.until(lambda: self.done or len(self.journal.answers) >= wanted)
 
     async def finished(self) -> None:
         """Wait until all its messages are answered."""
         await self.until(lambda: self.done)
 
-    def _note(self, message: list[Any]) -> None:
+    def _note(self, message: tuple[Any, ...]) -> None:
         match message:
-            case ["sent", number]:
-                self.record.sent.append(number)
-            case ["accepted", number]:
-                self.record.accepted.append(number)
-            case ["answered", number, reply]:
-                self.record.answers[number] = reply
-            case ["done"]:
+            case ("sent", number):
+                self.journal.sent.append(number)
+            case ("accepted", number):
+                self.journal.accepted.append(number)
+            case ("answered", number, reply):
+                self.journal.answers[number] = reply
+            case ("done",):
                 self.done = True
 
     def __str__(self) -> str:
-        accepted, answers = len(self.record.accepted), len(self.record.answers)
+        accepted, answers = len(self.journal.accepted), len(self.journal.answers)
         return f"client {self._order['client']} has {accepted} accepted, {answers} answered"
 
 
@@ -189,7 +192,9 @@ class Stage:
 
     tasks: asyncio.TaskGroup
 
-    def __init__(self, schedule: Schedule, variant: str, nursery: Nursery, folder: Path) -> None:
+    def __init__(
+        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
+    ) -> None:
         self.database = folder / "inbox.db"
         self.struck: list[str] = []
         self.refusing = asyncio.Lock()
@@ -197,10 +202,10 @@ class Stage:
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
-        self.server = ServerActor(nursery, self._fail, path=str(self.database), **both)
+        self.server = ServerActor(fork_server, self._fail, path=str(self.database), **both)
         self.clients = [
             ClientActor(
-                nursery,
+                fork_server,
                 self._fail,
                 client=number,
                 path=str(folder / f"outbox-{number}.db"),
@@ -216,16 +221,14 @@ class Stage:
 
     @property
     def link(self) -> Link:
-        """The network."""
         assert self._link is not None
         return self._link
 
     def client(self, fault: Fault) -> ClientActor:
-        """Give the client whose messages a fault counts."""
+        """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
 
     async def open(self) -> None:
-        """Start all."""
         self._link = await Link.to(await self.server.start())
         for client in self.clients:
             await client.start(url=self.link.url)
@@ -236,7 +239,7 @@ class Stage:
         Raises
         ------
         ProgramError
-            It did; the message tells its last words.
+            It did; the message has its last words.
         """
         raise ProgramError(await self._trouble)
 

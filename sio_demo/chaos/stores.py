@@ -23,7 +23,6 @@ class FailPoint:
         self.point = ""
 
     def hit(self, point: str) -> None:
-        """Come to a point."""
         if point == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -31,29 +30,27 @@ class FailPoint:
 class InboxStore(SQLiteInboxStore):
     """The inbox's store, with points before and after each commit."""
 
-    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
+    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
         super().__init__(path, SCHEMA)
-        self.wire = wire
+        self._fail_point = fail_point
 
     def commit(self) -> None:
-        """Write it to the disk, if it comes to that."""
-        self.wire.hit("before commit")
+        self._fail_point.hit("before commit")
         super().commit()
-        self.wire.hit("after commit")
+        self._fail_point.hit("after commit")
 
 
 class OutboxStore(SQLiteOutboxStore):
     """The outbox's store, with points before and after each commit."""
 
-    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
+    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
         super().__init__(path)
-        self.wire = wire
+        self._fail_point = fail_point
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Save, if it comes to that."""
-        self.wire.hit("before save")
+        self._fail_point.hit("before save")
         super().save(base, first, texts)
-        self.wire.hit("after save")
+        self._fail_point.hit("after save")
 
 
 class MarkOutside(InboxStore):
@@ -69,8 +66,8 @@ class MarkOutside(InboxStore):
 class MarkFirst(InboxStore):
     """Broken: commits the mark, and then the effects in another transaction."""
 
-    def __init__(self, path: str | PathLike[str], wire: FailPoint) -> None:
-        super().__init__(path, wire)
+    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
+        super().__init__(path, fail_point)
         self._database, self.db = self.db, self
         self._statements: list[tuple[str, tuple[object, ...]]] = []
 

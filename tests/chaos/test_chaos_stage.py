@@ -7,7 +7,7 @@ import pytest
 from sio_demo.chaos.stage import ClientActor, ServerActor
 
 
-class FakeNursery:
+class FakeForkServer:
     """Gives a process that answers as it is told to."""
 
     def __init__(self, **answers):
@@ -37,49 +37,49 @@ def failures():
 
 
 async def server(failures, **answers):
-    nursery = FakeNursery(start=[["url", "http://127.0.0.1:1"]], **answers)
-    actor = ServerActor(nursery, failures.append)
+    fork_server = FakeForkServer(start=[("url", "http://127.0.0.1:1")], **answers)
+    actor = ServerActor(fork_server, failures.append)
     async with asyncio.timeout(1):
         assert await actor.start() == "http://127.0.0.1:1"
-    return actor, nursery
+    return actor, fork_server
 
 
-@pytest.mark.parametrize("answers", [[["armed"], ["gone"]], [["gone"]]])
+@pytest.mark.parametrize("answers", [[("armed",), ("gone",)], [("gone",)]])
 async def test_a_process_that_dies_before_it_says_that_it_is_armed_holds_up_nobody(
     failures, answers
 ):
-    actor, nursery = await server(failures, arm=answers)
+    actor, fork_server = await server(failures, arm=answers)
     async with asyncio.timeout(1):
         await actor.arm("after commit")
         await actor.dead()
-    assert nursery.killed == 1
+    assert fork_server.killed == 1
     assert failures == []
 
 
 async def test_a_process_may_end_when_it_is_asked_to(failures):
-    actor, nursery = await server(failures, stop=[["gone"]])
+    actor, fork_server = await server(failures, stop=[("gone",)])
     async with asyncio.timeout(1):
         await actor.stop()
-    assert nursery.killed == 1
+    assert fork_server.killed == 1
     assert failures == []
 
 
 async def test_a_process_that_ends_of_itself_is_a_failure(failures):
-    _, nursery = await server(failures)
-    nursery.hear(["gone"])
-    assert failures == ["the server has ended, and nobody had asked it to"]
+    _, fork_server = await server(failures)
+    fork_server.hear(("gone",))
+    assert failures == ["the server has ended, and was not asked to"]
 
 
 async def test_a_client_goes_on_where_its_last_process_was(failures):
-    nursery = FakeNursery()
-    actor = ClientActor(nursery, failures.append, client=1, allowance=7)
+    fork_server = FakeForkServer()
+    actor = ClientActor(fork_server, failures.append, client=1, allowance=7)
     await actor.start(url="http://127.0.0.1:1")
-    for message in (["sent", 1], ["sent", 2], ["accepted", 1], ["answered", 1, "yes"]):
-        nursery.hear(message)
+    for message in (("sent", 1), ("sent", 2), ("accepted", 1), ("answered", 1, "yes")):
+        fork_server.hear(message)
     actor.allow(9)
     await actor.kill()
     await actor.start()
-    first, second = nursery.orders
+    first, second = fork_server.orders
     assert first == {
         "client": 1,
         "allowance": 7,
@@ -88,7 +88,7 @@ async def test_a_client_goes_on_where_its_last_process_was(failures):
         "accepted": 0,
     }
     assert second == first | {"allowance": 9, "first": 1001, "accepted": 1}
-    assert actor.record.sent == [1, 2]
-    assert actor.record.accepted == [1]
-    assert actor.record.answers == {1: "yes"}
+    assert actor.journal.sent == [1, 2]
+    assert actor.journal.accepted == [1]
+    assert actor.journal.answers == {1: "yes"}
     assert str(actor) == "client 1 has 1 accepted, 1 answered"

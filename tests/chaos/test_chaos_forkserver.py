@@ -11,15 +11,15 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from sio_demo.chaos.nursery import Nursery
+from sio_demo.chaos.forkserver import ForkServer
 from sio_demo.errors import ClosedError
 from sio_demo.lab import cleanup
 
 
 @pytest.fixture
-async def nursery(quiet):
-    async with await Nursery.open() as nursery:
-        yield nursery
+async def fork_server(quiet):
+    async with await ForkServer.open() as fork_server:
+        yield fork_server
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ class Ear:
             return await self._messages.get()
 
 
-async def test_a_process_runs_a_program_and_talks(nursery, order):
+async def test_a_process_runs_a_program_and_talks(fork_server, order):
     hear = Ear()
-    child = await nursery.start("server", order, hear)
+    child = await fork_server.start("server", order, hear)
     said, url = await hear.next()
     assert said == "url"
     assert url.startswith("http://127.0.0.1:")
     child.tell("arm", "nowhere")
-    assert await hear.next() == ["armed"]
+    assert await hear.next() == ("armed",)
     assert child.pid != os.getpid()
     await child.kill()
 
 
-async def test_a_killed_process_is_gone_for_good(nursery, order):
+async def test_a_killed_process_is_gone_for_good(fork_server, order):
     hear = Ear()
-    child = await nursery.start("server", order, hear)
+    child = await fork_server.start("server", order, hear)
     await hear.next()
     pid = child.pid
     await child.kill()
@@ -64,18 +64,18 @@ async def test_a_killed_process_is_gone_for_good(nursery, order):
     await child.kill()
 
 
-async def test_a_program_that_fails_says_why(nursery):
+async def test_a_program_that_fails_says_why(fork_server):
     hear = Ear()
-    child = await nursery.start("server", {}, hear)
+    child = await fork_server.start("server", {}, hear)
     said, why = await hear.next()
     assert said == "failed"
     assert why.rstrip().endswith("KeyError: 'variant'")
     await child.kill()
 
 
-async def test_a_process_that_ends_of_itself_is_heard_to_its_last_word(nursery, order):
+async def test_a_process_that_ends_of_itself_is_heard_to_its_last_word(fork_server, order):
     hear = Ear()
-    child = await nursery.start("server", order, hear)
+    child = await fork_server.start("server", order, hear)
     await hear.next()
     for _ in range(100):
         child.tell("arm", "")
@@ -83,31 +83,31 @@ async def test_a_process_that_ends_of_itself_is_heard_to_its_last_word(nursery, 
     async with asyncio.timeout(10):
         await child.gone.wait()
     await child.kill()
-    assert [await hear.next() for _ in range(101)] == [["armed"]] * 100 + [["gone"]]
+    assert [await hear.next() for _ in range(101)] == [("armed",)] * 100 + [("gone",)]
 
 
-async def test_processes_end_with_their_nursery(quiet, order):
-    nursery = await Nursery.open()
+async def test_processes_end_with_their_fork_server(quiet, order):
+    fork_server = await ForkServer.open()
     hear = Ear()
-    child = await nursery.start("server", order, hear)
+    child = await fork_server.start("server", order, hear)
     await hear.next()
-    await nursery.close()
+    await fork_server.close()
     async with asyncio.timeout(10):
         await child.gone.wait()
-    await nursery.close()
+    await fork_server.close()
     with pytest.raises(ClosedError):
-        await nursery.start("server", order, hear)
+        await fork_server.start("server", order, hear)
 
 
-async def test_a_nursery_that_was_killed_is_an_error(nursery, order):
-    os.kill(nursery._process.pid, signal.SIGKILL)
+async def test_a_fork_server_that_was_killed_is_an_error(fork_server, order):
+    os.kill(fork_server._process.pid, signal.SIGKILL)
     with pytest.raises(ClosedError, match="has ended"):
-        await nursery.start("server", order, Ear())
+        await fork_server.start("server", order, Ear())
 
 
-async def test_who_is_cancelled_does_not_put_the_others_out_of_step(nursery, order):
+async def test_who_is_cancelled_does_not_put_the_others_out_of_step(fork_server, order):
     for rounds in range(6):  # each cancels at another moment of the start
-        starts = [asyncio.create_task(nursery.start("server", order, Ear())) for _ in range(3)]
+        starts = [asyncio.create_task(fork_server.start("server", order, Ear())) for _ in range(3)]
         for _ in range(rounds):
             await asyncio.sleep(0)
         starts[1].cancel()
@@ -119,8 +119,8 @@ async def test_who_is_cancelled_does_not_put_the_others_out_of_step(nursery, ord
 
 
 async def test_clean_up_closes_it(order):
-    nursery = await Nursery.open()
-    await nursery.start("server", order, Ear())
+    fork_server = await ForkServer.open()
+    await fork_server.start("server", order, Ear())
     await cleanup.clean_up()
     assert cleanup.leftovers().processes == []
 
@@ -128,12 +128,12 @@ async def test_clean_up_closes_it(order):
 async def test_all_die_with_the_process_that_started_them(order):
     parent = textwrap.dedent(f"""
         import asyncio, os, signal
-        from sio_demo.chaos.nursery import Nursery
+        from sio_demo.chaos.forkserver import ForkServer
 
         async def main():
-            nursery = await Nursery.open()
-            child = await nursery.start("server", {order!r}, lambda message: None)
-            print(nursery._process.pid, child.pid, flush=True)
+            fork_server = await ForkServer.open()
+            child = await fork_server.start("server", {order!r}, lambda message: None)
+            print(fork_server._process.pid, child.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
         asyncio.run(main())
