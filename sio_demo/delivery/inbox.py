@@ -125,8 +125,8 @@ class Inbox:
         if self._closed:
             return self._refuse(StoreError("The inbox is closed. Try again later.")).to_wire()
         if not self.store.durable:
-            [said] = await self._apply_group([(batch, messages)])
-            return said.to_wire()
+            [applied] = await self._apply_group([(batch, messages)])
+            return applied.to_wire()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, messages, answer))  # before any await: in order of arrival
         if self._applier is None:
@@ -134,7 +134,7 @@ class Inbox:
         return (await answer).to_wire()
 
     async def _apply_all(self) -> None:
-        """Apply what waits, a group for each commit, until nothing does."""
+        """Apply the waiting batches, one group per commit, until none is left."""
         group = []
         try:
             while self._waiting:
@@ -145,7 +145,7 @@ class Inbox:
                         future.set_result(answer)
         finally:
             self._applier = None
-            for _, _, future in (*group, *self._waiting):  # the process is to end
+            for _, _, future in (*group, *self._waiting):  # the process is ending
                 if not future.done():
                     future.set_result(self._refuse(StoreError("The inbox has ended.")))
 
@@ -159,7 +159,7 @@ class Inbox:
         return group
 
     async def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
-        """Apply batches in a transaction, and answer each: any failure undoes all, and is said."""
+        """Apply batches in one transaction; if it fails, undo all of it and refuse every batch."""
         try:
             self.store.begin()
             answers = [self._apply(batch, messages) for batch, messages in group]
@@ -207,7 +207,7 @@ class Inbox:
             if handler is None:
                 raise LookupError(f"the inbox has no handler for {event!r}")
             return write_reply(handler(self.store.db, payload))
-        except (KeyboardInterrupt, SystemExit):  # they end the process, as asyncio has it
+        except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
             raise
         except BaseException as error:
             if self.store.is_store_failure(error):

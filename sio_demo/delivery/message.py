@@ -154,7 +154,7 @@ def write_failure(error: BaseException) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Return the type and the message of an exception, also of one whose ``str()`` raises."""
+    """Return the type and message of an exception, even if its ``str()`` raises."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception as another:

@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS inbox_replies (
 ) WITHOUT ROWID;
 """
 
-# What a handler may not do: end the inbox's transaction, or write to another file, which is not
-# committed together with this one. (SQLite itself refuses the pragmas that would matter here.)
+# What a handler must not do: end the inbox's transaction, or write to another file, which would
+# not be committed together with this one. SQLite itself refuses the pragmas that matter here.
 _REFUSED = {
     sqlite3.SQLITE_TRANSACTION,
     sqlite3.SQLITE_SAVEPOINT,
@@ -69,7 +69,7 @@ class _Database:
     def __init__(self, path: str | PathLike[str], *pragmas: str, schema: str) -> None:
         self.path = str(path)
         self._lock = threading.RLock()
-        self._in_control = False  # whether a transaction statement of ours is being run
+        self._in_control = False  # while the store runs a transaction statement
         try:
             self._connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False
@@ -96,11 +96,11 @@ class _Database:
                 self._control("ROLLBACK")
 
     def _control(self, sql: str) -> None:
-        """Run a transaction statement: the authorizer of an inbox lets no others pass."""
+        """Run a transaction statement, which an inbox's authorizer refuses to handlers."""
         self._in_control = True
         try:
-            # sqlite3 caches statements by their text, and asks the authorizer once for each:
-            # the comment keeps this one apart from the same statement in a handler.
+            # sqlite3 caches statements by their text and asks the authorizer once for each. The
+            # comment makes this text different from the same statement in a handler.
             self._connection.execute(f"{sql} /* store */")
         finally:
             self._in_control = False
@@ -174,7 +174,7 @@ class Transaction:
     Raises
     ------
     UsageError
-        The statement would end the transaction, or set a savepoint, or attach another file.
+        The statement would end the transaction, set a savepoint, or attach another file.
     """
 
     def __init__(self, store: SQLiteInboxStore) -> None:
@@ -256,10 +256,10 @@ class SQLiteInboxStore(_Database):
             )
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Whether a handler failed because of the disk or the file."""
+        """Return whether a handler failed because of the disk or the file."""
         seen = set()
         cause: BaseException | None = error
-        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a circle
+        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a cycle
             if isinstance(cause, sqlite3.Error) and _primary(cause) in _TROUBLE:
                 return True
             seen.add(id(cause))
@@ -313,7 +313,7 @@ class SQLiteInboxStore(_Database):
         return count
 
     def _authorize(self, action: int, *_: str | None) -> int:
-        """Let SQLite prepare a statement, unless it is one that only the store may run."""
+        """Return SQLITE_DENY for a statement that only the store may run."""
         refused = action in _REFUSED and not self._in_control
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 

@@ -72,7 +72,7 @@ class InboxStore(Protocol):
         """Undo the effects since the savepoint."""
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Whether an error that a handler raised is the store's trouble, not its own."""
+        """Return whether a handler's error comes from the store, not from the handler."""
 
     def progress(self, producer: str) -> Progress:
         """Return how far a producer has come."""
@@ -176,7 +176,7 @@ class MemoryInboxStore:
         self.db.undo()
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Return False: a dict has no trouble of its own."""
+        """Return False: dicts do not fail."""
         return False
 
     def progress(self, producer: str) -> Progress:

@@ -71,7 +71,7 @@ async def seen_by_observers(letter):
     with observed_python() as observer, observed_javascript(event, recipient, samples):
 
         def sample():
-            if observer._ends:
+            if observer._probes:
                 arguments = () if event == "connect" else (MESSAGE,)
                 namespace = "/chat" if letter == "D7" else "/"
                 samples["python"] = observer.message(
