@@ -72,7 +72,7 @@ class Rule:
     atlas : str
         The letter of the cause.
     title : str
-        It in a few words.
+        The pattern in a few words.
     why : str
         What happens at run time.
     fix : str
@@ -95,11 +95,11 @@ class Cause:
     letter : str
         Its name in the catalogue: ``"D1"``, ``"L16a"``, ``"M1"``.
     title : str
-        It in a line.
+        The cause in one line.
     family : {"duplicate", "loss", "myth"}
         What it does; a myth does nothing.
     symptom, mechanism, fix : str
-        What one sees, why, and what to do: a sentence or two each.
+        What you see, why, and what to do: a sentence or two each.
     evidence : tuple of str
         Threads (``"socketio/socket.io#4919"``) and pages (their address) that show it.
     measured_with : tuple of str

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .probe import Probe, UserOf
-from .probes import CLIENTS, SERVERS, ClientProbe, ServerProbe
 from .seen import Clues, Recipient, Seen
 from .tally import Key, Message, Name, Tally
+
+if TYPE_CHECKING:
+    from .probe import Probe, UserOf
+    from .probes import ClientProbe, ServerProbe
 
 KEEP = 1000  # messages
 LONGEST_KEY = 200  # characters
@@ -52,6 +54,9 @@ def observe(
     UsageError
         An argument is of another type, or there is nothing to observe.
     """
+    # They import socketio: here the caller has it, and `diagnose` needs none.
+    from .probes import CLIENTS, SERVERS, ClientProbe, ServerProbe
+
     for end in ends:
         if not isinstance(end, CLIENTS + SERVERS):
             raise UsageError(

@@ -9,7 +9,6 @@ import socketio
 from engineio.packet import MESSAGE
 from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
-from ..lab.clients import EmitterClient
 from .hooks import Ended
 from .probe import Probe, UserOf
 from .seen import Reason
@@ -41,7 +40,7 @@ class ClientProbe(Probe):
         self.reason: Reason | None = None
         self._from_the_start = not sio.connected
         self._left: Reason | None = None
-        if isinstance(sio, EmitterClient):  # its listeners add up
+        if getattr(sio, "listeners_add_up", False):
             self.library = "javascript"
         self._hooks.handler("disconnect", self._disconnected)
         self._hooks.method(sio.eio, "send", self._sending)

@@ -42,6 +42,8 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
     catch-all ``"*"``, namespaces and their classes.
     """
 
+    listeners_add_up = True  # an observer asks for it
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._listeners: dict[tuple[str, str], list[_Listener]] = {}
