@@ -444,7 +444,7 @@ async def test_why_the_client_left_and_that_it_cannot_come_back(ends):
     with observe(b.sio, client) as seen:
         sid = await b.connect(client)
         await b.sio.disconnect(sid)
-        await wait_until(lambda: client.eio.state == "disconnected")
+        await wait_until(lambda: client.eio.state == "disconnected")  # else it cannot connect
         assert seen.message("news").clues.reason == "server"
         await b.connect(client)
         async with b.link.refuse():
