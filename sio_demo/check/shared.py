@@ -37,6 +37,6 @@ def waits_between(memory: str) -> str:
     """Return the message for an await between the check for an id and its mark."""
     return (
         f"`{memory}` is asked before the await and told after it: handlers overlap, so a retry "
-        "that comes in between passes the same check and takes effect again. Add the id before "
-        "the await, and take it back if the work fails."
+        "that comes in between passes the same check and takes effect again. Before the await, "
+        "keep the task that does the work under the id, and let a retry await the same task."
     )
