@@ -366,6 +366,18 @@ async def test_page_of_another_machine_does_not_disturb_the_one_that_is_served(
     assert waiting.status == "1 packet, 1 call"
 
 
+async def test_page_does_not_disturb_a_client_in_the_kernel_and_can_be_chosen(
+    waiting: panel.Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = panel.wire("emitter")
+    await opened.cut()
+    page_of(opened, monkeypatch).open()
+    assert await opened.send() == Counters(2, 1, 1, 2, 2)
+    await opened.choose(client="browser")
+    assert opened.widget.state["client"] == "browser"
+    assert await opened.send() == Counters(1, 1, 1, 1, 1)
+
+
 async def test_page_that_cannot_reach_the_kernel_is_told(
     waiting: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,15 +41,13 @@ class PanelBench(Bench):
 
     def __init__(self, origins: Sequence[str] | None, on_change: Callable[[str], None]) -> None:
         super().__init__()
-        self._origins = origins
+        self.origins = origins
         self._on_change = on_change
         self._latency = AsyncExitStack()
 
     async def open(self) -> None:
         """Serve a new server, on 127.0.0.1."""
-        sio = socketio.AsyncServer(
-            async_mode="aiohttp", cors_allowed_origins=self._origins, **PINGS
-        )
+        sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=self.origins, **PINGS)
         sio.on("connect", lambda _sid, _environ: self._on_change("A session has begun."))
         sio.on("disconnect", self._on_disconnect)
         await self.serve(sio)

@@ -231,7 +231,10 @@ class Panel:
         if client == "browser" and self._origins is None:
             raise UsageError("No browser shows this panel: choose a client in the kernel.")
         self._kind, self._place = client or self._kind, listener or self._place
-        await self._start()
+        if self._kind == "browser":
+            await self._restart_for_page()
+        else:
+            await self._start()
 
     async def _look(self) -> None:
         """Read what can change without a message."""
@@ -303,12 +306,18 @@ class Panel:
         if reason:
             return
         self._browser.page = page
-        if self._origins != [origin]:
-            self._origins, self._kind = [origin], self._wanted
+        self._origins = [origin]
+        if self._bench is None or self._wanted == "browser":
+            self._kind = self._wanted
+            await self._restart_for_page()
+
+    async def _restart_for_page(self) -> None:
+        """Start the client, on a server that lets the page in."""
+        if self._bench is not None and self._bench.origins == self._origins:
+            await self._start()
+        else:
             await self._stop()
             await self._open()
-        elif self._kind == "browser":
-            await self._start()
 
     def _submit(self, action: Action, *, wake: bool = True) -> None:
         """Do something that no caller waits for; an error becomes the status."""
