@@ -46,6 +46,8 @@ font-family="system-ui, sans-serif" font-size="15" fill="#222222">
 <style>@media (prefers-reduced-motion: reduce) {{ .f {{ display: none }}
 .last {{ display: inline; visibility: visible !important }} }}</style>
 <rect width="720" height="{262 + FOOT}" fill="#ffffff"/>
+<text x="8" y="22" font-size="12" fill="#777777">A recorded run. In notebook 00</text>
+<text x="8" y="38" font-size="12" fill="#777777">you can cut the wire yourself.</text>
 """
 LOOK = """() => [document.querySelector(".moving").innerHTML,
               document.querySelector("[role=status]").textContent.trim(), Boolean(window.done)]"""
