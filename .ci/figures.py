@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from sio_demo.lab.node import NodeClient
 from sio_demo.panel import wire
-from sio_demo.panel.clients import CLIENT_JS, Place
+from sio_demo.panel.clients import CLIENT_JS, ListenerPlace
 from sio_demo.panel.wire import FOLDER, PICTURE, RECORDING
 
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
@@ -58,7 +58,7 @@ class NodeProgram:
 
     js: NodeClient | None = None
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         self.js = await NodeClient.start()
         await self.js.run(CLIENT_JS)
         await self.js.run(f"startClient(io, {url!r}, {place!r}, () => {{}}); 0")

@@ -75,6 +75,6 @@ CLIENTS: dict[str, ClientFactory] = {
 
 
 async def measure(client: ClientFactory, reconnects: int = 5) -> list[int]:
-    """Count the handler's calls for one message after 0, 1, … `reconnects` TCP resets."""
+    """Return how often one message was handled after 0, 1, … `reconnects` TCP resets."""
     async with bench() as b, client(b.link.url) as calls:
         return await calls_across_reconnects(b.server, b.link, calls, reconnects=reconnects)

@@ -1,7 +1,7 @@
-"""A static checker: finds the causes of duplicates and losses in sources, and executes nothing.
+"""A static checker: finds causes of duplicates and losses in source code, without running it.
 
-What its rules say is written with their causes, in :mod:`sio_demo.causes`. Where each is looked
-for, below ``javascript/`` and ``python/``:
+The texts of the rules are in :mod:`sio_demo.causes`, with their causes. The code of each rule,
+below ``javascript/`` and ``python/``:
 
 =============================  ====================================  ===============
 rule                           JavaScript                            Python
@@ -16,8 +16,8 @@ id-from-socket-id              ids.py                                handlers.py
 handler-in-server-connect      (a socket of its own, it may)         handlers.py
 =============================  ====================================  ===============
 
-What is a client or a server: ``javascript/roles.py`` and ``python/module.py``; what runs in other
-files: ``javascript/entries.py`` and ``modules.py``.
+``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server;
+``javascript/entries.py`` and ``modules.py`` follow calls into other files.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The clients that the panel can put at the end of its wire.
+"""The clients that a panel can connect.
 
-Each listens to ``"news"`` and writes what comes on its user's screen. It acknowledges
-``"report"`` with the fields of :class:`~sio_demo.panel.bench.Report`, so the counts arrive on the
-connection that they are about, after everything that was sent before.
+Each listens for ``"news"`` and writes every message on its user's screen. It acknowledges
+``"report"`` with the fields of :class:`~sio_demo.panel.bench.Report`. So the counts arrive on the
+connection that they describe, after everything that was sent before.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ..lab.cleanup import shut_down
 from ..lab.clients import EmitterClient
 from ..lab.node import NODE_DIR
 
-Kind = Literal["browser", "emitter", "python"]
-Place = Literal["inside", "outside"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-PLACES: tuple[Place, ...] = get_args(Place)
+ClientKind = Literal["browser", "emitter", "python"]
+ListenerPlace = Literal["inside", "outside"]
+KINDS: tuple[ClientKind, ...] = get_args(ClientKind)
+PLACES: tuple[ListenerPlace, ...] = get_args(ListenerPlace)
 
 CLIENT_JS = Path(__file__).with_name("client.js").read_text(encoding="utf-8")
 LIBRARY = NODE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
 
 
 class Client(Protocol):
-    async def start(self, url: str, place: Place) -> None:
-        """Begin as when a page is loaded, and connect."""
+    async def start(self, url: str, place: ListenerPlace) -> None:
+        """Reset everything, as when a page is loaded, and connect."""
 
     async def stop(self) -> None:
-        """Disconnect for good; a second call does nothing."""
+        """Disconnect permanently; may be called twice."""
 
 
 class KernelClient:
@@ -42,7 +42,7 @@ class KernelClient:
         self._kind = kind
         self._client: socketio.AsyncClient | None = None
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         await self.stop()
         self._registered = self._calls = 0
         self._screen: list[str] = []
@@ -85,7 +85,7 @@ class KernelClient:
 
 
 def library() -> str:
-    """Return the ESM text of ``socket.io-client``.
+    """Return the source of ``socket.io-client`` as an ES module.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from ..lab import cleanup
 from ..lab.clients import EmitterClient
 from ..lab.tap import Cut
 from .bench import PanelBench, Report
-from .clients import KINDS, PLACES, Client, KernelClient, Kind, Place
+from .clients import KINDS, PLACES, Client, ClientKind, KernelClient, ListenerPlace
 from .origin import refusal
 from .thread import LoopThread
 from .wire import PICTURE, RECORDING, BrowserClient, Wire
@@ -33,26 +33,26 @@ Action = Callable[[], Awaitable[None]]
 class Panel:
     """A client, a server and a link to break; made by :func:`wire`.
 
-    Every button calls the method of its name. They wait for one another.
+    Every button calls the method of its name. Calls run one at a time.
 
     Attributes
     ----------
     clients : dict
         The clients that can be chosen, by kind.
     counters : Counters
-        Listeners and live sids as they are now; packets, calls and effects of the last message.
+        Current listeners and live sids; packets, calls and effects of the last message.
     status : str
         What happened last.
     """
 
-    def __init__(self, client: Kind, place: Place) -> None:
+    def __init__(self, client: ClientKind, place: ListenerPlace) -> None:
         self.counters = Counters(0, 0, 0, 0, 0)
         self.status = NOT_YET
         self.closed = False
         self.widget = Wire(recording=json.loads(RECORDING.read_text()))
         self._wanted, self._kind, self._place = client, client, place
         self._browser = BrowserClient(self.widget)
-        self.clients: dict[Kind, Client] = {
+        self.clients: dict[ClientKind, Client] = {
             "browser": self._browser,
             "emitter": KernelClient(EmitterClient),
             "python": KernelClient(socketio.AsyncClient),
@@ -83,22 +83,24 @@ class Panel:
         return self.counters
 
     async def cut(self) -> None:
-        """Reset the connection; return when the client is back."""
+        """Reset the connection; return when the client has reconnected."""
         await self._do(self._actions["cut"])
 
     async def half_open(self) -> None:
-        """End the client's side of the connection only; return when the client is back."""
+        """Close only the client's side of the connection; return when it has reconnected."""
         await self._do(self._actions["half_open"])
 
     async def restart(self) -> None:
-        """Let the server die, and another one take its place; return when the client is back."""
+        """Replace the server by a new one; return when the client has reconnected."""
         await self._do(self._actions["restart"])
 
     async def slow(self) -> None:
         """Delay every byte by 0.2 s in each direction; a second call ends that."""
         await self._do(self._actions["slow"])
 
-    async def choose(self, client: Kind | None = None, listener: Place | None = None) -> None:
+    async def choose(
+        self, client: ClientKind | None = None, listener: ListenerPlace | None = None
+    ) -> None:
         """Start another client, or the same with its listener elsewhere.
 
         Raises
@@ -112,7 +114,7 @@ class Panel:
     # --- opening and closing -----------------------------------------------------------
 
     async def close(self) -> None:
-        """Stop the client, the link and the server; a second call does nothing."""
+        """Stop the client, the link and the server; may be called twice."""
         if self.closed:
             return
         self.closed = True
@@ -120,14 +122,14 @@ class Panel:
         await asyncio.wrap_future(self._thread.submit(self._close()))
 
     def retire(self) -> None:
-        """Have it closed, and do not wait."""
+        """Close without waiting."""
         if not self.closed:
             self.closed = True
             cleanup.forget(self)
             self._thread.submit(self._close())
 
     def show(self) -> None:
-        """Show the drawing below the cell; where no widget can be shown, a recorded run."""
+        """Display the drawing below the cell; where widgets do not work, a recorded run."""
         display(self)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
@@ -150,7 +152,7 @@ class Panel:
     # --- in the thread -----------------------------------------------------------------
 
     async def _do(self, action: Action) -> None:
-        """Have one thing done in the panel's own thread, and wait for it."""
+        """Run an action in the panel's thread, and wait for it."""
         if self.closed:
             raise ClosedError("This panel is closed: open a new one with `panel.wire()`.")
         await asyncio.wrap_future(self._thread.submit(self._in_turn(action)))
@@ -177,11 +179,9 @@ class Panel:
             self._say(f"{why} {IN_THE_KERNEL}")
 
     async def _start(self) -> None:
-        """Start the client from nothing."""
+        """Start a new client, and reset the counters."""
         assert self._bench is not None
-        newest = self._bench.server.sids()[
-            -1:
-        ]  # a half-open one before it goes when its time is up
+        newest = self._bench.server.sids()[-1:]  # half-open ones before it end by a timeout
         for client in self.clients.values():
             await client.stop()
         await self._bench.gone(newest)
@@ -210,7 +210,7 @@ class Panel:
         await self._back("restart", "A new server has taken over")
 
     async def _back(self, move: str, status: str) -> None:
-        """Show that the client has connected again, and what that did to its listeners."""
+        """Show that the client has reconnected, and how its listeners have changed."""
         before = self._report
         await self._look()
         if self._report.listeners > before.listeners:
@@ -227,7 +227,7 @@ class Panel:
         await self._bench.delay(self._slow)
         self._show("slow", f"The network is {'slow' if self._slow else 'fast'} now.")
 
-    async def _choose(self, client: Kind | None, listener: Place | None) -> None:
+    async def _choose(self, client: ClientKind | None, listener: ListenerPlace | None) -> None:
         if client == "browser" and self._origins is None:
             raise UsageError("No browser shows this panel: choose a client in the kernel.")
         self._kind, self._place = client or self._kind, listener or self._place
@@ -237,7 +237,7 @@ class Panel:
             await self._start()
 
     async def _look(self) -> None:
-        """Read what can change without a message."""
+        """Update the counters that change without a message."""
         assert self._bench is not None
         if self._bench.live():
             self._report = await self._bench.report()
@@ -260,7 +260,7 @@ class Panel:
             await bench.close()
 
     def _show(self, move: str, status: str) -> None:
-        """Hand the page the state as it is now, and what has led to it."""
+        """Show the current state, and the move that led to it."""
         self.status = status
         self._moves += 1
         report = self._report
@@ -277,7 +277,7 @@ class Panel:
         }
 
     def _on_sessions(self, what: str) -> None:
-        """Show how many sids are live, also when nothing was pressed."""
+        """Update the live sids when no button was pressed."""
         if not self._lock.locked():
             self._submit(partial(self._happened, what))
 
@@ -288,7 +288,7 @@ class Panel:
     # --- from the page -----------------------------------------------------------------
 
     def _received(self, _: Wire, content: Any, buffers: Any) -> None:
-        """Take a message of the page; JupyterLab may call this in any thread."""
+        """Handle a message from the page; JupyterLab may call this in any thread."""
         match content:
             case {"page": page, "origin": origin}:
                 self._submit(partial(self._meet, page, origin), wake=False)
@@ -320,7 +320,7 @@ class Panel:
             await self._open()
 
     def _submit(self, action: Action, *, wake: bool = True) -> None:
-        """Do something that no caller waits for; an error becomes the status."""
+        """Run an action in the background; an error becomes the status."""
         if not self.closed:
             self._thread.submit(self._shown(action, wake))
 
@@ -329,7 +329,7 @@ class Panel:
             await self._in_turn(action, wake=wake)
         except SioDemoError as error:
             self._say(str(error))
-        except Exception as error:  # there is no other place to show it
+        except Exception as error:  # it can be shown nowhere else
             self._say(f"{type(error).__name__}: {error}")
 
     def _say(self, status: str) -> None:
@@ -337,20 +337,20 @@ class Panel:
         self.widget.state = {**self.widget.state, "status": status}
 
 
-def wire(client: Kind = "browser", listener: Place = "inside") -> Panel:
-    """Return a panel; call its ``show()``. It closes the one before.
+def wire(client: ClientKind = "browser", listener: ListenerPlace = "inside") -> Panel:
+    """Return a panel, and close the previous one; display it with ``show()``.
 
-    Nothing is started before a page shows it or one of its methods is called. It lives on after
-    the notebook's last cell, until it is closed or :func:`sio_demo.clean_up` is called.
+    Nothing is started before a page shows the panel or one of its methods is called. It stays open
+    after the notebook's last cell, until it or :func:`sio_demo.clean_up` closes it.
 
     Parameters
     ----------
     client : {"browser", "emitter", "python"}
         The real ``socket.io-client`` in the reader's browser tab; an
         :class:`~sio_demo.lab.clients.EmitterClient` in the kernel; or python-socketio's client.
-        The first works where browser and kernel are on one machine: its server listens on
-        127.0.0.1, and only this JupyterLab's own pages may connect. Elsewhere an
-        ``EmitterClient`` takes its place, and the drawing says why.
+        The first works if browser and kernel are on one machine: its server listens on
+        127.0.0.1, and only pages of this JupyterLab may connect. Elsewhere an ``EmitterClient``
+        takes its place, and the drawing says why.
     listener : {"inside", "outside"}
         Where the client registers its listener: inside ``connect``, or outside.
 
@@ -377,11 +377,11 @@ def check(client: Any, listener: Any) -> None:
 
 
 def sentence(counters: Counters) -> str:
-    """Say what became of a message."""
+    """Return how often a message was sent and handled, in words."""
     packets, calls = counters.packets, counters.calls
     return f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
 
 
 def words(state: dict[str, Any]) -> str:
-    """Say what a recorded state shows."""
+    """Return what a recorded state shows, in words."""
     return f"{state['status'].rstrip('.')} (listeners: {len(state['stack'])})"

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: what runs there goes on while the kernel is busy."""
+"""An event loop in its own thread, which keeps running while the kernel is busy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """The thread, which ends with the process.
+    """An event loop in a daemon thread.
 
-    What is opened in it is not counted as left over by :func:`sio_demo.nothing_left`: a panel
-    outlives the notebook's teardown, until :func:`sio_demo.clean_up` closes it.
+    :func:`sio_demo.nothing_left` ignores what is opened in it, because a panel stays open after
+    the notebook's teardown, until :func:`sio_demo.clean_up` closes it.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class LoopThread:
         threading.Thread(target=self._run, name="sio-demo panel", daemon=True).start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine there."""
+        """Run a coroutine in the thread."""
         with cleanup.apart():  # the task inherits it
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 

@@ -1,4 +1,4 @@
-"""The drawing as a widget, and the client that lives in the page that shows it."""
+"""The drawing as a widget, and the client in the page that shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .clients import CLIENT_JS, Place, library
+from .clients import CLIENT_JS, ListenerPlace, library
 
 FOLDER = Path(__file__).parent
 RECORDING = FOLDER / "recording.json"  # a run of the real socket.io-client: `make figures`
@@ -16,7 +16,7 @@ PICTURE = FOLDER / "wire.svg"  # the same run, as an animation
 
 
 class Wire(anywidget.AnyWidget):
-    """The drawing. It gets every state of the panel, and sends what was pressed.
+    """The drawing: it shows every state of the panel, and reports what was pressed.
 
     From the page: ``{page, origin}`` when it shows the drawing, ``{press: name}`` and
     ``{choose: {client, place}}``. To the page, for the client in its tab: ``{kind: "start", page,
@@ -36,7 +36,7 @@ class BrowserClient:
         self.page: Any = None
         self._wire = wire
 
-    async def start(self, url: str, place: Place) -> None:
+    async def start(self, url: str, place: ListenerPlace) -> None:
         message = {"kind": "start", "page": self.page, "url": url, "place": place}
         self._wire.send({**message, "library": library()})
 
