@@ -1,4 +1,4 @@
-"""How the tests are shared out between the workers; and ``--twice``, which runs notebooks again.
+"""What all tests share: workers, the inputs that Hypothesis chooses, and notebooks run twice.
 
 The whole suite is one run of pytest, notebooks included, so that no worker idles at its end.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+import hypothesis
 import pytest
 from nbval.plugin import IPyNbFile
 from twice import second_run
@@ -32,6 +33,11 @@ LONGEST = [
     "tests/atlas/",
     "tests/lab/test_node.py",
 ]
+
+# The same inputs in each run, on a machine of any speed; "explore" tries others each time.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 from engineio.packet import Packet as EngineIOPacket
+from hypothesis import given
+from hypothesis import strategies as st
 from socketio.packet import Packet as SocketIOPacket
 
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER, Packet, PacketDecoder, undecoded
@@ -73,12 +75,19 @@ def test_attachments_may_come_in_base64_and_between_pings():
     assert (ping.name, ack.name, ack.id, ack.data) == ("ping", "BINARY_ACK", 8, [b"\xff\x00"])
 
 
-def test_what_python_socketio_encodes_is_decoded():
-    sent = SocketIOPacket(data=["file", {"deep": [b"\x00\x01", "text"]}, b""], id=4)
-    text, *attachments = sent.encode()
+LEAVES = st.none() | st.booleans() | st.integers() | st.text() | st.binary()
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=9
+)
+
+
+@given(st.text(), st.lists(VALUES), st.none() | st.integers(0, 10**9), st.sampled_from(["/", "/a"]))
+def test_what_python_socketio_encodes_is_decoded(event, data, id, namespace):
+    sent = SocketIOPacket(data=[event, *data], id=id, namespace=namespace).encode()
+    text, *attachments = sent if isinstance(sent, list) else [sent]
     [packet] = decode(EngineIOPacket(4, text).encode(), *attachments)
-    assert (packet.event, packet.id) == ("file", 4)
-    assert packet.data == [{"deep": [b"\x00\x01", "text"]}, b""]
+    assert (packet.event, packet.data) == (event, data)
+    assert (packet.id, packet.namespace) == (id, namespace)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import random
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lab_kit import DEFLATE, REQUEST, request, response, response_101, sender
 
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
@@ -329,14 +331,13 @@ EXPECTED = ["open", "CONNECT", "BINARY_EVENT", "ping", "upgrade"]
 EXPECTED += ["pong", "EVENT", "BINARY_EVENT", "EVENT", "close"]
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_packets_and_bytes_are_the_same_however_the_stream_is_chunked(seed):
-    chance = random.Random(seed)
-    conversation = Conversation()
-    packets = []
-    for direction, data in recorded(DEFLATE if seed % 2 else ""):
+@given(st.sampled_from(["", DEFLATE]), st.lists(st.integers(1, 9) | st.integers(10, 100_000)))
+def test_packets_and_bytes_are_the_same_however_the_stream_is_chunked(extensions, sizes):
+    conversation, packets = Conversation(), []
+    sizes = iter(sizes)
+    for direction, data in recorded(extensions):
         while data:
-            size = min(len(data), chance.choice([1, 2, 3, 7, 50, 1000, 100_000]))
+            size = next(sizes, len(data))
             packets += feed(conversation, direction, data[:size])
             data = data[size:]
     assert [packet.name for packet in packets] == EXPECTED
