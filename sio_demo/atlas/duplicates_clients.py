@@ -161,7 +161,7 @@ async def zombie(fixed: bool) -> Counters:
         async def connect(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
             room = auth["user"]
             if fixed:
-                for old, _ in list(b.sio.manager.get_participants("/", room)):
+                for old, _ in list(b.sio.manager.get_participants("/", room)):  # internal
                     await b.sio.disconnect(old)
             await b.sio.enter_room(sid, room)
 

@@ -62,7 +62,7 @@ def handlers(ends: Iterable[socketio.AsyncClient | socketio.AsyncServer], event:
 
 
 def _would_call(end: socketio.AsyncClient | socketio.AsyncServer, event: str) -> bool:
-    functions, methods = end.handlers.get("/", {}), end.namespace_handlers.get("/")
+    functions, methods = end.handlers.get("/", {}), end.namespace_handlers.get("/")  # internal
     catches_all = "*" in functions and event not in end.reserved_events
     return event in functions or catches_all or hasattr(methods, f"on_{event}")
 

@@ -123,7 +123,7 @@ async def answer_lost(fixed: bool) -> Counters:
         await wait_until(lambda: bool(receipts))
         if fixed:
             await client.emit("pay", "payment 1", callback=screen.add)
-        waiting = client.callbacks.get("/", {}).values()
+        waiting = client.callbacks.get("/", {}).values()  # internal
         listeners = sum(callback == screen.add for callback in waiting)
         await client.call("sync")
         packets = sum(p.name == "ACK" and p.data == [MESSAGE] for p in b.link.packets)
@@ -159,7 +159,7 @@ async def dead_and_connected(fixed: bool) -> Counters:
         if fixed:
             await back
         else:
-            await client.eio.wait()  # the transport has ended
+            await client.eio.wait()  # the transport has ended; internal
         await b.gone([sid])
         slow.set()
         await wait_until(lambda: client.connected)
@@ -224,8 +224,8 @@ async def goodbye_too_soon(fixed: bool) -> Counters:
         async with background(leave()) as goodbye:
             async with b.link.black_hole(TO_CLIENT):
                 await client.emit("order", "another message")
-                await wait_until(lambda: not client.eio.queue.empty())  # the message waits
-            await wait_until(lambda: client.eio.write_loop_task is None)  # it sends no more
+                await wait_until(lambda: not client.eio.queue.empty())  # it waits; internal
+            await wait_until(lambda: client.eio.write_loop_task is None)  # no more sent; internal
             async with b.link.refuse():
                 await b.link.cut()  # else it waits for the answer to its last poll, for long
                 await goodbye

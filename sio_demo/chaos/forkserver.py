@@ -23,8 +23,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from .. import resources
 from ..errors import ClosedError
-from ..lab import cleanup
 from .programs import run_program
 
 PID = struct.Struct("!I")  # a request: which process to kill, or 0 to fork one; and its answer
@@ -103,7 +103,7 @@ class ForkServer:
                 start_new_session=True,  # to interrupt a terminal or a kernel must not end it
             )
         server = cls(ours, process)
-        cleanup.register(server)
+        resources.register(server)
         return server
 
     async def start(
@@ -146,7 +146,7 @@ class ForkServer:
 
     async def close(self) -> None:
         """End it, and the processes that are left; a second call does nothing."""
-        cleanup.forget(self)
+        resources.forget(self)
         async with self._turn:  # no answer is on its way
             self._control.close()
         await self._process.wait()

@@ -90,19 +90,20 @@ class Connector:
 
     async def hang_up(self) -> None:
         """Close the socket without telling the server; the client can then connect again."""
-        eio = self.client.eio
-        if eio.http is not None and not eio.external_http:
-            await eio.http.close()  # ends the reader and writer tasks even if the network is silent
-        if eio.read_loop_task is not None:
-            await asyncio.wait({eio.read_loop_task}, timeout=HANG_UP)
-        if eio.state != "disconnected":
+        eio = self.client.eio  # internal
+        if eio.http is not None and not eio.external_http:  # internal
+            # Ends the reader and writer tasks even if the network is silent.
+            await eio.http.close()  # internal
+        if eio.read_loop_task is not None:  # internal
+            await asyncio.wait({eio.read_loop_task}, timeout=HANG_UP)  # internal
+        if eio.state != "disconnected":  # internal
             with suppress(TimeoutError):
                 async with asyncio.timeout(HANG_UP):
                     await eio.disconnect(abort=True)
-            eio.state = "disconnected"
+            eio.state = "disconnected"  # internal
         self.client.connected = False
-        self.client.namespaces = {}
-        self.client.callbacks = {}
+        self.client.namespaces = {}  # internal
+        self.client.callbacks = {}  # internal
 
     async def _connect(self, url: str, arguments: dict[str, Any]) -> None:
         self.client.reconnection = False
@@ -116,7 +117,7 @@ class Connector:
 
     async def _ended(self, seconds: float) -> bool:
         """Wait for the connection to end; return whether it did within so many seconds."""
-        reader: asyncio.Task[None] | None = self.client.eio.read_loop_task
+        reader: asyncio.Task[None] | None = self.client.eio.read_loop_task  # internal
         if reader is None:
             return True
         await asyncio.wait({reader}, timeout=seconds)

@@ -63,7 +63,7 @@ class Inbox:
     ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
-        if EVENT in sio.handlers.get(namespace, {}):
+        if EVENT in sio.handlers.get(namespace, {}):  # internal
             raise UsageError(f"Something handles {EVENT!r} here already. One inbox is enough.")
         self.store: InboxStore = MemoryInboxStore() if store is None else store
         self.last_error: DeliveryError | None = None

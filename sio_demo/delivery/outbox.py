@@ -9,6 +9,7 @@ from typing import Any
 
 import socketio
 
+from .. import resources
 from ..errors import ClosedError, DeliveryError, OutboxFullError, StoreError, UsageError
 from .connector import Connector, Delays
 from .message import write_message
@@ -121,6 +122,7 @@ class Outbox:
         identity, base, texts = self._store.load()
         window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size)
         self._window = window
+        resources.register(self)
         self.resumed = [Receipt(text, _ACCEPTED) for text in texts]
         window.accept(self.resumed)
         self._relay = relay = Relay(
@@ -206,6 +208,7 @@ class Outbox:
         if self._closed:
             return
         self._closed = True
+        resources.forget(self)
         self._to_store.set()
         if self._storing is not None:
             await asyncio.wait({self._storing})  # it saves what is left

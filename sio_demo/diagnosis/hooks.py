@@ -37,12 +37,12 @@ class Hooks:
 
     def handler(self, event: str, look: Function) -> None:
         """Look at what comes to the handler that python-socketio has given for an event."""
-        handler = self._eio.handlers[event]
+        handler = self._eio.handlers[event]  # internal
         wrapper = self.around(handler, look)
         self._eio.on(event, wrapper)
 
         def undo() -> None:
-            if self._eio.handlers[event] is wrapper:  # else somebody has put another around it
+            if self._eio.handlers[event] is wrapper:  # else it is wrapped once more; internal
                 self._eio.on(event, handler)
 
         self._undo.append(undo)

@@ -43,7 +43,7 @@ class Probe:
         self.sio = sio
         self._tally = tally
         self._user = user
-        self._hooks = Hooks(sio.eio, tally.failed)
+        self._hooks = Hooks(sio.eio, tally.failed)  # internal
         self._halves: dict[tuple[bool, str], Any] = {}  # packets that wait for their attachments
         self._handlers: dict[tuple[str, str], tuple[Function, Function]] = {}
         self._spaces: list[Any] = []  # namespace objects that are watched
@@ -53,19 +53,19 @@ class Probe:
         """Stop watching, and remove the wrappers that nothing else has wrapped."""
         self._hooks.close()
         for (namespace, event), (wrapper, handler) in self._handlers.items():
-            if self.sio.handlers.get(namespace, {}).get(event) is wrapper:
-                self.sio.handlers[namespace][event] = handler
+            if self.sio.handlers.get(namespace, {}).get(event) is wrapper:  # internal
+                self.sio.handlers[namespace][event] = handler  # internal
 
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
         for space in (namespace, "*"):
-            table = self.sio.handlers.get(space, {})
+            table = self.sio.handlers.get(space, {})  # internal
             for name in (event, *(["*"] if event not in self.sio.reserved_events else [])):
                 if name in table:
                     return self._registered(name, space)
         for space in (namespace, "*"):
-            if space in self.sio.namespace_handlers:
-                return int(hasattr(self.sio.namespace_handlers[space], f"on_{event}"))
+            if space in self.sio.namespace_handlers:  # internal
+                return int(hasattr(self.sio.namespace_handlers[space], f"on_{event}"))  # internal
         return 0
 
     def _registered(self, name: str, space: str) -> int:
@@ -124,14 +124,14 @@ class Probe:
 
     def _wrap_handlers(self) -> None:
         """Wrap the handlers that have no wrapper yet, including those registered just now."""
-        for namespace, table in list(self.sio.handlers.items()):
+        for namespace, table in list(self.sio.handlers.items()):  # internal
             for event, handler in list(table.items()):
                 wrapper, _ = self._handlers.get((namespace, event), (None, None))
                 if wrapper is None or wrapper not in layers(handler):
                     look = functools.partial(self._handling, namespace, event, handler)
                     table[event] = self._hooks.around(handler, look)
                     self._handlers[namespace, event] = (table[event], handler)
-        for namespace, space in list(self.sio.namespace_handlers.items()):
+        for namespace, space in list(self.sio.namespace_handlers.items()):  # internal
             if space not in self._spaces:
                 self._spaces.append(space)
                 look = functools.partial(self._triggering, namespace, space)

@@ -43,8 +43,8 @@ class ClientProbe(Probe):
         if getattr(sio, "listeners_add_up", False):
             self.library = "javascript"
         self._hooks.handler("disconnect", self._disconnected)
-        self._hooks.method(sio.eio, "send", self._sending)
-        self._hooks.method(sio.eio, "connect", self._connecting)
+        self._hooks.method(sio.eio, "send", self._sending)  # internal
+        self._hooks.method(sio.eio, "connect", self._connecting)  # internal
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
@@ -62,12 +62,12 @@ class ClientProbe(Probe):
         return self._user(sid) if self._user and sid else None
 
     def _place(self, connection: str, namespace: str, first: bool) -> Place:
-        early = namespace not in self.sio.namespaces
+        early = namespace not in self.sio.namespaces  # internal
         return Place(connection, id(self.sio), reconnects=self.reconnects(namespace), early=early)
 
     def _received(self, data: Any) -> None:
         self._wrap_handlers()
-        packet = self._decoded(True, self.sio.eio.sid, data)
+        packet = self._decoded(True, self.sio.eio.sid, data)  # internal
         if packet is None:
             return
         namespace = packet.namespace or "/"
@@ -76,14 +76,15 @@ class ClientProbe(Probe):
             self.refused, self._left = False, None
         elif packet.packet_type == CONNECT_ERROR:
             self.refused = True
-        elif packet.packet_type == DISCONNECT and not set(self.sio.namespaces) - {namespace}:
-            self._left = "server"
+        elif packet.packet_type == DISCONNECT:
+            if not set(self.sio.namespaces) - {namespace}:  # internal
+                self._left = "server"
         elif packet.packet_type in (EVENT, BINARY_EVENT):
-            self._count_arrived(packet, self.sio.eio.sid)
+            self._count_arrived(packet, self.sio.eio.sid)  # internal
 
     def _sending(self, data: Any, *_: Any) -> None:
-        if self.sio.eio.state == "connected":  # else it is dropped
-            self._count_sent(self.sio.eio.sid, data)
+        if self.sio.eio.state == "connected":  # else it is dropped; internal
+            self._count_sent(self.sio.eio.sid, data)  # internal
 
     def _connecting(self, *_: Any) -> Ended:
         def ended(error: BaseException | None) -> None:
@@ -109,17 +110,17 @@ class ServerProbe(Probe):
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
-        self._hooks.method(sio.eio, "send_packet", self._sending)
+        self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
     def live(self, namespace: str) -> list[str]:
         """Return the sids that the server considers live."""
-        manager = self.sio.manager
-        sids = [sid for sid, _ in manager.get_participants(namespace, None)]
-        return [sid for sid in sids if manager.is_connected(sid, namespace)]
+        manager = self.sio.manager  # internal
+        sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
+        return [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
-        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)
-        if self._user is None or not self.sio.manager.is_connected(sid, namespace):
+        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
+        if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal
             return None  # before it is connected, its user is not known
         return self._user(sid)
 
@@ -128,7 +129,7 @@ class ServerProbe(Probe):
         if not first:
             return place
         live = self.live(namespace)
-        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)
+        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None:
             return place._replace(sids=len(live) + (sid not in live))
         if sid not in live:
@@ -148,14 +149,14 @@ class ServerProbe(Probe):
         self._count_arrived(packet, connection)
 
     def _sending(self, connection: str, packet: Any, *_: Any) -> None:
-        if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:
+        if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
             self._count_sent(connection, packet.data)
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event == "disconnect":
             return None
         sid, *data = args
-        connection = self.sio.manager.eio_sid_from_sid(sid, namespace)
+        connection = self.sio.manager.eio_sid_from_sid(sid, namespace)  # internal
         if event == "connect":
             data = [connection]
         user = self._user_of(connection, namespace)

@@ -88,7 +88,7 @@ class ExerciseBench(Bench):
         theirs = [c for c in alive if getattr(c, "connection_url", None) == self.link.url]
         clients = {id(client): client for client in (*self._clients, *theirs)}.values()
         for client in clients:
-            client.handlers.clear()  # a handler for "disconnect" might open another client
+            client.handlers.clear()  # one for "disconnect" might open another; internal
             client.reconnection = False  # the link is closed first
         await self.link.close()
         await asyncio.gather(*map(shut_down, clients))

@@ -157,7 +157,7 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
         """Note that a handler is called; all of them are called from here."""
         if event not in self.reserved_events:
             self.begun.put_nowait(event)
-        return await super()._trigger_event(event, namespace, *args)
+        return await super()._trigger_event(event, namespace, *args)  # internal
 
     def _watch(self, event: str, function: Function) -> Function:
         async def call(*args: Any) -> Any:

@@ -1,7 +1,7 @@
 """Closes what a notebook opened, and shows that nothing is left.
 
 A cell that runs twice overwrites the variable, not the server, link or client behind it:
-these live on. So whatever the lab opens is noted here until it is closed.
+these live on. So what is open is registered in :mod:`sio_demo.resources` until it is closed.
 """
 
 from __future__ import annotations
@@ -9,26 +9,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import psutil
 import socketio
 
+from .. import resources
 from ..errors import LeftoverError, NotSeenError
 from .waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
 PATIENCE = 3.0  # seconds that something which is ending may take to end
-
-
-class Resource(Protocol):
-    """Something that the lab opened."""
-
-    async def close(self) -> None:
-        """Close it; harmless when it is closed already."""
 
 
 class Leftovers(NamedTuple):
@@ -43,50 +35,22 @@ class Leftovers(NamedTuple):
         return f"left over: {', '.join(parts)}"
 
 
-_open: list[Resource] = []
-_ports: set[int] = set()
 _tasks_before: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 _processes_before: set[int] = set()
-_noting = ContextVar("_noting", default=True)
-
-
-@contextmanager
-def apart() -> Iterator[None]:
-    """Do not note what is opened within the block: its owner closes it."""
-    token = _noting.set(False)
-    try:
-        yield
-    finally:
-        _noting.reset(token)
-
-
-def register(resource: Resource, port: int | None = None) -> None:
-    """Note something that was opened, and the port on which it listens."""
-    if not _noting.get():
-        return
-    _open.append(resource)
-    if port is not None:
-        _ports.add(port)
-
-
-def forget(resource: Resource) -> None:
-    """Note that it is closed."""
-    if resource in _open:
-        _open.remove(resource)
 
 
 async def clean_up() -> None:
     """Close everything that an earlier run of the notebook left open.
 
     Every notebook calls it first, so that to run it again does no harm. It closes the
-    servers, links and Node clients of the lab and every ``socketio.AsyncClient`` in this
+    servers, links, Node clients and outboxes, and every ``socketio.AsyncClient`` in this
     process, also one whose variable was overwritten: its tasks keep it alive.
     """
-    for resource in reversed(list(_open)):
+    for resource in reversed(list(resources.opened)):
         await resource.close()  # the links before the clients: these do not wait for an answer
     clients = [o for o in gc.get_objects() if issubclass(type(o), socketio.AsyncClient)]
     await asyncio.gather(*map(shut_down, clients))
-    _ports.clear()
+    resources.ports.clear()
     _tasks_before.clear()
     _tasks_before.update(asyncio.all_tasks())
     _processes_before.clear()
@@ -118,17 +82,17 @@ async def nothing_left() -> None:
 
 
 async def shut_down(client: socketio.AsyncClient) -> None:
-    """Shut a client down for good, whatever it is about.
+    """Shut a client down for good, whatever it is doing.
 
     ``client.shutdown()`` waits for ever for some connections that are gone, and a reconnection
-    that is under way may still succeed behind it.
+    that is under way may still succeed after it.
     """
     client.reconnection = False
     await asyncio.sleep(0)  # a reconnection that was to begin has begun
     shutdown = asyncio.create_task(client.shutdown())
     await asyncio.wait([shutdown], timeout=PATIENCE)
-    eio = client.eio
-    loops = [client._reconnect_task, eio.read_loop_task, eio.write_loop_task]
+    eio = client.eio  # internal
+    loops = [client._reconnect_task, eio.read_loop_task, eio.write_loop_task]  # internal
     tasks = [shutdown, *(task for task in loops if task is not None and not task.done())]
     for task in tasks:
         task.cancel()
@@ -137,7 +101,7 @@ async def shut_down(client: socketio.AsyncClient) -> None:
 
 
 def leftovers() -> Leftovers:
-    """Tell what is here now that was not here when :func:`clean_up` returned."""
+    """Return what is here now that was not here when :func:`clean_up` returned."""
     return Leftovers(
         [_name(task) for task in asyncio.all_tasks() if _is_ours(task)],
         _sockets(),
@@ -161,7 +125,8 @@ def _is_ours(task: asyncio.Task[Any]) -> bool:
 def _sockets() -> list[str]:
     connections = psutil.Process().net_connections(kind="tcp")
     found = [(c.status, [end.port for end in (c.laddr, c.raddr) if end]) for c in connections]
-    return [f"{status} on port {ports}" for status, ports in found if _ports.intersection(ports)]
+    ours = resources.ports
+    return [f"{status} on port {ports}" for status, ports in found if ours.intersection(ports)]
 
 
 def _children() -> dict[int, str]:

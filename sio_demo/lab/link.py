@@ -11,8 +11,9 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from .. import resources
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import HOST, cleanup
+from . import HOST
 from .arguments import Cut, check_cut, check_direction
 from .connection import Connection, Faults, Listener
 from .faults import BlackHole, CutWhen, Fault, Latency
@@ -59,7 +60,7 @@ class Link:
         host, port = address(server)
         link = cls(host, port, Tap() if tap else None)
         link._listener.open()
-        cleanup.register(link, link._listener.port)
+        resources.register(link, link._listener.port)
         return link
 
     @property
@@ -292,7 +293,7 @@ class Link:
         if self.closed:
             return
         self.closed = True
-        cleanup.forget(self)
+        resources.forget(self)
         self._listener.close()
         if self._tap is not None:
             self._tap.dismiss()

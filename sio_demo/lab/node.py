@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from .. import resources
 from ..errors import (
     ClosedError,
     NodeError,
@@ -28,7 +29,6 @@ from ..errors import (
     SnippetError,
     UsageError,
 )
-from . import cleanup
 from .lines import LineSplitter
 
 NODE_DIR = Path(__file__).with_name("node")
@@ -176,7 +176,7 @@ class NodeClient:
             start_new_session=True,  # interrupting the kernel must not end Node.js
         )
         client = cls(transport, runner)
-        cleanup.register(client)
+        resources.register(client)
         try:
             client.pid = await client._answer(_READY, _START_TIMEOUT)
         except BaseException:
@@ -225,7 +225,7 @@ class NodeClient:
         It warns of an error that a listener or a timer threw and no `run` has raised.
         """
         self._closed = True
-        cleanup.forget(self)
+        resources.forget(self)
         if not self._stdin.is_closing():
             self._stdin.abort()
         try:

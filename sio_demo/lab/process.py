@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from .. import resources
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import HOST, cleanup
+from . import HOST
 from .lines import LineSplitter
 from .waiting import PATIENCE
 
@@ -103,7 +104,7 @@ class ServerProcess:
             await process.close()
             raise
         process.url = f"http://{HOST}:{port}"
-        cleanup.register(process, port)
+        resources.register(process, port)
         return process
 
     async def line(self, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109
@@ -134,7 +135,7 @@ class ServerProcess:
         Nothing in the program runs any more: no handler, no ``finally``, no commit. A second
         call does nothing.
         """
-        cleanup.forget(self)
+        resources.forget(self)
         if not self._voice.dead.is_set():
             with suppress(ProcessLookupError):  # it ends just now
                 self._transport.kill()

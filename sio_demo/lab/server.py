@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from engineio.async_socket import AsyncSocket
 
+from .. import resources
 from ..errors import ClosedError, UsageError
-from . import HOST, cleanup
+from . import HOST
 from .waiting import shielded
 
 SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes
@@ -50,9 +51,9 @@ class Server:
 
     def sids(self, namespace: str = "/") -> list[str]:
         """Give the session ids that the server holds for live, in the order of arrival."""
-        if namespace not in self.sio.manager.get_namespaces():
+        if namespace not in self.sio.manager.get_namespaces():  # internal
             return []
-        return [sid for sid, _ in self.sio.manager.get_participants(namespace, None)]
+        return [sid for sid, _ in self.sio.manager.get_participants(namespace, None)]  # internal
 
     async def close(self) -> None:
         """End every session and stop listening; a second call does nothing.
@@ -67,11 +68,11 @@ class Server:
         await shielded(self._closing)
 
     async def _close(self) -> None:
-        cleanup.forget(self)
-        for session in list(self.sio.eio.sockets.values()):
+        resources.forget(self)
+        for session in list(self.sio.eio.sockets.values()):  # internal
             # Not eio.disconnect(): it waits until all is sent, for ever if the client is gone.
             await session.close(wait=False)
-        self.sio.eio.sockets.clear()
+        self.sio.eio.sockets.clear()  # internal
         await self._stop_watching()
         if self._requests:
             await asyncio.wait(self._requests, timeout=SHUTDOWN_TIMEOUT)
@@ -81,11 +82,11 @@ class Server:
 
     async def _stop_watching(self) -> None:
         """Stop Engine.IO's watch over silent clients, so that it starts again when served again."""
-        eio = self.sio.eio
-        watched = eio.service_task_handle is not None
+        eio = self.sio.eio  # internal
+        watched = eio.service_task_handle is not None  # internal
         await self.sio.shutdown()
-        eio.service_task_event = None
-        eio.start_service_task = eio.start_service_task or watched
+        eio.service_task_event = None  # internal
+        eio.start_service_task = eio.start_service_task or watched  # internal
 
     async def _stop_tasks(self) -> None:
         """Cancel what outlives its connection.
@@ -93,7 +94,8 @@ class Server:
         That is Engine.IO's ping timers, by one interval (25 s), and polling requests whose
         client is gone, which wait for a packet (45 s).
         """
-        pings = [task for task in asyncio.all_tasks() if _pinged_by(task) is self.sio.eio]
+        eio = self.sio.eio  # internal
+        pings = [task for task in asyncio.all_tasks() if _pinged_by(task) is eio]
         tasks = [*pings, *self._requests]
         for task in tasks:
             task.cancel()
@@ -177,7 +179,7 @@ async def serve(sio: Any) -> Server:
     await web.TCPSite(runner, HOST, 0).start()
     server = Server(sio, runner, requests)
     _served.add(sio)
-    cleanup.register(server, server.port)
+    resources.register(server, server.port)
     return server
 
 

@@ -74,7 +74,7 @@ class KernelClient:
         listeners = (
             len(client.listeners("news"))
             if isinstance(client, EmitterClient)
-            else int("news" in client.handlers["/"])  # python-socketio's table: one for an event
+            else int("news" in client.handlers["/"])  # one for an event; internal
         )
         return {
             "listeners": listeners,

@@ -11,9 +11,9 @@ from typing import Any
 import socketio
 from IPython.display import display
 
+from .. import resources
 from ..counters import Counters
 from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
-from ..lab import cleanup
 from ..lab.clients import EmitterClient
 from ..lab.tap import Cut
 from .bench import PanelBench, Report
@@ -73,7 +73,7 @@ class Panel:
             "slow": self._delay,
         }
         self.widget.on_msg(self._received)
-        cleanup.register(self)
+        resources.register(self)
 
     # --- what the buttons do -----------------------------------------------------------
 
@@ -118,14 +118,14 @@ class Panel:
         if self.closed:
             return
         self.closed = True
-        cleanup.forget(self)
+        resources.forget(self)
         await asyncio.wrap_future(self._thread.submit(self._close()))
 
     def retire(self) -> None:
         """Close without waiting."""
         if not self.closed:
             self.closed = True
-            cleanup.forget(self)
+            resources.forget(self)
             self._thread.submit(self._close())
 
     def show(self) -> None:

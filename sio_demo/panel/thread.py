@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ..lab import cleanup
+from .. import resources
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class LoopThread:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine in the thread."""
-        with cleanup.apart():  # the task inherits it
+        with resources.apart():  # the task inherits it
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:

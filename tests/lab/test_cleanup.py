@@ -9,6 +9,7 @@ import time
 import pytest
 import socketio
 
+from sio_demo import resources
 from sio_demo.errors import LeftoverError
 from sio_demo.lab import cleanup
 from sio_demo.lab.cleanup import clean_up, leftovers, nothing_left
@@ -50,7 +51,7 @@ async def cleaned(within=2.0):
     start = time.perf_counter()
     await clean_up()
     assert time.perf_counter() - start < within
-    assert cleanup._open == []
+    assert resources.opened == []
     await nothing_left()
 
 
@@ -78,7 +79,7 @@ async def test_what_was_overwritten_is_closed_too(capsys):
         link, client = await open_all()
     del link, client
     gc.collect()
-    assert len(cleanup._open) == 6
+    assert len(resources.opened) == 6
     await cleaned()
     assert capsys.readouterr().out == "left over: 0 tasks, 0 sockets, 0 processes\n"
 
@@ -116,8 +117,8 @@ async def test_what_was_closed_is_forgotten():
     link, client = await open_all()
     await client.shutdown()
     await link.close()
-    assert link not in cleanup._open
-    assert len(cleanup._open) == 1
+    assert link not in resources.opened
+    assert len(resources.opened) == 1
 
 
 async def test_what_stays_open_elsewhere_counts_only_until_the_next_clean_up():
@@ -157,7 +158,7 @@ async def test_what_is_about_to_end_is_waited_for(capsys):
     task = asyncio.create_task(asyncio.sleep(0.05))
     assert leftovers().tasks != []
     await client.shutdown()
-    await asyncio.gather(*(resource.close() for resource in reversed(list(cleanup._open))))
+    await asyncio.gather(*(resource.close() for resource in reversed(list(resources.opened))))
     await nothing_left()
     assert task.done()
     assert "left over: 0 tasks" in capsys.readouterr().out
