@@ -10,6 +10,6 @@ variants are deliveries with one thing wrong, which the same schedules must catc
 
 from .broken import VARIANTS
 from .play import Verdict, run, run_all
-from .schedule import FAULTS, Fault, Schedule
+from .schedule import FAULTS, PlannedFault, Schedule
 
-__all__ = ["FAULTS", "VARIANTS", "Fault", "Schedule", "Verdict", "run", "run_all"]
+__all__ = ["FAULTS", "VARIANTS", "PlannedFault", "Schedule", "Verdict", "run", "run_all"]

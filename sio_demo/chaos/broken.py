@@ -9,7 +9,7 @@ import socketio
 
 from ..delivery import Inbox
 from ..delivery.message import EVENT, Answer, Batch
-from .stores import InboxStore, MarkFirst, MarkOutside
+from .stores import KillableInboxStore, MarkFirst, MarkOutside
 
 
 class NoDedup(Inbox):
@@ -32,7 +32,7 @@ class Parts(NamedTuple):
     """What a delivery is built of."""
 
     inbox: type[Inbox] = Inbox
-    inbox_store: type[InboxStore] = InboxStore
+    inbox_store: type[KillableInboxStore] = KillableInboxStore
     client: type[socketio.AsyncClient] = socketio.AsyncClient
 
 

@@ -14,7 +14,7 @@ from ..delivery.message import EVENT
 from ..errors import NotSeenError
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.tap import Cut
-from .schedule import Fault
+from .schedule import PlannedFault
 from .stage import Actor, Stage
 
 CUTS: dict[str, Cut] = {"reset": "reset", "clean close": "close", "half-open": "half-open"}
@@ -24,25 +24,25 @@ LOSSES: dict[str, tuple[str, Direction]] = {
     "lost handshake": ("CONNECT", TO_CLIENT),
 }
 
-Strike = Callable[[Stage, Fault], Coroutine[Any, Any, None]]
+Strike = Callable[[Stage, PlannedFault], Coroutine[Any, Any, None]]
 
 
 def lasting(fault_lasts: Strike) -> Strike:
     """Let the clients send on, and other faults strike, while a fault lasts."""
 
-    async def strike(stage: Stage, fault: Fault) -> None:
+    async def strike(stage: Stage, fault: PlannedFault) -> None:
         stage.tasks.create_task(fault_lasts(stage, fault))
         stage.go_on(fault)
 
     return strike
 
 
-async def cut(stage: Stage, fault: Fault) -> None:
+async def cut(stage: Stage, fault: PlannedFault) -> None:
     await stage.link.cut(CUTS[fault.kind])
     stage.go_on(fault)
 
 
-async def lose(stage: Stage, fault: Fault) -> None:
+async def lose(stage: Stage, fault: PlannedFault) -> None:
     """Cut a connection at the next packet of a kind, before it or after it."""
     armed = asyncio.Event()
     stage.tasks.create_task(_lose(stage, fault, armed))
@@ -52,7 +52,7 @@ async def lose(stage: Stage, fault: Fault) -> None:
     stage.go_on(fault)
 
 
-async def _lose(stage: Stage, fault: Fault, armed: asyncio.Event) -> None:
+async def _lose(stage: Stage, fault: PlannedFault, armed: asyncio.Event) -> None:
     packet, direction = LOSSES[fault.kind]
     after = fault.point == "after"
     while True:
@@ -66,47 +66,47 @@ async def _lose(stage: Stage, fault: Fault, armed: asyncio.Event) -> None:
 
 
 @lasting
-async def black_hole(stage: Stage, fault: Fault) -> None:
+async def black_hole(stage: Stage, fault: PlannedFault) -> None:
     """Let nothing through for a while."""
     async with stage.link.black_hole(fault.direction):
         await asyncio.sleep(fault.seconds)
 
 
 @lasting
-async def latency(stage: Stage, fault: Fault) -> None:
+async def latency(stage: Stage, fault: PlannedFault) -> None:
     """Delay every byte until some more answers have come."""
     async with stage.link.latency(fault.seconds, fault.direction):
         await stage.client(fault).gets_answers(fault.answers)
 
 
 @lasting
-async def refusal(stage: Stage, fault: Fault) -> None:
+async def refusal(stage: Stage, fault: PlannedFault) -> None:
     """Reset every connection, and refuse new ones for a while."""
     async with stage.refusing, stage.link.refuse():
         await stage.link.cut()
         await asyncio.sleep(fault.seconds)
 
 
-async def restart(stage: Stage, fault: Fault) -> None:
+async def restart(stage: Stage, fault: PlannedFault) -> None:
     """Stop the server, which closes all properly, and start it again."""
     stage.go_on(fault)
     await stage.server.stop()
     stage.link.retarget(await stage.server.start())
 
 
-async def kill_server(stage: Stage, fault: Fault) -> None:
+async def kill_server(stage: Stage, fault: PlannedFault) -> None:
     """Kill the server with SIGKILL, here and now or at an exact point, and start it again."""
     await _kill(stage, fault, stage.server)
     stage.link.retarget(await stage.server.start())
 
 
-async def kill_client(stage: Stage, fault: Fault) -> None:
+async def kill_client(stage: Stage, fault: PlannedFault) -> None:
     """Do the same with a client."""
     await _kill(stage, fault, stage.client(fault))
     await stage.client(fault).start()
 
 
-async def _kill(stage: Stage, fault: Fault, actor: Actor) -> None:
+async def _kill(stage: Stage, fault: PlannedFault, actor: Actor) -> None:
     if fault.point == "at once":
         await actor.kill()
         stage.go_on(fault)

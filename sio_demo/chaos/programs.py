@@ -16,7 +16,7 @@ import socketio
 from ..delivery import Outbox, Receipt
 from ..lab.server import serve
 from .broken import PARTS
-from .stores import FailPoint, OutboxStore
+from .stores import FailPoint, KillableOutboxStore
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
 CONNECT_TIMEOUT = 0.5
@@ -82,7 +82,7 @@ class _Client:
         client = PARTS[order["variant"]].client(handle_sigint=False)
         self._outbox = Outbox(
             client,
-            OutboxStore(order["path"], self._fail_point),
+            KillableOutboxStore(order["path"], self._fail_point),
             window=order["window"],
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,

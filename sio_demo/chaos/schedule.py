@@ -19,13 +19,13 @@ _WAYS = (*DIRECTIONS, None)
 _BEFORE_OR_AFTER = {"point": ("before", "after")}
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A kind of fault.
 
     Attributes
     ----------
     choices : dict of str to sequence
-        From what each detail of a `Fault` is drawn, in this order.
+        From what each detail of a `PlannedFault` is drawn, in this order.
     words : str
         The details in words.
     weight : int
@@ -38,31 +38,31 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "reset": Kind(),
-    "clean close": Kind(),
-    "half-open": Kind(),
-    "black hole": Kind(  # one outlasts the patience of the outbox, the other does not
+    "reset": FaultKind(),
+    "clean close": FaultKind(),
+    "half-open": FaultKind(),
+    "black hole": FaultKind(  # one outlasts the patience of the outbox, the other does not
         {"direction": _WAYS, "seconds": (0.05, 0.4)}, ", {way}, for {fault.seconds:g} s"
     ),
-    "latency": Kind(
+    "latency": FaultKind(
         {"seconds": (0.002, 0.01, 0.03), "answers": range(1, 11), "direction": _WAYS},
         ", {way}, {fault.seconds:g} s, for {fault.answers} answers",
     ),
-    "refusal": Kind({"seconds": (0.02, 0.1)}, ", after a reset, for {fault.seconds:g} s"),
-    "lost batch": Kind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
-    "lost ack": Kind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
-    "lost handshake": Kind(
+    "refusal": FaultKind({"seconds": (0.02, 0.1)}, ", after a reset, for {fault.seconds:g} s"),
+    "lost batch": FaultKind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
+    "lost ack": FaultKind(_BEFORE_OR_AFTER, ": the connection is cut {fault.point} it"),
+    "lost handshake": FaultKind(
         _BEFORE_OR_AFTER, ": a reset, and the next connection is cut {fault.point} its CONNECT"
     ),
-    "server restart": Kind(),
-    "server kill": Kind({"point": SERVER_POINTS}, " (-9): {fault.point}", weight=3),
-    "client kill": Kind({"point": CLIENT_POINTS}, " (-9): {fault.point}", weight=2),
+    "server restart": FaultKind(),
+    "server kill": FaultKind({"point": SERVER_POINTS}, " (-9): {fault.point}", weight=3),
+    "client kill": FaultKind({"point": CLIENT_POINTS}, " (-9): {fault.point}", weight=2),
 }
 FAULTS = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PlannedFault:
     """Something that goes wrong.
 
     Attributes
@@ -115,7 +115,7 @@ class Schedule:
         How many messages a client hands over before it waits for their acceptance.
     unanswered : int
         How many messages without an answer keep a client from sending more.
-    faults : tuple of Fault
+    faults : tuple of PlannedFault
         In the order in which they strike.
     """
 
@@ -125,7 +125,7 @@ class Schedule:
     window: int
     burst: int
     unanswered: int
-    faults: tuple[Fault, ...]
+    faults: tuple[PlannedFault, ...]
 
     @classmethod
     def from_seed(cls, seed: int) -> Schedule:
@@ -181,9 +181,9 @@ class Schedule:
         return "\n".join(lines)
 
 
-def _draw(rng: random.Random, client: int, after: int) -> Fault:
+def _draw(rng: random.Random, client: int, after: int) -> PlannedFault:
     """Draw a fault that strikes a client, or while it sends."""
     [kind] = rng.choices(FAULTS, [kind.weight for kind in KINDS.values()])
     counts = rng.choice(("accepted", "answered"))
     details = {name: rng.choice(choices) for name, choices in KINDS[kind].choices.items()}
-    return Fault(kind, client, after, counts, **details)
+    return PlannedFault(kind, client, after, counts, **details)

@@ -11,7 +11,7 @@ from ..errors import SioDemoError
 from ..lab.link import Link
 from .checker import Journal
 from .forkserver import Child, ForkServer
-from .schedule import Fault, Schedule
+from .schedule import PlannedFault, Schedule
 
 NUMBERS = 1000  # for the messages of each process of a client: no number is used again
 
@@ -145,7 +145,7 @@ class ClientActor(Actor):
         self._order["allowance"] = count
         self.tell("allow", count)
 
-    async def is_due(self, fault: Fault) -> None:
+    async def is_due(self, fault: PlannedFault) -> None:
         """Wait until the client had the messages accepted, or answered, that a fault counts."""
         counts = {"accepted": self.journal.accepted, "answered": self.journal.answers}[fault.counts]
         await self.until(lambda: len(counts) >= fault.after)
@@ -224,7 +224,7 @@ class Stage:
         assert self._link is not None
         return self._link
 
-    def client(self, fault: Fault) -> ClientActor:
+    def client(self, fault: PlannedFault) -> ClientActor:
         """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
 
@@ -243,7 +243,7 @@ class Stage:
         """
         raise ProgramError(await self._trouble)
 
-    def go_on(self, fault: Fault) -> None:
+    def go_on(self, fault: PlannedFault) -> None:
         """Take note of a fault, and let the clients send on, until the next."""
         self.struck.append(fault.kind)
         for client in self.clients:

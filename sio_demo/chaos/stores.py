@@ -27,7 +27,7 @@ class FailPoint:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class InboxStore(SQLiteInboxStore):
+class KillableInboxStore(SQLiteInboxStore):
     """The inbox's store, with points before and after each commit."""
 
     def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
@@ -40,7 +40,7 @@ class InboxStore(SQLiteInboxStore):
         self._fail_point.hit("after commit")
 
 
-class OutboxStore(SQLiteOutboxStore):
+class KillableOutboxStore(SQLiteOutboxStore):
     """The outbox's store, with points before and after each commit."""
 
     def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
@@ -53,7 +53,7 @@ class OutboxStore(SQLiteOutboxStore):
         self._fail_point.hit("after save")
 
 
-class MarkOutside(InboxStore):
+class MarkOutside(KillableInboxStore):
     """Broken: commits the effects, and then the mark in another transaction."""
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
@@ -63,7 +63,7 @@ class MarkOutside(InboxStore):
         super().save(producer, progress, first, kept)
 
 
-class MarkFirst(InboxStore):
+class MarkFirst(KillableInboxStore):
     """Broken: commits the mark, and then the effects in another transaction."""
 
     def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .seen import Clues, Recipient, Seen
-from .tally import Key, Message, Name, Tally
+from .tally import Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
     from .probe import Probe, UserOf
@@ -226,7 +226,7 @@ class Observer:
                 return probe.side
         return self._probes[0].side
 
-    def _seen(self, name: Name, m: Message) -> Seen:
+    def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
         listeners = self._listeners(name.event, name.namespace, name.recipient)
         if m.arrived:
@@ -273,7 +273,7 @@ class Observer:
             ),
         )
 
-    def _grows(self, name: Name, m: Message) -> bool | None:
+    def _grows(self, name: Name, m: MessageCounts) -> bool | None:
         """Return whether a message has more listeners or packets than before a reconnect."""
         if m.reconnects is None:
             return None

@@ -16,8 +16,8 @@ from typing import Any
 from socketio.packet import BINARY_EVENT, EVENT
 
 from .hooks import Ended, Function, Hooks, fits, layers
-from .seen import Library, Recipient
-from .tally import Name, Place, Tally
+from .seen import Language, Recipient
+from .tally import Name, Sighting, Tally
 
 UserOf = Callable[[str], Hashable]
 
@@ -37,7 +37,7 @@ class Probe:
 
     side: Recipient
     other_side: Recipient
-    library: Library = "python"
+    library: Language = "python"
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         self.sio = sio
@@ -80,7 +80,7 @@ class Probe:
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         raise NotImplementedError
 
-    def _place(self, connection: str, namespace: str, first: bool) -> Place:
+    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
         """Return what is known about a packet; more is counted for the `first` of a message."""
         raise NotImplementedError
 
@@ -107,18 +107,18 @@ class Probe:
 
     def _count_arrived(self, packet: Any, connection: str) -> None:
         name = self._named(self.side, packet, connection)
-        place = self._place(connection, name.namespace, first=True)._replace(
+        sighting = self._sighting(connection, name.namespace, first=True)._replace(
             listeners=self.listeners(name.event, name.namespace)
         )
-        self._tally.arrived(name, place, packet.id is not None)
+        self._tally.arrived(name, sighting, packet.id is not None)
 
     def _count_sent(self, connection: str, data: Any) -> None:
         packet = self._decoded(False, connection, data)
         if packet is not None and packet.packet_type in (EVENT, BINARY_EVENT):
             name = self._named(self.other_side, packet, connection)
             first = not self._tally.sent_before(name, id(self.sio))
-            place = self._place(connection, name.namespace, first)._replace(early=None)
-            self._tally.sent(name, place, packet.id is not None)
+            sighting = self._sighting(connection, name.namespace, first)._replace(early=None)
+            self._tally.sent(name, sighting, packet.id is not None)
 
     # --- calls -------------------------------------------------------------------------
 

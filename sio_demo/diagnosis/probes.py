@@ -12,7 +12,7 @@ from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EV
 from .hooks import Ended
 from .probe import Probe, UserOf
 from .seen import Reason
-from .tally import Name, Place, Tally
+from .tally import Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
@@ -61,9 +61,11 @@ class ClientProbe(Probe):
         sid = self.sio.get_sid(namespace)
         return self._user(sid) if self._user and sid else None
 
-    def _place(self, connection: str, namespace: str, first: bool) -> Place:
+    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
         early = namespace not in self.sio.namespaces  # internal
-        return Place(connection, id(self.sio), reconnects=self.reconnects(namespace), early=early)
+        return Sighting(
+            connection, id(self.sio), reconnects=self.reconnects(namespace), early=early
+        )
 
     def _received(self, data: Any) -> None:
         self._wrap_handlers()
@@ -124,18 +126,18 @@ class ServerProbe(Probe):
             return None  # before it is connected, its user is not known
         return self._user(sid)
 
-    def _place(self, connection: str, namespace: str, first: bool) -> Place:
-        place = Place(connection, id(self.sio), by_server=True)
+    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
+        sighting = Sighting(connection, id(self.sio), by_server=True)
         if not first:
-            return place
+            return sighting
         live = self.live(namespace)
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None:
-            return place._replace(sids=len(live) + (sid not in live))
+            return sighting._replace(sids=len(live) + (sid not in live))
         if sid not in live:
-            return place
+            return sighting
         user = self._user(sid)
-        return place._replace(sids=sum(self._user(each) == user for each in live))
+        return sighting._replace(sids=sum(self._user(each) == user for each in live))
 
     def _received(self, connection: str, data: Any) -> None:
         self._wrap_handlers()

@@ -14,7 +14,7 @@ from ..counters import Counters
 from ..errors import UsageError
 
 Recipient = Literal["client", "server"]
-Library = Literal["python", "javascript"]
+Language = Literal["python", "javascript"]
 Reason = Literal["network", "server", "client"]
 
 
@@ -66,8 +66,8 @@ class Clues:
     """
 
     recipient: Recipient | None = None
-    client: Library | None = None
-    server: Library | None = None
+    client: Language | None = None
+    server: Language | None = None
     event: str | None = None
     namespace: str | None = None
     reconnects: int | None = None
@@ -104,8 +104,8 @@ class Clues:
 
 _ALLOWED: dict[str, Any] = {
     "recipient": get_args(Recipient),
-    "client": get_args(Library),
-    "server": get_args(Library),
+    "client": get_args(Language),
+    "server": get_args(Language),
     "event": str,
     "namespace": str,
     "reconnects": int,

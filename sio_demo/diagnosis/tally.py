@@ -23,7 +23,7 @@ class Name(NamedTuple):
     key: Hashable
 
 
-class Place(NamedTuple):
+class Sighting(NamedTuple):
     """Where and when a packet was seen; None for what cannot be seen from there."""
 
     connection: str
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 @dataclass(eq=False)
-class Message:
+class MessageCounts:
     """What was counted for one message."""
 
     arrived: int = 0
@@ -54,18 +54,20 @@ class Message:
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
 
-    def note(self, place: Place, acknowledged: bool) -> None:
+    def note(self, sighting: Sighting, acknowledged: bool) -> None:
         """Add what a packet tells besides that it came."""
         self.acknowledged = acknowledged
-        self.connections.add(place.connection)
-        self.reconnects = _greater(self.reconnects, place.reconnects)
-        if place.listeners is not None:
-            self.listeners[place.end] = max(place.listeners, self.listeners.get(place.end, 0))
-        self.sids = _greater(self.sids, place.sids)
-        if place.by_server:
-            self.servers.add(place.end)
-        if place.early is not None:
-            self.early = bool(self.early) or place.early
+        self.connections.add(sighting.connection)
+        self.reconnects = _greater(self.reconnects, sighting.reconnects)
+        if sighting.listeners is not None:
+            self.listeners[sighting.end] = max(
+                sighting.listeners, self.listeners.get(sighting.end, 0)
+            )
+        self.sids = _greater(self.sids, sighting.sids)
+        if sighting.by_server:
+            self.servers.add(sighting.end)
+        if sighting.early is not None:
+            self.early = bool(self.early) or sighting.early
 
     @property
     def packets(self) -> int:
@@ -85,10 +87,10 @@ class Tally:
     """
 
     def __init__(self, key: Key, keep: int) -> None:
-        self._messages: OrderedDict[Name, Message] = OrderedDict()
+        self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
         self._key = key
         self._keep = keep
-        self._running: defaultdict[Hashable, list[Message]] = defaultdict(list)
+        self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
         self._error: Exception | None = None
         self._lock = RLock()
 
@@ -104,19 +106,19 @@ class Tally:
         key = data if event == "connect" else self._key(event, data)
         return Name(recipient, namespace, event, user, key)
 
-    def arrived(self, name: Name, place: Place, acknowledged: bool) -> None:
+    def arrived(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
         """Count a packet that came to its recipient."""
         with self._lock:
             message = self._message(name)
             message.arrived += 1
-            message.note(place, acknowledged)
+            message.note(sighting, acknowledged)
 
-    def sent(self, name: Name, place: Place, acknowledged: bool) -> None:
+    def sent(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
         """Count a packet that was given to a connection."""
         with self._lock:
             message = self._message(name)
             message.sent += 1
-            message.note(place, acknowledged)
+            message.note(sighting, acknowledged)
 
     def begun(self, name: Name, calls: int) -> Callable[[bool], None]:
         """Count calls of the recipient's listeners; give what tells that they have ended."""
@@ -157,7 +159,7 @@ class Tally:
             error, self._error = self._error, None
             return error
 
-    def messages(self) -> list[tuple[Name, Message]]:
+    def messages(self) -> list[tuple[Name, MessageCounts]]:
         """Give all, the last one last."""
         with self._lock:
             return list(self._messages.items())
@@ -167,8 +169,8 @@ class Tally:
         message = self._messages.get(name)
         return message is not None and message.sent > 0 and server in message.servers
 
-    def _message(self, name: Name) -> Message:
-        message = self._messages.setdefault(name, Message())
+    def _message(self, name: Name) -> MessageCounts:
+        message = self._messages.setdefault(name, MessageCounts())
         self._messages.move_to_end(name)
         while len(self._messages) > self._keep:
             self._messages.popitem(last=False)

@@ -18,7 +18,7 @@ DELAY = 0.2  # seconds, in each direction
 PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-open one in 25 s
 
 
-class Report(NamedTuple):
+class ClientReport(NamedTuple):
     """What the client says about itself: its acknowledgement of the event ``"report"``."""
 
     listeners: int  # that it has for "news" now
@@ -52,7 +52,7 @@ class PanelBench(Bench):
         sio.on("disconnect", self._on_disconnect)
         await self.serve(sio)
 
-    async def report(self) -> Report:
+    async def report(self) -> ClientReport:
         """Ask the client for its counters, behind all that was sent to it.
 
         Raises
@@ -68,7 +68,7 @@ class PanelBench(Bench):
             answer = await self.sio.call("report", to=sid, timeout=self.patience)
         except NoAcknowledgementError:
             raise NotSeenError(f"The client did not answer within {self.patience:g} s.") from None
-        return Report(**answer)
+        return ClientReport(**answer)
 
     async def send(self, number: int) -> Counters:
         """Send message `number` to every session, and count what it leaves behind."""

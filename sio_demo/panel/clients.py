@@ -1,8 +1,8 @@
 """The clients that a panel can connect.
 
 Each listens for ``"news"`` and writes every message on its user's screen. It acknowledges
-``"report"`` with the fields of :class:`~sio_demo.panel.bench.Report`. So the counts arrive on the
-connection that they describe, after everything that was sent before.
+``"report"`` with the fields of :class:`~sio_demo.panel.bench.ClientReport`. So the counts
+arrive on the connection that they describe, after everything that was sent before.
 """
 
 from __future__ import annotations

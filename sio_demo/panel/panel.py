@@ -16,7 +16,7 @@ from ..counters import Counters
 from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
 from ..lab.clients import EmitterClient
 from ..lab.tap import Cut
-from .bench import PanelBench, Report
+from .bench import ClientReport, PanelBench
 from .clients import KINDS, PLACES, Client, ClientKind, KernelClient, ListenerPlace
 from .origin import refusal
 from .thread import LoopThread
@@ -59,7 +59,7 @@ class Panel:
         }
         self._origins: list[str] | None = None
         self._bench: PanelBench | None = None
-        self._report = Report(0, 0, 0, [])
+        self._report = ClientReport(0, 0, 0, [])
         self._sent = 0
         self._slow = False
         self._moves = 0

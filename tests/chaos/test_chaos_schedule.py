@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from sio_demo.chaos import FAULTS, Fault, Schedule
+from sio_demo.chaos import FAULTS, PlannedFault, Schedule
 from sio_demo.chaos.schedule import AHEAD, CLIENT_POINTS, SERVER_POINTS
 from sio_demo.errors import UsageError
 
@@ -58,7 +58,7 @@ def test_there_is_always_something_to_send_after_the_last_fault():
 
 
 def test_clients_may_send_a_little_beyond_the_next_fault():
-    schedule = Schedule(0, 2, 30, 1, 1, 1, (Fault("reset", 1, 5, "accepted"),))
+    schedule = Schedule(0, 2, 30, 1, 1, 1, (PlannedFault("reset", 1, 5, "accepted"),))
     assert [schedule.allowance(struck) for struck in (0, 1)] == [5 + AHEAD, 30]
     assert schedule.total == 60
 
