@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .lab.cleanup import clean_up, nothing_left
+    from .cleanup import clean_up, nothing_left
     from .lab.clients import EmitterClient
     from .lab.experiment import calls_across_reconnects, reconnect, settled
     from .lab.link import Link
@@ -38,19 +38,19 @@ __all__ = [
 # A name is imported when it is first asked for (PEP 562): the checker and the observer are
 # installed without what the lab needs.
 _MODULES = {
-    "TO_CLIENT": "packet",
-    "TO_SERVER": "packet",
-    "EmitterClient": "clients",
-    "Link": "link",
-    "NodeClient": "node",
-    "Packet": "packet",
-    "Server": "server",
-    "calls_across_reconnects": "experiment",
+    "TO_CLIENT": "lab.packet",
+    "TO_SERVER": "lab.packet",
+    "EmitterClient": "lab.clients",
+    "Link": "lab.link",
+    "NodeClient": "lab.node",
+    "Packet": "lab.packet",
+    "Server": "lab.server",
+    "calls_across_reconnects": "lab.experiment",
     "clean_up": "cleanup",
     "nothing_left": "cleanup",
-    "reconnect": "experiment",
-    "serve": "server",
-    "settled": "experiment",
+    "reconnect": "lab.experiment",
+    "serve": "lab.server",
+    "settled": "lab.experiment",
 }
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that is here
@@ -58,7 +58,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that is here
     def __getattr__(name):
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f".lab.{_MODULES[name]}", __name__), name)
+        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
         globals()[name] = value
         return value
 

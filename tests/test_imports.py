@@ -18,21 +18,21 @@ PACKAGE = Path(sio_demo.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "counters": set(),
-    "resources": set(),
     "causes": {"counters", "errors"},
     "check": {"causes", "errors"},
     "diagnosis": {"causes", "counters", "errors"},
-    "lab": {"errors", "resources"},
-    "delivery": {"errors", "resources"},
+    "lab": {"errors"},
+    "delivery": {"errors"},
     "plots": {"counters", "errors"},
     "atlas": {"causes", "counters", "errors", "lab"},
-    "chaos": {"errors", "lab", "delivery", "resources"},
+    "chaos": {"errors", "lab", "delivery"},
     "exercises": {"errors", "lab", "plots"},
-    "panel": {"counters", "errors", "lab", "plots", "resources"},
+    "panel": {"counters", "errors", "lab", "plots"},
     "demo": {"lab"},
+    "cleanup": {"delivery", "errors", "lab"},
     "commands": {"atlas", "chaos", "check", "counters", "demo", "errors"},
     "__main__": {"commands", "errors"},
-    "__init__": {"lab"},  # when one of its names is asked for
+    "__init__": {"cleanup", "lab"},  # when one of its names is asked for
 }
 
 # State machines and decoders: whoever calls them reads, writes, waits and starts threads.

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import Bench, bench, connects, new_client, python_client
-from ..lab.cleanup import shut_down
+from ..lab.bench import Bench, bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, background, carried, counted, tab

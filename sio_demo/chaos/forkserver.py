@@ -23,8 +23,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .. import resources
 from ..errors import ClosedError
+from ..lab import resources
 from .programs import run_program
 
 PID = struct.Struct("!I")  # a request: which process to kill, or 0 to fork one; and its answer

@@ -9,7 +9,6 @@ from typing import Any
 
 import socketio
 
-from .. import resources
 from ..errors import ClosedError, DeliveryError, OutboxFullError, StoreError, UsageError
 from .connector import Connector, Delays
 from .message import write_message
@@ -122,7 +121,6 @@ class Outbox:
         identity, base, texts = self._store.load()
         window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size)
         self._window = window
-        resources.register(self)
         self.resumed = [Receipt(text, _ACCEPTED) for text in texts]
         window.accept(self.resumed)
         self._relay = relay = Relay(
@@ -208,7 +206,6 @@ class Outbox:
         if self._closed:
             return
         self._closed = True
-        resources.forget(self)
         self._to_store.set()
         if self._storing is not None:
             await asyncio.wait({self._storing})  # it saves what is left

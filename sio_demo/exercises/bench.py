@@ -13,8 +13,7 @@ from typing import Any
 import socketio
 
 from ..errors import NotSeenError
-from ..lab.bench import Bench, new_client
-from ..lab.cleanup import shut_down
+from ..lab.bench import Bench, new_client, shut_down
 from ..lab.waiting import Condition
 from .reader import Reader, StoppedError, WatchedServer
 

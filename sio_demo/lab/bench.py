@@ -21,13 +21,14 @@ from typing import Any
 
 import socketio
 
-from .cleanup import shut_down
 from .experiment import settled
 from .link import Link
 from .packet import TO_CLIENT
 from .server import Server, serve
 from .tap import Cut, Expectation
 from .waiting import PATIENCE, Condition, wait_until
+
+FAREWELL = 3.0  # seconds that a client may take to shut down
 
 
 class Bench:
@@ -186,3 +187,22 @@ async def python_client(*args: Any, **options: Any) -> AsyncIterator[Any]:
         yield client
     finally:
         await shut_down(client)
+
+
+async def shut_down(client: socketio.AsyncClient) -> None:
+    """Shut a client down for good, whatever it is doing.
+
+    ``client.shutdown()`` waits for ever for some connections that are gone, and a reconnection
+    that is under way may still succeed after it.
+    """
+    client.reconnection = False
+    await asyncio.sleep(0)  # a reconnection that was to begin has begun
+    shutdown = asyncio.create_task(client.shutdown())
+    await asyncio.wait([shutdown], timeout=FAREWELL)
+    eio = client.eio  # internal
+    loops = [client._reconnect_task, eio.read_loop_task, eio.write_loop_task]  # internal
+    tasks = [shutdown, *(task for task in loops if task is not None and not task.done())]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await eio.disconnect(abort=True)

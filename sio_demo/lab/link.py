@@ -11,9 +11,8 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from .. import resources
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import HOST
+from . import HOST, resources
 from .arguments import Cut, check_cut, check_direction
 from .connection import Connection, Faults, Listener
 from .faults import BlackHole, CutWhen, Fault, Latency

@@ -20,7 +20,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from .. import resources
 from ..errors import (
     ClosedError,
     NodeError,
@@ -29,6 +28,7 @@ from ..errors import (
     SnippetError,
     UsageError,
 )
+from . import resources
 from .lines import LineSplitter
 
 NODE_DIR = Path(__file__).with_name("node")

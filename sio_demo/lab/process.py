@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from .. import resources
 from ..errors import ClosedError, NotSeenError, UsageError
-from . import HOST
+from . import HOST, resources
 from .lines import LineSplitter
 from .waiting import PATIENCE
 

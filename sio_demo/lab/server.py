@@ -12,9 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from engineio.async_socket import AsyncSocket
 
-from .. import resources
 from ..errors import ClosedError, UsageError
-from . import HOST
+from . import HOST, resources
 from .waiting import shielded
 
 SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes

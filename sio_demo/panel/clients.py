@@ -13,8 +13,7 @@ from typing import Any, Literal, Protocol, get_args
 import socketio
 
 from ..errors import NodeMissingError
-from ..lab.bench import new_client
-from ..lab.cleanup import shut_down
+from ..lab.bench import new_client, shut_down
 from ..lab.clients import EmitterClient
 from ..lab.node import NODE_DIR
 

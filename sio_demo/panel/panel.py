@@ -11,9 +11,9 @@ from typing import Any
 import socketio
 from IPython.display import display
 
-from .. import resources
 from ..counters import Counters
 from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
+from ..lab import resources
 from ..lab.clients import EmitterClient
 from ..lab.tap import Cut
 from .bench import ClientReport, PanelBench

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from .. import resources
+from ..lab import resources
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import pytest
 
 from sio_demo.atlas import CAUSES, cause, measure_all
 from sio_demo.atlas.duplicates_dedup import MOMENTS, Till
+from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
-from sio_demo.lab.cleanup import clean_up, nothing_left
 
 ROWS = [f"D{number}" for number in range(1, 28)]
 NOT_HERE = {"D19", "D27"}

@@ -7,9 +7,9 @@ import socketio
 
 from sio_demo.atlas import kit
 from sio_demo.atlas.kit import MESSAGE, background, carried, tab
+from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.errors import SnippetError
 from sio_demo.lab.bench import bench, python_client
-from sio_demo.lab.cleanup import clean_up, nothing_left
 from sio_demo.lab.packet import TO_SERVER
 
 

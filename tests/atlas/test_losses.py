@@ -3,8 +3,8 @@
 import pytest
 
 from sio_demo.atlas import CAUSES, cause, losses_features, measure, measure_all
+from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
-from sio_demo.lab.cleanup import clean_up, nothing_left
 
 ROWS = [f"L{number}" for number in range(1, 22) if number != 16] + ["L16a", "L16b", "L16c"]
 NOT_HERE = {"L16c"}

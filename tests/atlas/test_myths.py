@@ -3,8 +3,8 @@
 import pytest
 
 from sio_demo.atlas import CAUSES, cause, measure, measure_all
+from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY
-from sio_demo.lab.cleanup import clean_up, nothing_left
 
 MYTHS = {
     "M1": "connection",

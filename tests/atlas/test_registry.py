@@ -8,10 +8,10 @@ import pytest
 from sio_demo import atlas, causes
 from sio_demo.atlas import CAUSES, Cause, Result, cause, check_bound, measure, measure_all
 from sio_demo.causes import REPRODUCTIONS, reproduces
+from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
 from sio_demo.diagnosis import diagnose
 from sio_demo.errors import UsageError
-from sio_demo.lab.cleanup import clean_up, nothing_left
 
 TWICE = Counters(1, 1, 2, 2, 2)
 

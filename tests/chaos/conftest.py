@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sio_demo.lab import cleanup
+from sio_demo import cleanup
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from sio_demo import cleanup
 from sio_demo.chaos.forkserver import ForkServer
 from sio_demo.errors import ClosedError
-from sio_demo.lab import cleanup
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from contextlib import aclosing
 
 import pytest
 
-from sio_demo import chaos
+from sio_demo import chaos, cleanup
 from sio_demo.chaos import broken, play
 from sio_demo.chaos.stage import Stage
 from sio_demo.errors import UsageError
-from sio_demo.lab import cleanup
 
 SEEDS = 24  # together they hold every kind of fault
 

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sio_demo import exercises
+from sio_demo.cleanup import clean_up, leftovers, nothing_left
 from sio_demo.errors import UsageError
 from sio_demo.exercises import exercise, page, reader
 from sio_demo.exercises.bench import ExerciseBench
-from sio_demo.lab.cleanup import clean_up, leftovers, nothing_left
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 import socketio
 from lab_kit import REQUEST, response_101, turns
 
-from sio_demo.lab.cleanup import shut_down
+from sio_demo.lab.bench import shut_down
 from sio_demo.lab.link import Link
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.server import serve

@@ -9,10 +9,10 @@ import time
 import pytest
 import socketio
 
-from sio_demo import resources
+from sio_demo import cleanup
+from sio_demo.cleanup import clean_up, leftovers, nothing_left
 from sio_demo.errors import LeftoverError
-from sio_demo.lab import cleanup
-from sio_demo.lab.cleanup import clean_up, leftovers, nothing_left
+from sio_demo.lab import bench, resources
 from sio_demo.lab.link import Link
 from sio_demo.lab.packet import TO_CLIENT
 from sio_demo.lab.server import serve
@@ -102,7 +102,7 @@ async def test_cleaning_up_again_is_harmless_also_for_clients_that_are_done():
 
 
 async def test_a_client_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(cleanup, "PATIENCE", 0.05)
+    monkeypatch.setattr(bench, "FAREWELL", 0.05)
     client = new_client()
 
     async def hang():

@@ -11,8 +11,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from sio_demo import cleanup
 from sio_demo.errors import ClosedError, NotSeenError, UsageError
-from sio_demo.lab import cleanup
 from sio_demo.lab.link import Link
 from sio_demo.lab.process import ServerProcess
 from sio_demo.lab.waiting import wait_until

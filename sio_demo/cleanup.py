@@ -1,7 +1,7 @@
 """Closes what a notebook opened, and shows that nothing is left.
 
 A cell that runs twice overwrites the variable, not the server, link or client behind it:
-these live on. So what is open is registered in :mod:`sio_demo.resources` until it is closed.
+these live on. So what is open is registered in :mod:`sio_demo.lab.resources` until it is closed.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import asyncio
 import gc
 import weakref
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 import socketio
 
-from .. import resources
-from ..errors import LeftoverError, NotSeenError
-from .waiting import wait_until
+from .delivery import Outbox
+from .errors import LeftoverError, NotSeenError
+from .lab import resources
+from .lab.bench import shut_down
+from .lab.waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
 PATIENCE = 3.0  # seconds that something which is ending may take to end
+
+T = TypeVar("T")
 
 
 class Leftovers(NamedTuple):
@@ -48,8 +52,8 @@ async def clean_up() -> None:
     """
     for resource in reversed(list(resources.opened)):
         await resource.close()  # the links before the clients: these do not wait for an answer
-    clients = [o for o in gc.get_objects() if issubclass(type(o), socketio.AsyncClient)]
-    await asyncio.gather(*map(shut_down, clients))
+    await asyncio.gather(*(outbox.close() for outbox in _all_of(Outbox)))
+    await asyncio.gather(*map(shut_down, _all_of(socketio.AsyncClient)))
     resources.ports.clear()
     _tasks_before.clear()
     _tasks_before.update(asyncio.all_tasks())
@@ -81,25 +85,6 @@ async def nothing_left() -> None:
     print(found)
 
 
-async def shut_down(client: socketio.AsyncClient) -> None:
-    """Shut a client down for good, whatever it is doing.
-
-    ``client.shutdown()`` waits for ever for some connections that are gone, and a reconnection
-    that is under way may still succeed after it.
-    """
-    client.reconnection = False
-    await asyncio.sleep(0)  # a reconnection that was to begin has begun
-    shutdown = asyncio.create_task(client.shutdown())
-    await asyncio.wait([shutdown], timeout=PATIENCE)
-    eio = client.eio  # internal
-    loops = [client._reconnect_task, eio.read_loop_task, eio.write_loop_task]  # internal
-    tasks = [shutdown, *(task for task in loops if task is not None and not task.done())]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await eio.disconnect(abort=True)
-
-
 def leftovers() -> Leftovers:
     """Return what is here now that was not here when :func:`clean_up` returned."""
     return Leftovers(
@@ -107,6 +92,10 @@ def leftovers() -> Leftovers:
         _sockets(),
         [name for pid, name in _children().items() if pid not in _processes_before],
     )
+
+
+def _all_of(kind: type[T]) -> list[T]:
+    return [o for o in gc.get_objects() if issubclass(type(o), kind)]
 
 
 def _name(task: asyncio.Task[Any]) -> str:
