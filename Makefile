@@ -23,8 +23,8 @@ setup: ## Make .venv from the lock files; a second run ends at once
 	       "conda, pyenv), or name yours: make lab PYTHON=/path/to/python3"; exit 1; } >&2
 	@$(PYTHON) .ci/setup.py "$(VENV)"
 
-lab: setup ## Open the notebooks in JupyterLab; ARGS="--no-browser --port=8899" passes arguments on
-	@$(IN) python .ci/start_lab.py $(ARGS)
+lab: setup ## Open copies of the notebooks in JupyterLab; ARGS="--no-browser --port=8899"
+	@$(IN) sio-demo lab $(ARGS)
 
 test: setup ## Lint, types, unit and browser tests, every notebook against its stored outputs
 	$(call run,ruff check)

@@ -1,14 +1,17 @@
-"""The command line: ``sio-demo demo | atlas | check | chaos``."""
+"""The command line: ``sio-demo lab | demo | atlas | check | chaos | install``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from importlib.metadata import version
 
-from .commands import atlas, chaos, check, demo
+from .commands import atlas, chaos, check, demo, install, lab
 from .errors import SioDemoError
 
 FAILED = 1  # exit code; argparse exits with 2 when the command was called wrongly
+INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 EXTRA = 'pip install "sio-demo[notebooks]"'
 
 
@@ -18,23 +21,24 @@ def main(arguments: list[str] | None = None) -> int:
     Parameters
     ----------
     arguments : list of str, optional
-        What stands behind ``sio-demo``; if left out, the arguments of this process.
+        What comes after ``sio-demo``; if left out, the arguments of this process.
 
     Returns
     -------
     int
-        The exit code of the command: 0, or 1 when it failed.
+        The exit code of the command: 0, 1 when it failed, or 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(
-        prog="sio-demo",
-        description="Why Socket.IO messages come twice after a reconnect: seen, explained, fixed.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for module in (demo, atlas, check, chaos):
-        module.add(commands)
+    parser = _parser()
     try:
-        options = parser.parse_args(arguments)
+        options, options_of_jupyter = parser.parse_known_args(arguments)
+        options.others = options_of_jupyter
+        if options.command is None:
+            parser.print_help()
+            return 0
+        if options.others and options.command != "lab":
+            parser.error(f"unrecognized arguments: {' '.join(options.others)}")
         code: int = options.run(options)
+        sys.stdout.flush()
     except SioDemoError as error:
         print(f"sio-demo: {error}", file=sys.stderr)
         return FAILED
@@ -43,7 +47,30 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"sio-demo: this command needs {error.name}. Install it: {EXTRA}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough; Python flushes stdout once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sio-demo",
+        description="Why Socket.IO messages come twice after a reconnect: seen, explained, fixed.",
+    )
+    parser.add_argument("--version", action="version", version=f"sio-demo {version('sio-demo')}")
+    try:
+        import shtab
+    except ModuleNotFoundError:  # the base install has no completion
+        pass
+    else:
+        shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (lab, demo, atlas, check, chaos, install):
+        module.add(commands)
+    return parser
 
 
 if __name__ == "__main__":

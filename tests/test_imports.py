@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "panel": {"counters", "errors", "lab", "plots"},
     "demo": {"lab"},
     "cleanup": {"delivery", "errors", "lab"},
-    "commands": {"atlas", "chaos", "check", "counters", "demo", "errors"},
+    "commands": {"atlas", "chaos", "check", "counters", "demo", "errors", "lab"},
     "__main__": {"commands", "errors"},
     "__init__": {"cleanup", "lab"},  # when one of its names is asked for
 }

@@ -15,7 +15,7 @@ from pkgutil import iter_modules
 
 from ..causes import CAUSES, REPRODUCTIONS, Cause, cause
 from ..counters import Counters
-from ..errors import UsageError
+from ..errors import NodeMissingError, UsageError
 from .kit import SharedNode, one_node, shared_node
 
 __all__ = ["CAUSES", "Cause", "Result", "cause", "measure", "measure_all"]
@@ -58,20 +58,26 @@ class Result:
         What was measured.
     before, after : Counters or None
         The counters without and with the fix; None if it is not reproduced.
+    missing : NodeMissingError or None
+        Why it could not be reproduced here.
     """
 
     cause: Cause
     before: Counters | None
     after: Counters | None
+    missing: NodeMissingError | None = None
 
 
 async def measure(cause: Cause) -> Result:
     """Reproduce one cause, without and with its fix, on real connections."""
     if cause.reproduce is None:
         return Result(cause, None, None)
-    async with one_node():
-        before = await cause.reproduce(False)
-        return Result(cause, before, await cause.reproduce(True))
+    try:
+        async with one_node():
+            before = await cause.reproduce(False)
+            return Result(cause, before, await cause.reproduce(True))
+    except NodeMissingError as error:
+        return Result(cause, None, None, error)
 
 
 async def measure_all(

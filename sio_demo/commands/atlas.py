@@ -57,9 +57,12 @@ async def _atlas(letters: list[str] | None, as_json: bool) -> None:
     async for result in measure_all(letters):
         print(_line(result), flush=True)
         if result.before is None:
-            left_out.append(result.cause)
-    for cause in left_out:
-        print(f"\n{cause.letter} is not reproduced. {cause.reason}")
+            left_out.append(result)
+    for each in left_out:
+        if not each.missing:
+            print(f"\n{each.cause.letter} is not reproduced. {each.cause.reason}")
+    for missing in filter(None, (each.missing for each in left_out)):
+        raise missing  # the causes in Python are there
 
 
 def _row(result: Result) -> dict[str, Any]:

