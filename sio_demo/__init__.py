@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .cleanup import clean_up, nothing_left
     from .lab.clients import EmitterClient
-    from .lab.experiment import calls_across_reconnects, reconnect, settled
+    from .lab.experiment import call_and_cut, calls_across_reconnects, reconnect, settled
     from .lab.link import Link
     from .lab.node import NodeClient
     from .lab.packet import TO_CLIENT, TO_SERVER, Packet
@@ -27,6 +27,7 @@ __all__ = [
     "NodeClient",
     "Packet",
     "Server",
+    "call_and_cut",
     "calls_across_reconnects",
     "clean_up",
     "nothing_left",
@@ -45,6 +46,7 @@ _MODULES = {
     "NodeClient": "lab.node",
     "Packet": "lab.packet",
     "Server": "lab.server",
+    "call_and_cut": "lab.experiment",
     "calls_across_reconnects": "lab.experiment",
     "clean_up": "cleanup",
     "nothing_left": "cleanup",

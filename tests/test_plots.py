@@ -148,6 +148,16 @@ def test_calls_are_numbered_from_each_packet_the_caller_receives() -> None:
     assert re.findall(r"call (\d)", words) == ["1", "2", "1"]
 
 
+def test_calls_for_one_message_are_numbered_across_its_packets() -> None:
+    """The retry's call is the second, and has the colour of harm."""
+    packet, call = Step("client", "server", "pay"), Step("server", "your handler", "", "call")
+    plot = plots.sequence([packet, call] * 2, title="Paid twice", one_message=True)
+    assert re.findall(r"call (\d)", plots.describe(plot)) == ["1", "2"]
+    assert read_back(plot.figure) == plot.words
+    badges = [line for line in plot.figure.axes[0].lines if line.get_marker() == "o"]
+    assert [badge.get_color() for badge in badges] == [style.ONCE, style.AGAIN]
+
+
 def test_a_diagram_of_25_rows_fits_a_page() -> None:
     """It is at most one and a half times as high as it is wide."""
     width, height = plots.sequence([STEPS[1]] * 25, title="Long").figure.get_size_inches()

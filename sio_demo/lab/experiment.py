@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import socketio
 
 from ..errors import NotSeenError, UsageError
 from .arguments import check_cut
@@ -11,7 +15,7 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
-from .waiting import PATIENCE, called
+from .waiting import PATIENCE, called, wait_until
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]
@@ -74,6 +78,44 @@ async def settled(server: Server, sid: str) -> None:
             f'The client did not acknowledge "sync" within {PATIENCE:g} s. A JavaScript client '
             'must listen to it: socket.on("sync", (ack) => ack());'
         ) from None
+
+
+async def call_and_cut(
+    link: Link, client: socketio.AsyncClient, event: str, *data: Any, at: str = "ACK"
+) -> Any:
+    """Call an event, reset the connection at a packet of the call, and wait for the reconnect.
+
+    Parameters
+    ----------
+    link : Link
+        The link that the client goes through; the client must reconnect by itself.
+    client : socketio.AsyncClient
+        The client that calls.
+    event, *data
+        As for ``client.call``.
+    at : str
+        The packet that is lost with the connection: ``"ACK"``, the server's answer, which leaves
+        it when the event is handled; or the name of the event, which the server then never sees.
+
+    Returns
+    -------
+    object
+        The answer, or None: the call has had none within 0.1 seconds.
+
+    Raises
+    ------
+    NotSeenError
+        The packet did not pass, or the client did not come back, within 10 seconds.
+    """
+    answer = None
+    async with link.cut_when(at) as cut:
+        back = link.expect("CONNECT", TO_CLIENT)
+        with suppress(socketio.exceptions.TimeoutError):
+            answer = await client.call(event, data, timeout=0.1)
+        await cut
+    sid = (await back).data["sid"]
+    await wait_until(lambda: client.get_sid() == sid)
+    return answer
 
 
 async def calls_across_reconnects(

@@ -11,10 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+import socketio
+
 from ..errors import ClosedError, NotSeenError, UsageError
 from . import HOST, resources
 from .lines import LineSplitter
-from .waiting import PATIENCE
+from .link import Link
+from .waiting import PATIENCE, wait_until
 
 PROGRAM = Path(__file__).with_name("process_main.py")
 START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Python
@@ -52,12 +55,16 @@ class ServerProcess:
     ----------
     url : str
         What a client or a link connects to.
+    pid : int
+        The number of the process.
     """
 
     def __init__(self, transport: asyncio.SubprocessTransport, voice: _Voice) -> None:
         self._transport = transport
         self._voice = voice
+        self._program: dict[str, Any] = {}
         self.url = ""
+        self.pid = transport.get_pid()
 
     @classmethod
     async def start(cls, source: str, **variables: Any) -> ServerProcess:
@@ -103,6 +110,7 @@ class ServerProcess:
             await process.close()
             raise
         process.url = f"http://{HOST}:{port}"
+        process._program = {"source": source, **variables}
         resources.register(process, port)
         return process
 
@@ -153,3 +161,33 @@ class ServerProcess:
 
     def _last_words(self) -> str:
         return f". On stderr: {chr(10).join(self._voice.errors) or 'nothing'}"
+
+
+async def kill_and_restart(
+    process: ServerProcess, link: Link, client: socketio.AsyncClient, source: str | None = None
+) -> ServerProcess:
+    """Kill a server and start a new process behind the link, to which the client reconnects.
+
+    Parameters
+    ----------
+    process : ServerProcess
+        The server to kill, with SIGKILL.
+    link : Link
+        The link that leads to it, and that leads to the new one afterwards.
+    client : socketio.AsyncClient
+        A client that goes through the link and reconnects by itself; it is awaited.
+    source : str, optional
+        The program of the new process; the same as before if left out.
+
+    Returns
+    -------
+    ServerProcess
+        The new process, with the variables of the old one.
+    """
+    sid = client.get_sid()
+    await process.kill()
+    program = process._program | ({"source": source} if source else {})
+    new = await ServerProcess.start(**program)
+    link.retarget(new.url)
+    await wait_until(lambda: client.get_sid() not in (None, sid))
+    return new

@@ -8,7 +8,7 @@ SVG, byte for byte, whatever was drawn before and whatever the reader's matplotl
 from __future__ import annotations
 
 from .bars import calls_by_design, effects_by_design, tally
-from .charts import balance, invocations, throughput, total_work
+from .charts import invocations, throughput, total_work
 from .plot import Plot, describe, show, to_png, to_svg
 from .sequence import LIFELINES, Step, sequence
 from .signatures import signatures
@@ -17,7 +17,6 @@ __all__ = [
     "LIFELINES",
     "Plot",
     "Step",
-    "balance",
     "calls_by_design",
     "describe",
     "effects_by_design",

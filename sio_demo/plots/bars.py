@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -76,7 +77,13 @@ def calls_by_design(
     )
 
 
-def effects_by_design(designs: Counts, *, title: str, faults: Sequence[str]) -> Plot:
+def effects_by_design(
+    designs: Counts,
+    *,
+    title: str,
+    faults: Sequence[str],
+    counted: str = "effects of one message",
+) -> Plot:
     """Draw the effects of one message for each design, one bar for each fault.
 
     Parameters
@@ -85,6 +92,8 @@ def effects_by_design(designs: Counts, *, title: str, faults: Sequence[str]) -> 
         For each design, eight at most, the effects under each fault.
     faults
         What each fault is, in two or three short words; they are written below the bars.
+    counted
+        What the effects are; the first word names more than one of them.
     """
     data = table(designs, most=_MOST_ROWS)
     if any(len(effects) != len(faults) for effects in data.values()):
@@ -92,10 +101,10 @@ def effects_by_design(designs: Counts, *, title: str, faults: Sequence[str]) -> 
     return _draw(
         data,
         _FEW,
-        lambda counts: _compare(counts, 1, more="effects", fewer="lost"),
+        lambda counts: _compare(counts, 1, more=counted.split()[0], fewer="lost"),
         title=title,
-        counted="effects of one message",
-        across=", ".join(f"{number} {fault}" for number, fault in enumerate(faults, 1)),
+        counted=counted,
+        across="",
         names=faults,
         first=1,
         expected=1,
@@ -192,11 +201,19 @@ def _draw(
     heading = f"{counted} (dashed line: {expected} expected)" if expected else counted
     figure.axes[0].set_title(heading, loc="left", fontsize=12, pad=6)
     axes.tick_params(labelbottom=True)
+    words = by(heading, across, places)
     if names:
-        axes.set_xticks(places, ["\n".join(wrap(name, _FAULT_CHARACTERS)) for name in names])
+        words = f"{heading}; from the left: {', '.join(names)}"
+        axes.set_xticks(places, _of_equal_height(wrap(name, _FAULT_CHARACTERS) for name in names))
     else:
         axes.set_xlabel(across, labelpad=6)
-    return Plot(figure, in_words(title, by(heading, across, places), rows))
+    return Plot(figure, in_words(title, words, rows))
+
+
+def _of_equal_height(texts: Iterable[list[str]]) -> list[str]:
+    """Return texts of as many lines each, so that their first lines are on one level."""
+    lines = zip_longest(*([line.strip() for line in text] for text in texts), fillvalue="")
+    return ["\n".join(text) for text in zip(*lines, strict=True)]
 
 
 def _bars(axes: Axes, bars: dict[int, int], expected: int, unit: float, layout: _Layout) -> None:

@@ -91,27 +91,16 @@ def total_work(series: Counts, *, title: str) -> Plot:
 
     Takes what `invocations` takes, and adds it up. Two thin curves give the expectation: one call
     per message makes n calls for n messages, one more call after each reconnect makes n(n + 1)/2.
+    The totals are markers without lines: the curves lie there.
     """
-    return _sums(series, title, "handler calls in all", "messages sent, one after each reconnect")
-
-
-def balance(
-    series: Counts,
-    *,
-    title: str,
-    across: str = "payments of 1 coin, one after each reconnect",
-    up: str = "balance in coins",
-) -> Plot:
-    """Draw a balance after each payment, with the two curves of `total_work`.
-
-    Parameters
-    ----------
-    series
-        For each design, the coins booked for the first, second, … payment.
-    across, up
-        What the axes count.
-    """
-    return _sums(series, title, up, across)
+    drawn = []
+    for label, values, look in _looks(series):
+        marker = {"markersize": look["markersize"] * 0.7, "linewidth": 0, "linestyle": "none"}
+        drawn.append(_Series(label, list(accumulate(values)), look | marker))
+    sent = range(1, len(drawn[0].values) + 1)
+    curves = {"n(n + 1)/2": [n * (n + 1) // 2 for n in sent], "n": list(sent)}
+    up, across = "handler calls in all", "messages sent, one after each reconnect"
+    return _draw_counts(drawn, title, up, across, first=1, curves=curves)
 
 
 def throughput(
@@ -155,17 +144,6 @@ def _looks(series: Counts) -> list[_Series]:
             )
         drawn.append(_Series(label, values, look))
     return drawn
-
-
-def _sums(series: Counts, title: str, up: str, across: str) -> Plot:
-    """Draw the running totals as markers without lines: the curves lie there."""
-    drawn = []
-    for label, values, look in _looks(series):
-        marker = {"markersize": look["markersize"] * 0.7, "linewidth": 0, "linestyle": "none"}
-        drawn.append(_Series(label, list(accumulate(values)), look | marker))
-    sent = range(1, len(drawn[0].values) + 1)
-    curves = {"n(n + 1)/2": [n * (n + 1) // 2 for n in sent], "n": list(sent)}
-    return _draw_counts(drawn, title, up, across, first=1, curves=curves)
 
 
 @house_style()

@@ -38,10 +38,10 @@ class Step(NamedTuple):
     label
         What is written on it. A call may go without.
     kind
-        ``"packet"``: an arrow. ``"call"``: an arrow that ends in the number of the call; numbers
-        start at 1 again when the caller receives a packet. ``"lost"``: an arrow that ends midway
-        in a cross. ``"fault"``: a zigzag between two lifelines, or across all of them if source
-        and target are one. ``"note"``: a text in a box, midway between source and target.
+        ``"packet"``: an arrow. ``"call"``: an arrow that ends in the number of the call, counted
+        for the packet that the caller received last, or for one message. ``"lost"``: an arrow that
+        ends midway in a cross. ``"fault"``: a zigzag between two lifelines, or across all of them
+        if source and target are one. ``"note"``: a text in a box, midway between source and target.
     """
 
     source: str
@@ -56,6 +56,7 @@ def sequence(
     *,
     title: str,
     lifelines: Sequence[str] = LIFELINES,
+    one_message: bool = False,
 ) -> Plot:
     """Draw events as a sequence diagram: one row for each, in logical time from the top.
 
@@ -65,6 +66,9 @@ def sequence(
         `Step` tuples, or mappings with the same fields; at most 60.
     lifelines
         The columns, from the left. Two to five.
+    one_message
+        All packets carry the same message: calls are numbered across them. A second call is drawn
+        as harmful.
     """
     names = _names(lifelines)
     steps = _steps(events, names)
@@ -83,7 +87,7 @@ def sequence(
     axes.set_axis_off()
     _draw_lifelines(axes, columns, body)
     y, words = _HEAD, []
-    rows = zip(steps, _calls(steps), texts, heights, strict=True)
+    rows = zip(steps, _calls(steps, one_message), texts, heights, strict=True)
     for number, (step, call, lines, height) in enumerate(rows, 1):
         row = Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
         DRAW[step.kind](row, columns[step.source], columns[step.target])
@@ -93,11 +97,11 @@ def sequence(
     return Plot(figure, in_words(title, f"events in order, between {between}", words))
 
 
-def _calls(steps: Sequence[Step]) -> Iterator[int]:
-    """Yield for each step how often its source has called since it received a packet."""
+def _calls(steps: Sequence[Step], one_message: bool) -> Iterator[int]:
+    """Yield for each step how often its source has called for the message or for the packet."""
     calls: Counter[str] = Counter()
     for step in steps:
-        if step.kind == "packet":
+        if step.kind == "packet" and not one_message:
             calls[step.target] = 0
         elif step.kind == "call":
             calls[step.source] += 1

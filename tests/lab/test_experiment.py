@@ -7,7 +7,13 @@ import socketio
 
 from sio_demo.errors import NotSeenError, UsageError
 from sio_demo.lab import experiment
-from sio_demo.lab.experiment import calls_across_reconnects, reconnect, settled
+from sio_demo.lab import link as link_module
+from sio_demo.lab.experiment import (
+    call_and_cut,
+    calls_across_reconnects,
+    reconnect,
+    settled,
+)
 
 
 @pytest.fixture
@@ -128,3 +134,27 @@ async def test_a_wrong_cut_is_refused_and_leaves_nobody_waiting(link, client):
     with pytest.raises(UsageError, match="take one of"):
         await reconnect(link, "explode")
     assert link._tap.expectations == []
+
+
+@pytest.mark.parametrize(("at", "handled"), [("ACK", [10, 10]), ("pay", [10])])
+async def test_a_call_without_an_answer_may_have_been_handled(server, link, client, at, handled):
+    paid = []
+
+    @server.sio.event
+    async def pay(sid, amount):
+        paid.append(amount)
+        return "paid"
+
+    await client.connect(link.url, transports=["websocket"])
+    before = client.get_sid()
+    assert await call_and_cut(link, client, "pay", 10, at=at) is None
+    assert client.get_sid() != before
+    assert await client.call("pay", 10) == "paid"  # it is back: no wait is needed
+    assert paid == handled
+
+
+async def test_a_call_that_is_not_cut_is_reported(link, client, monkeypatch):
+    await client.connect(link.url, transports=["websocket"])
+    monkeypatch.setattr(link_module, "PATIENCE", 0.05)
+    with pytest.raises(NotSeenError, match="No packet 'no such event' passed"):
+        await call_and_cut(link, client, "pay", at="no such event")

@@ -14,7 +14,7 @@ import pytest
 from sio_demo import cleanup
 from sio_demo.errors import ClosedError, NotSeenError, UsageError
 from sio_demo.lab.link import Link
-from sio_demo.lab.process import ServerProcess
+from sio_demo.lab.process import ServerProcess, kill_and_restart
 from sio_demo.lab.waiting import wait_until
 
 SOURCE = """
@@ -65,6 +65,23 @@ async def test_link_goes_to_it(process, client):
         await client.connect(link.url, transports=["websocket"])
         await client.call("hello", "ann")
         assert link.count("hello") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "greeting"), [(None, "hello"), (f'word = "bye"\n{SOURCE}', "bye")]
+)
+async def test_it_is_replaced_by_a_new_process_to_which_the_client_reconnects(
+    process, client, source, greeting
+):
+    async with await Link.to(process.url) as link:
+        await client.connect(link.url, transports=["websocket"])
+        old = await client.call("pid")
+        new = await kill_and_restart(process, link, client, source)
+        assert not psutil.pid_exists(old)
+        assert await client.call("pid") == new.pid != old == process.pid
+        assert await client.call("hello", "ann") == f"{greeting} ann"
+        await client.shutdown()
+        await new.close()
 
 
 async def test_it_is_killed_where_it_halts(process, caller):
