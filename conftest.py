@@ -22,7 +22,7 @@ BROWSER = "tests/browser"
 LONGEST = [
     BROWSER,
     "notebooks/07_",
-    "notebooks/04_",
+    "notebooks/04b_",
     "notebooks/06_",
     "notebooks/",
     "tests/notebooks/test_mutations.py",

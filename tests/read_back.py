@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
-_STEP = re.compile(r"step-(\d+)-(packet|call|lost|fault|note)")
+_STEP = re.compile(r"step-(\d+)-(packet|write|harm|call|lost|fault|note)")
 
 
 def unwrap(text: str) -> str:

@@ -45,6 +45,8 @@ STEPS = [
     Step("client", "your handler", "news", "call"),
     Step("client", "your handler", "", "call"),
     Step("client", "server", "ACK", "lost"),
+    Step("your handler", "client", "listeners = 2", "write"),
+    Step("your handler", "client", "the message is shown twice", "harm"),
     Step("your handler", "your handler", "one packet arrived, two calls were made", "note"),
 ]
 
@@ -214,7 +216,9 @@ def test_a_diagram_is_described_by_its_events() -> None:
         "7. call 1, client to your handler: news",
         "8. call 2, client to your handler",
         "9. lost, client to server: ACK",
-        "10. note: one packet arrived, two calls were made",
+        "10. write, your handler to client: listeners = 2",
+        "11. harm, your handler to client: the message is shown twice",
+        "12. note: one packet arrived, two calls were made",
     ]
 
 
@@ -372,6 +376,7 @@ def test_an_expectation_that_is_no_count_is_refused(expected: Any) -> None:
         ([STEPS[0], Step("server", "clinet", "hi")], "Event 2 names 'clinet'"),
         ([("server", "client", "hi", "arrow")], "'arrow': use one of"),
         ([Step("server", "server", "hi")], "to itself"),
+        ([Step("server", "server", "hi", "harm")], "to itself"),
         ([Step("server", "client")], "no label"),
     ],
 )

@@ -33,10 +33,9 @@ def tickers(expected: int = 1) -> plots.Plot:
     )
 
 
-def storm() -> plots.Plot:
-    return plots.tally(
-        STORM, title="Jitter spreads them", counted="clients", rounds="tenths of a second", first=5
-    )
+def storm(**options: Any) -> plots.Plot:
+    words = {"title": "Jitter spreads them", "counted": "clients", "rounds": "tenths of a second"}
+    return plots.tally(STORM, first=5, **words, **options)
 
 
 FIGURES = pytest.mark.parametrize("draw", [tickers, storm])
@@ -73,6 +72,30 @@ def test_what_goes_beyond_the_expected_has_its_own_colour(draw: Any, heights: li
         bar for bar in bars(draw().figure) if to_hex(bar.get_facecolor()) == style.AGAIN.lower()
     ]
     assert [bar.get_height() for bar in beyond if bar.get_height()] == heights
+
+
+def test_harmful_rows_have_the_colour_of_harm() -> None:
+    """Every bar of the row has it, and no bar of the others."""
+    calm, harm = (
+        {to_hex(bar.get_facecolor()) for bar in axes.patches if bar.get_height()}
+        for axes in reversed(storm(harmful=["no jitter"]).figure.axes)
+    )
+    assert (calm, harm) == ({style.ONCE_PALE.lower()}, {style.AGAIN.lower()})
+
+
+def test_zeros_are_left_out_on_demand() -> None:
+    """The words still have them."""
+    plot = storm(zeros=False)
+    written = {text.get_text() for axes in plot.figure.axes for text in axes.texts}
+    assert "500" in written
+    assert "0" not in written
+    assert "- no jitter: 0, 0, 0, 0, 0, 500," in plots.describe(plot)
+
+
+def test_harmful_row_must_be_there() -> None:
+    """A label with a typing mistake is refused."""
+    with pytest.raises(UsageError, match="no row no jiter"):
+        storm(harmful=["no jiter"])
 
 
 def test_all_rows_have_one_scale() -> None:

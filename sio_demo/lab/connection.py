@@ -21,6 +21,7 @@ from .packet import TO_CLIENT, TO_SERVER, Direction
 from .tap import Chunk, Tap
 
 BACKLOG = 1_000  # connections that may wait to be accepted
+FILES = 4_096  # sockets and other files that this process may have open
 BYTES_HELD = 2**20  # beyond this a pipe stops reading, and TCP slows its sender down
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
 
@@ -36,6 +37,7 @@ class Listener:
     """
 
     def __init__(self, on_accepted: Callable[[socket.socket], None]) -> None:
+        _allow_files()
         self._on_accepted = on_accepted
         self._loop = asyncio.get_running_loop()
         self._sock = _bound(0)
@@ -66,6 +68,17 @@ class Listener:
             return
         sock.setblocking(False)
         self._on_accepted(sock)
+
+
+def _allow_files() -> None:
+    """Raise the limit on open files, where there is one: a crowd of clients takes many sockets."""
+    with suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= soft < FILES:
+            most = FILES if hard < 0 else min(FILES, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _bound(port: int) -> socket.socket:

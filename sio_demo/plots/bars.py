@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -119,6 +119,8 @@ def tally(
     rounds: str,
     first: int = 0,
     expected: int | None = None,
+    harmful: Collection[str] = (),
+    zeros: bool = True,
 ) -> Plot:
     """Draw counts of any kind and size, one row of bars for each label.
 
@@ -133,8 +135,14 @@ def tally(
         What the counts count.
     rounds
         What the positions across count, from `first` on.
+    harmful
+        The labels of rows that have the colour of harm.
+    zeros
+        Whether to write a count of 0; its place is empty in any case.
     """
     data = table(rows, most=_MOST_ROWS)
+    if unknown := set(harmful) - set(data):
+        raise UsageError(f"harmful={harmful!r}: there is no row {', '.join(sorted(unknown))}.")
     length = len(next(iter(data.values())))
     if length > _MOST_BARS:
         raise UsageError(f"{length} bars in a row do not fit: pass at most {_MOST_BARS}.")
@@ -149,6 +157,8 @@ def tally(
         across=rounds,
         first=first,
         expected=expected or 0,
+        harmful=harmful,
+        zeros=zeros,
     )
 
 
@@ -179,6 +189,8 @@ def _draw(
     first: int,
     expected: int,
     names: Sequence[str] = (),
+    harmful: Collection[str] = (),
+    zeros: bool = True,
 ) -> Plot:
     """Draw a row for each label; an `expected` of 0 stands for no such number."""
     places = range(first, first + len(next(iter(data.values()))))
@@ -194,7 +206,10 @@ def _draw(
         axes = place(figure, (layout.left, bottom, layout.width, heights[label]))
         axes.set_gid(f"design-{number}")
         axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, heights[label] / unit))
-        _bars(axes, dict(zip(places, values, strict=True)), expected, unit, layout)
+        bars = dict(zip(places, values, strict=True))
+        color = style.AGAIN if label in harmful else style.ONCE_PALE
+        numbers = {x: count for x, count in bars.items() if count or zeros}
+        _bars(axes, bars, expected, unit, layout, color, numbers)
         _write(axes, texts[label], verdict(values), layout)
         rows.append(f"{row(label, values)} ({' and '.join(verdict(values))})")
         bottom -= _ROW_GAP
@@ -216,12 +231,20 @@ def _of_equal_height(texts: Iterable[list[str]]) -> list[str]:
     return ["\n".join(text) for text in zip(*lines, strict=True)]
 
 
-def _bars(axes: Axes, bars: dict[int, int], expected: int, unit: float, layout: _Layout) -> None:
-    """Draw bars with their numbers; `unit` is the height of a count of one, in inches."""
+def _bars(
+    axes: Axes,
+    bars: dict[int, int],
+    expected: int,
+    unit: float,
+    layout: _Layout,
+    color: str,
+    numbers: dict[int, int],
+) -> None:
+    """Draw bars, and numbers on them; `unit` is the height of a count of one, in inches."""
     places, most = list(bars), max(bars.values())
     within = [min(count, expected or most) for count in bars.values()]
     beyond = [count - part for count, part in zip(bars.values(), within, strict=True)]
-    axes.bar(places, within, color=style.ONCE_PALE, width=0.62)
+    axes.bar(places, within, color=color, width=0.62)
     axes.bar(places, beyond, bottom=within, color=style.AGAIN, width=0.62)
     cross = max(expected, layout.cross / unit)
     if layout.cross and unit > _FINEST:
@@ -230,7 +253,7 @@ def _bars(axes: Axes, bars: dict[int, int], expected: int, unit: float, layout: 
     if expected:
         axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
     number: Look = {"fontsize": layout.points, "fontweight": "bold"}
-    for x, count in bars.items():
+    for x, count in numbers.items():
         y = max(count, expected if count else cross) + 0.04 / unit
         axes.text(x, y, str(count), ha="center", va="bottom", **number)
     if layout.cross:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -16,7 +17,8 @@ from .style import Look
 
 # Inches.
 LINE = 0.19
-HEIGHT = {"packet": 0.19, "call": 0.12, "lost": 0.25, "fault": 0.24, "note": 0.22}
+HEIGHT = {"call": 0.12, "lost": 0.25, "fault": 0.24, "note": 0.22}
+HEIGHT |= dict.fromkeys(("packet", "write", "harm"), 0.19)
 CHARACTERS = 10.5  # of a label, in an inch
 _BADGE = 0.125
 _TOOTH = (0.12, 0.09)
@@ -55,8 +57,8 @@ class Row(NamedTuple):
         self.axes.annotate("", (end, y), (start, y), arrowprops=props, gid=f"{self.name}-{kind}")
 
 
-def _packet(row: Row, source: float, target: float) -> None:
-    row.arrow("packet", source, target, row.foot, style.INK)
+def _arrow(kind: str, color: str, row: Row, source: float, target: float) -> None:
+    row.arrow(kind, source, target, row.foot, color)
     row.write((source + target) / 2, row.foot - 0.05, va="bottom")
 
 
@@ -107,7 +109,9 @@ def _note(row: Row, source: float, target: float) -> None:
 
 #: By kind: draws a row, given the positions of its source and its target.
 DRAW: dict[str, Callable[[Row, float, float], None]] = {
-    "packet": _packet,
+    "packet": partial(_arrow, "packet", style.INK),
+    "write": partial(_arrow, "write", style.INK),
+    "harm": partial(_arrow, "harm", style.AGAIN),
     "call": _call,
     "lost": _lost,
     "fault": _fault,

@@ -17,7 +17,7 @@ from .plot import Plot, in_words, one_line
 from .rows import CHARACTERS, DRAW, HEIGHT, LINE, Row
 from .style import house_style, page, place, wrap
 
-Kind = Literal["packet", "call", "lost", "fault", "note"]
+Kind = Literal["packet", "write", "harm", "call", "lost", "fault", "note"]
 
 LIFELINES = ("server", "link", "client", "your handler")
 _MOST = 60
@@ -38,10 +38,13 @@ class Step(NamedTuple):
     label
         What is written on it. A call may go without.
     kind
-        ``"packet"``: an arrow. ``"call"``: an arrow that ends in the number of the call, counted
-        for the packet that the caller received last, or for one message. ``"lost"``: an arrow that
-        ends midway in a cross. ``"fault"``: a zigzag between two lifelines, or across all of them
-        if source and target are one. ``"note"``: a text in a box, midway between source and target.
+        ``"packet"``: an arrow. ``"write"``: an arrow, too, for what the source changes in the
+        target; ``"harm"``: the same in the colour of harm. ``"call"``: an arrow that ends in the
+        number of the call, counted for the packet that the caller received last, or for one
+        message.
+        ``"lost"``: an arrow that ends midway in a cross. ``"fault"``: a zigzag between two
+        lifelines, or across all of them if source and target are one. ``"note"``: a text in a
+        box, midway between source and target.
     """
 
     source: str
@@ -155,7 +158,7 @@ def _check(number: int, step: Step, names: Sequence[str]) -> None:
             )
     if step.kind not in get_args(Kind):
         raise UsageError(f"Event {number} is a {step.kind!r}: use one of {get_args(Kind)}.")
-    if step.source == step.target and step.kind in ("packet", "lost"):
+    if step.source == step.target and step.kind in ("packet", "write", "harm", "lost"):
         raise UsageError(f"Event {number} goes from {step.source!r} to itself: name its target.")
     if not isinstance(step.label, str) or (not step.label.strip() and step.kind != "call"):
         raise UsageError(f"Event {number}, a {step.kind}, has no label: say what it is.")

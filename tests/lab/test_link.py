@@ -10,7 +10,7 @@ import pytest
 import socketio
 
 from sio_demo.errors import ClosedError, NotSeenError, SioDemoError, UsageError
-from sio_demo.lab.connection import Connection
+from sio_demo.lab.connection import FILES, Connection
 from sio_demo.lab.link import Link
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
 from sio_demo.lab.server import serve
@@ -21,6 +21,19 @@ TRANSPORTS = [["websocket"], ["polling"], None]  # None: polling, upgraded to we
 
 def port_of(link):
     return int(link.url.rpartition(":")[2])
+
+
+async def test_a_link_makes_room_for_the_sockets_of_a_crowd(server):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard < 0 else min(FILES, hard)
+    for before, after in ((256, most), (most, most)):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+        try:
+            async with await Link.to(server):
+                assert resource.getrlimit(resource.RLIMIT_NOFILE) == (after, hard)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # --- bytes pass ---------------------------------------------------------------------------

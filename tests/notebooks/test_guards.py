@@ -24,14 +24,14 @@ def test_notebook_keeps_the_rule(rule: Rule, path: Path) -> None:
 
 
 def test_every_notebook_has_a_number_of_its_own() -> None:
-    numbers = [re.fullmatch(r"(\d\d)_[a-z_]+\.ipynb", path.name)[1] for path in PATHS]
+    numbers = [re.fullmatch(r"(\d\d[a-z]?)_[a-z_]+\.ipynb", path.name)[1] for path in PATHS]
     assert numbers[:4] == ["00", "01", "02", "03"]
     assert len(set(numbers)) == len(numbers)
 
 
 def test_readme_lists_every_notebook_in_order_with_its_minutes() -> None:
     readme = (guards.ROOT / "README.md").read_text()
-    rows = re.findall(r"^\| \[\d\d .*?\]\(notebooks/(.*?)\) \|.*\| (\d+) \|$", readme, re.M)
+    rows = re.findall(r"^\| \[\d\d[a-z]? .*?\]\(notebooks/(.*?)\) \|.*\| (\d+) \|$", readme, re.M)
     introductions = [guards.read(path).cells[0].source for path in PATHS]
     minutes = [re.findall(r"^\*(\d+) minutes", text, re.M) for text in introductions]
     assert rows == [(path.name, *found) for path, found in zip(PATHS, minutes, strict=True)]
