@@ -310,20 +310,20 @@ def test_drawing_leaves_the_readers_settings_alone() -> None:
         assert figure.axes[0].xaxis.label.get_size() == 12
 
 
-def test_show_displays_both_pictures_and_prints_the_words(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One output carries SVG and PNG of one size; the description follows; nothing is returned."""
+def test_show_displays_both_pictures_and_folds_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One output carries PNG and SVG; the next the words; nothing is returned."""
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append((data, how)))
     plot = four_clients()
     assert plots.show(plot) is None
-    ((pictures, how),) = shown
-    assert pictures["image/svg+xml"] == plots.to_svg(plot)
+    (pictures, how), (words, _) = shown
+    assert pictures["application/vnd.sio-demo.svg"] == plots.to_svg(plot)
     assert pictures["image/png"].startswith(b"\x89PNG")
     assert how["raw"] is True
     assert how["metadata"]["image/png"]["width"] == 720
-    assert capsys.readouterr().out == plots.describe(plot) + "\n"
+    assert words["text/plain"] == plots.describe(plot)
+    assert "<details>" in words["text/html"]
+    assert "&lt;" not in plots.describe(plot)
 
 
 # Bad input

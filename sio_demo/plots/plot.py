@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from html import escape
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from ..errors import UsageError
 from .style import house_style
 
+SVG = "application/vnd.sio-demo.svg"  # the mime type under which a notebook stores a figure
 _CSS_PIXELS = 96  # in an inch
 
 
@@ -60,17 +62,21 @@ def _save(figure: Figure, **options: Any) -> bytes:
 
 
 def show(plot: Plot) -> None:
-    """Show a plot below a notebook's cell, as SVG and PNG, with its words."""
+    """Show a plot below a notebook's cell, and its words, folded.
+
+    The page shows the PNG: JupyterLab makes it as narrow as its cell, and an SVG never. The SVG is
+    stored beside it under a name that no page knows: its text is what nbval compares.
+    """
     from IPython.display import display
 
     words = describe(plot)
     width, height = (round(inches * _CSS_PIXELS) for inches in plot.figure.get_size_inches())
-    display(  # type: ignore[no-untyped-call]
-        {"image/svg+xml": to_svg(plot), "image/png": to_png(plot)},
-        metadata={"image/png": {"width": width, "height": height}},
-        raw=True,
-    )
-    print(words)
+    folded = f"<details><summary>The figure in words</summary><pre>{escape(words)}</pre></details>"
+    for data, metadata in (
+        ({SVG: to_svg(plot), "image/png": to_png(plot)}, {"width": width, "height": height}),
+        ({"text/html": folded, "text/plain": words}, None),
+    ):
+        display(data, metadata=metadata and {"image/png": metadata}, raw=True)  # type: ignore[no-untyped-call]
 
 
 # The words, made of the data that is drawn

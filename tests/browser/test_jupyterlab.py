@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page
 
 PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-SVG = "image/svg+xml"
+PNG, WIRE = "image/png", "image/svg+xml"
 SCREENSHOTS = os.environ.get("SIO_DEMO_SCREENSHOTS")
 
 RUN = """(path) => {
@@ -33,8 +33,7 @@ RUN = """(path) => {
 CELLS = "window.panel.content.model.toJSON().cells"
 FITS = """async (image) => {
   await image.decode();
-  const width = image.naturalWidth;
-  return 0 < width && width <= image.closest(".jp-OutputArea").clientWidth;
+  return 0 < image.width && image.width <= image.closest(".jp-OutputArea").clientWidth;
 }"""
 SCROLL_TO_TOP = """async (panel) => {
   panel.scrollTop = 0;
@@ -67,11 +66,10 @@ def test_notebook_runs_to_its_end(page: Page, path: Path) -> None:
     assert ended == "succeeded"
     assert printed(cells) == printed(stored)
 
-    figures = page.locator(".jp-RenderedSVG img")
-    pictures = [output["data"] for output in outputs(stored) if SVG in output.get("data", {})]
-    wires = ["text/plain" in picture for picture in pictures]  # alive here: no picture of one
-    assert figures.count() == wires.count(False) > 0
-    assert page.locator(".sio-wire").count() == wires.count(True)
+    kinds = [kind for output in outputs(stored) for kind in output.get("data", {})]
+    figures = page.locator(".jp-RenderedImage img")
+    assert figures.count() == kinds.count(PNG) > 0
+    assert page.locator(".sio-wire").count() == kinds.count(WIRE)  # alive here: no picture of one
     for figure in figures.all():
         figure.scroll_into_view_if_needed()
         assert figure.is_visible()

@@ -48,6 +48,7 @@ VARIES = {
     "a memory address": r"\b0x[0-9a-fA-F]{6,}",
     "a process id": r"\bpid\W{0,2}\d+",
 }
+SVG = "application/vnd.sio-demo.svg"
 SVG_MAY_CONTAIN = {"a sid"}  # the ids that matplotlib makes; they hang on the figure alone
 
 
@@ -202,7 +203,7 @@ def prints_the_same_everywhere(notebook: NotebookNode, path: Path) -> Iterator[s
     for cell in code_cells(notebook):
         for kind, text in _texts(cell):
             for what, pattern in VARIES.items():
-                allowed = kind == "image/svg+xml" and what in SVG_MAY_CONTAIN
+                allowed = kind == SVG and what in SVG_MAY_CONTAIN
                 if not allowed and (found := re.search(pattern, text)):
                     yield f"{cell.id} has {what} in its {kind}: {found[0]}"
 
@@ -212,16 +213,16 @@ def _texts(cell: NotebookNode) -> Iterator[tuple[str, str]]:
         if "text" in output:
             yield output.name, output.text
         for kind, text in output.get("data", {}).items():
-            if not kind.startswith("image/") or kind == "image/svg+xml":
+            if not kind.startswith("image/"):
                 yield kind, str(text)
 
 
 def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """What nbval compares well: one stdout a cell, figures, words for a widget; none exempt."""
+    """What nbval compares well: one stdout a cell, a figure, its words, a widget's; none exempt."""
     for cell in code_cells(notebook):
-        kinds = [output.get("name", output.output_type) for output in cell.outputs]
+        kinds = [_kind(output) for output in cell.outputs]
         for kind, count in Counter(kinds).items():
-            if kind not in {"stdout", "display_data"}:
+            if kind not in {"stdout", "picture", "words"}:
                 yield f"{cell.id} has the output {kind}"
             elif count > 1:
                 yield f"{cell.id} has {count} times the output {kind}"
@@ -229,8 +230,14 @@ def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"{cell.id} has {found[0]}"
 
 
+def _kind(output: NotebookNode) -> str:
+    if output.output_type != "display_data":
+        return str(output.get("name", output.output_type))
+    return "words" if "text/plain" in output.data else "picture"
+
+
 def describes_its_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """One figure or more, each as SVG and PNG, with its title and data in words below.
+    """One figure or more, each as SVG and PNG, with its title and data in words below, folded.
 
     A widget is no figure: what is stored of it is its description in words, and a picture.
     """
@@ -243,11 +250,12 @@ def describes_its_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if not shown:
         yield "there is no figure"
     for cell, data in shown:
-        if set(data) != {"image/svg+xml", "image/png"}:
+        if set(data) != {SVG, "image/png"}:
             yield f"{cell.id} shows {sorted(data)}, not SVG and PNG"
             continue
-        title = re.search(r"<title>(.*?)</title>", data["image/svg+xml"], re.DOTALL)
-        first, *others = printed(cell).splitlines() or [""]
+        title = re.search(r"<title>(.*?)</title>", data[SVG], re.DOTALL)
+        words = [o.data["text/plain"] for o in cell.outputs if _kind(o) == "words"]
+        first, *others = "\n".join(words).splitlines() or [""]
         if not title or unescape(title[1]) != first or not others:
             yield f"{cell.id} does not say in words what its figure shows"
 

@@ -75,7 +75,7 @@ def figure(change: Callable[[NotebookNode, NotebookNode], object]) -> Damage:
     def damage(notebook: NotebookNode) -> None:
         cells = [c for c in guards.code_cells(notebook) if "image/png" in str(c.outputs)]
         for cell in cells:
-            [shown] = [o for o in cell.outputs if o.output_type == "display_data"]
+            [shown] = [o for o in cell.outputs if PNG in o.get("data", {})]
             change(cell, shown)
 
     return damage
@@ -115,7 +115,7 @@ def set_output_of(tag: str, text: str) -> Damage:
     return damage
 
 
-SVG, PNG = "image/svg+xml", "image/png"
+SVG, PNG = guards.SVG, "image/png"
 LINE = "'''\nawait one;\n" + "\n  still();" * 11 + "\n'''"
 
 BROKEN: list[tuple[Rule, Damage, str]] = [
@@ -186,7 +186,7 @@ BROKEN: list[tuple[Rule, Damage, str]] = [
     (
         guards.prints_the_same_everywhere,
         figure(lambda _, shown: shown.data.update({SVG: "<!-- 2025-01-31 -->"})),
-        "a time in its image/svg+xml",
+        f"a time in its {SVG}",
     ),
     (
         guards.is_compared_wholly,

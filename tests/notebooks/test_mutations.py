@@ -24,7 +24,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 HERE = Path(__file__).parent
 NOTEBOOK = guards.ROOT / "notebooks" / "02_follow_one_message.ipynb"
 NUMBER = "balance: 90"
-FIGURE = "image/svg+xml"
+FIGURE = guards.SVG
 APPENDS = "self._listeners[key].append(listener)"
 REPLACES = "self._listeners[key] = [listener]"
 
