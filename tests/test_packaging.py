@@ -143,7 +143,7 @@ class TestProject:
         names = zipfile.ZipFile(wheel).namelist()
         assert "sio_demo/sio.mplstyle" in names
         assert "sio_demo/py.typed" in names
-        for name in ("runner.mjs", "package.json", "package-lock.json"):
+        for name in ("runner.mjs", "page.cjs", "package.json", "package-lock.json"):
             assert f"sio_demo/lab/node/{name}" in names
         assert not [name for name in names if "node_modules" in name]
         assert {name.split("/")[0] for name in names} == {"sio_demo", "sio_demo-0.1.0.dist-info"}

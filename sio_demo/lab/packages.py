@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 from ..errors import NodeMissingError
 
 SOURCE = Path(__file__).with_name("node")
-FILES = ("runner.mjs", "package.json", "package-lock.json")
+FILES = ("runner.mjs", "page.cjs", "package.json", "package-lock.json")
 
 
 def folder() -> Path:

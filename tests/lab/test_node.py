@@ -397,9 +397,9 @@ class TestInstallation:
 
     async def test_broken_runner(self, monkeypatch, tmp_path):
         """A runner that does not start is told with what Node.js printed."""
-        shutil.copytree(SOURCE, tmp_path / "node", symlinks=True)
-        (tmp_path / "node" / "runner.mjs").write_text("import 'not-installed'")
-        monkeypatch.setattr(packages, "folder", lambda: tmp_path / "node")
+        (tmp_path / "node_modules").symlink_to(SOURCE / "node_modules")
+        (tmp_path / "runner.mjs").write_text("import 'not-installed'")
+        monkeypatch.setattr(packages, "folder", lambda: tmp_path)
         with pytest.raises(NodeError, match="Cannot find package 'not-installed'"):
             await NodeClient.start()
 
@@ -419,6 +419,7 @@ class TestInstallation:
         assert (tmp_path / "calls").read_text().split()[0] == "ci"
         assert len((tmp_path / "calls").read_text().splitlines()) == 1
         assert packages.folder().parent == tmp_path / "sio-demo"
+        assert (packages.folder() / "page.cjs").is_file()
         js = await NodeClient.start()
         assert await js.run("typeof io") == "function"
         await js.close()
@@ -432,3 +433,50 @@ class TestInstallation:
             assert version.endswith(locked[f"node_modules/{name}"]["version"])
         assert manifest["dependencies"]["socket.io-client"] == "4.8.4"
         assert all("integrity" in p and "resolved" not in p for p in locked.values())
+
+
+PAGES = {
+    "React": """
+const { StrictMode, createElement, useEffect, useState } = require("react");
+function Page() {
+  const [text, setText] = useState("shown");
+  useEffect(() => { log.push("on"); change = setText; return () => log.push("off"); }, []);
+  return text;
+}
+const root = require("react-dom/client").createRoot(document.getElementById("app"));
+root.render(createElement(StrictMode, null, createElement(Page)));
+""",
+    "Vue": """
+const { createApp, onMounted, onUnmounted, ref } = require("vue");
+const root = createApp({
+  setup() {
+    const text = ref("shown");
+    onMounted(() => { log.push("on"); change = (next) => { text.value = next; }; });
+    onUnmounted(() => log.push("off"));
+    return { text };
+  },
+  template: "{{ text }}",
+});
+root.mount("#app"); null
+""",
+}
+
+
+class TestPage:
+    """page.cjs: components run without a browser, as the development builds run them."""
+
+    @pytest.mark.parametrize(("name", "log"), [("React", "on off on off"), ("Vue", "on off")])
+    async def test_component(self, name, log):
+        """What a component renders is read, its hooks run, and nothing warns.
+
+        React's StrictMode runs the effect once more, with its cleanup in between.
+        """
+        client = await NodeClient.start()
+        start = 'const { rendered } = require("./page.cjs"); const log = []; let change;'
+        await client.run(start + PAGES[name])
+        assert await client.run("rendered()") == "shown"
+        assert await client.run("change('changed'); rendered()") == "changed"
+        assert await client.run("root.unmount(); rendered()") == ""
+        assert await client.run("log.join(' ')") == log
+        assert not [line for line in client.output if "DevTools" not in line]
+        await client.close()
