@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from html import escape
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from matplotlib.figure import Figure
