@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from math import inf
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -14,6 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
+_SIGNATURES = ("column", "label", "group", "count")
 _STEP = re.compile(r"step-(\d+)-(packet|write|harm|call|lost|fault|note)")
 
 
@@ -28,8 +31,8 @@ def read_back(figure: Figure) -> str:
         lines = _chart(kinds["chart"])
     elif "design-1" in kinds:
         lines = _designs(figure.axes)
-    elif "signatures-1" in kinds:
-        lines = _signatures(figure.axes)
+    elif "signatures" in kinds:
+        lines = _signatures(figure.axes[0])
     else:
         lines = _sequence(kinds["sequence"])
     return "\n".join([unwrap(figure.get_suptitle()), *lines])
@@ -56,16 +59,20 @@ def _designs(rows: Sequence[Axes]) -> Iterator[str]:
         yield f"- {unwrap(axes.get_ylabel())}: {_numbers(list(tops.values()))} ({verdict})"
 
 
-def _signatures(groups: Sequence[Axes]) -> Iterator[str]:
-    columns = [label.get_text() for label in groups[0].get_xticklabels()]
+def _signatures(axes: Axes) -> Iterator[str]:
+    texts = {kind: [text for text in axes.texts if _gid(text) == kind] for kind in _SIGNATURES}
+    columns = [text.get_text() for text in texts["column"]]
     yield f"{', '.join(columns)}:"
-    for axes in groups:
-        if not str(axes.get_gid()).startswith("signatures-"):
-            continue
-        counts = [text.get_text() for text in axes.texts]
-        for row, label in enumerate(axes.get_yticklabels()):
-            values = counts[row * len(columns) : (row + 1) * len(columns)]
-            yield f"- {axes.get_title(loc='left')}, {label.get_text()}: {', '.join(values)}"
+    counts = iter(
+        text.get_text().replace("\N{MULTIPLICATION SIGN}", "0") for text in texts["count"]
+    )
+    rows = [
+        (text.get_position()[1], f"{text.get_text()} {' '.join(islice(counts, len(columns)))}")
+        for text in texts["label"]
+    ]
+    tops = [text.get_position()[1] for text in texts["group"]]
+    for group, top, end in zip(texts["group"], tops, [*tops[1:], inf], strict=True):
+        yield f"- {group.get_text()}: {'; '.join(row for y, row in rows if top <= y < end)}"
 
 
 def _sequence(axes: Axes) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
+from read_back import read_back
 
 from sio_demo import plots
 from sio_demo.errors import UsageError
@@ -18,25 +18,36 @@ GROUPS = {
 
 
 def draw() -> plots.Plot:
-    return plots.signatures(GROUPS, title="A mark for each family", columns=COLUMNS)
+    names = {"D1": "A cause", "D8": "Another", "L1": "A loss"}
+    return plots.signatures(GROUPS, title="A mark for each family", columns=COLUMNS, names=names)
 
 
 def test_words_give_every_count() -> None:
     assert plots.describe(draw()).splitlines() == [
         "A mark for each family",
         "listeners, packets, effects:",
-        "- duplicates, D1: 4, 1, 4",
-        "- duplicates, D8: 1, 4, 4",
-        "- losses, L1: 1, 0, 0",
+        "- duplicates: D1 4 1 4; D8 1 4 4",
+        "- losses: L1 1 0 0",
     ]
 
 
+def test_words_can_be_read_back_from_the_drawing() -> None:
+    plot = draw()
+    assert read_back(plot.figure) == plots.describe(plot)
+
+
 def test_colours_tell_none_one_and_more_apart() -> None:
-    axes = draw().figure.axes[1]
-    cells = [to_hex(cell.get_facecolor()) for cell in axes.patches if isinstance(cell, Rectangle)]
-    assert cells == ["#ffffff", style.ONCE_PALE.lower(), style.ONCE_PALE.lower()]
-    first = draw().figure.axes[0].patches[0]
-    assert to_hex(first.get_facecolor()) == style.AGAIN.lower()
+    axes = draw().figure.axes[0]
+    boxes = [(to_hex(box.get_facecolor()), to_hex(box.get_edgecolor())) for box in axes.patches]
+    harmful, lost = style.AGAIN.lower(), "#ffffff"
+    assert boxes == [(harmful, harmful)] * 4 + [(lost, harmful)] * 2
+    ones = [text for text in axes.texts if text.get_text() == "1"]
+    assert {text.get_color() for text in ones} == {style.ONCE}
+
+
+def test_every_row_has_its_name() -> None:
+    texts = [text.get_text() for text in draw().figure.axes[0].texts]
+    assert {"A cause", "Another", "A loss"} <= set(texts)
 
 
 def test_the_same_data_gives_the_same_svg() -> None:
@@ -57,11 +68,11 @@ def test_nothing_is_drawn_outside_the_page() -> None:
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ({}, "one to 3 groups"),
-        ({str(n): {"D1": [1, 1, 1]} for n in range(4)}, "one to 3 groups"),
+        ({}, "one to 16 groups"),
+        ({str(n): {"D1": [1, 1, 1]} for n in range(17)}, "one to 16 groups"),
         ({"duplicates": {"D1": [1, 1]}}, "'D1' has 2 counts for 3 columns"),
         ({"duplicates": {"D1": [1, -1, 1]}}, "negative"),
-        ({"duplicates": {f"D{n}": [1, 1, 1] for n in range(41)}}, "41 labels do not fit"),
+        ({"duplicates": {f"D{n}": [1, 1, 1] for n in range(61)}}, "61 labels do not fit"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(groups: object, message: str) -> None:

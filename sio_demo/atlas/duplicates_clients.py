@@ -23,13 +23,10 @@ Unheld = weakref.ref[Any]
 """A client that no variable holds: what keeps it alive is its own doing."""
 
 
-async def _connect(bench: Bench, stack: AsyncExitStack, screen: Log) -> Unheld:
-    """Connect a new client and let go of it; whatever lives of it ends with the stack."""
-    client = new_client()
+def _let_go(client: Any, stack: AsyncExitStack) -> Unheld:
+    """Hold a client no longer; whatever lives of it ends with the stack."""
     unheld = weakref.ref(client)
     stack.push_async_callback(_end, unheld)
-    client.on("news", screen.add)
-    await bench.connect(client)
     return unheld
 
 
@@ -51,13 +48,25 @@ async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters
 @reproduces("D4")
 async def new_client_each_time(fixed: bool) -> Counters:
     """Make a new client after each drop, while the old ones come back too."""
-    screen = Log()
+    screen, clients = Log(), list[Unheld]()
     async with bench() as b, AsyncExitStack() as stack:
-        clients = [await _connect(b, stack, screen)]
+        # >>>
+        async def start() -> None:
+            client = new_client()
+            client.on("news", screen.add)
+            await b.connect(client)
+            # <<<
+            clients.append(_let_go(client, stack))
+
+        await start()
         for _ in range(CUTS):
             await b.cut(clients=len(clients))
-            if not fixed:
-                clients.append(await _connect(b, stack, screen))
+            # >>> after a drop
+            if fixed:
+                pass  # the client comes back by itself
+            else:
+                await start()
+            # <<<
         return await _counted(b, clients, screen)
 
 
@@ -72,12 +81,15 @@ async def two_owners(fixed: bool) -> Counters:
     screen, tokens, dropped = Log(), asyncio.Queue[str](), asyncio.Event()
     asked: list[int] = []
     owners = 1 if fixed else 2
+    # >>> options of the client
+    options = {"reconnection": not fixed}
+    # <<<
 
     async def auth() -> dict[str, str]:
         asked.append(1)
         return {"token": await tokens.get()}
 
-    async with bench() as b, python_client(wait_timeout=1, reconnection=not fixed) as client:
+    async with bench() as b, python_client(wait_timeout=1, **options) as client:
         client.on("news", screen.add)
         client.on("disconnect", lambda _reason: dropped.set())
         tokens.put_nowait("token")
@@ -87,7 +99,9 @@ async def two_owners(fixed: bool) -> Counters:
                 await b.link.cut()
                 await dropped.wait()
                 await wait_until(lambda: b.link.connections == owners - 1)
+                # >>> after a drop, in the program
                 connect = client.connect(b.link.url, transports=["websocket"], auth=auth)
+                # <<<
                 connecting = await by_hand.enter_async_context(background(connect))
                 await wait_until(lambda: b.link.connections == owners)
             await wait_until(lambda: len(asked) == 1 + owners)
@@ -112,10 +126,20 @@ async def cell_run_again(fixed: bool) -> Counters:
     """Run a cell again that makes a client and connects it."""
     screen, clients = Log(), list[Unheld]()
     async with bench() as b, AsyncExitStack() as stack:
+
+        async def run_cell() -> None:
+            old = clients.pop()() if fixed and clients else None
+            # >>> one cell
+            if fixed and old is not None:
+                await old.shutdown()
+            client = new_client()
+            client.on("news", screen.add)
+            await b.connect(client)
+            # <<<
+            clients.append(_let_go(client, stack))
+
         for _ in range(RUNS):
-            if fixed and clients and (client := clients.pop()()):
-                await client.shutdown()
-            clients.append(await _connect(b, stack, screen))
+            await run_cell()
         await wait_until(lambda: len(b.server.sids()) == len(clients))
         return await _counted(b, clients, screen)
 
@@ -124,16 +148,23 @@ _PAGES = """
 let calls = 0;
 const screen = [];
 const chats = [];
+// >>>
 function open() {
   const chat = io(url + "/chat", fast);
   chat.on("news", (text) => { calls += 1; screen.push(text); });
-  chat.on("sync", (ack) => ack());
+  chat.on("sync", (ack) => ack());  // rig
   chats.push(chat);
   return chat;
 }
+// <<<
 await connected(io(url, fast));
 await connected(open());
-for (let visit = 2; visit <= %d; visit += 1) await connected(%s);
+for (let visit = 2; visit <= %d; visit += 1) {
+  // >>> at each later visit
+  const chat = fixed ? chats[0].disconnect().connect() : open();
+  // <<<
+  await connected(chat);
+}
 const listeners = () => chats.reduce((sum, chat) => sum + chat.listeners("news").length, 0);
 return { counts: () => [listeners(), calls, screen.length] };
 """
@@ -142,8 +173,10 @@ return { counts: () => [listeners(), calls, screen.length] };
 @reproduces("D7")
 async def namespace_again(fixed: bool) -> Counters:
     """Open a namespace at each visit to a page, beside a main socket that stays."""
-    code = _PAGES % (VISITS, "chats[0].disconnect().connect()" if fixed else "open()")
-    async with bench(namespaces=["/", "/chat"]) as b, tab(b.link.url, code) as page:
+    async with (
+        bench(namespaces=["/", "/chat"]) as b,
+        tab(b.link.url, _PAGES % VISITS, fixed) as page,
+    ):
         await wait_until(lambda: len(b.server.sids("/chat")) == (1 if fixed else VISITS))
         sids = b.server.sids("/chat")
         await b.sio.emit("news", MESSAGE, namespace="/chat")
@@ -156,14 +189,15 @@ async def zombie(fixed: bool) -> Counters:
     """Come back while the server has not noticed that the old connection is dead."""
     screen = Log()
     async with bench() as b, python_client() as client:
-
-        async def connect(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
+        # >>>
+        async def connect(sid: str, _environ: Any, auth: dict[str, str]) -> None:
             room = auth["user"]
             if fixed:
                 for old, _ in list(b.sio.manager.get_participants("/", room)):  # internal
                     await b.sio.disconnect(old)
             await b.sio.enter_room(sid, room)
 
+        # <<<
         b.sio.on("connect", connect)
         client.on("news", screen.add)
         sid = await b.connect(client, auth={"user": "ann"})

@@ -13,7 +13,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, tab
+from .kit import MESSAGE, Log, counted, tab
 
 CUTS = 3  # so that something for each connection makes four
 ATTEMPTS = 3  # of a client that waits a second each time
@@ -24,20 +24,25 @@ ANONYMOUS = {"language": "en"}
 async def ticker_in_connect(fixed: bool) -> Counters:
     """Start a task in `connect` that reports every minute, and let one minute pass."""
     log, minute, tickers = Log(), asyncio.Event(), list[asyncio.Task[None]]()
-    async with bench() as b, AsyncExitStack() as tasks, python_client() as client:
+    async with bench() as b, AsyncExitStack() as stack, python_client() as client:
+        stack.callback(lambda: [each.cancel() for each in tickers])
 
         async def ticker() -> None:
             await minute.wait()
             await client.emit("reading", MESSAGE)
 
+        # >>>
         @client.event  # type: ignore[untyped-decorator]
         async def connect() -> None:
-            tickers.append(await tasks.enter_async_context(background(ticker())))
+            tickers.append(asyncio.create_task(ticker()))
 
-        @client.event  # type: ignore[untyped-decorator]
-        def disconnect(_reason: str) -> None:
-            if fixed:
+        if fixed:
+
+            @client.event  # type: ignore[untyped-decorator]
+            def disconnect(_reason: str) -> None:
                 tickers.pop().cancel()
+
+        # <<<
 
         b.sio.on("reading", log.add)
         await b.connect(client)
@@ -53,11 +58,16 @@ async def ticker_in_connect(fixed: bool) -> Counters:
 _SHOP = """
 const orders = new (require("node:events").EventEmitter)();
 const server = await serve();
+// >>>
 const announce = (order) => server.emit("news", order);
-%s
-server.on("connection", (socket) => {
-  %s
-});
+if (fixed) {
+  orders.on("new", announce);
+} else {
+  server.on("connection", (socket) => {
+    orders.on("new", announce);
+  });
+}
+// <<<
 return {
   url: () => server.url,
   sids: () => server.sockets.sockets.size,
@@ -82,10 +92,8 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 @reproduces("D9")
 async def shared_emitter(fixed: bool) -> Counters:
     """Come back three times to a server that listens to orders at each connection."""
-    listen = "orders.on('new', announce);"
-    code = _SHOP % ((listen, "") if fixed else ("", listen))
     async with (
-        tab(None, code) as server,
+        tab(None, _SHOP, fixed) as server,
         await Link.to(await server("url()")) as link,
         tab(link.url, _CUSTOMER) as page,
     ):
@@ -107,14 +115,18 @@ async def announced_again(fixed: bool) -> Counters:
         async def arrives(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)
 
+        # >>>
         @b.sio.event  # type: ignore[untyped-decorator]
         async def join(sid: str, name: str) -> None:
-            log.calls += 1
+            log.calls += 1  # rig
             session = (await b.sio.get_session(sid))["session"]
             await b.sio.enter_room(sid, "chat")
-            if not (fixed and session in known):
-                log.rows.append(f"{name} joined")
+            if fixed and session in known:
+                return
             known.add(session)
+            log.rows.append(f"{name} joined")
+
+        # <<<
 
         @client.event  # type: ignore[untyped-decorator]
         async def connect() -> None:
@@ -139,14 +151,21 @@ async def type_error(fixed: bool) -> Counters:
         log.rows.append("a visit")
         languages.append(auth["language"])
 
-    async def connect_by_default(_sid: str, _environ: Any, auth: Any = ANONYMOUS) -> None:
-        visit(auth)  # None, at first: a default does not help against it
-
-    async def connect(_sid: str, _environ: Any, auth: Any) -> None:
-        visit(ANONYMOUS if auth is None else auth)
-
     async with bench() as b, python_client() as client:
-        b.sio.on("connect", connect if fixed else connect_by_default)
+        # >>>
+        if fixed:
+
+            @b.sio.event  # type: ignore[untyped-decorator]
+            async def connect(_sid: str, _environ: Any, auth: Any) -> None:
+                visit(ANONYMOUS if auth is None else auth)
+
+        else:
+
+            @b.sio.event  # type: ignore[untyped-decorator]
+            async def connect(_sid: str, _environ: Any, auth: Any = ANONYMOUS) -> None:
+                visit(auth)  # None at first, in spite of the default: a TypeError
+
+        # <<<
         await b.connect(client)
         packets = _sent(b.link, "CONNECT")
         return counted(b, "connect", log, b.sio)._replace(packets=packets)
@@ -159,7 +178,7 @@ async def slow_connect(fixed: bool) -> Counters:
 
     async with (
         bench() as b,
-        AsyncExitStack() as tasks,
+        AsyncExitStack() as stack,
         python_client(wait_timeout=1) as client,
     ):
         await b.connect(client)
@@ -175,9 +194,12 @@ async def slow_connect(fixed: bool) -> Counters:
         async def connect(sid: str, _environ: dict[str, Any]) -> None:
             log.calls += 1
             sids.append(len(b.server.sids()))
-            checking = await tasks.enter_async_context(background(check(sid, log.calls)))
+            # >>> in the server's connect handler
+            checking = asyncio.create_task(check(sid, log.calls))
             if not fixed:
                 await checking
+            # <<<
+            stack.callback(checking.cancel)
 
         b.sio.on("connect", connect)
         await b.cut()

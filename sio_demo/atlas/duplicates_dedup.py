@@ -20,17 +20,17 @@ from .kit import MESSAGE, Log, background, counted, tab
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
-class ForgetsOffsets extends SessionAwareAdapter {
+class Old extends SessionAwareAdapter {
   async restoreSession(pid, offset) {
     const session = await super.restoreSession(pid, offset);
     const missedPackets = session?.missedPackets.map((packet) => packet.slice(0, -1));
     return session && { ...session, missedPackets };
   }
 }
-const server = await serve({
-  connectionStateRecovery: {},
-  adapter: %s ? SessionAwareAdapter : ForgetsOffsets,
-});
+// >>> the old adapter leaves the offset out of what it replays
+const Adapter = fixed ? SessionAwareAdapter : Old;
+const server = await serve({ connectionStateRecovery: {}, adapter: Adapter });
+// <<<
 let recovered = 0;
 server.on("connection", (socket) => { recovered += socket.recovered; });
 return {
@@ -61,7 +61,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 async def offset_forgotten(fixed: bool) -> Counters:
     """Drop twice, with one message while the client is away the first time."""
     async with (
-        tab(None, _RECOVERING % ("true" if fixed else "false")) as server,
+        tab(None, _RECOVERING, fixed) as server,
         await Link.to(await server("url()")) as link,
         tab(link.url, _READER) as page,
     ):
@@ -89,7 +89,10 @@ async def replay_and_live(
     fixed: bool, moment: str = "read", *, joins_first: bool = True
 ) -> Counters:
     """Join a room and load what was missed, while a new message is stored and emitted."""
-    screen, table, known = Log(), ["earlier"], set[int]()
+    screen, table, known, noted = Log(), ["earlier"], set[int](), list[int]()
+
+    def show(text: str) -> None:
+        screen.rows += [text] if text == MESSAGE else []
 
     async with bench() as b, python_client() as client:
 
@@ -99,6 +102,8 @@ async def replay_and_live(
                 await b.sio.emit("news", (len(table), MESSAGE), to="followers")
 
         async def last_id() -> int:  # a query: others come first while it is on its way
+            if noted:
+                return noted[0]
             await reach("note")
             last = len(table)
             await reach("noted")
@@ -114,22 +119,26 @@ async def replay_and_live(
 
         @b.sio.event  # type: ignore[untyped-decorator]
         async def follow(sid: str, seen: int) -> None:
-            if joins_first:
-                await join(sid)
-            last = await last_id() if fixed else None
             if not joins_first:
-                await join(sid)
+                noted.append(await last_id())
+            # >>> the server
+            await join(sid)
+            last = await last_id() if fixed else None
             for row in await load(seen, last):
                 await b.sio.emit("news", row, to=sid)
+            # <<<
             await reach("done")
 
+        # >>> the client
         @client.event  # type: ignore[untyped-decorator]
         def news(id: int, text: str) -> None:
+            screen.calls += text == MESSAGE  # rig
             if fixed and id in known:
-                screen.calls += text == MESSAGE
                 return
             known.add(id)
-            screen.add(text)
+            show(text)
+
+        # <<<
 
         await b.connect(client)
         await client.call("follow", 0)
@@ -147,45 +156,53 @@ async def echo(fixed: bool) -> Counters:
         async def say(_sid: str, id: str, text: str) -> None:
             await b.sio.emit("line", (id, text))
 
+        # >>> the copy that comes back
         @client.event  # type: ignore[untyped-decorator]
         def line(id: str, text: str) -> None:
-            screen.calls += 1
-            if not (fixed and (id, text) in screen.rows):
-                screen.rows.append((id, text))
+            screen.calls += 1  # rig
+            if fixed and (id, text) in screen.rows:
+                return
+            screen.rows.append((id, text))
 
+        # <<<
         await b.connect(client)
+        # >>> the sender
         screen.rows.append(("id 1", MESSAGE))
         await client.call("say", ("id 1", MESSAGE))
+        # <<<
         await b.settled()
         return counted(b, "line", screen, client)
 
 
-class Till:
-    """Takes payments that have ids: in two ways, of which one takes some of them twice."""
+Payment = Callable[[str, str], Awaitable[str]]
+"""Takes an id and a text, and returns what the bank has answered."""
 
-    def __init__(self, charge: Callable[[str], Awaitable[str]]) -> None:
-        self._charge = charge
-        self._receipts: dict[str, str] = {}
-        self._work: dict[str, asyncio.Task[str]] = {}
 
-    async def look_first(self, id: str, text: str) -> str:
-        """Look whether the id is known, do the work, and note the id."""
-        if id not in self._receipts:
-            self._receipts[id] = await self._charge(text)
-        return self._receipts[id]
+def till(charge: Payment, fixed: bool) -> Payment:
+    """Return a function that charges each id once; if not `fixed`, a fast retry twice."""
+    paid: dict[str, str] = {}
+    work: dict[str, asyncio.Task[str]] = {}
 
-    async def claim_first(self, id: str, text: str) -> str:
-        """Claim the id before the work; whoever comes with it again awaits the same work."""
-        if id not in self._work:
-            self._work[id] = asyncio.create_task(self._charged(id, text))
-        return await self._work[id]
-
-    async def _charged(self, id: str, text: str) -> str:
+    async def ask_bank(id: str, text: str) -> str:
         try:
-            return await self._charge(text)
+            return await charge(id, text)
         except BaseException:
-            del self._work[id]  # nothing was done: the next one may try
+            del work[id]  # refused, or no answer: a retry asks again, with the same id
             raise
+
+    # >>>
+    async def pay(id: str, text: str) -> str:
+        if fixed:
+            if id not in work:
+                work[id] = asyncio.create_task(ask_bank(id, text))
+            return await work[id]
+        else:
+            if id not in paid:
+                paid[id] = await charge(id, text)
+            return paid[id]
+
+    # <<<
+    return pay
 
 
 @reproduces("D23")
@@ -193,16 +210,16 @@ async def check_then_await(fixed: bool) -> Counters:
     """Let the retry come while the first attempt still waits for the bank."""
     log, bank = Log(), asyncio.Event()
 
-    async def charge(text: str) -> str:
+    async def charge(_id: str, text: str) -> str:
         await bank.wait()
         log.rows.append(text)
         return f"receipt {len(log.rows)}"
 
-    till = Till(charge)
+    take = till(charge, fixed)
 
     async def pay(_sid: str, id: str, text: str) -> str:
         log.calls += 1
-        return await (till.claim_first if fixed else till.look_first)(id, text)
+        return await take(id, text)
 
     async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
         at_the_end.callback(bank.set)
@@ -221,22 +238,28 @@ async def check_then_await(fixed: bool) -> Counters:
 _TABLES = "CREATE TABLE payments (text TEXT); CREATE TABLE known (id TEXT PRIMARY KEY);"
 
 
-def _take_payments(sio: socketio.AsyncServer, db: sqlite3.Connection, log: Log, kept: bool) -> None:
+def _take_payments(
+    sio: socketio.AsyncServer, db: sqlite3.Connection, log: Log, fixed: bool
+) -> None:
     """Let a server take each payment once, by ids kept with the payments, or by its own memory."""
     known = set[str]()
 
+    # >>>
     def is_new(id: str) -> bool:
-        if kept:
+        if fixed:
             return db.execute("INSERT OR IGNORE INTO known VALUES (?)", [id]).rowcount == 1
-        new = id not in known
-        known.add(id)
-        return new
+        else:
+            new = id not in known  # a set in the process
+            known.add(id)
+            return new
 
     def pay(_sid: str, id: str, text: str) -> None:
-        log.calls += 1
-        with db:  # one transaction: the id and its payment, or neither
+        log.calls += 1  # rig
+        with db:  # one transaction
             if is_new(id):
                 db.execute("INSERT INTO payments VALUES (?)", [text])
+
+    # <<<
 
     sio.on("pay", pay)
 
@@ -248,13 +271,13 @@ async def restart(fixed: bool) -> Counters:
     with closing(sqlite3.connect(":memory:")) as db:  # it outlives the servers
         db.executescript(_TABLES)
         async with bench() as b, python_client() as client:
-            _take_payments(b.sio, db, log, kept=fixed)
+            _take_payments(b.sio, db, log, fixed)
             await b.connect(client)
             async with b.link.refuse(), b.link.cut_when("ACK", TO_CLIENT) as cut:
                 await client.emit("pay", payment, callback=lambda: None)  # it asks for an ACK
                 await cut
                 await b.serve(socketio.AsyncServer(async_mode="aiohttp"))
-                _take_payments(b.sio, db, log, kept=fixed)
+                _take_payments(b.sio, db, log, fixed)
             await wait_until(lambda: client.connected and len(b.server.sids()) == 1)
             await client.call("pay", payment)
             log.rows = db.execute("SELECT text FROM payments").fetchall()

@@ -34,9 +34,16 @@ async def _send_news(bench: Bench, page: Tab) -> Counters:
     return await page.counted("news", bench.link, len(bench.server.sids()))
 
 
-_NEWS_INSIDE = "socket.on('connect', () => { socket.on('news', show); });"
-_NEWS_OUTSIDE = "socket.on('news', show);"
-_NEWS_COUNTS = """
+_NEWS = """
+// >>>
+if (fixed) {
+  socket.on("news", show);
+} else {
+  socket.on("connect", () => {
+    socket.on("news", show);
+  });
+}
+// <<<
 await connected(socket);
 return { counts: () => [socket.listeners("news").length, calls, screen.length] };
 """
@@ -45,23 +52,25 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 @reproduces("D1")
 async def in_connect(fixed: bool) -> Counters:
     """Register a listener at each connection, and drop three times."""
-    design = _NEWS_OUTSIDE if fixed else _NEWS_INSIDE
-    async with bench() as b, tab(b.link.url, CLIENT + design + _NEWS_COUNTS) as page:
+    async with bench() as b, tab(b.link.url, CLIENT + _NEWS, fixed) as page:
         for _ in range(CUTS):
             await b.cut()
         return await _send_news(b, page)
 
 
-_LOGIN_INSIDE = """
+_LOGIN = """
+// >>>
+if (fixed) {
+  socket.on("authenticated", show);
+}
 socket.on("connect", () => {
-  socket.emit("authenticate", "secret").on("authenticated", show);
+  if (fixed) {
+    socket.emit("authenticate", "secret");
+  } else {
+    socket.emit("authenticate", "secret").on("authenticated", show);
+  }
 });
-"""
-_LOGIN_OUTSIDE = """
-socket.on("authenticated", show);
-socket.on("connect", () => { socket.emit("authenticate", "secret"); });
-"""
-_LOGIN_COUNTS = """
+// <<<
 await connected(socket);
 return { counts: () => [socket.listeners("authenticated").length, calls, screen.length] };
 """
@@ -79,8 +88,7 @@ async def reply_in_connect(fixed: bool) -> Counters:
             is_last = len(logins) == CUTS + 1
             await b.sio.emit("authenticated", MESSAGE if is_last else "welcome", to=sid)
 
-        design = _LOGIN_OUTSIDE if fixed else _LOGIN_INSIDE
-        async with tab(b.link.url, CLIENT + design + _LOGIN_COUNTS) as page:
+        async with tab(b.link.url, CLIENT + _LOGIN, fixed) as page:
             for cut in range(CUTS):
                 await wait_until(lambda: len(logins) == cut + 1)  # noqa: B023
                 await b.cut()
@@ -90,14 +98,18 @@ async def reply_in_connect(fixed: bool) -> Counters:
 
 
 _COMPONENT = """
+// >>>
 function mount() {
   socket.on("news", show);
-  return () => %s;
+  if (fixed) {
+    return () => socket.off("news", show);
+  }
 }
+// <<<
 await connected(socket);
-let unmount = () => {};
+let unmount;
 for (let time = 0; time < %d; time += 1) {
-  unmount();
+  unmount?.();
   unmount = mount();
 }
 return { counts: () => [socket.listeners("news").length, calls, screen.length] };
@@ -107,9 +119,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 @reproduces("D3")
 async def no_cleanup(fixed: bool) -> Counters:
     """Mount a component three times."""
-    cleanup = "socket.off('news', show)" if fixed else "{}"
-    code = CLIENT + _COMPONENT % (cleanup, MOUNTS)
-    async with bench() as b, tab(b.link.url, code) as page:
+    async with bench() as b, tab(b.link.url, CLIENT + _COMPONENT % MOUNTS, fixed) as page:
         return await _send_news(b, page)
 
 
@@ -118,15 +128,21 @@ let calls = 0;
 const rows = [];
 const say = (text) => { calls += 1; rows.push(text); };
 const server = await serve();
+// >>>
 server.on("connection", (socket) => {
   socket.on("join", (room, ack) => {
     socket.join(room);
-    %s
+    if (!fixed) {
+      socket.on("say", say);
+    }
     ack();
   });
-  %s
-  socket.on("sync", (ack) => ack());
+  if (fixed) {
+    socket.on("say", say);
+  }
 });
+// <<<
+server.on("connection", (socket) => socket.on("sync", (ack) => ack()));
 const first = () => server.sockets.sockets.values().next().value;
 return {
   url: () => server.url,
@@ -145,10 +161,8 @@ return {
 @reproduces("D10")
 async def in_another_handler(fixed: bool) -> Counters:
     """Join a room three times on one connection."""
-    listen = "socket.on('say', say);"
-    code = _CHAT % (("", listen) if fixed else (listen, ""))
     async with (
-        tab(None, code) as server,
+        tab(None, _CHAT, fixed) as server,
         await Link.to(await server("url()")) as link,
         tab(link.url, _GUEST % JOINS) as guest,
     ):

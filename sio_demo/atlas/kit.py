@@ -1,4 +1,9 @@
-"""What the reproductions share besides the bench: the message, the counting, a Node.js."""
+"""What the reproductions share besides the bench: the message, the counting, a Node.js.
+
+Notebook 09 shows the lines of a reproduction between ``# >>>`` and ``# <<<`` (or a dedent; in
+JavaScript ``// >>>``), once with `fixed` false and once with it true. Text after ``>>>`` becomes a
+comment; a line that ends with ``# rig`` is left out.
+"""
 
 from __future__ import annotations
 
@@ -163,18 +168,18 @@ class Tab:
 _numbers = itertools.count(1)
 
 _TAB_JS = Path(__file__).with_name("tab.js")
-_OPEN = """await openTab(%s, async ({ url, MESSAGE, ending, fast, io, connected, serve }) => {%s
-})"""
+_SCOPE = "url, fixed, MESSAGE, ending, fast, io, connected, serve"
+_OPEN = "await openTab(%s, async ({ " + _SCOPE + " }) => {%s\n})"
 
 
 @asynccontextmanager
-async def tab(url: str | None, snippet: str) -> AsyncIterator[Tab]:
+async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterator[Tab]:
     """Run a snippet of JavaScript in a scope of its own, and close what it opened at the end.
 
     In its scope are, besides the globals of :class:`~sio_demo.lab.node.NodeClient`:
 
-    - ``url``: the argument; ``MESSAGE``; ``fast``: the options with which ``io`` comes back
-      within milliseconds;
+    - ``url``, ``fixed``: the arguments; ``MESSAGE``; ``fast``: the options with which ``io`` comes
+      back within milliseconds;
     - ``connected(socket)``: a promise of its next ``connect``;
     - ``await serve(options)``: a real Socket.IO server in JavaScript, with its ``url``;
     - ``ending(end)``: have ``end()`` called at the end; ``io`` and ``serve`` do so themselves.
@@ -183,7 +188,7 @@ async def tab(url: str | None, snippet: str) -> AsyncIterator[Tab]:
     ``return { calls: () => calls }``.
     """
     number = next(_numbers)
-    arguments = ", ".join(map(json.dumps, (number, url, MESSAGE)))
+    arguments = ", ".join(map(json.dumps, (number, url, fixed, MESSAGE)))
     async with one_node() as node:
         js = await node.get()
         await js.run(_OPEN % (arguments, snippet))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import Any
 
@@ -18,24 +17,41 @@ from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, carried, counted, handlers, tab
 
 
+def rooms_of(token: str) -> list[str]:
+    """Return the rooms that the user of a token may enter: the server decides, not the client."""
+    return ["kitchen"] if token == "of the kitchen" else []
+
+
 @reproduces("L5")
 async def rooms(fixed: bool) -> Counters:
     """Join a room by an event, and drop."""
     screen = Log()
     async with bench() as b, python_client() as client:
 
-        async def join(sid: str, room: str) -> None:
-            await b.sio.enter_room(sid, room)
+        async def save(sid: str, environ: Any, auth: dict[str, str]) -> None:
+            await b.sio.save_session(sid, auth)
 
-        async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
-            await b.sio.enter_room(sid, auth["room"])
-
-        b.sio.on("join", join)
+        # >>> the server
         if fixed:
-            b.sio.on("connect", connect)
+
+            @b.sio.event  # type: ignore[untyped-decorator]
+            async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
+                for room in rooms_of(auth["token"]):  # token, user, rooms
+                    await b.sio.enter_room(sid, room)
+
+        else:
+
+            @b.sio.event  # type: ignore[untyped-decorator]
+            async def join(sid: str, room: str) -> None:
+                if room in rooms_of((await b.sio.get_session(sid))["token"]):
+                    await b.sio.enter_room(sid, room)
+
+            # <<<
+            b.sio.on("connect", save)
         client.on("order", screen.add)
-        await b.connect(client, auth={"room": "kitchen"})
-        await client.call("join", "kitchen")
+        await b.connect(client, auth={"token": "of the kitchen"})
+        if not fixed:
+            await client.call("join", "kitchen")
         await b.cut()
         await b.sio.emit("order", MESSAGE, room="kitchen")
         await b.settled()
@@ -56,12 +72,19 @@ async def late_disconnect(fixed: bool) -> Counters:
 
         async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)
+            # >>> in connect
             sid_of[auth["user"]] = sid
+            # <<<
 
+        # >>>
         async def disconnect(sid: str, reason: str) -> None:
             user = (await b.sio.get_session(sid))["user"]
-            if not fixed or sid_of.get(user) == sid:
+            if fixed:
+                if sid_of.get(user) == sid:
+                    del sid_of[user]
+            else:
                 sid_of.pop(user, None)
+            # <<<
             gone.append(sid)
 
         b.sio.on("connect", connect)
@@ -98,8 +121,10 @@ async def stale_credentials(fixed: bool) -> Counters:
         b.sio.on("connect", connect)
         client.on("news", screen.add)
         client.on("connect_error", refused.append)
-        token = {"token": valid}
-        sid = await b.connect(client, auth=(lambda: {"token": valid}) if fixed else token)
+        # >>>
+        auth = (lambda: {"token": valid}) if fixed else {"token": valid}
+        sid = await b.connect(client, auth=auth)
+        # <<<
         valid = "token 2"  # the first has expired
         before = connects(b.link)
         await b.link.cut()
@@ -114,12 +139,18 @@ async def stale_credentials(fixed: bool) -> Counters:
 _SENT_AWAY = """
 let calls = 0;
 const screen = [];
+// >>>
 const socket = io(url, fast);
 socket.on("news", (text) => { calls += 1; screen.push(text); });
+if (fixed) {
+  socket.on("disconnect", (reason) => {
+    if (reason === "io server disconnect") socket.connect();
+  });
+}
+// <<<
 socket.on("sync", (ack) => ack());
 await connected(socket);
 const gone = new Promise((done) => socket.on("disconnect", done));
-socket.on("disconnect", (reason) => { %s });
 return {
   leaves: async () => [await gone, socket.active],
   counts: () => [socket.listeners("news").length, calls, screen.length],
@@ -130,8 +161,7 @@ return {
 @reproduces("L19")
 async def sent_away(fixed: bool) -> Counters:
     """Disconnect a client by the server."""
-    repair = 'if (reason === "io server disconnect") socket.connect();' if fixed else ""
-    async with bench() as b, tab(b.link.url, _SENT_AWAY % repair) as page:
+    async with bench() as b, tab(b.link.url, _SENT_AWAY, fixed) as page:
         await b.settled()
         [sid] = b.server.sids()
         back = b.expect_client()
@@ -150,14 +180,22 @@ let calls = 0, listeners, loaded;
 const rows = [];
 const account = new Promise((done) => { loaded = done; });
 const server = await serve();
-server.on("connection", async (socket) => {
-  const listen = () => socket.on("order", (text) => { calls += 1; rows.push(text); });
+const book = (text) => { calls += 1; rows.push(text); };
+server.on("connection", (socket) => {
   socket.on("sync", (ack) => ack());
   socket.prependAny(() => { listeners ??= socket.listeners("order").length; loaded(); });
-  if (%(fixed)s) listen();
-  await account;  // it takes as long as the client takes to send its first event
-  if (!%(fixed)s) listen();
 });
+// >>>
+server.on("connection", async (socket) => {
+  if (fixed) {
+    socket.on("order", book);
+  }
+  await account;  // it takes as long as the client takes to send its first event
+  if (!fixed) {
+    socket.on("order", book);
+  }
+});
+// <<<
 return {
   url: () => server.url,
   counts: () => [listeners, server.sockets.sockets.size, calls, rows.length],
@@ -175,9 +213,8 @@ return {
 @reproduces("L7")
 async def listener_after_await(fixed: bool) -> Counters:
     """Emit before the server listens."""
-    code = _LATE_LISTENER % {"fixed": json.dumps(fixed)}
     async with (
-        tab(None, code) as server,
+        tab(None, _LATE_LISTENER, fixed) as server,
         await Link.to(await server("url()")) as link,
         tab(link.url, _HASTY_CLIENT) as client,
     ):
@@ -191,16 +228,21 @@ async def greeting_overtakes(fixed: bool) -> Counters:
     """Reply to an event that comes before the answer to the CONNECT."""
     listeners = sids = 0
     answers = Log()
-    async with bench(always_connect=fixed) as b, python_client() as client:
-
+    # >>> options of the server
+    options = {"always_connect": fixed}
+    # <<<
+    async with bench(**options) as b, python_client() as client:
+        # >>> the server
         async def connect(sid: str, environ: Any) -> None:
-            nonlocal listeners, sids
-            listeners, sids = handlers([client], "hello"), len(b.server.sids())
+            nonlocal listeners, sids  # rig
+            listeners, sids = handlers([client], "hello"), len(b.server.sids())  # rig
             await b.sio.emit("hello", MESSAGE, to=sid)
 
+        # <<<
         async def hello(text: str) -> None:
             answers.calls += 1
             with suppress(BadNamespaceError):
+                # >>> the client, in its handler for hello
                 await client.emit("hello to you", text)
 
         b.sio.on("connect", connect)
@@ -219,19 +261,22 @@ async def greeting_unheard(fixed: bool) -> Counters:
     screen = Log()
     async with bench() as b, python_client() as client:
 
-        async def connect(sid: str, environ: Any) -> None:
+        async def greet(sid: str, environ: Any) -> None:
             nonlocal listeners, sids
             listeners, sids = handlers([client], "hello"), len(b.server.sids())
             await b.sio.emit("hello", MESSAGE, to=sid)
 
-        def register() -> None:
-            client.on("hello", screen.add)
-
-        b.sio.on("connect", connect)
+        b.sio.on("connect", greet)
+        # >>>
         if fixed:
-            register()
+            client.on("hello", screen.add)
         else:
-            client.on("connect", register)
+
+            @client.event  # type: ignore[untyped-decorator]
+            def connect() -> None:
+                client.on("hello", screen.add)
+
         await b.connect(client)
+        # <<<
         await b.settled()
         return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)

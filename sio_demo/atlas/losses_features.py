@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,17 +17,25 @@ from .kit import MESSAGE, Log, carried, counted, tab
 _RECOVERING_SERVER = """
 let left, sids;
 const kept = [];
+// >>>
 const server = await serve({ connectionStateRecovery: {} });
+// <<<
 const sockets = server.sockets.sockets;
 const gone = new Promise((done) => { left = done; });
 server.on("connection", (socket) => {
   socket.on("disconnect", left);
   socket.on("sync", (ack) => ack());
-  if (%s && !socket.recovered) {
-    sids = sockets.size;
-    for (const text of kept.slice(socket.handshake.auth.seen)) socket.emit("news", text);
-  }
 });
+// >>>
+if (fixed) {
+  server.on("connection", (socket) => {
+    if (socket.recovered) return;
+    sids = sockets.size;  // rig
+    const missed = kept.slice(socket.handshake.auth.seen);
+    for (const text of missed) socket.emit("news", text);
+  });
+}
+// <<<
 return {
   url: () => server.url,
   news: async () => {
@@ -56,9 +63,8 @@ return {
 @reproduces("L10")
 async def not_recovered(fixed: bool) -> Counters:
     """Emit during the drop of a client that has received nothing yet."""
-    code = _RECOVERING_SERVER % json.dumps(fixed)
     async with (
-        tab(None, code) as server,
+        tab(None, _RECOVERING_SERVER, fixed) as server,
         await Link.to(await server("url()")) as link,
         tab(link.url, _RECOVERED_CLIENT) as client,
     ):
@@ -75,9 +81,13 @@ _OFFLINE_CLIENTS = """
 function shop(user) {
   let counter = 0;
   const socket = io(url, { ...fast, forceNew: true, autoConnect: false, auth: { user } });
-  const id = () => %s;
   return (text) => {
-    const acked = new Promise((done) => socket.emit("order", id(), text, done));
+    let done;
+    const acked = new Promise((resolve) => { done = resolve; });
+    // >>> while offline
+    const id = fixed ? crypto.randomUUID() : `${socket.id}-${counter++}`;
+    socket.emit("order", id, text, done);
+    // <<<
     socket.connect();
     return acked;
   };
@@ -105,8 +115,7 @@ async def colliding_ids(fixed: bool) -> Counters:
 
         b.sio.on("connect", connect)
         b.sio.on("order", order)
-        number = "crypto.randomUUID()" if fixed else "`${socket.id}-${counter++}`"
-        async with tab(b.link.url, _OFFLINE_CLIENTS % number):
+        async with tab(b.link.url, _OFFLINE_CLIENTS, fixed):
             sids = sum(user_of[sid] == "bob" for sid in b.server.sids())
             log.rows = [text for text in table.values() if text == MESSAGE]
             return counted(b, "order", log, b.sio, sids=sids)
@@ -117,8 +126,15 @@ const socket = io(url, fast);
 await connected(socket);
 return {
   send: async () => {
-    socket.%(volatile)semit("position", "another message");
-    socket.%(volatile)semit("position", MESSAGE);
+    // >>>
+    if (fixed) {
+      socket.emit("position", "another message");
+      socket.emit("position", MESSAGE);
+    } else {
+      socket.volatile.emit("position", "another message");
+      socket.volatile.emit("position", MESSAGE);
+    }
+    // <<<
     await socket.emitWithAck("sync");
   },
 };
@@ -131,8 +147,7 @@ async def volatile(fixed: bool) -> Counters:
     positions = Log()
     async with bench() as b:
         b.sio.on("position", positions.add)
-        code = _VOLATILE % {"volatile": "" if fixed else "volatile."}
-        async with tab(b.link.url, code) as page:
+        async with tab(b.link.url, _VOLATILE, fixed) as page:
             await page("send()")
             return counted(b, "position", positions, b.sio)
 
@@ -142,20 +157,25 @@ async def overtaken(fixed: bool) -> Counters:
     """Send two prices, of which the older one takes longer to handle."""
     prices = Log()  # its rows in the order in which they were set; the last one is shown
     exchange = asyncio.Event()
+    # >>> options of the server
+    options = {"async_handlers": not fixed}
+    # <<<
     async with (
-        bench(async_handlers=not fixed) as b,
+        bench(**options) as b,
         AsyncExitStack() as at_the_end,
         python_client() as client,
         python_client() as other,
     ):
         at_the_end.callback(exchange.set)
 
+        # >>>
         async def price(sid: str, text: str) -> None:
-            prices.calls += text == MESSAGE
+            prices.calls += text == MESSAGE  # rig
             if text != MESSAGE:
                 await exchange.wait()  # this one takes longer
             prices.rows.append(text)
 
+        # <<<
         b.sio.on("price", price)
         await b.connect(client)
         sids = len(b.server.sids())
@@ -175,13 +195,18 @@ async def replaced(fixed: bool) -> Counters:
     """Register two handlers for one event, of which the first stores it."""
     screen, table = Log(), Log()
     async with bench() as b, python_client() as client:
+        # >>>
+        if fixed:
 
-        def both(text: str) -> None:
-            screen.add(text)
-            table.add(text)
+            @client.on("news")  # type: ignore[untyped-decorator]
+            def both(text: str) -> None:
+                screen.add(text)
+                table.add(text)
 
-        for handler in [both] if fixed else [table.add, screen.add]:
-            client.on("news", handler)
+        else:
+            client.on("news", table.add)
+            client.on("news", screen.add)  # takes its place
+        # <<<
         await b.connect(client)
         await b.sio.emit("news", MESSAGE)
         await b.settled()
@@ -195,18 +220,16 @@ async def wrong_user(fixed: bool) -> Counters:
     user_of: dict[str, str] = {}
     said = Log()
     async with bench() as b, python_client() as ann, python_client() as bob:
-
-        def say_by_sid(sid: str, text: str) -> None:
-            said.rows.append((user_of[sid], text))
-
+        # >>>
         def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             user = user_of[sid] = auth["user"]
             if not fixed:
-                b.sio.on("say", lambda _sid, text: said.rows.append((user, text)))
+                b.sio.on("say", lambda sid, text: said.rows.append((user, text)))
 
-        if fixed:
-            b.sio.on("say", say_by_sid)
         b.sio.on("connect", connect)
+        if fixed:
+            b.sio.on("say", lambda sid, text: said.rows.append((user_of[sid], text)))
+        # <<<
         await b.connect(ann, auth={"user": "ann"})
         await b.connect(bob, auth={"user": "bob"})
         await ann.call("say", MESSAGE)

@@ -31,18 +31,23 @@ async def no_buffer(fixed: bool) -> Counters:
             await b.link.cut()
             await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
+            # >>> while the client is away
             await b.sio.emit("news", MESSAGE)
-            kept.append(MESSAGE)
+            if fixed:
+                kept.append(MESSAGE)
         await wait_until(lambda: client.connected)
 
-        async def missed(sid: str, offset: int) -> None:
-            for text in kept[offset:]:
-                await b.sio.emit("news", text, to=sid)
-
+        # >>> when it is back
         if fixed:
-            b.sio.on("missed", missed)
-            sids = len(b.server.sids())
-            await client.call("missed", len(screen.rows))
+
+            @b.sio.event  # type: ignore[untyped-decorator]
+            async def missed(sid: str, offset: int) -> None:
+                for text in kept[offset:]:
+                    await b.sio.emit("news", text, to=sid)
+
+            sids = len(b.server.sids())  # rig
+            await client.call("missed", len(screen.rows))  # from the client
+        # <<<
         await b.settled()
         return counted(b, "news", screen, client, sids=sids)
 
@@ -56,18 +61,22 @@ async def unnoticed_outage(fixed: bool) -> Counters:
         await b.connect(client)
         sids = len(b.server.sids())
         async with b.link.black_hole(TO_SERVER):
+            # >>> in an outage that was not noticed yet
             if fixed:
                 with suppress(NoAcknowledgementError):
                     await client.call("order", MESSAGE, timeout=SILENCE)
             else:
                 await client.emit("order", MESSAGE)  # raises nothing
+            # <<<
             await wait_until(lambda: carried(b.link, "order", TO_SERVER) == 1)
             await b.link.cut()
             await wait_until(lambda: not (client.connected or b.server.sids()))
         await wait_until(lambda: client.connected)
+        # >>> when the client is back
         if fixed:
-            sids = len(b.server.sids())
+            sids = len(b.server.sids())  # rig
             await client.call("order", MESSAGE)
+        # <<<
         await client.call("sync")
         return counted(b, "order", booked, b.sio, sids=sids)
 
@@ -77,6 +86,7 @@ async def known_offline(fixed: bool) -> Counters:
     """Emit after a drop, before the client is back."""
     booked = Log()
     outbox: list[str] = []
+    log: list[Exception] = []
     async with bench() as b, python_client() as client:
         b.sio.on("order", booked.add)
         await b.connect(client)
@@ -84,14 +94,20 @@ async def known_offline(fixed: bool) -> Counters:
             await b.link.cut()
             await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
+            # >>>
             try:
                 await client.emit("order", MESSAGE)
-            except BadNamespaceError:
-                outbox.append(MESSAGE)
+            except BadNamespaceError as error:
+                if fixed:
+                    outbox.append(MESSAGE)
+                else:
+                    log.append(error)
         await wait_until(lambda: client.connected)
+        # >>> when the client is back
         if fixed:
-            sids = len(b.server.sids())
+            sids = len(b.server.sids())  # rig
             await client.call("order", outbox.pop())
+        # <<<
         await client.call("sync")
         return counted(b, "order", booked, b.sio, sids=sids)
 
@@ -114,15 +130,19 @@ async def answer_lost(fixed: bool) -> Counters:
         b.sio.on("pay", pay)
         await b.connect(client)
         asked = b.link.expect("pay", TO_SERVER)
+        # >>>
         await client.emit("pay", "payment 1", callback=screen.add)
+        # <<<
         await asked
         await client.call("sync")  # the handler runs
         await b.cut()
         await wait_until(lambda: client.connected)
         bank.set()
         await wait_until(lambda: bool(receipts))
+        # >>> after a reconnect; the server keeps its answer for each id
         if fixed:
             await client.emit("pay", "payment 1", callback=screen.add)
+        # <<<
         waiting = client.callbacks.get("/", {}).values()  # internal
         listeners = sum(callback == screen.add for callback in waiting)
         await client.call("sync")
@@ -141,12 +161,14 @@ async def dead_and_connected(fixed: bool) -> Counters:
         async def load() -> None:
             await slow.wait()
 
+        # >>>
         async def connect() -> None:
             if fixed:
                 client.start_background_task(load)
             else:
                 await load()
 
+        # <<<
         b.sio.on("order", booked.add)
         await b.connect(client)
         client.on("connect", connect)
@@ -189,9 +211,11 @@ async def gave_up_once(fixed: bool) -> Counters:
         async with b.link.refuse():
             await b.link.cut()
             await wait_until(lambda: bool(refused))  # it gives up
+        # >>> a client that gave up once
         if fixed:
-            client = other
+            client = other  # another client object
         await b.connect(client)
+        # <<<
         if fixed:
             await b.cut()
         else:
@@ -211,6 +235,7 @@ async def goodbye_too_soon(fixed: bool) -> Counters:
 
         async def leave() -> None:
             await under_way
+            # >>>
             if fixed:
                 await client.call("order", MESSAGE)
             else:

@@ -3,7 +3,7 @@
 
 const tabs = new Map();
 
-async function openTab(number, url, MESSAGE, snippet) {
+async function openTab(number, url, fixed, MESSAGE, snippet) {
   const endings = [];
   const ending = (end) => endings.unshift(end);
   const end = async () => {
@@ -13,6 +13,7 @@ async function openTab(number, url, MESSAGE, snippet) {
 
   const scope = {
     url,
+    fixed,
     MESSAGE,
     ending,
     fast: { transports: ["websocket"], reconnectionDelay: 10, randomizationFactor: 0 },

@@ -49,15 +49,12 @@ class MemoryQueue:
 
 
 class MemoryManager(AsyncPubSubManager):  # type: ignore[misc]
-    """Connects a server with the others; it subscribes again when the queue was away, or not."""
+    """Connects a server with the others; it subscribes again when the queue was away."""
 
-    def __init__(
-        self, queue: MemoryQueue, *, subscribes_again: bool = True, **options: Any
-    ) -> None:
+    def __init__(self, queue: MemoryQueue, **options: Any) -> None:
         super().__init__(**options)
         self.thread: asyncio.Task[None] | None = None  # the one that listens
         self._queue = queue
-        self._subscribes_again = subscribes_again
 
     @property
     def is_deaf(self) -> bool:
@@ -79,8 +76,6 @@ class MemoryManager(AsyncPubSubManager):  # type: ignore[misc]
         while True:
             async for message in self._queue.listen():
                 yield message
-            if not self._subscribes_again:
-                return
 
 
 @reproduces("D17")
@@ -99,8 +94,10 @@ async def every_server(fixed: bool) -> Counters:
         user = servers[0]
         await user.connect(client)
         await wait_until(lambda: len(queue.subscribers) == SERVERS)
+        # >>> every server
         for each in servers:
             await each.sio.emit("news", MESSAGE, ignore_queue=fixed)
+        # <<<
         await wait_until(lambda: carried(user.link, "news") == (1 if fixed else SERVERS))
         await user.settled()
         return counted(user, "news", screen, client)
@@ -120,7 +117,10 @@ class _Balancer(Link):
 _GUEST = """
 let calls = 0;
 const screen = [];
-const socket = io(url, { ...fast, reconnection: false, transports: ["%s"] });
+// >>>
+const transports = fixed ? ["websocket"] : ["polling"];
+const socket = io(url, { ...fast, reconnection: false, transports });
+// <<<
 socket.on("news", (text) => { calls += 1; screen.push(text); });
 socket.on("sync", (ack) => ack());
 const closed = new Promise((done) => socket.io.on("close", done));
@@ -132,7 +132,6 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 @reproduces("L13")
 async def no_sticky_sessions(fixed: bool) -> Counters:
     """Hand each request of one client to the next of two workers."""
-    code = _GUEST % ("websocket" if fixed else "polling")
     quiet = {"engineio_logger": LOGGER}
     async with (
         bench(**quiet) as a,
@@ -141,7 +140,7 @@ async def no_sticky_sessions(fixed: bool) -> Counters:
     ):
         assert isinstance(link, _Balancer)
         link.workers = itertools.cycle([a.server, b.server])
-        async with tab(link.url, code) as guest:
+        async with tab(link.url, _GUEST, fixed) as guest:
             sids = len(a.server.sids() + b.server.sids())
             for worker in (a, b):
                 await worker.sio.emit("news", MESSAGE)
@@ -154,8 +153,19 @@ async def deaf_worker(fixed: bool) -> Counters:
     """Restart the queue under a worker whose listening ends with it."""
     screen, queue = Log(), MemoryQueue()
     elsewhere = MemoryManager(queue, write_only=True)
+
+    class Manager(MemoryManager):
+        # >>> what listens to the queue
+        async def _listen(self) -> AsyncIterator[Any]:
+            async for message in queue.listen():
+                yield message
+            if fixed:
+                async for message in super()._listen():  # again and again
+                    yield message
+
+    # <<<
     async with (
-        MemoryManager(queue, subscribes_again=fixed, logger=LOGGER) as manager,
+        Manager(queue, logger=LOGGER) as manager,
         bench(client_manager=manager, logger=LOGGER) as b,
         python_client() as client,
     ):

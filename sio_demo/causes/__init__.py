@@ -1,9 +1,9 @@
 """The causes of duplicates and losses. Each is written once, in the TOML files beside this one.
 
 An entry holds the texts, the threads that report it, the signature by which a diagnosis finds it,
-and the checker's rule; :class:`Cause` describes its keys. The atlas adds the programs: the one
-that is marked with ``@reproduces("D1")`` reproduces D1. To add a cause, add an entry and a
-program, and run ``python .ci/atlas_sections.py``, which writes its section in notebook 09.
+and the checker's rule; :class:`Cause` describes its keys. ``symptoms.toml`` leads from what people
+say to the causes. The atlas adds the programs: the one that is marked with ``@reproduces("D1")``
+reproduces D1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import get_args
 from ..errors import UsageError
 from .cause import REPRODUCTIONS, Cause, Family, Pattern, Rule, Signature, reproduces
 from .needs import QUESTIONS, Need
-from .read import check_together, read
+from .read import check_together, read, read_symptoms
 
 __all__ = [
     "BY_THEME",
@@ -23,6 +23,7 @@ __all__ = [
     "QUESTIONS",
     "REPRODUCTIONS",
     "RULES",
+    "SYMPTOMS",
     "TWINS",
     "Cause",
     "Need",
@@ -63,6 +64,10 @@ RULES = {cause.rule.id: cause.rule for cause in CAUSES if cause.rule}
 
 TWINS = tuple((cause.letter, *cause.twins) for cause in CAUSES if cause.twins)
 """Causes that can leave the same counters and clues: a look at the program tells them apart."""
+
+
+SYMPTOMS = read_symptoms(Path(__file__).with_name("symptoms.toml").read_text("utf-8"), CAUSES)
+"""What people say when they ask, by heading, and the causes that it can be."""
 
 
 def cause(letter: str) -> Cause:

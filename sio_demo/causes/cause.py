@@ -35,6 +35,23 @@ Pattern = Literal[
 ]
 """What the counters show: the factor that is odd, or where the message was lost."""
 
+PATTERNS: dict[Pattern, str] = {
+    "listeners": "several listeners",
+    "clients": "several clients",
+    "sessions": "several sessions",
+    "zombies": "dead session",
+    "copies": "sent again",
+    "runs": "handled again",
+    "effects": "counted again",
+    "not connected": "not connected",
+    "not sent": "never sent",
+    "lost": "lost on the way",
+    "nobody waits": "answer unheard",
+    "nobody listens": "no listener yet",
+    "in vain": "no effect",
+}
+"""The patterns in a reader's words."""
+
 Reproduction = Callable[[bool], Awaitable[Counters]]
 """Makes a cause happen on a real connection, or, if its argument is true, with the fix applied.
 
@@ -133,6 +150,11 @@ class Cause:
     signatures: tuple[Signature, ...] = ()
     twins: tuple[str, ...] = ()
     rule: Rule | None = None
+
+    @property
+    def group(self) -> str:
+        """What its counters show, in a reader's words; empty if it is not reproduced."""
+        return PATTERNS[self.signatures[0].patterns[0]] if self.signatures else ""
 
     @property
     def reproduce(self) -> Reproduction | None:

@@ -23,6 +23,9 @@ INITIAL: dict[Family, str] = {"duplicate": "D", "loss": "L", "myth": "M"}
 SOURCE = re.compile(r"[\w.-]+/[\w.-]+#\d+|https://\S+")
 RULE_ID = re.compile(r"[a-z]+(-[a-z]+)+")
 
+Symptoms = dict[str, dict[str, tuple[Cause, ...]]]
+"""By heading, what people say, and the causes that it can be."""
+
 types_of = functools.cache(get_type_hints)
 
 
@@ -60,6 +63,29 @@ def check_together(causes: Sequence[Cause]) -> None:
                 raise UsageError(f"{cause.letter}: 'twins' has {twin!r}: name a group only once.")
         if cause.rule and ids[cause.rule.id] > 1:
             raise UsageError(f"{cause.letter}.rule: 'id' is {cause.rule.id!r}, as another one's.")
+
+
+def read_symptoms(text: str, causes: Sequence[Cause]) -> Symptoms:
+    """Read what people say, and the causes that it can be.
+
+    Raises
+    ------
+    UsageError
+        A symptom leads to no cause, or no symptom leads to a cause.
+    """
+    by_letter = {cause.letter: cause for cause in causes}
+    symptoms: Symptoms = {}
+    for heading, table in tomllib.loads(text).items():
+        symptoms[heading] = {}
+        for said, letters in table.items():
+            if not letters or (wrong := [each for each in letters if each not in by_letter]):
+                raise UsageError(f"{said!r} leads to {wrong[0] if letters else 'no cause'}.")
+            symptoms[heading][said] = tuple(by_letter[letter] for letter in letters)
+    found = {cause for said in symptoms.values() for each in said.values() for cause in each}
+    for cause in causes:
+        if cause not in found:
+            raise UsageError(f"No symptom leads to {cause.letter}: add it to symptoms.toml.")
+    return symptoms
 
 
 class _Entry:

@@ -1,4 +1,4 @@
-"""A heat map of signatures: what one message left behind, counted in several places, by cause."""
+"""A map of signatures: what one message left behind, counted in several places, by cause."""
 
 from __future__ import annotations
 
@@ -10,79 +10,105 @@ from matplotlib.patches import Rectangle
 from ..errors import UsageError
 from . import style
 from .checks import Counts, table
-from .plot import Plot, in_words, row
+from .plot import Plot, in_words
 from .style import Look, house_style, page, place
 
 # Inches.
-_LABELS, _GAP = 0.52, 0.2
-_ROW, _HEAD, _FOOT = 0.23, 1.25, 0.35
+_LETTER, _CELL, _NAME = 0.52, 0.34, 0.12
+_ROW, _GAP, _HEAD, _FOOT = 0.19, 0.1, 0.85, 0.4
 _WIDTH = style.WIDTH - 2 * style.MARGIN
 
-_MOST_ROWS, _MOST_GROUPS = 40, 3
+_MOST_ROWS, _MOST_GROUPS = 60, 16
 
-#: By count, from 2 on the last: the colours of the cell and of the number in it, and what it means.
-_COLOURS = (
-    (style.ONCE_PALE, style.INK, "0: lost"),
-    ("white", style.MUTED, "1: as it should be"),
+#: By count, from 2 on the last: the colour of the cell and of what is in it, and what it means.
+_LOOKS = (
+    ("white", style.AGAIN, "0: lost"),
+    ("white", style.ONCE, "1: as it should be"),
     (style.AGAIN, "white", "more"),
 )
+_LOST = "\N{MULTIPLICATION SIGN}"
 
 
 @house_style()
-def signatures(groups: Mapping[str, Counts], *, title: str, columns: Sequence[str]) -> Plot:
-    """Draw a table of counts for each group, side by side; colour tells 0, 1 and more apart.
+def signatures(
+    groups: Mapping[str, Counts],
+    *,
+    title: str,
+    columns: Sequence[str],
+    names: Mapping[str, str] | None = None,
+) -> Plot:
+    """Draw a row of counts for each label, by group; 0, 1 and more look different.
 
     Parameters
     ----------
     groups
-        For each group, three at most, the counts of each of its rows, up to 40.
+        For each group of labels, the counts of each.
     columns
         What the counts of a row count.
+    names
+        What a label stands for, where it is not clear.
     """
     if not isinstance(groups, Mapping) or not 1 <= len(groups) <= _MOST_GROUPS:
         raise UsageError(f"Pass one to {_MOST_GROUPS} groups, each a dict of rows.")
     tables = {name: table(rows, most=_MOST_ROWS) for name, rows in groups.items()}
-    cells = [(n, label, counts) for n, rows in tables.items() for label, counts in rows.items()]
-    for _, label, counts in cells:
-        if len(counts) != len(columns):
-            raise UsageError(f"{label!r} has {len(counts)} counts for {len(columns)} columns.")
-    height = max(map(len, tables.values())) * _ROW
+    for rows in tables.values():
+        for label, counts in rows.items():
+            if len(counts) != len(columns):
+                raise UsageError(f"{label!r} has {len(counts)} counts for {len(columns)} columns.")
+    height = sum(map(len, tables.values())) * _ROW + (len(tables) - 1) * _GAP
     figure = page(title, _HEAD + height + _FOOT)
-    width = (_WIDTH - _GAP * (len(tables) - 1)) / len(tables) - _LABELS
-    left = style.MARGIN
-    for number, (name, rows) in enumerate(tables.items(), 1):
-        low = _FOOT + height - len(rows) * _ROW
-        axes = place(figure, (left + _LABELS, low, width, len(rows) * _ROW))
-        axes.set_gid(f"signatures-{number}")
-        _group(axes, name, rows, columns)
-        left += _LABELS + width + _GAP
+    axes = place(figure, (style.MARGIN, _FOOT, _WIDTH, height))
+    axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
+    axes.set_gid("signatures")
+    axes.set_axis_off()
+    for number, column in enumerate(columns):
+        x = _LETTER + (number + 0.5) * _CELL
+        axes.text(
+            x, -0.06, column, rotation=90, ha="center", va="bottom", fontsize=10, gid="column"
+        )
+    top = 0.0
+    for name, rows in tables.items():
+        axes.text(
+            _WIDTH, top + _ROW / 2, name, ha="right", va="center", fontsize=9, weight="bold",
+            color=style.MUTED, gid="group",
+        )  # fmt: skip
+        for label, counts in rows.items():
+            _row(axes, top, label, counts, (names or {}).get(label, ""))
+            top += _ROW
+        top += _GAP
     _key(place(figure, (style.MARGIN, 0, _WIDTH, _FOOT)))
-    words = [row(f"{name}, {label}", counts) for name, label, counts in cells]
+    words = [
+        f"- {name}: "
+        + "; ".join(f"{label} {' '.join(map(str, each))}" for label, each in rows.items())
+        for name, rows in tables.items()
+    ]
     return Plot(figure, in_words(title, ", ".join(columns), words))
 
 
-def _group(axes: Axes, name: str, rows: Counts, columns: Sequence[str]) -> None:
-    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    middle: Look = {"ha": "center", "va": "center", "fontsize": 10}
-    for y, counts in enumerate(rows.values()):
-        for x, count in enumerate(counts):
-            cell, ink, _ = _COLOURS[min(count, 2)]
-            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=cell, edgecolor=style.PALE))
-            axes.text(x + 0.5, y + 0.5, str(count), color=ink, **middle)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.set_title(name, loc="left", fontsize=12, pad=72)
-    axes.tick_params(length=0, labeltop=True, labelbottom=False, pad=4)
-    axes.set_xticks([x + 0.5 for x in range(len(columns))], columns, rotation=90, va="bottom")
-    axes.set_yticks([y + 0.5 for y in range(len(rows))], list(rows))
+def _row(axes: Axes, top: float, label: str, counts: Sequence[int], name: str) -> None:
+    middle = top + _ROW / 2
+    axes.text(_LETTER - 0.1, middle, label, ha="right", va="center", fontsize=9, gid="label")
+    axes.text(_LETTER + len(counts) * _CELL + _NAME, middle, name, va="center", fontsize=9)
+    for number, count in enumerate(counts):
+        face, ink, _ = _LOOKS[min(count, 2)]
+        left = _LETTER + number * _CELL
+        if count != 1:
+            box = (left + 0.015, top + 0.015), _CELL - 0.03, _ROW - 0.03
+            axes.add_patch(Rectangle(*box, facecolor=face, edgecolor=style.AGAIN))
+        look: Look = {"color": ink, "weight": "bold" if count == 0 else "normal", "gid": "count"}
+        x = left + _CELL / 2
+        axes.text(x, middle, str(count or _LOST), ha="center", va="center", fontsize=9, **look)
 
 
 def _key(axes: Axes) -> None:
-    """Say below the tables what the colours mean."""
+    """Say below the rows what the colours mean."""
     axes.set_axis_off()
     axes.set(xlim=(0, _WIDTH), ylim=(0, _FOOT))
-    x = _LABELS
-    for colour, _, words in _COLOURS:
-        axes.add_patch(Rectangle((x, 0.08), 0.2, 0.16, facecolor=colour, edgecolor=style.MUTED))
-        axes.text(x + 0.28, 0.16, words, va="center", fontsize=11)
-        x += 0.6 + 0.09 * len(words)
+    x = _LETTER
+    for count, (face, ink, words) in enumerate(_LOOKS):
+        edge = "white" if count == 1 else style.AGAIN
+        axes.add_patch(Rectangle((x, 0.1), 0.24, 0.16, facecolor=face, edgecolor=edge))
+        sign = (_LOST, "1", "2")[count]
+        axes.text(x + 0.12, 0.18, sign, color=ink, ha="center", va="center", fontsize=9)
+        axes.text(x + 0.32, 0.18, words, va="center", fontsize=10)
+        x += 0.7 + 0.085 * len(words)

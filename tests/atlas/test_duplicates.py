@@ -6,7 +6,7 @@ import re
 import pytest
 
 from sio_demo.atlas import CAUSES, cause, measure_all
-from sio_demo.atlas.duplicates_dedup import MOMENTS, Till
+from sio_demo.atlas.duplicates_dedup import MOMENTS, till
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
 
@@ -151,14 +151,15 @@ async def test_a_claim_is_let_go_of_when_the_work_fails():
     """D23: else the retry of a payment that failed would be turned away."""
     attempts = []
 
-    async def charge(text):
-        attempts.append(text)
+    async def charge(id, text):
+        attempts.append((id, text))
         if len(attempts) == 1:
             raise ConnectionError("the bank does not answer")
         return f"receipt of attempt {len(attempts)}"
 
-    till = Till(charge)
+    pay = till(charge, fixed=True)
     with pytest.raises(ConnectionError):
-        await till.claim_first("id 1", "a payment")
-    assert await till.claim_first("id 1", "a payment") == "receipt of attempt 2"
-    assert await till.claim_first("id 1", "a payment") == "receipt of attempt 2"
+        await pay("id 1", "a payment")
+    assert await pay("id 1", "a payment") == "receipt of attempt 2"
+    assert await pay("id 1", "a payment") == "receipt of attempt 2"
+    assert attempts == [("id 1", "a payment")] * 2  # the bank, too, can tell them by the id

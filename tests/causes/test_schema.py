@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sio_demo.causes import BY_THEME, CAUSES, RULES, TWINS, Cause, Rule
+from sio_demo.causes import BY_THEME, CAUSES, RULES, SYMPTOMS, TWINS, Cause, Rule
 from sio_demo.causes.needs import NEEDS
-from sio_demo.causes.read import check_together, read
+from sio_demo.causes.read import check_together, read, read_symptoms
 from sio_demo.errors import UsageError
 
 ENTRY = """
@@ -153,3 +153,23 @@ def test_every_rule_and_every_twin_is_that_of_a_cause():
 
 def test_both_orders_hold_the_same_causes():
     assert sorted(cause.letter for cause in BY_THEME) == sorted(cause.letter for cause in CAUSES)
+
+
+def test_every_symptom_leads_to_a_cause_and_every_cause_is_led_to():
+    found = [each for said in SYMPTOMS.values() for causes in said.values() for each in causes]
+    assert all(causes for said in SYMPTOMS.values() for causes in said.values())
+    assert {each.letter for each in found} == {each.letter for each in CAUSES}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[It]\n"comes twice" = ["D9"]', "'comes twice' leads to D9"),
+        ('[It]\n"comes twice" = []', "'comes twice' leads to no cause"),
+        ('[It]\n"comes twice" = ["D1"]', "No symptom leads to D2: add it to symptoms.toml"),
+    ],
+)
+def test_a_symptom_without_a_cause_and_a_cause_without_a_symptom_are_refused(text, words):
+    causes = [Cause(letter, "", "duplicate", "", "", "", ()) for letter in ("D1", "D2")]
+    with pytest.raises(UsageError, match=words):
+        read_symptoms(text, causes)
