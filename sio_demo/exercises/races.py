@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from ..lab.waiting import called
-from .bench import ExerciseBench
-from .caller import Caller
+from .bench import Caller, ExerciseBench
 from .texts import Observation
 
 AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
@@ -110,7 +108,7 @@ async def hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Observatio
     """Book five rooms, one for each fault; three of them are asked for twice, with the same id."""
     desk = _Desk()
     bench.sio.forgiven = (ConnectionError,)
-    await called(program(bench.sio, desk.book))
+    await bench.run(program, bench.sio, desk.book)
     guests = _Guests(bench, desk, Caller(bench), Caller(bench))
 
     await guests.ann.connect()
