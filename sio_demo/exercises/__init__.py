@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import NotSeenError, UsageError
 from ..lab.waiting import PATIENCE
@@ -34,19 +33,11 @@ from .tracebacks import shorten
 __all__ = ["EXERCISES", "Counter", "Feedback", "attempt", "check", "close", "prediction"]
 
 
-class Exercise(NamedTuple):
-    """What an exercise asks for and says; `run` breaks the link under the programs, and counts."""
-
-    texts: Texts
-    run: Callable[..., Awaitable[Observation]]
-
+Run = Callable[..., Awaitable[Observation]]  # breaks the link under the programs, and counts
 
 shorten()
-_TEXTS = load()
-_RUNS: list[Callable[..., Awaitable[Observation]]] = [
-    *(chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel)
-]
-EXERCISES = {number: Exercise(_TEXTS[run.__name__], run) for number, run in enumerate(_RUNS, 1)}
+_ALL: list[Run] = [chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel]
+EXERCISES = {number: (load()[run.__name__], run) for number, run in enumerate(_ALL, 1)}
 
 
 async def check(number: int, *programs: Any) -> Feedback:
@@ -64,9 +55,7 @@ async def check(number: int, *programs: Any) -> Feedback:
     return replace(feedback, name=str(number), of=len(EXERCISES))
 
 
-async def _run(
-    texts: Texts, run: Callable[..., Awaitable[Observation]], programs: tuple[Any, ...]
-) -> Feedback:
+async def _run(texts: Texts, run: Run, programs: tuple[Any, ...]) -> Feedback:
     reader = Reader(programs)
     try:
         with reader.watched():
@@ -97,9 +86,4 @@ def _problem(takes: Mapping[str, Sequence[str]], programs: tuple[Any, ...]) -> s
                 return f"`{name}` must be a text of JavaScript, not {kind(program)}."
         elif not callable(program):
             return f"`{name}` must be a function, not {kind(program)}."
-        else:
-            try:
-                inspect.signature(program).bind(*parameters)
-            except TypeError:
-                return f"`{name}` must take {len(parameters)} arguments: {', '.join(parameters)}."
     return ""

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from ..errors import NodeError, NotSeenError, SnippetError
+from ..errors import NodeError, NotSeenError
 from .feedback import Counter, Feedback
-from .page import thrown
 from .reader import LIMIT, Reader, StoppedError, kind
 
 
@@ -25,16 +24,15 @@ class Attempt:
         """Compare two values; the hint is shown if they differ, and all before were right."""
         self._counters.append(Counter(what, right, yours))
         if right != yours:
-            self._hints.append(hint)
+            self._hints.append(hint or "Compare the two columns.")
 
     def _judged(self, reader: Reader) -> Feedback:
-        wrong = [counter for counter in self._counters if counter.right != counter.seen]
-        if not wrong and self._counters:
-            return Feedback(True, counters=tuple(self._counters))
-        is_none = any("None" in repr(counter.seen) for counter in wrong)
+        counters = tuple(self._counters)
+        if counters and not self._hints:
+            return Feedback(True, counters=counters)
+        is_none = any("None" in repr(each.seen) for each in counters)
         error = reader.note or (reader.returns_nothing() if is_none else "")
-        hint = next(filter(None, self._hints), "Compare the two columns.")
-        return Feedback(False, hint, tuple(self._counters), error=error)
+        return Feedback(False, "".join(self._hints[:1]), counters, error=error)
 
 
 @asynccontextmanager
@@ -66,8 +64,6 @@ async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
     except StoppedError as error:
         await reader.cancel_tasks()
         feedback = Feedback(False, error=problem or str(error))
-    except SnippetError as error:
-        feedback = Feedback(False, error=thrown(error))
     except (NotSeenError, NodeError) as error:
         feedback = Feedback(False, error=str(error))
     except NameError as error:

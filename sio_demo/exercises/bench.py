@@ -81,11 +81,9 @@ class ExerciseBench(Bench):
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
-        seen, quiet = self.last(), 0
-        while quiet < 10:
-            await asyncio.sleep(QUIET / 10)
-            last = self.last()
-            seen, quiet = last, (quiet + 1 if last == seen else 0)
+        seen = -1
+        while seen != (seen := self.last()):  # noqa: ASYNC110 - silence gives no signal
+            await asyncio.sleep(QUIET)
 
     async def close(self) -> None:
         """Close all that the check, or the reader's program in it, has opened."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .. import plots
 from .texts import Observation, Texts
 
-_COLUMNS = 88  # of the text where no Markdown is shown
+_FOLD = "<details><summary>Hint</summary>\n\n{}\n\n</details>"
 _solved: dict[str, bool] = {}  # each exercise that was tried in this kernel
 
 
@@ -42,61 +40,21 @@ class Feedback:
         """
         from IPython.display import display
 
-        is_first = self.name not in _solved
+        fold = "{}" if self.name in _solved else _FOLD
         _solved[self.name] = _solved.get(self.name, False) or self.solved
-        score = f"{sum(_solved.values())} of {self.of} solved" if self.of else ""
-        fold = "<details><summary>Hint</summary>\n\n{}\n\n</details>" if is_first else "{}"
+        score = f" · {sum(_solved.values())} of {self.of} solved" if self.of else ""
+        verdict = "✔ Solved" if self.solved else "✘ Not yet"
         table = [("", *self.columns), ("---", "--:", "--:"), *self.counters]
-        markdown = [
-            " · ".join(filter(None, [f"**{self._verdict}**", score])),
+        blocks = [
+            f"**{verdict}**{score}",
             self.error,
             self.hint and fold.format(self.hint),
-            self.counters and "\n".join("| {} | {} | {} |".format(*row) for row in table),
+            "\n".join("| {} | {} | {} |".format(*row) for row in table) if self.counters else "",
         ]
-        plain = [
-            " · ".join(filter(None, [self._verdict, score])),
-            _plain(self.error),
-            self.hint and ("(A hint is folded up here.)" if is_first else _plain(self.hint)),
-            self._table(),
-        ]
-        words = {"text/markdown": _joined(markdown), "text/plain": _joined(plain)}
+        words = {"text/markdown": "\n\n".join(filter(None, blocks)), "text/plain": verdict + score}
         display(words, raw=True)  # type: ignore[no-untyped-call]
         if self.figure is not None:
             plots.show(self.figure)
-
-    def __str__(self) -> str:
-        return _joined([self._verdict, _plain(self.error), _plain(self.hint), self._table()])
-
-    @property
-    def _verdict(self) -> str:
-        return "✔ Solved" if self.solved else "✘ Not yet"
-
-    def _table(self) -> str:
-        if not self.counters:
-            return ""
-        rows = [tuple(map(str, row)) for row in (("", *self.columns), *self.counters)]
-        a, b, c = (max(map(len, column)) for column in zip(*rows, strict=True))
-        return "\n".join(f"{what:{a}}  {one:>{b}}  {two:>{c}}" for what, one, two in rows)
-
-
-def _joined(blocks: list[Any]) -> str:
-    return "\n\n".join(filter(None, blocks))
-
-
-def _plain(markdown: str) -> str:
-    """Return Markdown without its marks, on lines that do not break inside a word."""
-    blocks = [
-        block.strip("`\n")
-        if block.startswith("```")
-        else textwrap.fill(
-            re.sub(r"`|(?<!\w)\*(?=\w)|(?<=\w)\*(?!\w)", "", block),
-            _COLUMNS,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for block in markdown.split("\n\n")
-    ]
-    return "\n\n".join(blocks)
 
 
 def judge(texts: Texts, seen: Observation) -> Feedback:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ..errors import NodeError, NotSeenError, SnippetError
+from ..errors import NodeError, NotSeenError
 from ..lab.node import NodeClient
 from .bench import ExerciseBench
 from .reader import LIMIT, StoppedError
@@ -54,8 +54,6 @@ class Page:
         """Run JavaScript of the check's; StoppedError says what the reader's has done."""
         try:
             return await self._js.run(code, timeout=LIMIT)
-        except SnippetError as error:
-            raise StoppedError(thrown(error)) from None
         except NotSeenError:
             raise StoppedError(
                 "Your program does not come to an end: it loops, or awaits what never comes."
@@ -111,11 +109,6 @@ async def _run(page: Page, bench: ExerciseBench, code: str) -> None:
         running.cancel()
         opened.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-def thrown(error: SnippetError) -> str:
-    """Return, in Markdown, what JavaScript has thrown, and its line."""
-    return f"Your program threw an error.\n\n```\n{error}\n```"
 
 
 async def shared_node() -> NodeClient:

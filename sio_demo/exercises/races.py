@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +61,7 @@ class _Guests:
     async def ask_meanwhile(self) -> None:
         """Ask; while the hotel thinks, break the connection; ask again; then the hotel answers."""
         gate = self.desk.slow["room 3"] = asyncio.Event()
-        async with _tasks() as asking:
+        async with asyncio.TaskGroup() as asking:
             first = await self._begin(asking, self.ann, "room 3")
             await self.bench.cut()
             await first
@@ -73,7 +72,7 @@ class _Guests:
     async def ask_beside(self) -> bool:
         """Let Ben ask while Ann waits for the hotel, and return whether he had to wait for her."""
         gate = self.desk.slow["room 6"] = asyncio.Event()
-        async with _tasks() as asking:
+        async with asyncio.TaskGroup() as asking:
             await self._begin(asking, self.ann, "room 6")
             quick = await self._begin(asking, self.ben, "room 5")
             await asyncio.wait({quick}, timeout=AT_ONCE)
@@ -92,16 +91,6 @@ class _Guests:
         while await begun.get() != "reserve":
             pass
         return task
-
-
-@asynccontextmanager
-async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """Wait for tasks at the end of the block; what is raised is not wrapped in a group."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
 
 
 async def hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:

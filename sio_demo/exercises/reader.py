@@ -21,7 +21,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
-from ..errors import SioDemoError
+from ..errors import SioDemoError, SnippetError
 from ..lab.waiting import called, patience
 
 LIMIT = 1.5  # seconds that the reader's code may wait or block: its line is shown within two
@@ -37,10 +37,7 @@ class StoppedError(SioDemoError):
 
 
 class BlockedError(BaseException):
-    """Raised in reader's code that blocks the event loop; no Exception, so that it is not caught.
-
-    Never leaves the check.
-    """
+    """Raised in reader's code that blocks the event loop; no Exception, so that it goes through."""
 
 
 class Reader:
@@ -48,11 +45,8 @@ class Reader:
 
     def __init__(self, programs: Iterable[Any], *, is_strict: bool = False) -> None:
         self.is_strict = is_strict  # a task that raises ends the check
-        self._functions = [
-            function
-            for function in map(inspect.unwrap, filter(callable, programs))
-            if hasattr(function, "__code__")
-        ]
+        functions = map(inspect.unwrap, filter(callable, programs))
+        self._functions = [each for each in functions if hasattr(each, "__code__")]
         self._files = {function.__code__.co_filename for function in self._functions}
         self.stopped = ""  # why the check cannot go on
         self.note = ""  # the first task that raised, or coroutine that was not awaited
@@ -66,12 +60,11 @@ class Reader:
         if isinstance(error, BlockedError):
             what = (
                 f"Your program has run for {LIMIT:g} s without giving way, and nothing else could "
-                "run in that time. In asyncio, wait with `await`."
             )
-        else:
-            what = "Your program raised an exception" + (f" in `{where}`." if where else ".")
-            lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
-        return what + _fenced(lines)
+            return f"{what}run in that time. In asyncio, wait with `await`.{_fenced(lines)}"
+        lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
+        place = f" in `{where}`" if where else ""
+        return f"Your program raised an exception{place}.{_fenced(lines)}"
 
     def hanging(self) -> str:
         """Return, in Markdown, that the program does not end, and the line at which it waits."""
@@ -132,10 +125,9 @@ class Reader:
 
     def stop(self, why: str) -> None:
         """End the check."""
-        if not self.stopped:
-            self.stopped = why
-            if self._deadline is not None:
-                self._deadline.reschedule(asyncio.get_running_loop().time())
+        if not self.stopped and self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time())
+        self.stopped = self.stopped or why
 
     @asynccontextmanager
     async def limited(self, seconds: float) -> AsyncIterator[None]:
@@ -150,8 +142,12 @@ class Reader:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, SnippetError):
+                self.stop(f"Your program threw an error.{_fenced([str(error)])}")
             if not self.stopped and (isinstance(error, StoppedError) or not self.wrote(error)):
-                raise
+                raise error
             raise StoppedError(self.stopped or self.explain(error)) from None
         finally:
             self._deadline = None

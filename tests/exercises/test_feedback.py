@@ -18,9 +18,10 @@ WRONG = Feedback(
     of=10,
 )
 TABLE = """
-                      right  yours
-coins in the account     10     14
-answers                   4      4"""
+|  | right | yours |
+| --- | --: | --: |
+| coins in the account | 10 | 14 |
+| answers | 4 | 4 |"""
 
 
 @pytest.fixture
@@ -37,46 +38,33 @@ def test_verdict_comes_first_and_the_figure_last(shown: list[Any]) -> None:
     figure = plots.invocations({"calls": [1]}, title="Once")
     Feedback(False, "Look again.", WRONG.counters, figure, name="9", of=10).show()
     assert shown[0]["text/markdown"].startswith("**✘ Not yet** · 0 of 10 solved\n\n")
-    assert shown[0]["text/plain"].startswith("✘ Not yet · 0 of 10 solved\n\n")
+    assert shown[0]["text/markdown"].endswith("\n" + TABLE)
+    assert shown[0]["text/plain"] == "✘ Not yet · 0 of 10 solved"
     assert shown[1] is figure
 
 
 def test_hint_is_folded_up_at_the_first_try_only(shown: list[Any]) -> None:
     WRONG.show()
     WRONG.show()
-    first, second = shown
-    assert "<details><summary>Hint</summary>\n\nThe *old* session" in first["text/markdown"]
-    assert "session" not in first["text/plain"]
-    assert (
-        "\n\nThe *old* session holds `sid_of`.\n\n|  | right | yours |" in second["text/markdown"]
-    )
-    assert "\n\nThe old session holds sid_of.\n" + TABLE in second["text/plain"]
+    first, second = (each["text/markdown"] for each in shown)
+    assert "<details><summary>Hint</summary>\n\nThe *old* session" in first
+    assert f"solved\n\nThe *old* session holds `sid_of`.\n{TABLE}" in second
 
 
-def test_error_is_never_folded_up_and_its_code_is_kept(shown: list[Any]) -> None:
-    error = "Your program raised an exception.\n\n```\nline 2:  a * b\n         ^ ^\n```"
+def test_error_is_never_folded_up(shown: list[Any]) -> None:
+    error = "Your program raised an exception.\n\n```\nline 2:  a * b\n```"
     Feedback(False, error=error, name="1").show()
-    assert error in shown[0]["text/markdown"]
-    assert shown[0]["text/plain"].endswith("exception.\n\nline 2:  a * b\n         ^ ^")
+    assert shown[0]["text/markdown"] == f"**✘ Not yet**\n\n{error}"
 
 
 def test_what_is_solved_is_remembered_when_it_is_broken_again(shown: list[Any]) -> None:
     for solved, name in [(True, "1"), (False, "2"), (True, "2"), (False, "1")]:
         Feedback(solved, name=name, of=10).show()
-    assert [each["text/plain"].partition("\n")[0] for each in shown] == [
+    assert [each["text/plain"] for each in shown] == [
         "✔ Solved · 1 of 10 solved",
         "✘ Not yet · 1 of 10 solved",
         "✔ Solved · 2 of 10 solved",
         "✘ Not yet · 2 of 10 solved",
-    ]
-
-
-def test_plain_text_has_no_marks_and_does_not_break_inside_words() -> None:
-    said = str(Feedback(False, "Call `socket.off(event)`: *not* re-register-" + "x" * 90 + " now."))
-    assert said.splitlines()[2:] == [
-        "Call socket.off(event): not",
-        "re-register-" + "x" * 90,
-        "now.",
     ]
 
 
@@ -86,12 +74,11 @@ def test_plain_text_has_no_marks_and_does_not_break_inside_words() -> None:
 def test_prediction_says_by_how_much_each_number_is_off(shown: list[Any]) -> None:
     exercises.prediction({"sids": 1, "calls": 5}, {"sids": 3, "calls": 3}, "Count again.")
     assert "| sids | 1 | 2 too few |\n| calls | 5 | 2 too many |" in shown[0]["text/markdown"]
-    assert shown[0]["text/plain"].startswith("✘ Not yet\n")
 
 
 def test_prediction_that_is_right_is_solved(shown: list[Any]) -> None:
     exercises.prediction([2, 3], [2, 3], "Count again.")
-    assert shown[0]["text/plain"].startswith("✔ Solved\n")
+    assert shown[0]["text/plain"] == "✔ Solved"
     assert "Count" not in shown[0]["text/markdown"]
 
 
@@ -101,12 +88,12 @@ def test_prediction_that_is_right_is_solved(shown: list[Any]) -> None:
         ([..., 3], "Your prediction has no number for: no. 1."),
         ([2], "Your prediction has no number for: no. 2."),
         (["two", 3], "Your prediction has no number for: no. 1."),
-        ([..., ...], "Write your prediction first: a number in place of each ...."),
-        (None, "Write your prediction first: a number in place of each ...."),
+        ([..., ...], "Write your prediction first: a number in place of each `...`."),
+        (None, "Write your prediction first: a number in place of each `...`."),
     ],
 )
 def test_prediction_that_is_not_complete_says_what_is_missing(
     shown: list[Any], predicted: Any, missing: str
 ) -> None:
     exercises.prediction(predicted, [2, 3])
-    assert shown[0]["text/plain"] == f"✘ Not yet\n\n{missing}"
+    assert shown[0]["text/markdown"] == f"**✘ Not yet**\n\n{missing}"

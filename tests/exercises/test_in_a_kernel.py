@@ -45,7 +45,7 @@ class Kernel:
             content = message["content"]
             if message["parent_header"].get("msg_id") != number:
                 continue
-            shown += content.get("text", "") + content.get("data", {}).get("text/plain", "")
+            shown += content.get("text", "") + content.get("data", {}).get("text/markdown", "")
             errors += re.sub(r"\x1b\[[\d;]*m", "", "\n".join(content.get("traceback", [])))
             if interrupt_at in content.get("text", ""):
                 self._manager.interrupt_kernel()
@@ -81,15 +81,15 @@ def test_check_that_is_interrupted_says_at_which_line(kernel: Kernel) -> None:
 def test_next_check_runs_after_an_interrupt(kernel: Kernel) -> None:
     kernel.run("async def my_pay(message):\n    return 'paid'")
     shown, error = kernel.run(CHECK)
-    assert shown.startswith("✔ Solved")
+    assert shown.startswith("**✔ Solved**")
     assert error == ""
 
 
 def test_hang_is_shown_with_its_line_and_no_traceback(kernel: Kernel) -> None:
     kernel.run(HANGS)
     shown, error = kernel.run(CHECK)
-    assert "✘ Not yet\n\nYour program has not come to an end" in shown
-    assert "\n\nline 3:  await asyncio.Event().wait()" in shown
+    assert "**✘ Not yet**\n\nYour program has not come to an end" in shown
+    assert "\n\n```\nline 3:  await asyncio.Event().wait()" in shown
     assert error == ""
 
 

@@ -10,7 +10,7 @@ from string import Formatter
 
 import pytest
 
-from sio_demo.exercises import EXERCISES, Exercise
+from sio_demo.exercises import EXERCISES, Run
 from sio_demo.exercises.feedback import judge
 from sio_demo.exercises.texts import JAVASCRIPT, Observation, Texts, load
 
@@ -19,16 +19,16 @@ SHARED = TEXTS["chat"].shared
 NUMBERS = pytest.mark.parametrize("number", EXERCISES)
 
 
-def observed(exercise: Exercise, argument: int) -> list[str]:
+def observed(exercise: tuple[Texts, Run], argument: int) -> list[str]:
     """The names in an argument of the `Observation` that an exercise returns, from its source."""
-    for node in ast.walk(ast.parse(inspect.getsource(exercise.run))):
+    for node in ast.walk(ast.parse(inspect.getsource(exercise[1]))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Observation":
             names = node.args[argument].keys if len(node.args) > argument else []
             return list(map(ast.literal_eval, names))
     raise AssertionError(exercise)
 
 
-def findings(exercise: Exercise) -> list[str]:
+def findings(exercise: tuple[Texts, Run]) -> list[str]:
     """The names of its findings."""
     return observed(exercise, 1)
 
@@ -42,22 +42,22 @@ def placeholders(hint: str) -> set[str]:
 
 
 def test_tables_stand_in_the_order_of_the_exercises() -> None:
-    assert list(TEXTS) == [exercise.run.__name__ for exercise in EXERCISES.values()]
+    assert list(TEXTS) == [exercise[1].__name__ for exercise in EXERCISES.values()]
 
 
 @NUMBERS
 def test_every_hint_is_a_finding_of_its_exercise_in_this_order(number: int) -> None:
     own = [name for name in findings(EXERCISES[number]) if name not in SHARED]
-    assert own == list(EXERCISES[number].texts.hints)
+    assert own == list(EXERCISES[number][0].hints)
 
 
 @NUMBERS
 def test_every_counter_and_word_of_an_exercise_is_used_in_its_texts(number: int) -> None:
     exercise = EXERCISES[number]
-    hints = SHARED | exercise.texts.hints
+    hints = SHARED | exercise[0].hints
     used = set().union(*(placeholders(hints[name]) for name in findings(exercise)))
     counters, words = observed(exercise, 2), observed(exercise, 3)
-    assert counters == list(exercise.texts.counters)
+    assert counters == list(exercise[0].counters)
     assert set(words) == used - {"What", *counters}
 
 
