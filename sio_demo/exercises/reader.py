@@ -58,10 +58,8 @@ class Reader:
         """Return, in Markdown, what was raised, and by which line."""
         lines = self.lines(error)
         if isinstance(error, BlockedError):
-            what = (
-                f"Your program has run for {LIMIT:g} s without giving way, and nothing else could "
-            )
-            return f"{what}run in that time. In asyncio, wait with `await`.{_fenced(lines)}"
+            what = f"Your program has run for {LIMIT:g} s without giving way to anything else."
+            return f"{what} In asyncio, wait with `await`.{_fenced(lines)}"
         lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
         place = f" in `{where}`" if where else ""
         return f"Your program raised an exception{place}.{_fenced(lines)}"
@@ -145,7 +143,8 @@ class Reader:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             if isinstance(error, SnippetError):
-                self.stop(f"Your program threw an error.{_fenced([str(error)])}")
+                thrown = f"Your program threw an error.{_fenced([str(error)])}"
+                raise StoppedError(self.stopped or thrown) from None
             if not self.stopped and (isinstance(error, StoppedError) or not self.wrote(error)):
                 raise error
             raise StoppedError(self.stopped or self.explain(error)) from None
@@ -291,11 +290,10 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
         except (asyncio.CancelledError, ConnectionRefusedError, SocketRefusedError):
             raise
         except BaseException as error:
-            cause = error.__context__ if isinstance(error, TypeError) else None
-            if cause is None or not self._reader.lines(cause):
-                cause = error
-            fits = self._reader.lines(cause) or not isinstance(error, TypeError)
-            if event in self.reserved_events and not fits:
-                raise  # python-socketio tries again, with fewer arguments or more
-            self._reader.stop(self._reader.explain(cause, event))
+            if isinstance(error, TypeError) and not self._reader.lines(error):  # other parameters
+                if event == "connect" and args[-1] is None:
+                    raise  # python-socketio tries again, without `auth`
+                if event == "disconnect" and error.__context__ is not None:
+                    error = error.__context__  # it has tried again, without the reason
+            self._reader.stop(self._reader.explain(error, event))
             return None

@@ -15,7 +15,7 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
-from .waiting import PATIENCE, called, patience, wait_until
+from .waiting import called, patience, wait_until
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]

@@ -14,8 +14,8 @@ import IPython.display
 import pytest
 
 import sio_demo
+from sio_demo import clean_up, nothing_left
 from sio_demo.exercises import feedback
-from sio_demo.lab.cleanup import clean_up, nothing_left
 
 AT_ONCE = 2.0  # seconds, on a machine that is not busy
 
