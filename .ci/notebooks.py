@@ -34,6 +34,8 @@ def execute(path: Path) -> nbformat.NotebookNode:
     ).execute()
     notebook.metadata.language_info = {"name": "python"}  # no version: it differs by machine
     for cell in notebook.cells:
+        if "predict" in cell.metadata.get("tags", []):  # JupyterLab unfolds it when it is run
+            cell.metadata["jupyter"] = {"outputs_hidden": True}
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)  # an id of this run; the words for it stay
     return notebook

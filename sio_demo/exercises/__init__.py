@@ -2,52 +2,88 @@
 
 >>> result = await exercises.check(1, chat)
 >>> result.show()
+
+:func:`attempt` runs what the reader writes in the other notebooks, in their own rigs, and
+:func:`prediction` compares a guess with what was measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import NotSeenError, UsageError
+from ..lab.waiting import PATIENCE
+from . import page
+from .attempt import attempt, prediction
+from .bench import open_bench
 from .clients import courier, thermometer
-from .exercise import Exercise
-from .feedback import Counter, Feedback
+from .feedback import Counter, Feedback, judge
 from .listeners import card, chat, till
 from .page import close
 from .races import hotel
+from .reader import Reader, StoppedError, kind
 from .restarts import wallet
 from .retries import shop
 from .sessions import restaurant, taxis
-from .texts import Observation, load
+from .texts import JAVASCRIPT, Observation, Texts, load
+from .tracebacks import shorten
 
-__all__ = ["EXERCISES", "Counter", "Exercise", "Feedback", "check", "close"]
+__all__ = ["EXERCISES", "Counter", "Feedback", "attempt", "check", "close", "prediction"]
 
-_TEXTS = load()
-_RUNS: list[Callable[..., Awaitable[Observation]]] = [
-    *(chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel)
-]
-EXERCISES = {number: Exercise(_TEXTS[run.__name__], run) for number, run in enumerate(_RUNS, 1)}
+
+Run = Callable[..., Awaitable[Observation]]  # breaks the link under the programs, and counts
+
+shorten()
+_ALL: list[Run] = [chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel]
+EXERCISES = {number: (load()[run.__name__], run) for number, run in enumerate(_ALL, 1)}
 
 
 async def check(number: int, *programs: Any) -> Feedback:
-    """Run a program on a real link, break the link, and say what the program did.
+    """Run the programs of an exercise on a real link, break the link, and return what they did.
 
-    Whatever the program does, the check comes to an end within some seconds. One check runs at
-    a time.
-
-    Parameters
-    ----------
-    number : int
-        The number of the exercise, from 1.
-    *programs
-        What the exercise asks for: functions, or JavaScript in a str.
-
-    Raises
-    ------
-    UsageError
-        There is no such exercise.
+    Whatever they do, feedback comes back within seconds. One check runs at a time. UsageError
+    says that there is no such exercise.
     """
     if number not in EXERCISES:
         raise UsageError(f"There is no exercise {number!r}: they are 1 to {len(EXERCISES)}.")
-    return await EXERCISES[number].check(*programs)
+    texts, run = EXERCISES[number]
+    feedback = Feedback(False, error=_problem(texts.takes, programs))
+    if not feedback.error:
+        feedback = await _run(texts, run, programs)
+    return replace(feedback, name=str(number), of=len(EXERCISES))
+
+
+async def _run(texts: Texts, run: Run, programs: tuple[Any, ...]) -> Feedback:
+    reader = Reader(programs)
+    try:
+        with reader.watched():
+            if JAVASCRIPT in texts.takes.values():
+                await page.shared_node()  # a busy machine may take seconds to start it
+            async with open_bench(reader) as bench, reader.limited(PATIENCE):
+                try:
+                    seen = await run(bench, *programs)
+                except NotSeenError:
+                    raise StoppedError(reader.hanging()) from None
+    except StoppedError as error:
+        return Feedback(False, error=str(error))
+    except BaseException:
+        await close()
+        raise
+    feedback = judge(texts, seen)
+    return feedback if feedback.solved else replace(feedback, error=reader.note)
+
+
+def _problem(takes: Mapping[str, Sequence[str]], programs: tuple[Any, ...]) -> str:
+    """Return, in Markdown, why the programs cannot be run; an empty text if they can."""
+    if len(programs) != len(takes):
+        names = " and ".join(f"`{name}`" for name in takes)
+        return f"Pass {names} to the check, as in the cell as it was."
+    for (name, parameters), program in zip(takes.items(), programs, strict=True):
+        if parameters == JAVASCRIPT:
+            if not isinstance(program, str):
+                return f"`{name}` must be a text of JavaScript, not {kind(program)}."
+        elif not callable(program):
+            return f"`{name}` must be a function, not {kind(program)}."
+    return ""

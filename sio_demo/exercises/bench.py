@@ -5,48 +5,42 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
-import logging
+import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import socketio
 
-from ..errors import NotSeenError
-from ..lab.bench import Bench, new_client, shut_down
-from ..lab.waiting import Condition
-from .reader import Reader, StoppedError, WatchedServer
+from ..lab.bench import NOT_BACK, Bench, new_client, shut_down
+from ..lab.waiting import LOOK_EVERY, Condition, called
+from .reader import LIMIT, SILENT, Reader, StoppedError, WatchedServer
 
-COME_BACK = 4.0  # seconds that a client may take to be back
 QUIET = 0.08  # seconds; a client tries to come back each 10 to 20 ms
-
-_silent = logging.Logger("sio_demo.exercises")
-_silent.addHandler(logging.NullHandler())
-SILENT = {"logger": _silent, "engineio_logger": _silent}
 
 
 class ExerciseBench(Bench):
     """The bench of one check; made by :func:`open_bench`."""
 
-    patience = COME_BACK
+    patience = LIMIT
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
         self.reader = reader
         self.refused = 0  # tries of a client to connect
-        self._tasks_before = asyncio.all_tasks()
         self._clients: list[socketio.AsyncClient] = []
 
     async def serve_reader(self, **options: Any) -> WatchedServer:
         """Serve a new server, whose handlers the reader is to register."""
-        sio = WatchedServer(self.reader, **SILENT, **options)
+        sio = WatchedServer(self.reader, **options)
         await self.serve(sio)
         return sio
 
     def new_client(self, **options: Any) -> socketio.AsyncClient:
         """Return a client that comes back within milliseconds."""
         quick = {"reconnection_delay_max": 0.02, "wait_timeout": self.patience}
-        client = new_client(**(quick | SILENT | options))
+        silent = {"logger": SILENT, "engineio_logger": SILENT}
+        client = new_client(**(quick | silent | options))
         client.connect = functools.partial(self._try, client.connect)
         self._clients.append(client)
         return client
@@ -59,27 +53,37 @@ class ExerciseBench(Bench):
             self.refused += 1
             raise
 
-    async def wait_until(self, condition: Condition, otherwise: str) -> None:
-        """Wait as any bench does; raise StoppedError with the hint `otherwise` at the end."""
+    async def run(self, program: Callable[..., Any], *args: Any) -> Any:
+        """Call a program of the reader's, or what calls it; it has to answer in time."""
+        answer = program(*args)
+        if not inspect.isawaitable(answer):
+            return answer
+        running = asyncio.ensure_future(answer)
         try:
-            await super().wait_until(condition, otherwise)
-        except NotSeenError as error:
-            raise StoppedError(str(error)) from None
+            await self.wait_until(running.done)
+            return running.result()
+        finally:
+            running.cancel()
+
+    async def wait_until(self, condition: Condition, otherwise: str = "") -> None:
+        """Look as often as fits into the `patience`; StoppedError says `otherwise` at the end.
+
+        On a busy machine that takes longer: then the program may take longer as well.
+        """
+        for _ in range(int(self.patience / LOOK_EVERY / 1.2)):
+            if await called(condition()):
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        raise StoppedError(otherwise or self.reader.hanging())
 
     async def _noticed(self, cut_off: list[str]) -> None:
         """Do not wait: a handler of the reader's may keep the server from noticing."""
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
-        seen, quiet = self.last(), 0
-        while quiet < 10:
-            await asyncio.sleep(QUIET / 10)
-            last = self.last()
-            seen, quiet = last, (quiet + 1 if last == seen else 0)
-
-    def tasks(self) -> list[asyncio.Task[Any]]:
-        """Return the reader's tasks that have not come to an end."""
-        return [t for t in asyncio.all_tasks() - self._tasks_before if self.reader.owns(t)]
+        seen = -1
+        while seen != (seen := self.last()):  # noqa: ASYNC110 - silence gives no signal
+            await asyncio.sleep(QUIET)
 
     async def close(self) -> None:
         """Close all that the check, or the reader's program in it, has opened."""
@@ -92,10 +96,33 @@ class ExerciseBench(Bench):
         await self.link.close()
         await asyncio.gather(*map(shut_down, clients))
         await self.server.close()
-        left = self.tasks()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await self.reader.cancel_tasks()
+
+
+class Caller:
+    """A client that notices at once when an answer cannot come any more."""
+
+    def __init__(self, bench: ExerciseBench) -> None:
+        self._bench = bench
+        self._client = bench.new_client()
+
+    async def connect(self) -> None:
+        """Connect through the link."""
+        await self._bench.connect(self._client)
+
+    async def call(self, event: str, *data: Any) -> Any:
+        """Emit, and return the answer; TimeoutError says that the connection broke before it."""
+        arguments = data[0] if len(data) == 1 else (data or None)
+        sid = self._client.get_sid()
+        answer = asyncio.ensure_future(self._client.call(event, arguments))
+        try:
+            await self._bench.wait_until(lambda: answer.done() or self._client.get_sid() != sid)
+            if answer.done():
+                return answer.result()
+        finally:
+            answer.cancel()
+        await self._bench.wait_until(lambda: self._client.connected, NOT_BACK)
+        raise TimeoutError("no answer")
 
 
 @asynccontextmanager

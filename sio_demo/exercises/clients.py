@@ -10,14 +10,12 @@ from typing import Any
 import socketio
 
 from ..errors import NotSeenError
-from ..lab.waiting import called, wait_until
+from ..lab.waiting import Condition, wait_until
 from .bench import ExerciseBench
 from .texts import Observation
 
 AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
 LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
-
-# --- 4. The thermometer ----------------------------------------------------------------
 
 
 class Clock:
@@ -49,7 +47,7 @@ async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Obse
         received += 1
 
     bench.sio.on("temperature", temperature)
-    await called(program(client, clock.second))
+    await bench.run(program, client, clock.second)
     await bench.connect(client)
     for session in range(5):
         if session == 4:
@@ -91,9 +89,6 @@ async def _silence(bench: ExerciseBench, client: socketio.AsyncClient, clock: Cl
     )
 
 
-# --- 5. The courier --------------------------------------------------------------------
-
-
 async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) -> Observation:
     """Send one order in each of four sessions: two resets, and an outage that refuses clients."""
     shown: list[list[Any]] = []
@@ -105,34 +100,30 @@ async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) 
     def show(*order: Any) -> None:
         shown[-1].append(*order or (None,))
 
-    def is_fine() -> bool:
-        return all(count == 1 for count in live)
+    async def wait_for(condition: Condition, seconds: float) -> None:
+        if all(count == 1 for count in live):  # else there is nothing to wait for
+            with suppress(NotSeenError):
+                await wait_until(condition, seconds)
 
     async def round_() -> None:
-        if is_fine():  # else there is nothing to wait for
-            with suppress(NotSeenError):
-                await wait_until(bench.live, AWAY)
+        await wait_for(bench.live, AWAY)
         await bench.quiet()
         shown.append([])
         live.append(len(bench.live()))
         await bench.sio.emit("order", f"order {len(shown)}")
         await bench.settled()
 
-    await called(program(new_client, bench.link.url, show))
+    await bench.run(program, new_client, bench.link.url, show)
     await round_()
     for _ in range(2):
         await bench.cut(clients=0)
         await round_()
     before = bench.refused
     async with bench.outage(clients=0):
-        if is_fine():
-            with suppress(NotSeenError):
-                await wait_until(lambda: bench.refused > before, LATE)
+        await wait_for(lambda: bench.refused > before, LATE)
         await bench.quiet()
     tries, passed = bench.refused - before, bench.last()
-    if is_fine():
-        with suppress(NotSeenError):
-            await wait_until(lambda: len(bench.live()) > 1 or not bench.tasks(), LATE)
+    await wait_for(lambda: len(bench.live()) > 1 or not bench.reader.tasks(), LATE)
     await round_()
     tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]

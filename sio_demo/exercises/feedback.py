@@ -1,70 +1,60 @@
-"""What a check answers: counters, a figure, and a hint; and how it is shown."""
+"""What a check answers, verdict first; and how many exercises are solved in this kernel."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import plots
 from .texts import Observation, Texts
 
-_COLUMNS = 88  # of the text below a figure
+_FOLD = "<details><summary>Hint</summary>\n\n{}\n\n</details>"
+_solved: dict[str, bool] = {}  # each exercise that was tried in this kernel
 
 
 class Counter(NamedTuple):
     """Something that was counted: what, how much it should be, how much it was."""
 
     name: str
-    right: int
-    seen: int
+    right: Any
+    seen: Any
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a program did on a link that was broken.
-
-    Attributes
-    ----------
-    solved : bool
-        Whether all that was counted is right.
-    hint : str
-        What to think about next; empty if it is solved.
-    counters : tuple of Counter
-        What was counted besides what the figure shows.
-    figure : plots.Plot or None
-        The calls or the effects; None if the program did not run to the end.
-    """
+    """What a program did on a link that was broken; the words are Markdown."""
 
     solved: bool
-    hint: str
-    counters: tuple[Counter, ...] = ()
-    figure: plots.Plot | None = None
+    hint: str = ""  # what to think about next
+    counters: tuple[Counter, ...] = ()  # what was counted besides what the figure shows
+    figure: plots.Plot | None = None  # None if the program did not run to the end
+    error: str = ""  # what it raised, or where it hangs
+    columns: tuple[str, str] = ("right", "yours")
+    name: str = ""  # of the exercise: this kernel remembers that it is solved
+    of: int = 0  # exercises; if there are any, the verdict says how many are solved
 
     def show(self) -> None:
-        """Show the figure, the counters, and the hint or ``Solved.`` below a notebook's cell."""
+        """Show the verdict and its reason, then the counters and the figure, below a cell.
+
+        A hint is folded up until the second try.
+        """
+        from IPython.display import display
+
+        fold = "{}" if self.name in _solved else _FOLD
+        _solved[self.name] = _solved.get(self.name, False) or self.solved
+        score = f" · {sum(_solved.values())} of {self.of} solved" if self.of else ""
+        verdict = "✔ Solved" if self.solved else "✘ Not yet"
+        table = [("", *self.columns), ("---", "--:", "--:"), *self.counters]
+        blocks = [
+            f"**{verdict}**{score}",
+            self.error,
+            self.hint and fold.format(self.hint),
+            "\n".join("| {} | {} | {} |".format(*row) for row in table) if self.counters else "",
+        ]
+        words = {"text/markdown": "\n\n".join(filter(None, blocks)), "text/plain": verdict + score}
+        display(words, raw=True)  # type: ignore[no-untyped-call]
         if self.figure is not None:
             plots.show(self.figure)
-            print()
-        print(self)
-
-    def __str__(self) -> str:
-        words = "Solved." if self.solved else f"Not yet. {self.hint}"
-        lines = textwrap.wrap(words, _COLUMNS, break_on_hyphens=False)
-        return "\n".join([*_table(self.counters), *lines])
-
-
-def _table(counters: Sequence[Counter]) -> list[str]:
-    if not counters:
-        return []
-    rows = [("", "right", "yours"), *((c.name, str(c.right), str(c.seen)) for c in counters)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        f"{name:{widths[0]}}  {right:>{widths[1]}}  {seen:>{widths[2]}}"
-        for name, right, seen in rows
-    ]
-    return [*lines, ""]
 
 
 def judge(texts: Texts, seen: Observation) -> Feedback:
@@ -81,14 +71,13 @@ def judge(texts: Texts, seen: Observation) -> Feedback:
 def _figure(texts: Texts, seen: Observation) -> plots.Plot:
     title = texts.title(seen.counts)
     if texts.counted:
-        return plots.tally(
-            seen.rows,
-            title=title,
-            counted=texts.counted,
-            rounds=texts.rounds,
-            first=1,
-            expected=1,
-        )
+        scale: dict[str, Any] = {
+            "counted": texts.counted,
+            "rounds": texts.rounds,
+            "first": 1,
+            "expected": 1,
+        }
+        return plots.tally(seen.rows, title=title, **scale)
     if texts.rounds:
         return plots.calls_by_design(seen.rows, title=title, rounds=texts.rounds, first=1)
     return plots.effects_by_design(seen.rows, title=title, faults=seen.faults or texts.faults)

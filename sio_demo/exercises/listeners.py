@@ -13,8 +13,6 @@ from .page import open_page
 from .reader import StoppedError
 from .texts import Observation
 
-# --- 1. The chat -----------------------------------------------------------------------
-
 _CHAT = """
 page.calls = { "your chat": [], "the unread counter": [] };
 page.status = "offline";
@@ -71,8 +69,6 @@ async def chat(bench: ExerciseBench, program: str) -> Observation:
         },
     )
 
-
-# --- 2. The till -----------------------------------------------------------------------
 
 SOON = 1.0  # seconds after a connection within which the till logs in
 
@@ -149,8 +145,6 @@ async def _lose_the_welcome(bench: ExerciseBench) -> None:
             await bench.cut()
     await back
 
-
-# --- 3. The card -----------------------------------------------------------------------
 
 _CARDS = """
 page.calls = { "the left card": [], "the right card": [], "the price tag": [] };

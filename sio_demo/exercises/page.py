@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ..errors import NodeError, NotSeenError, SnippetError
+from ..errors import NodeError, NotSeenError
 from ..lab.node import NodeClient
-from .bench import COME_BACK, ExerciseBench
-from .reader import StoppedError
+from .bench import ExerciseBench
+from .reader import LIMIT, StoppedError
 
 # `onAny` hears the "sync" also when the reader has removed all listeners.
 _SOCKET = """
@@ -44,32 +44,16 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 class Page:
-    """The page with the reader's program on it; made by :func:`open_page`.
-
-    Attributes
-    ----------
-    rows : dict
-        For each name in the page's ``page.calls``, the calls of its ``page.counted`` functions.
-    """
+    """The page with the reader's program on it; made by :func:`open_page`."""
 
     def __init__(self, js: NodeClient) -> None:
-        self.rows: dict[str, list[int]] = {}
+        self.rows: dict[str, list[int]] = {}  # the calls of each name in ``page.calls``
         self._js = js
 
     async def __call__(self, code: str) -> Any:
-        """Run JavaScript of the check's.
-
-        Raises
-        ------
-        StoppedError
-            The reader's program threw meanwhile, or keeps Node.js busy.
-        """
+        """Run JavaScript of the check's; StoppedError says what the reader's has done."""
         try:
-            return await self._js.run(code, timeout=COME_BACK)
-        except SnippetError as error:
-            what, *where = [line.strip() for line in str(error).splitlines()]
-            at = f", at: {where[0]}" if where else "."
-            raise StoppedError(f"Your program threw {what}{at}") from None
+            return await self._js.run(code, timeout=LIMIT)
         except NotSeenError:
             raise StoppedError(
                 "Your program does not come to an end: it loops, or awaits what never comes."
@@ -93,25 +77,9 @@ async def open_page(
 ) -> AsyncIterator[Page]:
     """Make a socket, run what is around the program and the program, and connect.
 
-    Parameters
-    ----------
-    bench
-        Where the page connects to.
-    around
-        JavaScript: what the program sees as globals. It names the rows in ``page.calls``, and
-        ``page.counted(row)`` is a function whose calls count there. ``page.soon(condition)``
-        waits for half a second at most.
-    program
-        The reader's JavaScript, which has a scope of its own.
-    listens_to
-        The event of which `Page.listeners` counts the listeners.
-    gives
-        The name of what the program declares, to be found in ``page``.
-
-    Raises
-    ------
-    StoppedError
-        The program threw, or does not come to an end.
+    `around` makes the globals that the program sees. It names the rows in ``page.calls``, and
+    ``page.counted(row)`` is a function whose calls count there. The program has a scope of its
+    own; what it declares as `gives` is in ``page``. `Page.listeners` counts those of one event.
     """
     page = Page(await shared_node())
     try:
@@ -147,16 +115,14 @@ async def shared_node() -> NodeClient:
     """Return the Node.js that the exercises share; start it if there is none that answers."""
     global _node, _loop
     loop = asyncio.get_running_loop()
-    if _node is not None and (_loop is not loop or not await _answers(_node)):
-        _node = None
-    if _node is None:
+    if _node is None or _loop is not loop or not await _answers(_node):
         _node, _loop = await NodeClient.start(), loop
     return _node
 
 
 async def _answers(js: NodeClient) -> bool:
     try:
-        return bool(await js.run("1", timeout=COME_BACK))
+        return bool(await js.run("1", timeout=LIMIT))
     except (NodeError, NotSeenError):
         await js.close()
         return False

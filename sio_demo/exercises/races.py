@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from ..lab.waiting import called
-from .bench import ExerciseBench
-from .caller import Caller
+from .bench import Caller, ExerciseBench
 from .texts import Observation
 
 AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
@@ -64,7 +61,7 @@ class _Guests:
     async def ask_meanwhile(self) -> None:
         """Ask; while the hotel thinks, break the connection; ask again; then the hotel answers."""
         gate = self.desk.slow["room 3"] = asyncio.Event()
-        async with _tasks() as asking:
+        async with asyncio.TaskGroup() as asking:
             first = await self._begin(asking, self.ann, "room 3")
             await self.bench.cut()
             await first
@@ -75,7 +72,7 @@ class _Guests:
     async def ask_beside(self) -> bool:
         """Let Ben ask while Ann waits for the hotel, and return whether he had to wait for her."""
         gate = self.desk.slow["room 6"] = asyncio.Event()
-        async with _tasks() as asking:
+        async with asyncio.TaskGroup() as asking:
             await self._begin(asking, self.ann, "room 6")
             quick = await self._begin(asking, self.ben, "room 5")
             await asyncio.wait({quick}, timeout=AT_ONCE)
@@ -96,21 +93,11 @@ class _Guests:
         return task
 
 
-@asynccontextmanager
-async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """Wait for tasks at the end of the block; what is raised is not wrapped in a group."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
 async def hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Book five rooms, one for each fault; three of them are asked for twice, with the same id."""
     desk = _Desk()
     bench.sio.forgiven = (ConnectionError,)
-    await called(program(bench.sio, desk.book))
+    await bench.run(program, bench.sio, desk.book)
     guests = _Guests(bench, desk, Caller(bench), Caller(bench))
 
     await guests.ann.connect()

@@ -1,101 +1,168 @@
-"""Keeps the reader's code from harming the check: it may raise, block, or run for ever."""
+"""Watches the reader's code: what it raises, and where it waits or blocks, with its line."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import inspect
 import linecache
+import logging
 import signal
+import textwrap
 import threading
 import time
-import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import CodeType, FrameType
 from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
-from ..errors import SioDemoError
-from ..lab.waiting import called
+from ..errors import SioDemoError, SnippetError
+from ..lab.waiting import called, patience
 
-BLOCKED_AFTER = 3.0  # seconds without a turn of the event loop
-
-Function = Callable[..., Any]
+LIMIT = 1.5  # seconds that the reader's code may wait or block: its line is shown within two
+PATIENCE = 1.0  # seconds that a wait of the lab may take meanwhile: it says what it waited for
+BEAT = 0.1  # seconds; time is counted in turns of the event loop, which a busy machine stretches
+SILENT = logging.Logger("sio_demo.exercises")
+SILENT.addHandler(logging.NullHandler())
+_LOGGERS = [SILENT, *map(logging.getLogger, ("engineio.server", "engineio.client"))]
 
 
 class StoppedError(SioDemoError):
-    """The check cannot go on; the message is the hint. Never leaves the check."""
+    """The check cannot go on; the message says why, in Markdown. Never leaves the check."""
 
 
 class BlockedError(BaseException):
-    """Raised in reader's code that blocks the event loop; no Exception, so that it is not caught.
-
-    Never leaves the check.
-    """
+    """Raised in reader's code that blocks the event loop; no Exception, so that it goes through."""
 
 
 class Reader:
-    """The reader's functions, and what came out of them that they did not return."""
+    """The reader's programs, and what came out of them that they did not return."""
 
-    def __init__(self, programs: Iterable[Any]) -> None:
-        functions = [inspect.unwrap(program) for program in programs if callable(program)]
-        codes = [getattr(function, "__code__", None) for function in functions]
-        self.files = {code.co_filename for code in codes if code is not None}
-        self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._notes: list[str] = []
-
-    def note(self) -> str:
-        """Return what is known of the first task or coroutine that was not awaited."""
-        gc.collect()  # they are reported when they are collected
-        return self._notes[0] if self._notes else ""
-
-    def raised(self, error: BaseException, where: str = "") -> None:
-        """Note what the reader's code raised: the check ends."""
-        if not self.stopped.done():
-            self.stopped.set_result(self.explain(error, where))
-
-    def wrote(self, error: BaseException) -> bool:
-        """Whether an exception came out of the reader's code."""
-        return bool(self._lines(error))
+    def __init__(self, programs: Iterable[Any], *, is_strict: bool = False) -> None:
+        self.is_strict = is_strict  # a task that raises ends the check
+        functions = map(inspect.unwrap, filter(callable, programs))
+        self._functions = [each for each in functions if hasattr(each, "__code__")]
+        self._files = {function.__code__.co_filename for function in self._functions}
+        self.stopped = ""  # why the check cannot go on
+        self.note = ""  # the first task that raised, or coroutine that was not awaited
+        self._deadline: asyncio.Timeout | None = None
+        self._left = 0.0
+        self._turned = time.monotonic()
 
     def explain(self, error: BaseException, where: str = "") -> str:
-        """Return in a sentence what was raised, and by which line."""
+        """Return, in Markdown, what was raised, and by which line."""
+        lines = self.lines(error)
         if isinstance(error, BlockedError):
-            return (
-                f"Your program has run for {BLOCKED_AFTER:g} s without giving way, and nothing "
-                "else could run meanwhile. In asyncio, wait with `await`."
-            )
-        what = " ".join(f"{type(error).__name__}: {error}".rstrip(": .").split())
+            what = f"Your program has run for {LIMIT:g} s without giving way to anything else."
+            return f"{what} In asyncio, wait with `await`.{_fenced(lines)}"
+        lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
         place = f" in `{where}`" if where else ""
-        line = "".join(self._lines(error)[-1:])
-        return f"Your program raised {what}{place}" + (f", at: {line}" if line else ".")
+        return f"Your program raised an exception{place}.{_fenced(lines)}"
 
-    def _lines(self, error: BaseException) -> list[str]:
+    def hanging(self) -> str:
+        """Return, in Markdown, that the program does not end, and the line at which it waits."""
+        lines = [
+            _line(frame.f_code, frame.f_lasti, frame.f_lineno)
+            for task in self.tasks()
+            for frame in _suspended(task)
+            if frame.f_code.co_filename in self._files
+        ]
+        return (
+            "Your program has not come to an end, or does not answer. Look for what it waits for: "
+            "an answer that never comes, or a loop that nothing ends." + _fenced(lines)
+        )
+
+    def returns_nothing(self) -> str:
+        """Return, in Markdown, which function returns no value; an empty text if there is none."""
+        for function in self._functions:
+            lines, first = inspect.getsourcelines(function)
+            tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
+            if not any(isinstance(node, ast.Return) and node.value for node in tree):
+                what = f"`{function.__name__}` has no `return` with a value: it returns None."
+                return what + _fenced([_line(function.__code__, -1, first)])
+        return ""
+
+    def wrote(self, error: BaseException) -> bool:
+        """Whether an exception came out of the reader's code, or from a wrong call of it."""
+        names = [function.__qualname__ for function in self._functions]
+        calls = tuple(f"{name}{after}" for name in names for after in ("()", ".<locals>."))
+        return bool(self.lines(error)) or (
+            isinstance(error, TypeError) and str(error).startswith(calls)
+        )
+
+    def lines(self, error: BaseException) -> list[str]:
         """Return the lines of the reader's that an exception has passed, the innermost last."""
-        places = ((f.f_code.co_filename, n) for f, n in traceback.walk_tb(error.__traceback__))
-        return [linecache.getline(file, n).strip() for file, n in places if file in self.files]
+        places = []
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename in self._files:
+                places.append(_line(code, trace.tb_lasti, trace.tb_lineno))
+            trace = trace.tb_next
+        return places
 
-    def owns(self, task: asyncio.Task[Any]) -> bool:
-        """Whether a task runs a coroutine of the reader's, or awaits one."""
-        coroutine: Any = task.get_coro()
-        while coroutine is not None:
-            code = getattr(coroutine, "cr_code", None)
-            if code is not None and code.co_filename in self.files:
-                return True
-            coroutine = getattr(coroutine, "cr_await", None)
-        return False
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks that run a coroutine of the reader's, or await one."""
+        return {
+            task
+            for task in asyncio.all_tasks() - {asyncio.current_task()}
+            if any(frame.f_code.co_filename in self._files for frame in _suspended(task))
+        }
+
+    async def cancel_tasks(self) -> None:
+        """Cancel what the reader's code has left waiting; wait for it, but not for ever."""
+        for task in (left := self.tasks()):
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=LIMIT)
+
+    def stop(self, why: str) -> None:
+        """End the check."""
+        if not self.stopped and self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time())
+        self.stopped = self.stopped or why
+
+    @asynccontextmanager
+    async def limited(self, seconds: float) -> AsyncIterator[None]:
+        """Run the block for so long at most; StoppedError says what the program does wrong."""
+        token = patience.set(PATIENCE)
+        self._left = seconds
+        try:
+            async with asyncio.timeout(None) as self._deadline:
+                yield
+                gc.collect()  # a task that has raised reports it when it is collected
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, SnippetError):
+                thrown = f"Your program threw an error.{_fenced([str(error)])}"
+                raise StoppedError(self.stopped or thrown) from None
+            if not self.stopped and (isinstance(error, StoppedError) or not self.wrote(error)):
+                raise error
+            raise StoppedError(self.stopped or self.explain(error)) from None
+        finally:
+            self._deadline = None
+            patience.reset(token)
+        if self.stopped:
+            raise StoppedError(self.stopped)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Within the block, note tasks that raised, and coroutines that were not awaited."""
+        """Within the block, note tasks that raise, and coroutines that were not awaited."""
         loop = asyncio.get_running_loop()
         before = loop.get_exception_handler()
         loop.set_exception_handler(self._task_raised)
-        with warnings.catch_warnings(), _watchdog(self.files):
+        for logger in _LOGGERS:
+            logger.addFilter(self._logged)
+        with warnings.catch_warnings(), self._watchdog():
             warnings.showwarning = self._warned
             warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
             # python-engineio loses one if a client connects again while it still tidies up.
@@ -105,119 +172,128 @@ class Reader:
             finally:
                 gc.collect()  # what is reported late is reported here
                 loop.set_exception_handler(before)
+                for logger in _LOGGERS:
+                    logger.removeFilter(self._logged)
 
     def _task_raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if isinstance(error, BlockedError):
-            self.raised(error)
-        elif error is not None and self.wrote(error):
-            self._notes.append(f"{self.explain(error)} That ended it.")
-        elif error is not None:
+        if error is not None and not self._escaped(error):
             loop.default_exception_handler(context)
+
+    def _logged(self, record: logging.LogRecord) -> bool:
+        """Take what python-socketio has caught from a handler of the reader's, and only logs."""
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not self._escaped(error)
+
+    def _escaped(self, error: BaseException) -> bool:
+        """Take what came out of the reader's code, and return whether it did."""
+        if isinstance(error, BlockedError) or (self.is_strict and self.wrote(error)):
+            self.stop(self.explain(error))
+        elif self.wrote(error):
+            self.note = self.note or self.explain(error)
+        else:
+            return False
+        return True
 
     def _warned(self, message: Warning | str, *_: Any, **__: Any) -> None:
         if "never awaited" in str(message):
-            self._notes.append(f"Python says: {message}.")
+            self.note = self.note or f"Python says: {message}."
+
+    @contextmanager
+    def _watchdog(self) -> Iterator[None]:
+        """Count the time; raise BlockedError in reader's code that keeps the loop from turning."""
+        loop = asyncio.get_running_loop()
+        heart: asyncio.TimerHandle
+
+        def beat() -> None:
+            nonlocal heart
+            self._turned = time.monotonic()
+            self._left -= BEAT
+            if self._deadline is not None and self._left <= 0 and not self.stopped:
+                self.stop(self.hanging())
+            heart = loop.call_later(BEAT, beat)
+
+        def bite(_: int, frame: FrameType | None) -> None:
+            if time.monotonic() - self._turned < LIMIT:
+                return
+            while frame is not None and not frame.f_globals["__name__"].startswith("sio_demo."):
+                if frame.f_code.co_filename in self._files:
+                    raise BlockedError
+                frame = frame.f_back  # up to the check: what that does itself may take its time
+
+        beat()
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        if on_main_thread and hasattr(signal, "setitimer"):
+            before = signal.signal(signal.SIGALRM, bite)
+            timer = signal.setitimer(signal.ITIMER_REAL, BEAT, BEAT)
+        try:
+            yield
+        finally:
+            if on_main_thread and hasattr(signal, "setitimer"):
+                signal.setitimer(signal.ITIMER_REAL, *timer)
+                signal.signal(signal.SIGALRM, before)
+            heart.cancel()
+
+
+def kind(thing: Any) -> str:
+    """Return what something is, for a sentence."""
+    return "None" if thing is None else f"a {type(thing).__name__}"
+
+
+def _suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Yield the frames of what a task runs and awaits, the innermost last."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            yield frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+
+
+def _line(code: CodeType, instruction: int, number: int) -> str:
+    """Return a line with its number, and carets below what the instruction is."""
+    text = linecache.getline(code.co_filename, number).rstrip("\n")
+    line = f"line {number}:  "
+    indent = len(text) - len(text.lstrip())
+    positions = list(code.co_positions())[instruction // 2] if instruction >= 0 else ()
+    carets = ""
+    if positions and positions[1] == number and None not in positions:
+        start, end = (len(text.encode()[:column].decode()) for column in positions[2:])
+        if (start, end) != (indent, len(text)):
+            carets = " " * (len(line) + start - indent) + "^" * (end - start) + "\n"
+    return f"{line}{text.strip()}\n{carets}"
+
+
+def _fenced(lines: list[str]) -> str:
+    """Return the last of these lines as a block of code, if there is one."""
+    return f"\n\n```\n{lines[-1].rstrip()}\n```" if lines else ""
 
 
 class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
-    """A server whose handlers, when they raise, end the check.
-
-    Attributes
-    ----------
-    begun : asyncio.Queue of str
-        The event of each handler that was called.
-    forgiven : tuple of exception types
-        What a handler may raise: its client is then answered with None.
-    """
+    """A server whose handlers, when they raise, end the check."""
 
     def __init__(self, reader: Reader, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", **options)
+        super().__init__(async_mode="aiohttp", logger=SILENT, engineio_logger=SILENT, **options)
         self._reader = reader
-        self.begun: asyncio.Queue[str] = asyncio.Queue()
-        self.forgiven: tuple[type[Exception], ...] = ()
-
-    def on(self, event: str, handler: Function | None = None, namespace: str | None = None) -> Any:
-        """Register a handler; without `handler`, return a decorator that does."""
-
-        def register(function: Function) -> Function:
-            super(WatchedServer, self).on(event, self._watch(event, function), namespace)
-            return function
-
-        return register if handler is None else register(handler)
-
-    def register_namespace(self, namespace_handler: socketio.AsyncNamespace) -> None:
-        """Register a class with handlers."""
-        for name in filter(lambda name: name.startswith("on_"), dir(namespace_handler)):
-            function = getattr(namespace_handler, name)
-            setattr(namespace_handler, name, self._watch(name.removeprefix("on_"), function))
-        super().register_namespace(namespace_handler)
+        self.begun: asyncio.Queue[str] = asyncio.Queue()  # the events whose handlers were called
+        self.forgiven: tuple[type[Exception], ...] = ()  # answered with None
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        """Note that a handler is called; all of them are called from here."""
+        """Call a handler; all of them are called from here."""
         if event not in self.reserved_events:
             self.begun.put_nowait(event)
-        return await super()._trigger_event(event, namespace, *args)  # internal
-
-    def _watch(self, event: str, function: Function) -> Function:
-        async def call(*args: Any) -> Any:
-            try:
-                return await called(function(*_fitting(event, function, args)))
-            except self.forgiven:
-                return None
-            except (asyncio.CancelledError, ConnectionRefusedError, SocketRefusedError):
-                raise
-            except BaseException as error:
-                self._reader.raised(error, event)
-                return None
-
-        return call
-
-
-def _fitting(event: str, function: Function, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Leave out the reason, or an ``auth`` that was not sent, where the handler does not take it.
-
-    python-socketio does so by trying again after a TypeError, whatever raised it.
-    """
-    if event == "disconnect" or (event == "connect" and not args[-1]):
         try:
-            inspect.signature(function).bind(*args)
-        except TypeError:
-            return args[:-1]
-    return args
-
-
-@contextmanager
-def _watchdog(files: set[str]) -> Iterator[None]:
-    """Raise :class:`BlockedError` in code of these files that keeps the event loop from turning."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(
-        signal, "setitimer"
-    ):
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    turned = time.monotonic()
-    heart: asyncio.TimerHandle
-
-    def beat() -> None:
-        nonlocal turned, heart
-        turned = time.monotonic()
-        heart = loop.call_later(0.2, beat)
-
-    def bite(_: int, frame: FrameType | None) -> None:
-        if time.monotonic() - turned < BLOCKED_AFTER:
-            return
-        while frame is not None and not frame.f_globals["__name__"].startswith("sio_demo."):
-            if frame.f_code.co_filename in files:
-                raise BlockedError
-            frame = frame.f_back  # up to the check: what it does itself, it may take its time for
-
-    beat()
-    before = signal.signal(signal.SIGALRM, bite)
-    timer = signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, before)
-        heart.cancel()
+            answer = await super()._trigger_event(event, namespace, *args)  # internal
+            return await called(answer)
+        except self.forgiven:
+            return None
+        except (asyncio.CancelledError, ConnectionRefusedError, SocketRefusedError):
+            raise
+        except BaseException as error:
+            if isinstance(error, TypeError) and not self._reader.lines(error):  # other parameters
+                if event == "connect" and args[-1] is None:
+                    raise  # python-socketio tries again, without `auth`
+                if event == "disconnect" and error.__context__ is not None:
+                    error = error.__context__  # it has tried again, without the reason
+            self._reader.stop(self._reader.explain(error, event))
+            return None

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..lab.packet import TO_CLIENT
-from ..lab.waiting import called
-from .bench import ExerciseBench
-from .caller import Caller
+from .bench import Caller, ExerciseBench
 from .texts import Observation
 
 TABLES = """
@@ -54,29 +52,21 @@ class Disk:
 
 
 class _Bank:
-    """The reader's server with its disk, a customer, and the power switch.
-
-    Attributes
-    ----------
-    coins : list of int
-        What was in the account at first, and after each deposit.
-    answers : list
-        What each deposit was answered; None if there was no answer.
-    """
+    """The reader's server with its disk, a customer, and the power switch."""
 
     def __init__(self, bench: ExerciseBench, program: Callable[..., Any], folder: Path) -> None:
         self._bench, self._program, self._folder = bench, program, folder
         self._files = 0
         self.caller = Caller(bench)
         self.disk: Disk
-        self.coins = [0]
-        self.answers: list[Any] = []
+        self.coins = [0]  # in the account at first, and after each deposit
+        self.answers: list[Any] = []  # to each deposit; None if there was none
 
     async def start(self, content: str = TABLES) -> None:
         """Start the server with a disk that holds this."""
         self._files += 1
         self.disk = Disk(self._folder / f"{self._files}.db", content)
-        await called(self._program(self._bench.sio, self.disk.connection))
+        await self._bench.run(self._program, self._bench.sio, self.disk.connection)
 
     async def restart(self, content: str) -> None:
         """Kill the server, and start another one on a disk that holds this."""

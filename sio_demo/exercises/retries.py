@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
-from ..lab.waiting import called
-from .bench import ExerciseBench
-from .caller import Caller
+from .bench import Caller, ExerciseBench
 from .texts import Observation
 
 MOST_LOST = 5  # requests of one payment, of which each is lost once
@@ -21,25 +19,13 @@ ACKS = {"ACK", "BINARY_ACK"}
 
 @dataclass(frozen=True)
 class _Payment:
-    """What has become of a payment.
-
-    Attributes
-    ----------
-    charges : tuple of int
-        What was charged while the customer paid.
-    requests : int
-        How many events of the customer have reached the server.
-    answer : Any
-        What the customer was told.
-    receipts : tuple of str
-        The receipts of those who have paid before.
-    """
+    """What has become of a payment."""
 
     amount: int
-    charges: tuple[int, ...]
-    requests: int
+    charges: tuple[int, ...]  # while the customer paid
+    requests: int  # events of the customer that have reached the server
     answer: Any
-    receipts: tuple[str, ...]
+    receipts: tuple[str, ...]  # of those who have paid before
 
     @property
     def times(self) -> int:
@@ -73,7 +59,7 @@ class _Checkout:
     async def pay(self, amount: int) -> _Payment:
         """Let the customer pay."""
         link, before, seen = self._bench.link, len(self.charges), self._bench.last()
-        answer = await called(self._customer(self.caller.call, amount))
+        answer = await self._bench.run(self._customer, self.caller.call, amount)
         sent = [p for p in link.packets if p.order > seen and p.direction == TO_SERVER]
         return _Payment(
             amount,
@@ -109,7 +95,7 @@ async def shop(
 ) -> Observation:
     """Pay; lose each request of a payment in turn, and the answer of one; pay the same again."""
     checkout = _Checkout(bench, customer)
-    await called(server(bench.sio, checkout.charge))
+    await bench.run(server, bench.sio, checkout.charge)
     await checkout.caller.connect()
     first = await checkout.pay(10)
     lost = []

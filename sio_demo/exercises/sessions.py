@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..lab.waiting import called
 from .bench import ExerciseBench
 from .texts import Observation
-
-# --- 6. The restaurant -----------------------------------------------------------------
 
 
 async def restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Send each of two screens an order in each of four sessions; the last cut is half-open."""
     shown: dict[str, list[int]] = {"kitchen": [], "bar": []}
     strange = 0
-    await called(program(bench.sio))
+    await bench.run(program, bench.sio)
 
     async def switch_on(room: str) -> None:
         screen = bench.new_client()
@@ -55,14 +52,11 @@ async def restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Obser
     )
 
 
-# --- 7. The taxis ----------------------------------------------------------------------
-
-
 async def taxis(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Let Ann change networks and Bob's phone die; both leave a session without a client."""
     sio = await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=0.3)
     sid_of: dict[str, Any] = {}
-    await called(program(sio, sid_of))
+    await bench.run(program, sio, sid_of)
     rides: list[int] = []
     listed: list[Any] = []
     ann, bob = bench.new_client(), bench.new_client(reconnection=False)

@@ -29,6 +29,7 @@ from .tap import Cut, Expectation
 from .waiting import PATIENCE, Condition, wait_until
 
 FAREWELL = 3.0  # seconds that a client may take to shut down
+NOT_BACK = "After a cut the client did not come back. What keeps it from reconnecting?"
 
 
 class Bench:
@@ -94,7 +95,7 @@ class Bench:
         yield
         await self.wait_until(
             lambda: connects(self.link, before) >= clients,
-            "After a cut the client did not come back. What keeps it from reconnecting?",
+            NOT_BACK,
         )
         if how != "half-open":
             await self._noticed(cut_off)

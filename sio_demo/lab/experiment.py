@@ -15,7 +15,7 @@ from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
 from .tap import Cut
-from .waiting import PATIENCE, called, wait_until
+from .waiting import called, patience, wait_until
 
 Counter = Callable[[], int | Awaitable[int]]
 Send = Callable[[int], Awaitable[None]]
@@ -69,13 +69,14 @@ async def settled(server: Server, sid: str) -> None:
     NotSeenError
         The client did not acknowledge within 10 seconds.
     """
+    seconds = patience.get()
     answered = asyncio.Event()  # not sio.call(): that needs a server with async_handlers
     await server.sio.emit("sync", to=sid, callback=lambda *_: answered.set())
     try:
-        await asyncio.wait_for(answered.wait(), PATIENCE)
+        await asyncio.wait_for(answered.wait(), seconds)
     except TimeoutError:
         raise NotSeenError(
-            f'The client did not acknowledge "sync" within {PATIENCE:g} s. A JavaScript client '
+            f'The client did not acknowledge "sync" within {seconds:g} s. A JavaScript client '
             'must listen to it: socket.on("sync", (ack) => ack());'
         ) from None
 

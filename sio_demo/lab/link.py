@@ -19,7 +19,7 @@ from .faults import BlackHole, CutWhen, Fault, Latency
 from .packet import DIRECTIONS, Direction, Packet
 from .server import Server, address
 from .tap import Expectation, Tap, Wanted
-from .waiting import PATIENCE
+from .waiting import PATIENCE, patience
 
 
 class Link:
@@ -235,7 +235,7 @@ class Link:
         UsageError, ClosedError
             As in :meth:`cut` and :meth:`expect`.
         """
-        fault = CutWhen(wanted, direction, PATIENCE, how, after)
+        fault = CutWhen(wanted, direction, patience.get(), how, after)
         async with self.inject(fault, direction):
             self._need_tap().watch(fault)
             try:
@@ -246,7 +246,7 @@ class Link:
     # --- what it sees ------------------------------------------------------------------
 
     def expect(
-        self, wanted: Wanted, direction: Direction | None = None, *, timeout: float = PATIENCE
+        self, wanted: Wanted, direction: Direction | None = None, *, timeout: float | None = None
     ) -> Expectation:
         """Wait for a packet that passes from now on.
 
@@ -265,7 +265,8 @@ class Link:
             The link is closed.
         """
         self._need_open()
-        expectation = Expectation(wanted, direction, timeout)
+        seconds = patience.get() if timeout is None else timeout
+        expectation = Expectation(wanted, direction, seconds)
         self._need_tap().watch(expectation)
         return expectation
 

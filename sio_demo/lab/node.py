@@ -34,7 +34,7 @@ OLDEST_NODE = 18
 
 _READY = 0  # the number of the answer that says that the runner has started
 _START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Node.js
-_END_TIMEOUT = 5.0  # seconds; the runner ends at once when its stdin closes
+_END_TIMEOUT = 1.0  # seconds; the runner ends at once when its stdin closes, unless it loops
 _FRAME = re.compile(r"\bsnippet-(\d+):(\d+):(\d+)")  # in the stack of a JavaScript error
 _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 from ..errors import NotSeenError
@@ -12,18 +13,22 @@ from ..errors import NotSeenError
 PATIENCE = 10.0  # seconds that a server, a client or a process may take on a busy machine
 LOOK_EVERY = 0.002  # seconds
 
+patience: ContextVar[float] = ContextVar("patience", default=PATIENCE)  # a check sets it lower
+
 Condition = Callable[[], object]
 
 
-async def wait_until(condition: Condition, within: float = PATIENCE, otherwise: str = "") -> None:
+async def wait_until(
+    condition: Condition, within: float | None = None, otherwise: str = ""
+) -> None:
     """Look until a condition holds.
 
     Parameters
     ----------
     condition : callable
         Returns something true or false, or an awaitable of it.
-    within : float
-        Seconds; the condition is looked at once at least.
+    within : float, optional
+        Seconds, `patience` if left out; the condition is looked at once at least.
     otherwise : str
         What the error says; if left out, that the time is over.
 
@@ -33,6 +38,7 @@ async def wait_until(condition: Condition, within: float = PATIENCE, otherwise: 
         It did not hold in time.
     """
     now = asyncio.get_running_loop().time
+    within = patience.get() if within is None else within
     deadline = now() + within
     while True:
         if await called(condition()):

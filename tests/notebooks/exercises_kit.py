@@ -86,15 +86,15 @@ class ExerciseTests:
         result = await checked(number, broken(number))
         assert not result.solved
         assert result.figure is not None
-        assert hint in result.hint
+        assert hint in f"{result.error} {result.hint}"
 
     async def test_solution_in_the_notebook_is_solved(self, number: int) -> None:
-        assert str(await checked(number, solution(number))).endswith("Solved.")
+        assert (await checked(number, solution(number))).solved
 
     async def test_wrong_answer_gets_its_hint(self, number: int, source: str, hint: str) -> None:
         result = await checked(number, source)
         assert not result.solved
-        assert hint in result.hint
+        assert hint in f"{result.error} {result.hint}"
 
     async def test_other_right_answer_is_solved(self, number: int, source: str) -> None:
         assert (await checked(number, source)).solved

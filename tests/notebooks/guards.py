@@ -34,7 +34,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-TAGS = {"exercise", "check"}
+TAGS = {"exercise", "check", "predict"}
+FOLDED = {"outputs_hidden": True}  # the stored output, until the cell is run
 SOLUTION = re.compile(
     r"<details><summary><b>Solution</b></summary>\n.*?^```python\n(.*?)^```\n.*?^</details>",
     re.DOTALL | re.MULTILINE,
@@ -76,6 +77,12 @@ def prose(notebook: NotebookNode) -> str:
 def printed(cell: NotebookNode) -> str:
     """Give what a cell printed."""
     return "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
+
+
+def said(cell: NotebookNode) -> str:
+    """Return what a cell printed, and its verdict."""
+    verdicts = [o.data["text/plain"] for o in cell.outputs if "text/markdown" in o.get("data", {})]
+    return "\n".join([*verdicts, printed(cell)])
 
 
 class Exercise(NamedTuple):
@@ -166,10 +173,10 @@ def _is_checked(exercise: Exercise) -> Iterator[str]:
         yield "the cells tagged `check` do not follow the exercise"
         return
     last = exercise.checks[-1]
-    if "Solved." not in last.source and "await exercises.check(" not in last.source:
+    if not re.search(r"Solved\.|exercises\.(check|attempt|prediction)\(", last.source):
         yield "the check never says 'Solved.'"
-    if "Not yet" not in printed(last) or "Solved." in printed(last):
-        yield f"the check has printed {printed(last)!r} to the exercise as it stands"
+    if "Not yet" not in said(last) or "Solved" in said(last):
+        yield f"the check has said {said(last)!r} to the exercise as it stands"
     if not exercise.below.source.startswith("<details>"):
         yield "the solution does not follow the check"
     if exercise.solution is None:
@@ -218,11 +225,11 @@ def _texts(cell: NotebookNode) -> Iterator[tuple[str, str]]:
 
 
 def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """What nbval compares well: one stdout a cell, a figure, its words, a widget's; none exempt."""
+    """What nbval compares well: one stdout a cell, a figure, its words, a verdict."""
     for cell in code_cells(notebook):
         kinds = [_kind(output) for output in cell.outputs]
         for kind, count in Counter(kinds).items():
-            if kind not in {"stdout", "picture", "words"}:
+            if kind not in {"stdout", "picture", "words", "verdict"}:
                 yield f"{cell.id} has the output {kind}"
             elif count > 1:
                 yield f"{cell.id} has {count} times the output {kind}"
@@ -233,6 +240,8 @@ def is_compared_wholly(notebook: NotebookNode, path: Path) -> Iterator[str]:
 def _kind(output: NotebookNode) -> str:
     if output.output_type != "display_data":
         return str(output.get("name", output.output_type))
+    if "text/markdown" in output.data:
+        return "verdict"
     return "words" if "text/plain" in output.data else "picture"
 
 
@@ -261,13 +270,15 @@ def describes_its_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def carries_no_more_than_it_needs(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """Metadata: the kernel, the language without a version, tags, the sizes of figures."""
+    """Metadata: the kernel, the language without a version, tags, folds, the sizes of figures."""
     if (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
         yield f"the format is {notebook.nbformat}.{notebook.nbformat_minor}, not 4.5"
     if notebook.metadata != METADATA:
         yield f"the metadata are {dict(notebook.metadata)}"
     for cell in notebook.cells:
-        if set(cell.metadata) - {"tags"} or set(cell.metadata.get("tags", [])) - TAGS:
+        tags = cell.metadata.get("tags", [])
+        folded = {"jupyter": FOLDED} if "predict" in tags else {}
+        if dict(cell.metadata) | {"tags": tags} != folded | {"tags": tags} or set(tags) - TAGS:
             yield f"{cell.id} has the metadata {dict(cell.metadata)}"
         if cell.get("attachments"):
             yield f"{cell.id} has attachments"

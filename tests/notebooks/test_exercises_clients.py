@@ -194,7 +194,7 @@ WRONG = [
     param(
         4,
         solution(4, ("            if client.connected:\n    ", "")),
-        "never again. What has happened to the task? Your program raised BadNamespaceError",
+        "not a connected namespace.\n``` It reports until a second passes without a connection",
         id="4-emit-without-a-connection",
     ),
     param(

@@ -113,7 +113,12 @@ def restaurant(sio):
 """
 
 WRONG = [
-    param(6, KEY_ERROR_IN_A_CLASS, "KeyError: 'rooms' in `connect`", id="6-key-in-a-class"),
+    param(
+        6,
+        KEY_ERROR_IN_A_CLASS,
+        "in `connect`.\n\n```\nline 5:  \nKeyError: 'rooms'",
+        id="6-key-in-a-class",
+    ),
     param(7, KICKED_TOO_LATE, "is not on the list", id="7-kicked-too-late"),
     param(6, BY_SID, "brings a new sid", id="6-by-sid"),
     param(6, EVERY_ROOM, "the orders of the other one", id="6-every-room"),

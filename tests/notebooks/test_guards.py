@@ -110,7 +110,7 @@ def set_output_of(tag: str, text: str) -> Damage:
     """Let the cell with a tag print something else."""
 
     def damage(notebook: NotebookNode) -> None:
-        guards.tagged(notebook, tag)[-1].outputs[-1].text = text
+        guards.tagged(notebook, tag)[-1].outputs[-1].data["text/plain"] = text
 
     return damage
 
@@ -161,8 +161,8 @@ BROKEN: list[tuple[Rule, Damage, str]] = [
     ),
     (guards.has_an_exercise, exercise_at_the_top, "does not follow `## Try it`"),
     (guards.has_an_exercise, swap_check_and_exercise, "do not follow the exercise"),
-    (guards.has_an_exercise, code("Solved.", "Right."), "never says"),
-    (guards.has_an_exercise, set_output_of("check", "Solved.\n"), "has printed 'Solved.\\n'"),
+    (guards.has_an_exercise, code("exercises.attempt", "attempt"), "never says"),
+    (guards.has_an_exercise, set_output_of("check", "✔ Solved"), "has said '✔ Solved"),
     (guards.has_an_exercise, say("<details>", "Look:\n\n<details>"), "does not follow the check"),
     (guards.has_an_exercise, say("```python", "```"), "no collapsed solution"),
     (guards.has_an_exercise, say("</details>", ""), "no collapsed solution"),
@@ -232,6 +232,11 @@ BROKEN: list[tuple[Rule, Damage, str]] = [
     (
         guards.carries_no_more_than_it_needs,
         lambda n: first(n).metadata.update(tags=["raises-exception"]),
+        "has the metadata",
+    ),
+    (
+        guards.carries_no_more_than_it_needs,
+        lambda n: guards.tagged(n, "predict")[0].metadata.pop("jupyter"),
         "has the metadata",
     ),
     (
