@@ -8,7 +8,8 @@ SVG, byte for byte, whatever was drawn before and whatever the reader's matplotl
 from __future__ import annotations
 
 from .bars import calls_by_design, effects_by_design, tally
-from .charts import invocations, throughput, total_work
+from .charts import invocations, total_work
+from .delivery import Timeline, throughput, timelines
 from .plot import Plot, describe, show, to_png, to_svg
 from .sequence import LIFELINES, Step, sequence
 from .signatures import signatures
@@ -17,6 +18,7 @@ __all__ = [
     "LIFELINES",
     "Plot",
     "Step",
+    "Timeline",
     "calls_by_design",
     "describe",
     "effects_by_design",
@@ -26,6 +28,7 @@ __all__ = [
     "signatures",
     "tally",
     "throughput",
+    "timelines",
     "to_png",
     "to_svg",
     "total_work",

@@ -1,19 +1,18 @@
-"""Line charts: calls across reconnects, total work, and what a round trip allows."""
+"""Line charts: calls across reconnects, and total work."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from ..errors import UsageError
 from . import style
-from .checks import Counts, counts, table
+from .checks import Counts, table
 from .labels import beside
 from .plot import Plot, by, in_words, row
 from .style import Look, house_style, page, place
@@ -21,7 +20,6 @@ from .style import Look, house_style, page, place
 # Inches.
 _BOTTOM, _UP, _TOP = 0.72, 3.3, 0.3
 _COUNTS = (0.62, 4.1)  # the room left of a chart, and its width
-_RATES = (1.15, 3.55)  # the same, where the numbers at the left are longer
 
 _MOST_SERIES = 6
 _MOST_MARKERS = 16
@@ -45,12 +43,6 @@ def _solid(color: str, marker: str, size: float) -> Look:
     return {"marker": marker, "markersize": size, **edge, **line}
 
 
-def _sender(color: str, marker: str, dashes: object) -> Look:
-    edge = {"markeredgecolor": "white"}
-    line = {"color": color, "linewidth": 2, "linestyle": dashes}
-    return {"marker": marker, "markersize": 8, **edge, **line}
-
-
 # The looks of a family nest, so that lines on one another all show.
 _AGAIN = (
     _hollow(style.AGAIN_PALE, "o", 19, 6.5, "-"),
@@ -61,12 +53,6 @@ _ONCE = (
     _hollow(style.ONCE_PALE, "s", 13.5, 6.5, "-"),
     _solid(style.ONCE, "D", 5.5),
     _hollow(style.ONCE_TOO, "|", 24, 1.2, ":"),
-)
-_SENDERS = (
-    _sender(style.AGAIN, "o", "-"),
-    _sender(style.ONCE_PALE, "s", (0, (5, 2))),
-    _sender(style.ONCE, "D", "-"),
-    _sender(style.ONCE_TOO, "^", (0, (1, 1.5))),
 )
 
 
@@ -101,34 +87,6 @@ def total_work(series: Counts, *, title: str) -> Plot:
     curves = {"n(n + 1)/2": [n * (n + 1) // 2 for n in sent], "n": list(sent)}
     up, across = "handler calls in all", "messages sent, one after each reconnect"
     return _draw_counts(drawn, title, up, across, first=1, curves=curves)
-
-
-def throughput(
-    per_trip: Mapping[str, int], *, title: str, trips: Sequence[int] = (20, 50, 100, 200, 500)
-) -> Plot:
-    """Draw the messages per second that a round trip allows; both scales are logarithmic.
-
-    A sender that may have n messages under way sends n in each round trip, whatever the speed of
-    the machines. The figure is computed from n: no clock was read.
-
-    Parameters
-    ----------
-    per_trip
-        For each sender, four at most, how many messages it may have under way.
-    trips
-        The round trips, in milliseconds, from the shortest.
-    """
-    if not isinstance(per_trip, Mapping):
-        raise UsageError('Pass a dict with a count for each sender: {"outbox": 4000}.')
-    data = table({name: [n] for name, n in per_trip.items()}, most=len(_SENDERS))
-    times = counts("trips", trips)
-    if min(min(times), *(n for [n] in data.values())) < 1 or times != sorted(set(times)):
-        raise UsageError("Pass counts of 1 or more, and round trips that grow: (20, 50, 100).")
-    drawn = [
-        _Series(name, [n * 1000 / time for time in times], look)
-        for (name, [n]), look in zip(data.items(), _SENDERS, strict=False)
-    ]
-    return _draw_rates(drawn, title, times)
 
 
 def _looks(series: Counts) -> list[_Series]:
@@ -191,27 +149,6 @@ def _curve(axes: Axes, places: Sequence[int], values: Sequence[int], formula: st
     index = max(1, round(len(values) * 0.75)) - 1
     at = (places[index], values[index])
     axes.annotate(formula, at, (-9, 7), textcoords="offset points", ha="right", va="bottom")
-
-
-@house_style()
-def _draw_rates(drawn: Sequence[_Series], title: str, times: Sequence[int]) -> Plot:
-    """Draw messages per second against round trips, both on logarithmic scales."""
-    up, across = "messages per second, at most", "round trip in milliseconds"
-    figure, axes = _chart(title, up, across, _RATES)
-    for number, (label, rates, look) in enumerate(drawn, 1):
-        axes.plot(times, rates, label=label, gid=f"series-{number}", **look)
-    low = math.floor(math.log10(min(min(one.values) for one in drawn)))
-    high = math.ceil(math.log10(max(max(one.values) for one in drawn) * 1.01))
-    axes.set(xscale="log", yscale="log", ylim=(10.0**low, 10.0**high))
-    axes.set_xlim(times[0] / 1.15, times[-1] * 1.15)
-    powers = [10**power for power in range(low, high + 1)]
-    for axis, ticks in ((axes.xaxis, times), (axes.yaxis, powers)):
-        axis.set_major_locator(FixedLocator(ticks))
-        axis.set_minor_locator(NullLocator())
-        axis.set_ticks(ticks, [f"{tick:,}" for tick in ticks])
-    _label(figure, axes, _RATES, {one.label: one for one in drawn})
-    rows = [row(one.label, [f"{rate:g}" for rate in one.values]) for one in drawn]
-    return Plot(figure, in_words(title, by(up, across, times), rows))
 
 
 def _chart(title: str, up: str, across: str, frame: tuple[float, float]) -> tuple[Figure, Axes]:
