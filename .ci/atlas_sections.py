@@ -12,7 +12,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import nbformat
 
@@ -170,7 +169,7 @@ def heading(cause: Cause) -> str:
 
 def link(cause: Cause) -> str:
     """Return a link to the section of a cause, as Markdown."""
-    return f"[{cause.letter}]({NOTEBOOK.name}#{quote(heading(cause).replace(' ', '-'))})"
+    return f"[{cause.letter}](#{heading(cause).replace(' ', '-')})"  # as JupyterLab names it
 
 
 def index() -> str:

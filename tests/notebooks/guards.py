@@ -293,9 +293,16 @@ def carries_no_more_than_it_needs(notebook: NotebookNode, path: Path) -> Iterato
 def links_to_what_exists(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """Links lead to files that are there, or to the web by https; one leads to the next."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(notebook))
+    headings = {
+        h.replace(" ", "-") for h in re.findall(r"^#+ (.*)$", prose(notebook), re.MULTILINE)
+    }
     for target in targets:
         file, _, _ = target.partition("#")
-        if not target.startswith("https://") and (not file or not (path.parent / file).is_file()):
+        if target.startswith("#"):
+            exists = target[1:] in headings
+        else:
+            exists = target.startswith("https://") or (path.parent / file).is_file()
+        if not exists:
             yield f"there is no {target}"
     following = [other.name for other in PATHS if other.name > path.name][:1]
     if not set(following) <= set(targets):
