@@ -174,7 +174,11 @@ def link(cause: Cause) -> str:
 
 def index() -> str:
     """Return the cell that leads from what people say to the sections."""
-    parts = [INDEX, "Find the sentence that is nearest to yours. A letter leads to its section."]
+    parts = [
+        INDEX,
+        "Find the sentence that is nearest to yours. A letter leads to its section. (If JupyterLab "
+        "stops short of it the first time, click again.)",
+    ]
     for words, symptoms in SYMPTOMS.items():
         rows = [f"| {said} | {' '.join(map(link, causes))} |" for said, causes in symptoms.items()]
         parts.append("\n".join([f"| {words} | look at |", "| --- | --- |", *rows]))
