@@ -215,7 +215,7 @@ BROKEN: list[tuple[Rule, Damage, str]] = [
     (guards.describes_its_figures, figure(lambda cell, _: cell.outputs.pop()), "in words"),
     (
         guards.describes_its_figures,
-        figure(lambda cell, _: cell.outputs[-1].update(text="Another title\n- 1, 2")),
+        figure(lambda cell, _: cell.outputs[-1].data.update({"text/plain": "Another\n- 1"})),
         "in words",
     ),
     (guards.carries_no_more_than_it_needs, lambda n: n.update(nbformat_minor=4), "4.4, not 4.5"),

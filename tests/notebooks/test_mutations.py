@@ -49,7 +49,7 @@ def with_wrong_outputs(notebook: NotebookNode) -> NotebookNode:
     cells = guards.code_cells(notebook)
     [printed] = cells[int(cell_with(NUMBER))].outputs
     printed.text = printed.text.replace("90", "91")
-    [shown] = [output for output in cells[int(cell_with(FIGURE))].outputs if "data" in output]
+    [shown] = [o for o in cells[int(cell_with(FIGURE))].outputs if FIGURE in o.get("data", {})]
     before, x, after = re.split(r"(?<=L )([\d.]+)", shown.data[FIGURE], maxsplit=1)
     shown.data[FIGURE] = f"{before}{float(x) + 0.01:.2f}{after}"
     return notebook
