@@ -139,10 +139,9 @@ def decided(lines: list[str], fixed: bool) -> Iterator[str]:
 
 def measured(cells: list[nbformat.NotebookNode]) -> Measured:
     """Return the counters of every cause before and after its fix, from the stored outputs."""
-    printed = [out.text for cell in cells for out in cell.get("outputs", []) if "text" in out]
-    [signatures] = [
-        text for text in printed if text.splitlines()[1:2] == [", ".join(COUNTERS) + ":"]
-    ]
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    printed = [out.get("text") or out.data.get("text/plain", "") for out in outputs]
+    [signatures] = [text for text in printed if f"\n{', '.join(COUNTERS)}:\n" in text]
     [repaired] = [text for text in printed if text.startswith("after the fix")]
     before = dict(re.findall(r"([DL]\d+\w?) (\d(?: \d)+)", signatures))
     after = {
