@@ -212,6 +212,8 @@ def section(cause: Cause, counts: tuple[list[int], list[int]] | None) -> str:
 
 def _languages(cause: Cause) -> str:
     concerned = {language(cause)} if cause.reproduce else set()
+    if "socket.io-client" in cause.measured_with:
+        concerned.add("js")
     if cause.family == "myth":
         concerned = {"js" if "socket.io" in cause.measured_with else "python"}
     concerned |= {

@@ -46,7 +46,7 @@ def test_words_give_every_count_and_the_greatest() -> None:
     assert plots.describe(tickers()).splitlines() == [
         "One task more after each cut",
         "reports in one second (dashed line: 1 expected), by reconnects so far (0 to 3):",
-        "- task started in connect: 1, 2, 3, 4 (at most 4)",
+        "- task started in connect: 1, 2, 3, 4 (up to 4)",
         "- started once, outside, and that for good: 1, 1, 1, 1 (always 1)",
     ]
 

@@ -151,7 +151,7 @@ def tally(
     return _draw(
         data,
         _MANY,
-        lambda counts: [f"{'always' if len(set(counts)) == 1 else 'at most'} {max(counts)}"],
+        lambda counts: [f"{'always' if len(set(counts)) == 1 else 'up to'} {max(counts)}"],
         title=title,
         counted=counted,
         across=rounds,
