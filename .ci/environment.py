@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
 
 
 def is_ready(venv: Path) -> bool:
-    """Tell whether an earlier run finished, from the same files."""
+    """Return whether an earlier run finished, from the same files."""
     client = CLIENT / "node_modules" / ".package-lock.json"  # npm writes it last
     return (
         stamp(venv).exists()
@@ -105,7 +105,7 @@ def make_venv(venv: Path) -> None:
 
 
 def is_whole(venv: Path) -> bool:
-    """Tell whether a virtual environment is of this Python, has pip, and was not moved."""
+    """Return whether a virtual environment is of this Python, has pip, and was not moved."""
     python, activate = venv / "bin" / "python", venv / "bin" / "activate"
     if not python.exists() or not activate.exists() or str(venv) not in activate.read_text():
         return False

@@ -42,7 +42,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
 
 
 def last_png(notebook: nbformat.NotebookNode) -> bytes:
-    """Give the last figure of a notebook."""
+    """Return the last figure of a notebook."""
     images = [
         output.data["image/png"]
         for cell in notebook.cells

@@ -13,7 +13,7 @@ NEWER = ("python3.13", "python3.12", "python3.11")
 
 
 def refusal(version):
-    """Say why this version of Python will not do, and the remedy; None if it will."""
+    """Return why this version of Python will not do, and the remedy; None if it will."""
     if tuple(version[:2]) >= OLDEST:
         return None
     found = [name for name in NEWER if starts(name)]
@@ -26,7 +26,7 @@ def refusal(version):
 
 
 def starts(python):
-    """Tell whether a Python of this name is on PATH and starts."""
+    """Return whether a Python of this name is on PATH and starts."""
     try:
         with open(os.devnull, "w") as nowhere:
             return subprocess.call([python, "-c", ""], stdout=nowhere, stderr=nowhere) == 0

@@ -55,7 +55,7 @@ class Hooks:
 
         def undo() -> None:
             if vars(owner).get(name) is not wrapper:
-                return  # somebody has put another around it
+                return  # another wrapper is around it
             if before is None:
                 delattr(owner, name)
             else:
@@ -94,7 +94,7 @@ class Hooks:
         return wrapper
 
     def close(self) -> None:
-        """Look no more, and take away what nobody has put another wrapper around."""
+        """Stop looking, and remove every wrapper that has no other around it."""
         self.open = False
         while self._undo:
             self._undo.pop()()
@@ -111,7 +111,7 @@ class Hooks:
 
 
 def layers(function: Function | None) -> Iterator[Function]:
-    """Give a function, what it is wrapped around, and so on."""
+    """Return a function, what it is wrapped around, and so on."""
     while function is not None:
         yield function
         function = getattr(function, "__wrapped__", None)

@@ -39,13 +39,13 @@ def _contradicts_itself(seen: Seen) -> bool:
 
 
 def _lost(seen: Seen) -> tuple[Pattern, str] | None:
-    """Say where a message was lost: the first of its counters that is 0."""
+    """Return where a message was lost: the first of its counters that is 0."""
     if seen.effects:
         return None
     if seen.sids == 0:
-        return "not connected", "No live session: nobody was connected when it was to be sent."
+        return "not connected", "No live session: no client was connected when it was to be sent."
     if seen.listeners == 0 and seen.packets == 0:
-        return "nobody waits", "No listener and no packet: nobody waited for it any more."
+        return "nobody waits", "No listener and no packet: no callback waited for it any more."
     if seen.listeners == 0:
         return "nobody listens", "No listener: the recipient had none for it when it came."
     if seen.packets == 0:
@@ -63,7 +63,7 @@ _FINDINGS = {
     "listeners": "One packet meets {n} listeners: each of them is called.",
     "clients": "{n} clients of the user are there at the same time, and each does the same.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
-    "zombies": "Live sids that nobody is behind any more: {n}.",
+    "zombies": "Live sids without a client: {n}.",
     "copies": "The message was sent {n} times.",
     "runs": "One packet led to {n} calls of each listener.",
     "effects": "Each call has {n} effects, or something else brings about the same effect.",
@@ -72,7 +72,7 @@ _FINDINGS = {
 
 
 def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
-    """Give the factors that are not 1."""
+    """Return the factors that are not 1."""
     if all(count in (None, 1) for count in seen.counters):
         counted = any(seen.counters)
         return {}, ["All that was counted is 1: handled once." if counted else "Nothing counted."]

@@ -71,7 +71,7 @@ class MessageCounts:
 
     @property
     def packets(self) -> int:
-        """How many carried it: those that arrived may have been sent where nobody looks."""
+        """How many carried it: those that arrived may have been sent where no observer is."""
         return max(self.arrived, self.sent)
 
 
@@ -154,18 +154,18 @@ class Tally:
             self._error = self._error or error
 
     def take_error(self) -> Exception | None:
-        """Give the first of what went wrong since the last time."""
+        """Return the first of what went wrong since the last time."""
         with self._lock:
             error, self._error = self._error, None
             return error
 
     def messages(self) -> list[tuple[Name, MessageCounts]]:
-        """Give all, the last one last."""
+        """Return all, the last one last."""
         with self._lock:
             return list(self._messages.items())
 
     def sent_before(self, name: Name, server: int) -> bool:
-        """Tell whether a packet of this message was sent there before."""
+        """Return whether a packet of this message was sent there before."""
         message = self._messages.get(name)
         return message is not None and message.sent > 0 and server in message.servers
 

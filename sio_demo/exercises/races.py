@@ -11,7 +11,7 @@ from ..lab.packet import TO_CLIENT
 from .bench import Caller, ExerciseBench
 from .texts import Observation
 
-AT_ONCE = 1.0  # seconds that an answer may take for which nobody waits
+AT_ONCE = 1.0  # seconds that an answer without a waiting caller may take
 
 
 class _Desk:

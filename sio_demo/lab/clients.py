@@ -84,7 +84,7 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
         self._remove(key, found)
 
     def listeners(self, event: str, namespace: str | None = None) -> list[Function]:
-        """Give the functions that are registered for an event, in order, as a new list."""
+        """Return the functions that are registered for an event, in order, as a new list."""
         key = (namespace or "/", _checked_event(event))
         return [listener.function for listener in self._listeners.get(key, [])]
 

@@ -78,7 +78,7 @@ class Link:
         return self._need_tap().packets
 
     def count(self, event: str) -> int:
-        """Tell how many of :attr:`packets` are of an event, delivered or not."""
+        """Return how many of :attr:`packets` are of an event, delivered or not."""
         if not isinstance(event, str):
             raise UsageError(f"count() takes the name of an event, not {event!r}.")
         return sum(packet.event == event for packet in self.packets)

@@ -63,7 +63,7 @@ class Packet:
     delivered: bool = True
 
     def __repr__(self) -> str:
-        """Say what passed, without session ids: they differ at every run."""
+        """Return what passed, without session ids: they differ at every run."""
         words = [self.direction, self.name]
         if self.namespace != "/":
             words.append(self.namespace)

@@ -147,7 +147,7 @@ class ServerProcess:
             with suppress(ProcessLookupError):  # it ends just now
                 self._transport.kill()
             # close() would ask the system for the exit code, and asyncio, which waits for it,
-            # would complain that somebody else has got it.
+            # would complain that another has received it.
             await self._voice.dead.wait()
         self._transport.close()
         await self._voice.gone.wait()

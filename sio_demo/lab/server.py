@@ -49,7 +49,7 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     def sids(self, namespace: str = "/") -> list[str]:
-        """Give the session ids that the server holds for live, in the order of arrival."""
+        """Return the session ids that the server holds for live, in the order of arrival."""
         if namespace not in self.sio.manager.get_namespaces():  # internal
             return []
         return [sid for sid, _ in self.sio.manager.get_participants(namespace, None)]  # internal
@@ -130,7 +130,7 @@ def _noting(requests: Tasks) -> Middleware:
 
 
 def _pinged_by(task: asyncio.Task[Any]) -> Any:
-    """Give the Engine.IO server whose ping timer this task is, or None."""
+    """Return the Engine.IO server whose ping timer this task is, or None."""
     frame = getattr(task.get_coro(), "cr_frame", None)
     if frame is None or frame.f_code is not AsyncSocket._send_ping.__code__:
         return None

@@ -1,4 +1,4 @@
-"""What the link saw: recorded as it passes, decoded when somebody looks; no I/O."""
+"""What the link saw: recorded as it passes, decoded on demand; no I/O."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Expectation:
 class Tap:
     """Everything that passed through a link, in order.
 
-    Bytes are only noted while nobody looks, which costs next to nothing; they are decoded
+    Bytes are only noted until they are asked for, which costs next to nothing; they are decoded
     when :attr:`packets` is read, and packet by packet while a watcher waits.
 
     Memory is bounded: the last 2,000 packets are kept, and when 8 MiB wait unread, they are
@@ -169,7 +169,7 @@ class Tap:
             yield piece
 
     def tell(self, packets: list[Packet]) -> None:
-        """Have everybody who waits look at packets that pass."""
+        """Show packets that pass to every expectation."""
         for expectation in self.expectations if packets else ():
             expectation.see(packets)
 

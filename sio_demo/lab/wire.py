@@ -95,7 +95,7 @@ class _Http:
         self.upgrade: tuple[str, bytes] | None = None
 
     def feed(self, direction: Direction, data: bytes) -> list[Packet]:
-        """Give the packets of the HTTP messages that `data` completes."""
+        """Return the packets of the HTTP messages that `data` completes."""
         if self._broken:
             return []
         machine = self._machines[direction]
@@ -226,7 +226,7 @@ class FrameSplitter:
         self._missing = 0
 
     def split(self, data: bytes) -> list[bytes]:
-        """Give `data` again in pieces that end where a frame ends, or where the data does."""
+        """Return `data` again in pieces that end where a frame ends, or where the data does."""
         pieces = []
         start = position = 0
         while position < len(data):
@@ -250,7 +250,7 @@ class FrameSplitter:
 
 
 def _payload_length(header: bytes) -> int:
-    """Give the length of the payload behind a frame's header, or -1 if the header goes on."""
+    """Return the length of the payload behind a frame's header, or -1 if the header goes on."""
     if len(header) < 2:
         return -1
     masked, short = header[1] & 0x80, header[1] & 0x7F
@@ -269,7 +269,7 @@ def _header(event: h11.InformationalResponse | h11.Response, name: bytes) -> str
 
 
 def _negotiated(extensions: str) -> list[Extension]:
-    """Give the extensions that the server's response switched on.
+    """Return the extensions that the server's response switched on.
 
     Raises
     ------

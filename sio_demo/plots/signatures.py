@@ -101,7 +101,7 @@ def _row(axes: Axes, top: float, label: str, counts: Sequence[int], name: str) -
 
 
 def _key(axes: Axes) -> None:
-    """Say below the rows what the colours mean."""
+    """Write below the rows what the colours mean."""
     axes.set_axis_off()
     axes.set(xlim=(0, _WIDTH), ylim=(0, _FOOT))
     x = _LETTER

@@ -108,7 +108,7 @@ def test_nothing_counted_asks_for_all_five():
     [
         ((1, 0, 0, 0, 0), "No live session"),
         ((0, 1, 1, 0, 0), "No listener"),
-        ((0, 1, 0, 0, 0), "nobody waited for it"),
+        ((0, 1, 0, 0, 0), "no callback waited for it"),
         ((1, 1, 0, 0, 0), "no packet"),
         ((1, 1, 1, 0, 0), "lost on the way"),
         ((1, 1, 1, 1, 0), "no effect"),
