@@ -37,7 +37,10 @@ class StoppedError(SioDemoError):
 
 
 class BlockedError(BaseException):
-    """Raised in reader's code that blocks the event loop; no Exception, so that it goes through."""
+    """Raised in reader's code that blocks the event loop. Never leaves the package.
+
+    It is no Exception, so that it goes through the reader's own ``except Exception``.
+    """
 
 
 class Reader:

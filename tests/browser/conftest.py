@@ -87,7 +87,7 @@ def start(home: Path, token: str) -> subprocess.Popen[str]:
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
     own = {
         "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_CONFIG_PATH": str(ROOT / ".ci" / "jupyter"),
+        "JUPYTER_CONFIG_PATH": str(ROOT / "sio_demo" / "panel" / "jupyter"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),

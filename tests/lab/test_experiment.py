@@ -6,7 +6,6 @@ import pytest
 import socketio
 
 from sio_demo.errors import NotSeenError, UsageError
-from sio_demo.lab import experiment
 from sio_demo.lab import link as link_module
 from sio_demo.lab.experiment import (
     call_and_cut,
@@ -14,6 +13,7 @@ from sio_demo.lab.experiment import (
     reconnect,
     settled,
 )
+from sio_demo.lab.waiting import patience
 
 
 @pytest.fixture
@@ -84,13 +84,14 @@ async def test_a_client_that_does_not_come_back_is_reported(link, client, monkey
         await reconnect(link)
 
 
-async def test_a_client_that_does_not_acknowledge_is_reported(server, link, client, monkeypatch):
-    monkeypatch.setattr(experiment, "PATIENCE", 0.05)
+async def test_a_client_that_does_not_acknowledge_is_reported(server, link, client):
     await client.connect(link.url, transports=["websocket"])
     sid = client.get_sid()
     async with link.black_hole():
+        token = patience.set(0.05)
         with pytest.raises(NotSeenError, match=r'socket\.on\("sync"'):
             await settled(server, sid)
+        patience.reset(token)
 
 
 @pytest.mark.parametrize(
