@@ -65,7 +65,8 @@ async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
         await reader.cancel_tasks()
         feedback = Feedback(False, error=problem or str(error))
     except (NotSeenError, NodeError) as error:
-        feedback = Feedback(False, error=str(error))
+        feedback = Feedback(False, error=reader.hanging() if reader.tasks() else str(error))
+        await reader.cancel_tasks()
     except NameError as error:
         missing = f"`{error.name}` has no value yet. Run the cells above this one, from the top."
         feedback = Feedback(False, error=missing)
