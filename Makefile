@@ -30,7 +30,7 @@ test: setup ## Lint, types, unit and browser tests, every notebook against its s
 	$(call run,ruff check)
 	$(call run,ruff format --check)
 	$(call run,mypy)
-	$(call run,pytest -n 2 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
+	$(call run,pytest -n 3 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
 	  tests notebooks)
 
 coverage: setup ## Run the unit tests, without browser and notebooks, and measure what they cover
