@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -314,7 +315,7 @@ def test_show_displays_both_pictures_and_folds_the_words(monkeypatch: pytest.Mon
     """One output carries PNG and SVG; the next the words; nothing is returned."""
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append((data, how)))
-    plot = four_clients()
+    plot = plots.invocations({"a<b": [1, 2]}, title="Is a < b?")
     assert plots.show(plot) is None
     (pictures, how), (words, _) = shown
     assert pictures["application/vnd.sio-demo.svg"] == plots.to_svg(plot)
@@ -322,8 +323,8 @@ def test_show_displays_both_pictures_and_folds_the_words(monkeypatch: pytest.Mon
     assert how["raw"] is True
     assert how["metadata"]["image/png"]["width"] == 720
     assert words["text/plain"] == plots.describe(plot)
-    assert "<details>" in words["text/html"]
-    assert "&lt;" not in plots.describe(plot)
+    assert words["text/html"].startswith("<details>")
+    assert f"<pre>{html.escape(plots.describe(plot))}</pre>" in words["text/html"]
 
 
 # Bad input

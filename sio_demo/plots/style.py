@@ -16,7 +16,6 @@ from ..errors import UsageError
 #: Okabe and Ito's colours, which colour-blind readers tell apart, by the role they play here.
 INK = "#222222"
 MUTED = "#767676"
-PALE = "#dddddd"
 ONCE = "#0072B2"  # blue: handled as it should be
 ONCE_PALE = "#56B4E9"  # sky blue: the same, where something dark is drawn on top
 ONCE_TOO = "#009E73"  # bluish green: a third of that family
