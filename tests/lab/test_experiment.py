@@ -6,13 +6,13 @@ import pytest
 import socketio
 
 from sio_demo.errors import NotSeenError, UsageError
-from sio_demo.lab import link as link_module
 from sio_demo.lab.experiment import (
     call_and_cut,
     calls_across_reconnects,
     reconnect,
     settled,
 )
+from sio_demo.lab.packet import TO_CLIENT
 from sio_demo.lab.waiting import patience
 
 
@@ -154,8 +154,15 @@ async def test_a_call_without_an_answer_may_have_been_handled(server, link, clie
     assert paid == handled
 
 
-async def test_a_call_that_is_not_cut_is_reported(link, client, monkeypatch):
+async def test_a_call_that_is_cut_ends_when_the_client_knows_that_it_is_back(server, link, client):
     await client.connect(link.url, transports=["websocket"])
-    monkeypatch.setattr(link_module, "PATIENCE", 0.05)
+    async with link.latency(0.3, TO_CLIENT):  # its CONNECT has passed the link long before
+        await call_and_cut(link, client, "pay", 10, at="pay")
+        assert client.get_sid() in server.sids()
+
+
+async def test_a_call_that_is_not_cut_is_reported(link, client):
+    await client.connect(link.url, transports=["websocket"])
+    patience.set(0.05)  # a test has a context of its own
     with pytest.raises(NotSeenError, match="No packet 'no such event' passed"):
         await call_and_cut(link, client, "pay", at="no such event")
