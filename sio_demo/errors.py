@@ -90,11 +90,19 @@ class StoreError(DeliveryError):
     """
 
 
+class UncertainError(StoreError):
+    """A store failed in a commit and cannot be read now: whether it has the data is not known.
+
+    The outbox tries until it knows.
+    """
+
+
 class HandlerError(DeliveryError):
     """The inbox's handler raised an exception, which the message quotes.
 
     Its effects were undone, and the message counts as applied: it is not tried again. Fix the
-    handler or the payload, then send a new message.
+    handler or the payload, then send a new message. (A handler that raises `Retry` is called
+    again.)
     """
 
 
@@ -105,24 +113,61 @@ class BatchError(DeliveryError):
     """
 
 
+class Retry(DeliveryError):  # noqa: N818 - a handler raises it to ask for another attempt
+    """A message could not be applied yet: raise it in an inbox's handler.
+
+    The handler's effects are undone, the message stays in its place, and the outbox sends it
+    again after a pause. An event that has no handler yet is answered with it too.
+    """
+
+
+class DeadLetterError(HandlerError):
+    """A message could not be applied in as many attempts as the inbox allows.
+
+    The inbox keeps it: see `Inbox.dead_letters`, `Inbox.replay` and `Inbox.drop`.
+    """
+
+
+class QuotaError(DeliveryError):
+    """A user has as many producers, replies or unanswered batches as the inbox allows.
+
+    The outbox tries again after a pause: answers that were confirmed make room.
+    """
+
+
 class SequenceError(DeliveryError):
     """Messages are missing between outbox and inbox, so that no more can be applied in order.
 
-    A store was lost or restored from a copy, or the inbox has forgotten the producer. Sending
-    again does not help: find out which messages were applied, and start with a new store.
+    Sending again does not help. Look at `Outbox.unanswered`: were these messages applied? Then
+    go on with `Outbox.reissue`, with or without them.
+    """
+
+
+class UnknownProducerError(SequenceError):
+    """The inbox does not know the producer, or issued it to another user.
+
+    It has forgotten the producer, or its store was lost or restored from a backup.
+    """
+
+
+class RestoredError(SequenceError):
+    """The inbox has gone back: it expects messages to which it has sent replies.
+
+    Its store was restored from a backup. What was applied since the backup is lost there.
     """
 
 
 class ConflictError(DeliveryError):
     """A sequence number was used for two different messages.
 
-    The outbox's store was changed or restored from a copy. Start with a new one.
+    The outbox's store was copied, or restored from an older copy. `Outbox.reissue` goes on with
+    the messages that are in it.
     """
 
 
 class FencedError(DeliveryError):
     """An outbox with the same producer id was opened later, and has taken over.
 
-    The store's file was copied, or an old process is still running. Stop this outbox, and give
-    each client a store of its own.
+    The store's file was copied, or an old process is still running. Give each client a store of
+    its own; `Outbox.reissue` goes on with the messages in this one.
     """

@@ -33,18 +33,24 @@ Limits:
 The wire format, for clients in other languages, is in :mod:`sio_demo.delivery.message`.
 """
 
-from .inbox import Inbox
-from .outbox import Outbox
+from ..errors import Retry
+from .inbox import Inbox, InboxStatistics, Received
+from .outbox import Outbox, OutboxStatistics
 from .receipt import Receipt
 from .sqlite import SQLiteInboxStore, SQLiteOutboxStore
-from .stores import MemoryInboxStore, MemoryOutboxStore
+from .stores import Letter, MemoryInboxStore, MemoryOutboxStore
 
 __all__ = [
     "Inbox",
+    "InboxStatistics",
+    "Letter",
     "MemoryInboxStore",
     "MemoryOutboxStore",
     "Outbox",
+    "OutboxStatistics",
     "Receipt",
+    "Received",
+    "Retry",
     "SQLiteInboxStore",
     "SQLiteOutboxStore",
 ]

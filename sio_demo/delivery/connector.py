@@ -42,6 +42,9 @@ class Connector:
         self._delays = delays
         self._attempt = 0
 
+    def replace(self) -> None:
+        self.online = False
+
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""
         self._attempt += 1

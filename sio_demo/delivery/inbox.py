@@ -4,31 +4,100 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import socketio
 
-from ..errors import BatchError, DeliveryError, StoreError, UsageError
-from .inbox_state import StoredReply, advanced, check_same, duplicates
+from ..errors import BatchError, DeliveryError, QuotaError, Retry, StoreError, UsageError
+from .inbox_state import Progress, StoredReply, advanced, check_same, checked, duplicates, welcomed
 from .message import (
     EVENT,
-    LONGEST,
+    HELLO,
+    LARGEST,
+    WITHDRAWN,
     Answer,
     Batch,
-    digest,
+    Hello,
+    Message,
+    Welcome,
     in_words,
     read_message,
+    read_reply,
     write_failure,
     write_reply,
 )
-from .stores import InboxStore, MemoryInboxStore
+from .stores import InboxStore, Letter, MemoryInboxStore
 
-GROUP = 2000  # messages per commit, roughly; their handlers block the event loop
+BATCH = 500  # messages in a batch
+WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
+REFUSALS = 100  # batches refused in a row before the connection is closed
+SLICE = 0.01  # seconds of handlers before other tasks run
+GROUP = 0.02  # seconds of handlers before a commit
+PATIENCE = 0.2  # seconds to wait for another process that writes to the store
+AGAIN = 1.0  # seconds until a callback that failed is called again
+PAUSE = 0.005  # seconds in which another process gets its turn
 
-Handler = Callable[[Any, Any], Any]
-Message = tuple[str, Any]
+Handler = Callable[..., Any]
+User = Callable[..., Any]
+log = logging.getLogger("sio_demo.delivery")
+
+_turns: WeakKeyDictionary[InboxStore, asyncio.Lock] = WeakKeyDictionary()  # one for each store
+
+
+class Received(NamedTuple):
+    """A message and who sent it: a handler's third argument, if it takes three.
+
+    `sid` is None when the message is replayed, or was committed before the process was started.
+    """
+
+    id: str
+    event: str
+    payload: Any
+    user: str | None
+    sid: str | None
+    producer: str
+
+
+class InboxStatistics(NamedTuple):
+    """What an inbox has done since it was made, in messages; the first two are of this moment."""
+
+    connected: int  # connections that have said hello
+    waiting: int
+    applied: int
+    duplicates: int
+    retried: int
+    refused: int  # batches and hellos
+    dead: int
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """A connection: whose it is, and its batches that wait."""
+
+    sid: str
+    user: str | None
+    waiting: deque[_Item] = field(default_factory=deque)
+    producers: set[str] = field(default_factory=set)
+    refusals: int = 0
+
+
+@dataclass(slots=True)
+class _Item:
+    """A batch, and where its answer goes."""
+
+    session: _Session
+    batch: Batch
+    messages: list[Message]
+    answer: asyncio.Future[Answer]
 
 
 class Inbox:
@@ -39,8 +108,11 @@ class Inbox:
     are applied in the order in which they were sent.
 
     If a handler raises, its effects are undone and the error becomes the reply: the message
-    counts as applied and is not tried again. Effects outside ``db`` are not in the transaction,
-    so they may happen again after a crash.
+    counts as applied and is not tried again. If it raises `Retry`, or the event has no handler
+    yet, the message stays in its place, and the sender tries again after a pause. Effects outside
+    ``db`` are not in the transaction, so they may happen again after a crash.
+
+    Several inboxes, one for each namespace, may share a store; so may processes, if it is a file.
 
     Parameters
     ----------
@@ -50,34 +122,74 @@ class Inbox:
         Holds effects and marks: `MemoryInboxStore`, the default, or `SQLiteInboxStore`.
     namespace : str
         The Socket.IO namespace.
+    user : callable, optional
+        Called with a sid, and with the environ if it takes two arguments; returns the name of the
+        user, or an awaitable of it. A producer is refused from all users but the one to whom it
+        was issued. Without it, all clients are one user.
+    retry_limit : int, optional
+        How many attempts a message gets before it goes to the dead letters. Without a limit it is
+        tried until it can be applied, and all later messages of its producer wait.
+    max_producers : int, optional
+        How many outboxes a user may have: 100, or 100,000 where all clients are one user.
+    max_unconfirmed : int
+        How many replies are kept for a producer that has not confirmed them.
 
     Attributes
     ----------
     store : InboxStore
     last_error : DeliveryError or None
-        Why the inbox last refused a batch.
+        Why the inbox last refused a request.
     """
 
     def __init__(
-        self, sio: socketio.AsyncServer, store: InboxStore | None = None, *, namespace: str = "/"
+        self,
+        sio: socketio.AsyncServer,
+        store: InboxStore | None = None,
+        *,
+        namespace: str = "/",
+        user: User | None = None,
+        retry_limit: int | None = None,
+        max_producers: int | None = None,
+        max_unconfirmed: int = 20_000,
     ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
         if EVENT in sio.handlers.get(namespace, {}):  # internal
             raise UsageError(f"Something handles {EVENT!r} here already. One inbox is enough.")
+        limits = (retry_limit, max_producers, max_unconfirmed)
+        if not all(limit is None or (type(limit) is int and limit > 0) for limit in limits):
+            raise UsageError("Limits are whole numbers above 0.")
         self.store: InboxStore = MemoryInboxStore() if store is None else store
         self.last_error: DeliveryError | None = None
-        self._handlers: dict[str, Handler] = {}
-        self._waiting: list[tuple[Batch, list[Message], asyncio.Future[Answer]]] = []
+        self._sio, self._namespace, self._user = sio, namespace, user
+        self._retry_limit = retry_limit
+        self._max_producers = max_producers or (100 if user else 100_000)
+        packet: int = sio.eio.max_http_buffer_size  # internal
+        self._limits = (BATCH, max(100, min(LARGEST, packet - 1000)), max_unconfirmed)
+        self._handlers: dict[str, tuple[Handler, bool]] = {}
+        self._after: dict[str, Callable[[Received], Awaitable[Any]]] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._most_sessions = 100  # before those are deleted that have ended
+        self._contacts: set[str] = set()  # producers heard since `forget` was called last
+        self._queue: deque[_Session] = deque()  # those with batches that wait
+        self._turn = _turns.setdefault(self.store, asyncio.Lock())
+        self._thread = ThreadPoolExecutor(1, "inbox")
         self._applier: asyncio.Task[None] | None = None
-        self._closed = False
+        self._telling: asyncio.Task[None] | None = None
+        self._done = dict.fromkeys(InboxStatistics._fields[2:], 0)
+        self._due = True  # callbacks may be left from before a crash
+        self._contended = self._closed = False
+        sio.on(HELLO, self._greet, namespace=namespace)
         sio.on(EVENT, self._receive, namespace=namespace)
+
+    # --- for the caller ----------------------------------------------------------------
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Register the handler of an event; without `handler`, return a decorator.
 
         The handler is called with the store's ``db`` and the payload, and returns the reply, a
-        JSON value. It must be a plain function, because a transaction must not wait.
+        JSON value. If it has a third parameter, it gets the `Received`: who sent the message, and
+        its id. It must be a plain function, because a transaction must not wait.
 
         Raises
         ------
@@ -93,140 +205,453 @@ class Inbox:
             )
         if event in self._handlers:
             raise UsageError(f"The inbox has a handler for {event!r}. Let that one do both.")
-        self._handlers[event] = handler
+        self._handlers[event] = handler, _required(handler) > 2
         return None
 
-    async def forget(self, seconds: float) -> int:
-        """Delete what is stored about producers that sent nothing for so long; return how many.
+    def after_commit(
+        self, event: str, callback: Callable[[Received], Awaitable[Any]] | None = None
+    ) -> Any:
+        """Register what follows the commit of an event; without `callback`, return a decorator.
 
-        A producer that comes back afterwards is refused with a `SequenceError`, so choose longer
-        than any client stays away.
+        The callback, a coroutine function, is called with the `Received` once its message is
+        applied. It is called again if it raises, or if the process crashes before it returns: its
+        effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
+
+        Raises
+        ------
+        UsageError
+            The callback is not a coroutine function.
         """
-        while self._applier is not None:
-            await asyncio.wait({self._applier})
-        return self.store.forget(seconds)
+        if callback is None:
+            return lambda function: self.after_commit(event, function) or function
+        if not inspect.iscoroutinefunction(callback):
+            raise UsageError(f"What follows {event!r} must be a coroutine function.")
+        self._after[event] = callback
+        return None
+
+    def dead_letters(self) -> list[Letter]:
+        """Return the messages that could not be applied within `retry_limit`, oldest first."""
+        return self.store.aside("dead")
+
+    async def replay(self, letter: Letter) -> Any:
+        """Apply a dead letter now, and take it out; return what its handler returns.
+
+        Raises
+        ------
+        HandlerError, Retry
+            It failed again, and stays.
+        UsageError
+            It is no dead letter of this inbox.
+        """
+        async with self._transaction():
+            if letter not in self.dead_letters():
+                raise UsageError("This is no dead letter: it was replayed or dropped before.")
+            message = read_message(letter.text)
+            reply, error = read_reply(self._handle(message, letter, None))
+            if error is not None:
+                raise error
+            self.store.take_out("dead", [letter])
+        self._tell()
+        return reply
+
+    async def drop(self, letter: Letter) -> None:
+        """Take out a dead letter unapplied."""
+        async with self._transaction():
+            self.store.take_out("dead", [letter])
+
+    async def forget(self, seconds: float) -> int:
+        """Delete producers without contact for so long; return how many.
+
+        A producer that is connected is in contact, and so is one that was since the last call of
+        this method. One that comes back afterwards is refused with an `UnknownProducerError`, so
+        choose longer than any client stays away. Where several processes share a store, call it
+        in each, more than twice in that time.
+        """
+        async with self._transaction():
+            online = {p for s in self._connected().values() for p in s.producers}
+            self.store.touch(self._contacts)
+            self._contacts = online
+            return self.store.forget(seconds, online)
+
+    def statistics(self) -> InboxStatistics:
+        """Return counts: what is connected and waits now, and what was done so far."""
+        waiting = sum(len(item.messages) for s in self._queue for item in s.waiting)
+        return InboxStatistics(len(self._connected()), waiting, **self._done)
 
     async def close(self) -> None:
         """Answer what has arrived, refuse the rest, and close the store; may be called twice."""
         self._closed = True
         while self._applier is not None:
             await asyncio.wait({self._applier})
-        self.store.close()
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.wait({self._telling}, timeout=AGAIN)
+        async with self._turn:
+            self._thread.shutdown(wait=False)
+            self.store.close()
 
-    async def _receive(self, _sid: str, *arguments: Any) -> dict[str, Any]:
-        """Handle the event; the return value is the acknowledgement."""
+    # --- requests ----------------------------------------------------------------------
+
+    async def _greet(self, sid: str, *arguments: Any) -> dict[str, Any]:
+        """Handle a hello; the return value is the acknowledgement."""
         try:
-            if len(arguments) != 1:
-                raise BatchError(f"The event {EVENT!r} has one argument, a batch.")
-            batch = Batch.from_wire(arguments[0])
+            hello = Hello.from_wire(_only(arguments))
+            return (await self._welcome(await self._session(sid), hello)).to_wire()
+        except Exception as error:
+            return self._refuse(_named(error)).to_wire()
+
+    async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
+        """Handle a batch; the return value is the acknowledgement."""
+        try:
+            batch = Batch.from_wire(_only(arguments))
+            if not 0 < len(batch.messages) <= BATCH:
+                raise BatchError(f"A batch has 1 to {BATCH} messages.")
             messages = [read_message(text) for text in batch.messages]
-        except BatchError as error:
-            return self._refuse(error).to_wire()
+            return (await self._enqueue(await self._session(sid), batch, messages)).to_wire()
+        except Exception as error:
+            return self._refuse(_named(error)).to_wire()
+
+    async def _session(self, sid: str) -> _Session:
         if self._closed:
-            return self._refuse(StoreError("The inbox is closed. Try again later.")).to_wire()
-        if not self.store.durable:
-            [applied] = await self._apply_group([(batch, messages)])
-            return applied.to_wire()
+            raise StoreError("The inbox is closed. Try again later.")
+        return self._sessions.get(sid) or await self._new_session(sid)
+
+    async def _new_session(self, sid: str) -> _Session:
+        user = None
+        if self._user is not None:
+            environ = [self._sio.get_environ(sid, self._namespace)]
+            user = self._user(sid, *environ[: _required(self._user) - 1])
+            if inspect.isawaitable(user):
+                user = await user
+            user = None if user is None else str(user)
+        if len(self._sessions) > self._most_sessions:
+            self._sessions = self._connected()
+            self._most_sessions = 2 * len(self._sessions) + 100
+        return self._sessions.setdefault(sid, _Session(sid, user))
+
+    def _connected(self) -> dict[str, _Session]:
+        alive = self._sio.manager.is_connected  # internal
+        return {sid: s for sid, s in self._sessions.items() if alive(sid, self._namespace)}
+
+    async def _welcome(self, session: _Session, hello: Hello) -> Welcome:
+        """Issue a producer, or recognize one; the epoch fences outboxes opened before."""
+        producer = hello.producer or str(uuid.uuid4())
+        async with self._transaction():
+            new = hello.producer is None
+            if new and not self.store.issue(producer, session.user, self._max_producers):
+                raise QuotaError(f"The user has {self._max_producers:,} outboxes already.")
+            before = checked(self.store.progress(producer), session.user)
+            progress = welcomed(hello, before)
+            if progress != before:
+                self.store.save(producer, progress, 0, [])
+        session.producers.add(producer)
+        self._contacts.add(producer)
+        self._tell()
+        return Welcome(producer, progress.epoch, progress.next, *self._limits)
+
+    async def _enqueue(self, session: _Session, batch: Batch, messages: list[Message]) -> Answer:
+        if len(session.waiting) >= WAITING:
+            session.refusals += 1
+            if session.refusals > REFUSALS:  # it does not listen: close the tap
+                log.warning("%s floods the inbox: disconnected", session.sid)
+                await self._sio.disconnect(session.sid, self._namespace)
+            raise QuotaError(f"{WAITING} batches of this connection wait. Await their answers.")
+        session.refusals = 0
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((batch, messages, answer))  # before any await: in order of arrival
-        if self._applier is None:
+        at_once = not (self.store.durable or self._queue or self._turn.locked())
+        if not session.waiting:
+            self._queue.append(session)
+        session.waiting.append(_Item(session, batch, messages, answer))
+        if at_once:
+            async with self._turn:
+                await self._apply_group()
+        if self._queue and self._applier is None:
             self._applier = asyncio.create_task(self._apply_all())
-        return (await answer).to_wire()
+        return await answer
+
+    # --- applying ----------------------------------------------------------------------
 
     async def _apply_all(self) -> None:
         """Apply the waiting batches, one group per commit, until none is left."""
-        group = []
         try:
-            while self._waiting:
-                group = self._take_group()
-                answers = await self._apply_group([(batch, texts) for batch, texts, _ in group])
-                for (_, _, future), answer in zip(group, answers, strict=True):
-                    if not future.done():
-                        future.set_result(answer)
+            while self._queue:
+                async with self._turn:
+                    await self._apply_group()
+                if self._contended:
+                    await asyncio.sleep(PAUSE)
         finally:
             self._applier = None
-            for _, _, future in (*group, *self._waiting):  # the process is ending
-                if not future.done():
-                    future.set_result(self._refuse(StoreError("The inbox has ended.")))
+            while self._queue:  # the process is ending
+                _settle([self._take()], [self._refuse(StoreError("The inbox has ended."))])
 
-    def _take_group(self) -> list[tuple[Batch, list[Message], asyncio.Future[Answer]]]:
-        """Take the batches for the next transaction off the queue."""
-        size = count = 0
-        while count < len(self._waiting) and size < GROUP:
-            size += len(self._waiting[count][1])
-            count += 1
-        group, self._waiting = self._waiting[:count], self._waiting[count:]
-        return group
+    def _take(self) -> _Item:
+        """Take a batch off the queue: every connection in turn."""
+        session = self._queue.popleft()
+        item = session.waiting.popleft()
+        if session.waiting:
+            self._queue.append(session)
+        return item
 
-    async def _apply_group(self, group: list[tuple[Batch, list[Message]]]) -> list[Answer]:
-        """Apply batches in one transaction; if it fails, undo all of it and refuse every batch."""
+    async def _apply_group(self) -> None:
+        """Apply waiting batches in one transaction, and answer them."""
+        group: list[_Item] = []
+        answers: list[Answer] = []
         try:
-            self.store.begin()
-            answers = [self._apply(batch, messages) for batch, messages in group]
-            if self.store.durable:
-                await asyncio.to_thread(self.store.commit)
-            return answers
+            await self._begin()
+            until = perf_counter() + GROUP
+            while self._queue and (not group or perf_counter() < until):
+                group.append(self._take())
+                answers.append(await self._apply(group[-1]))
+            try:
+                await self._commit()
+            except Exception as error:
+                if isinstance(error, StoreError):
+                    raise
+                self._roll_back()  # a deferred constraint: find out whose
+                answers = [await self._apply_alone(item) for item in group]
         except BaseException as error:
-            with suppress(Exception):  # the first error says more
-                self.store.rollback()
-            if isinstance(error, StoreError):
-                return [self._refuse(error)] * len(group)
+            self._roll_back()
+            if not group and self._queue:
+                group.append(self._take())
+            answers = [self._refuse(_named(error))] * len(group)
             if not isinstance(error, Exception):
                 raise
-            failure = StoreError(f"The inbox failed: {in_words(error)}")
-            failure.__cause__ = error
-            return [self._refuse(failure)] * len(group)
+        finally:
+            _settle(group, answers)
+        self._tell()
 
-    def _apply(self, batch: Batch, messages: list[Message]) -> Answer:
+    async def _apply_alone(self, item: _Item) -> Answer:
+        """Apply the messages of a batch in a transaction each, and name the one that fails."""
+        batch, replies, verdict = item.batch, list[str](), None
+        answer = Answer(batch.first, [])
+        while len(replies) < len(batch.messages):
+            number = len(replies)
+            one = Batch(
+                batch.producer,
+                batch.epoch,
+                batch.first + number,
+                batch.confirmed,
+                batch.messages[number : number + 1],
+            )
+            part = _Item(item.session, one, item.messages[number : number + 1], item.answer)
+            await self._begin()
+            answer = await self._apply(part, verdict)
+            try:
+                await self._commit()
+            except Exception as error:
+                if isinstance(error, StoreError) or verdict is not None:
+                    raise
+                self._roll_back()
+                verdict = write_failure(error)  # apply it once more, without its handler
+                continue
+            verdict = None
+            replies += answer.replies
+            if answer.error is not None:
+                break
+        return Answer(answer.next, _fitting(replies), answer.error)
+
+    async def _apply(self, item: _Item, verdict: str | None = None) -> Answer:
         """Apply the new messages of a batch; answer for the duplicates too."""
-        progress = self.store.progress(batch.producer)
+        batch, user, store = item.batch, item.session.user, self.store
+        expected = 0
         try:
+            progress = checked(store.progress(batch.producer), user)
+            expected = progress.next
             old = duplicates(batch, progress)
-            kept = self.store.kept(batch.producer, batch.first, old) if old else []
-            if len(kept) < old:
+            if batch.end - max(progress.floor, batch.confirmed) > self._limits[2]:
+                raise QuotaError(f"{self._limits[2]:,} replies are not confirmed.")
+            kept = store.kept(batch.producer, batch.first, old, LARGEST) if old else []
+            if len(kept) < old and sum(len(one.reply) for one in kept) * 2 < LARGEST:
                 raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
-            check_same(batch, kept)
+            check_same(batch.first, item.messages, kept)
         except StoreError:
             raise
         except DeliveryError as error:
-            return self._refuse(error, progress.next)
-        new = [
-            StoredReply(digest(text), self._handle(*message))
-            for text, message in zip(batch.messages[old:], messages[old:], strict=True)
-        ]
-        ahead = advanced(batch, progress)
+            return self._refuse(error, expected)
+        self._done["duplicates"] += len(kept)
+        if len(kept) < old:
+            return Answer(expected, [one.reply for one in kept])
+        new, why = await self._apply_new(item, old, progress, verdict)
+        ahead = advanced(batch, progress, old + len(new))
+        if why is not None:
+            ahead = ahead._replace(attempts=ahead.attempts + 1)
         if ahead != progress:
-            self.store.save(batch.producer, ahead, batch.first + old, new)
-        return Answer(ahead.next, _fitting([one.reply for one in kept + new]))
+            store.save(batch.producer, ahead, batch.first + old, new)
+        return Answer(ahead.next, _fitting([one.reply for one in kept + new]), why)
 
-    def _handle(self, event: str, payload: Any) -> str:
-        """Run the handler of one message; return the text of its reply."""
+    async def _apply_new(
+        self, item: _Item, old: int, progress: Progress, verdict: str | None
+    ) -> tuple[list[StoredReply], Retry | None]:
+        """Run the handlers of new messages, up to one that must be tried again."""
+        batch, session = item.batch, item.session
+        new: list[StoredReply] = []
+        until = perf_counter() + SLICE
+        for number in range(old, len(batch.messages)):
+            message, sequence = item.messages[number], batch.first + number
+            letter = Letter(batch.producer, sequence, session.user, batch.messages[number])
+            try:
+                reply = verdict or self._handle(message, letter, session.sid)
+            except Retry as why:
+                words = in_words(why).removeprefix("Retry: ")
+                attempts = (progress.attempts if number == old else 0) + 1
+                log.info("%s is tried again: %s", message.event, words)
+                self._done["retried"] += 1
+                if self._retry_limit is None or attempts < self._retry_limit:
+                    return new, Retry(words)
+                log.warning("%s is a dead letter now: %s", message.event, words)
+                self._done["dead"] += 1
+                self.store.put_aside("dead", letter._replace(error=words))
+                reply = write_failure(why, "dead")
+            new.append(StoredReply(message.id, reply))
+            self._done["applied"] += 1
+            if perf_counter() > until:
+                await asyncio.sleep(0)
+                until = perf_counter() + SLICE
+        return new, None
+
+    def _handle(self, message: Message, letter: Letter, sid: str | None) -> str:
+        """Run the handler of one message; return the text of its reply, or raise Retry."""
         self.store.savepoint()
         try:
-            handler = self._handlers.get(event)
+            if message.withdrawn:
+                return WITHDRAWN
+            handler, wants_more = self._handlers.get(message.event, (None, False))
             if handler is None:
-                raise LookupError(f"the inbox has no handler for {event!r}")
-            return write_reply(handler(self.store.db, payload))
+                raise Retry(f"The inbox has no handler for {message.event!r} yet.")
+            received = _received(message, letter, sid)
+            extra = (received,) if wants_more else ()
+            reply = write_reply(handler(self.store.db, message.payload, *extra))
+            if message.event in self._after:
+                self.store.put_aside("after", letter)
+                self._due = True
+            return reply
         except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
             raise
         except BaseException as error:
             if self.store.is_store_failure(error):
                 raise StoreError(
-                    f"The store failed in the handler of {event!r}: {in_words(error)}"
+                    f"The store failed in the handler of {message.event!r}: {in_words(error)}"
                 ) from error
             self.store.undo()
+            if isinstance(error, Retry):
+                raise
             return write_failure(error)
+
+    # --- after the commit --------------------------------------------------------------
+
+    def _tell(self) -> None:
+        """Let callbacks run that are due, also those that a crash has interrupted."""
+        if self._after and self._due and self._telling is None and not self._closed:
+            self._telling = asyncio.create_task(self._run_callbacks())
+
+    async def _run_callbacks(self) -> None:
+        try:
+            while self._due:
+                self._due, told = False, []
+                async with self._turn:
+                    letters = self.store.aside("after")
+                for letter in letters:
+                    message = read_message(letter.text)
+                    if (callback := self._after.get(message.event)) is None:
+                        continue
+                    try:
+                        await callback(_received(message, letter, None))
+                        told.append(letter)
+                    except Exception:
+                        log.exception("What follows %s failed; it is tried again", message.event)
+                        self._due = True
+                if told:
+                    async with self._transaction():
+                        self.store.take_out("after", told)
+                if self._due and not told:
+                    await asyncio.sleep(AGAIN)
+        finally:
+            self._telling = None
+
+    # --- the transaction ---------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """Hold the store for the block, and commit, or undo it all."""
+        async with self._turn:
+            try:
+                await self._begin()
+                yield
+                await self._commit()
+            except BaseException:
+                self._roll_back()
+                raise
+
+    async def _begin(self) -> None:
+        try:
+            self.store.begin()
+            self._contended = False
+        except StoreError:
+            self._contended = True
+            if not self.store.durable:
+                raise
+            await self._in_thread(self.store.begin, PATIENCE)
+
+    async def _commit(self) -> None:
+        if self.store.durable:
+            await self._in_thread(self.store.commit)
+        else:
+            self.store.commit()
+
+    def _roll_back(self) -> None:
+        with suppress(Exception):  # the first error says more
+            self.store.rollback()
+
+    async def _in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     def _refuse(self, error: DeliveryError, expected: int = 0) -> Answer:
         self.last_error = error
+        self._done["refused"] += 1
+        log.info("refused: %s", error)
         return Answer(expected, [], error)
+
+
+def _only(arguments: tuple[Any, ...]) -> Any:
+    if len(arguments) != 1:
+        raise BatchError("The event has one argument.")
+    return arguments[0]
+
+
+def _received(message: Message, letter: Letter, sid: str | None) -> Received:
+    return Received(*message[:3], letter.user, sid, letter.producer)
+
+
+def _required(function: Callable[..., Any]) -> int:
+    """Return how many positional arguments a function must get."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some built-in functions have none
+        return 2
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters)
+
+
+def _named(error: BaseException) -> DeliveryError:
+    """Return an error that can be sent."""
+    if isinstance(error, DeliveryError):
+        return error
+    failure = StoreError(f"The inbox failed: {in_words(error)}")
+    failure.__cause__ = error
+    return failure
+
+
+def _settle(group: list[_Item], answers: list[Answer]) -> None:
+    for item, answer in zip(group, answers, strict=True):
+        if not item.answer.done():
+            item.answer.set_result(answer)
 
 
 def _fitting(replies: list[str]) -> list[str]:
     """Return as many replies as fit in a packet, at least one; the client asks for the rest."""
-    room = LONGEST
+    left = LARGEST
     for count, reply in enumerate(replies):
-        room -= len(reply)
-        if room < 0 and count:
+        left -= len(reply)
+        if left < 0 and count:
             return replies[:count]
     return replies

@@ -1,29 +1,72 @@
-"""How an inbox tracks a producer and judges a batch. No I/O."""
+"""How an inbox tracks a producer and judges a hello and a batch. No I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import ConflictError, FencedError, SequenceError
-from .message import Batch, digest
+from ..errors import ConflictError, FencedError, SequenceError, UnknownProducerError
+from .message import Batch, Hello, Message
 
 
 class StoredReply(NamedTuple):
     """What is stored about an applied message until the producer confirms its reply."""
 
-    digest: bytes
+    id: str
     reply: str
 
 
 class Progress(NamedTuple):
     """How far a producer has come: all that is stored about it permanently.
 
-    `next` is the sequence number to apply next. Replies are stored from `floor` on.
+    `user` is whom it was issued to. `next` is the sequence number to apply next; it has been
+    tried `attempts` times. Replies are stored from `floor` on.
     """
 
+    user: str | None = None
     epoch: int = 0
     floor: int = 0
     next: int = 0
+    attempts: int = 0
+
+
+def checked(progress: Progress | None, user: str | None) -> Progress:
+    """Return the progress of a producer, if it belongs to the user.
+
+    Raises
+    ------
+    UnknownProducerError
+        It was never issued, or is forgotten, or is another user's: the text does not say which.
+    """
+    if progress is None or progress.user != user:
+        raise UnknownProducerError(
+            "This inbox has issued no such producer to this user, or has forgotten it. Was its "
+            "store lost or restored from a backup?"
+        )
+    return progress
+
+
+def welcomed(hello: Hello, progress: Progress) -> Progress:
+    """Return the progress with the epoch of this connection.
+
+    An outbox that has just started gets a new epoch, and so fences the one before it.
+
+    Raises
+    ------
+    FencedError
+        A later outbox has taken over the producer.
+    """
+    if 0 < hello.epoch < progress.epoch:
+        raise _fenced(hello.epoch, progress)
+    same = hello.epoch == progress.epoch > 0
+    return progress if same else progress._replace(epoch=progress.epoch + 1)
+
+
+def _fenced(epoch: int, progress: Progress) -> FencedError:
+    return FencedError(
+        f"The producer was taken over by an outbox opened later (epoch {progress.epoch}, this is "
+        f"{epoch}). Give each client an outbox of its own."
+    )
 
 
 def duplicates(batch: Batch, progress: Progress) -> int:
@@ -32,15 +75,16 @@ def duplicates(batch: Batch, progress: Progress) -> int:
     Raises
     ------
     FencedError
-        A later outbox has taken over the producer id.
+        A later outbox has taken over the producer.
+    UnknownProducerError
+        This inbox never issued the epoch.
     SequenceError
         Messages are missing before the batch, or it starts below what was confirmed.
     """
     if batch.epoch < progress.epoch:
-        raise FencedError(
-            f"The producer {batch.producer} was taken over by an outbox opened later (epoch "
-            f"{progress.epoch}, this is {batch.epoch}). Give each client an outbox of its own."
-        )
+        raise _fenced(batch.epoch, progress)
+    if batch.epoch > progress.epoch:
+        raise UnknownProducerError(f"Epoch {batch.epoch} was never issued. Say hello first.")
     if batch.first > progress.next:
         raise SequenceError(
             f"The sequence jumps: expected {progress.next}, got {batch.first}. Messages are "
@@ -54,7 +98,7 @@ def duplicates(batch: Batch, progress: Progress) -> int:
     return min(progress.next, batch.end) - batch.first
 
 
-def check_same(batch: Batch, kept: list[StoredReply]) -> None:
+def check_same(first: int, messages: Sequence[Message], kept: Sequence[StoredReply]) -> None:
     """Compare the duplicates at the start of a batch with the messages that were applied.
 
     Raises
@@ -62,15 +106,17 @@ def check_same(batch: Batch, kept: list[StoredReply]) -> None:
     ConflictError
         A sequence number was used for a different message before.
     """
-    for index, (text, old) in enumerate(zip(batch.messages, kept, strict=False)):
-        if digest(text) != old.digest:
+    for index, (message, old) in enumerate(zip(messages, kept, strict=False)):
+        if message.id != old.id:
             raise ConflictError(
-                f"Message {batch.first + index} of producer {batch.producer} was applied with "
-                "another payload. Was the outbox restored from a copy?"
+                f"Another message with the number {first + index} was applied before. Was the "
+                "outbox copied, or restored from a copy?"
             )
 
 
-def advanced(batch: Batch, progress: Progress) -> Progress:
-    """Return the progress after a batch was applied."""
+def advanced(batch: Batch, progress: Progress, count: int) -> Progress:
+    """Return the progress after the first `count` messages of a batch were applied."""
     floor = max(progress.floor, batch.confirmed)
-    return Progress(batch.epoch, floor, max(progress.next, batch.end))
+    ahead = max(progress.next, batch.first + count)
+    attempts = progress.attempts if ahead == progress.next else 0
+    return progress._replace(floor=floor, next=ahead, attempts=attempts)

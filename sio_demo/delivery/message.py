@@ -1,60 +1,151 @@
 r"""The wire format between an outbox and an inbox. No I/O.
 
-The client emits the event ``"outbox"`` with one argument, a batch, and asks for an
-acknowledgement::
+The client emits two events, each with one argument, and asks for an acknowledgement. First on
+every connection comes ``"outbox_hello"``::
 
-    {"producer": "0b0e7c1e-...", "epoch": 1760000000000000, "first": 17, "confirmed": 12,
-     "messages": ["[\"payment\",{\"amount\":10}]", "[\"payment\",{\"amount\":20}]"]}
+    {"producer": null, "epoch": 0}
 
 ``producer``
-    A UUID that the sender generates once and stores with its messages.
+    The id under which the inbox knows this outbox; null at the first contact. The inbox issues
+    one, and the sender stores it before it sends a message.
 ``epoch``
-    An integer that grows every time the sender starts: the time in microseconds. The inbox
-    refuses an epoch lower than the highest it has seen.
+    0 when the sender has just started, else the number that the inbox issued at the last hello.
+
+The answer to a hello tells the sender what to go on with, and what the inbox takes::
+
+    {"producer": "0b0e7c1e-...", "epoch": 3, "next": 17,
+     "batch": 500, "characters": 999000, "unconfirmed": 20000}
+
+After that comes ``"outbox"``, a batch of messages; at most eight of them without an answer::
+
+    {"producer": "0b0e7c1e-...", "epoch": 3, "first": 17, "confirmed": 12,
+     "messages": ["[\"Zk3hX0aPq9_sV2bN\",\"payment\",{\"amount\":10}]"]}
+
 ``first``
     The sequence number of the first message. The sender counts its messages 0, 1, 2, ...
 ``confirmed``
     The replies to all messages below this number have arrived: the inbox may delete them.
 ``messages``
-    The JSON text of ``[event, payload]`` for each message. The text is made once and every retry
-    sends the same one, so the inbox can compare texts to tell whether it is the same message.
+    1 to `batch` JSON texts of ``[id, event, payload]``. The id is random, made once, and the same
+    at every retry: two messages with the same number are the same message if they have the same
+    id. ``[id, event]``, without a payload, is a message withdrawn by its sender. The characters
+    of all texts, as JSON strings, are at most `characters`.
 
-The acknowledgement has one argument. If the batch was applied, it has ``next``, the sequence
-number that the inbox expects next, and ``replies``, a JSON text for each message or for the
-first few of them::
+The answer to a batch has ``next``, the sequence number that the inbox expects next, and a JSON
+text for every message or for the first few of them. If there is a reason why the rest was not
+applied, it is in ``error`` and ``message``::
 
     {"next": 19, "replies": ["{\"ok\":null}", "{\"error\":\"ValueError: no such account\"}"]}
+    {"next": 5, "replies": [], "error": "SequenceError", "message": "..."}
 
-If nothing of it was applied, it has the reason::
+Worth another attempt after a pause are ``Retry``, ``StoreError`` and ``QuotaError``; and
+``SequenceError``, from message `next` on, if the sender still has it. All others are final.
 
-    {"error": "SequenceError", "message": "...", "next": 5}
+The invariants, which ``tests/delivery/model.py`` checks in every state it can reach:
 
-Two errors are worth a retry: ``"StoreError"``, after a while; and ``"SequenceError"``, if the
-sender still has message ``next``, from that message on.
+- The sender stores a message, and its producer id, before the packet with them leaves.
+- The inbox commits effect, reply and `next` together, before the acknowledgement leaves.
+- A reply is deleted only below `confirmed`, and `confirmed` only covers replies whose receipt
+  the sender has stored.
+- A number that the inbox has applied is answered with the reply stored for that id, or refused.
+- A sender whose messages are older than the inbox's `next`, or newer than it, has met a store
+  that was restored from a copy: it is refused by name, and keeps its messages.
 
-A message without an acknowledgement is sent again, followed by all later ones, in order. The
-names are those of Kafka's idempotent producer (KIP-98).
+The names are those of Kafka's idempotent producer (KIP-98, KIP-360).
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import errors
-from ..errors import BatchError, DeliveryError, HandlerError, PayloadError
+from ..errors import BatchError, DeadLetterError, DeliveryError, HandlerError, PayloadError
 
 EVENT = "outbox"
-LONGEST = 400_000  # characters of a text or a batch: below Engine.IO's limit of 1 MB when escaped
+HELLO = "outbox_hello"
+LARGEST = 999_000  # characters in a packet of 1 MB, Engine.IO's default limit
+LONGEST_NAME = 200  # characters of an event, and of a message's id
 NOTHING = '{"ok":null}'  # the reply of a handler that returns None
+WITHDRAWN = '{"withdrawn":null}'
 
-_LARGEST = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
+_ID = 16  # characters: 12 random bytes
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+class Message(NamedTuple):
+    """What a text says. A withdrawn message has no payload to apply."""
+
+    id: str
+    event: str
+    payload: Any
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first request on a connection: who sends."""
+
+    producer: str | None
+    epoch: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the argument of the event."""
+        return _fields(self)
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Hello:
+        """Read the argument of the event; raise `BatchError` if it has another format."""
+        hello: Hello = _read(cls, data)
+        if hello.producer is not None:
+            _check_producer(hello.producer)
+        return hello
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The answer to a hello: what to go on with, and the limits of the inbox."""
+
+    producer: str
+    epoch: int
+    next: int
+    batch: int
+    characters: int
+    unconfirmed: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the argument of the acknowledgement."""
+        return _fields(self)
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Welcome:
+        """Read an acknowledgement.
+
+        Raises
+        ------
+        DeliveryError
+            The inbox refused the hello: the error that it named.
+        BatchError
+            An inbox did not write it.
+        """
+        if isinstance(data, dict) and "error" in data:
+            raise Answer.from_wire(data).error or BatchError("An inbox refused without a reason.")
+        welcome: Welcome = _read(cls, data)
+        _check_producer(welcome.producer)
+        if not (welcome.batch and welcome.characters and welcome.unconfirmed):
+            raise BatchError("The inbox takes no messages: one of its limits is 0.")
+        return welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +165,7 @@ class Batch:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the argument of the event."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return _fields(self)
 
     @classmethod
     def from_wire(cls, data: Any) -> Batch:
@@ -85,15 +176,8 @@ class Batch:
         BatchError
             It does not have the documented format.
         """
-        if not isinstance(data, dict) or set(data) != set(cls.__slots__):
-            raise BatchError(f"A batch is an object with {', '.join(cls.__slots__)}.")
-        batch = cls(**data)
-        if not isinstance(batch.producer, str) or not _UUID.fullmatch(batch.producer):
-            raise BatchError(f"producer must be a UUID in lower case, not {batch.producer!r}.")
-        for name in ("epoch", "first", "confirmed"):
-            number = data[name]
-            if type(number) is not int or not 0 <= number <= _LARGEST:
-                raise BatchError(f"{name} must be an integer from 0 to 2**53 - 1, not {number!r}.")
+        batch: Batch = _read(cls, data)
+        _check_producer(batch.producer)
         if batch.confirmed > batch.first:
             raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
         if not isinstance(batch.messages, list):
@@ -101,64 +185,106 @@ class Batch:
         return batch
 
 
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _read(kind: Any, data: Any) -> Any:
+    """Return a record whose numbers are whole and, in JavaScript too, exact."""
+    if not isinstance(data, dict) or set(data) != set(kind.__slots__):
+        raise BatchError(
+            f"A {kind.__name__.lower()} is an object with {', '.join(kind.__slots__)}."
+        )
+    for name, value in data.items():
+        exact = type(value) is int and 0 <= value < 2**53  # JavaScript's MAX_SAFE_INTEGER
+        if name not in ("producer", "messages") and not exact:
+            raise BatchError(f"{name} must be an integer from 0 to 2**53 - 1.")
+    return kind(**data)
+
+
+def _check_producer(producer: Any) -> None:
+    if not isinstance(producer, str) or not _UUID.fullmatch(producer):
+        raise BatchError("producer must be a UUID in lower case.")
+
+
+def wire_size(text: str) -> int:
+    """Return how many characters a text takes in a packet, as a JSON string and a comma."""
+    return len(text) + text.count('"') + text.count("\\") + 3
+
+
 def write_message(event: str, payload: Any) -> str:
-    """Return the JSON text of a message.
+    """Return the JSON text of a message with a new id.
 
     Raises
     ------
     PayloadError
-        `payload` is not JSON (NaN is not), or its text is longer than :data:`LONGEST` characters.
+        `payload` is not JSON (NaN is not), or does not fit in a packet of :data:`LARGEST`.
     """
     try:
-        text = _encode([event, payload])
+        text = _encode([secrets.token_urlsafe(12), event, payload])
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"The payload of {event!r} is not JSON: {error}.") from error
-    if len(text) > LONGEST:
+    if (size := wire_size(text)) > LARGEST:
         raise PayloadError(
-            f"The payload of {event!r} takes {len(text):,} characters of JSON; {LONGEST:,} are "
+            f"The payload of {event!r} takes {size:,} characters in a packet; {LARGEST:,} are "
             "allowed. Send it in parts, or a reference to it."
         )
     return text
 
 
-def read_message(text: Any) -> tuple[str, Any]:
-    """Return the event and the payload of a message.
+def id_of(text: str) -> str:
+    """Return the id in a text of `write_message`, unread."""
+    return text[2 : 2 + _ID]
+
+
+def withdrawn(text: str) -> str:
+    """Return what takes the place of a message that its sender withdraws."""
+    return _encode(_decode(text)[:2])
+
+
+def read_message(text: Any) -> Message:
+    """Return what a text says.
 
     Raises
     ------
     BatchError
-        It is not the JSON text of ``[event, payload]``.
+        It is not the JSON text of ``[id, event, payload]`` or ``[id, event]``.
     """
     try:
-        event, payload = _decode(text)
-        if isinstance(event, str):
-            return event, payload
+        match _decode(text):
+            case [str(name), str(event), *payload] if len(payload) < 2:
+                if 0 < len(name) <= LONGEST_NAME and len(event) <= LONGEST_NAME:
+                    return Message(name, event, payload[0] if payload else None, not payload)
     except (TypeError, ValueError, RecursionError):
         pass
-    raise BatchError(f"A message must be the JSON text of [event, payload], not {text!r:.80}.")
-
-
-def digest(text: str) -> bytes:
-    """Return eight bytes by which to recognize a text later."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    raise BatchError("A message must be the JSON text of [id, event, payload].")
 
 
 def write_reply(value: Any) -> str:
     """Return the JSON text of a handler's reply; raise `PayloadError` as `write_message` does."""
-    return NOTHING if value is None else '{"ok":' + write_message("reply", value)[9:-1] + "}"
+    if value is None:
+        return NOTHING
+    try:
+        text = _encode({"ok": value})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError(f"The reply is not JSON: {error}.") from error
+    if wire_size(text) > LARGEST:
+        raise PayloadError(f"The reply takes {wire_size(text):,} characters; {LARGEST:,} fit.")
+    return text
 
 
-def write_failure(error: BaseException) -> str:
-    """Return the reply text for a handler that raised."""
-    return _encode({"error": in_words(error)[:1000]})
+def write_failure(error: BaseException, kind: str = "error") -> str:
+    """Return the reply text for a handler that raised; `kind` is ``"error"`` or ``"dead"``."""
+    return _encode({kind: in_words(error)})
 
 
 def in_words(error: BaseException) -> str:
     """Return the type and message of an exception, even if its ``str()`` raises."""
+    name = type(error).__name__
     try:
-        return f"{type(error).__name__}: {error}"
-    except Exception as another:
-        return f"{type(error).__name__}, whose str() raised {type(another).__name__}"
+        return f"{name}: {error}"[:1000]
+    except BaseException as another:
+        return f"{name}, whose str() raised {type(another).__name__}"
 
 
 def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
@@ -169,16 +295,20 @@ def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
         match _decode(text):
             case {"ok": value}:
                 return value, None
-            case {"error": str(message)}:
-                return None, HandlerError(message)
+            case {"error": str(words)}:
+                return None, HandlerError(words)
+            case {"dead": str(words)}:
+                return None, DeadLetterError(words)
+            case {"withdrawn": None}:
+                return None, PayloadError("It is too long for this server's packets.")
     except (TypeError, ValueError, RecursionError):
         pass
-    return None, BatchError(f"The message was applied, but this is no reply: {text!r:.80}.")
+    return None, BatchError("The message was applied, but an inbox did not write this reply.")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An inbox's answer to a batch: replies, or the error why there are none."""
+    """An inbox's answer to a batch: replies, and the error why there are no more."""
 
     next: int
     replies: list[str]
@@ -186,10 +316,10 @@ class Answer:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the argument of the acknowledgement."""
+        answer: dict[str, Any] = {"next": self.next, "replies": self.replies}
         if self.error is not None:
-            name = type(self.error).__name__
-            return {"error": name, "message": str(self.error), "next": self.next}
-        return {"next": self.next, "replies": self.replies}
+            answer |= {"error": type(self.error).__name__, "message": str(self.error)}
+        return answer
 
     @classmethod
     def from_wire(cls, data: Any) -> Answer:
@@ -201,11 +331,11 @@ class Answer:
             It does not have the documented format: an inbox did not write it.
         """
         match data:
-            case {"next": int(number), "replies": [*replies]}:
-                return cls(number, replies)
-            case {"error": str(name), "message": str(message), "next": int(number)}:
+            case {"next": int(number), "replies": [*replies], "error": str(name)}:
                 kind = getattr(errors, name, None)
                 if not (isinstance(kind, type) and issubclass(kind, DeliveryError)):
                     kind = DeliveryError
-                return cls(number, [], kind(message))
-        raise BatchError(f"This is not the answer of an inbox: {data!r:.80}.")
+                return cls(number, replies, kind(str(data.get("message"))))
+            case {"next": int(number), "replies": [*replies]}:
+                return cls(number, replies)
+        raise BatchError("This is not the answer of an inbox.")

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
 
 import socketio
 
-from ..errors import ClosedError, DeliveryError, OutboxFullError, StoreError, UsageError
-from .connector import Connector, Delays
-from .message import write_message
+from ..errors import (
+    ClosedError,
+    DeliveryError,
+    OutboxFullError,
+    StoreError,
+    UncertainError,
+    UsageError,
+)
+from .connector import HANG_UP, Connector, Delays
+from .message import LONGEST_NAME, Message, read_message, write_message
 from .receipt import Promise, Receipt
 from .relay import Relay
 from .send_window import SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
 
+log = logging.getLogger("sio_demo.delivery")
+
+CLOSE = 5.0  # seconds that the last save may take
+
 _ACCEPTED = Promise()  # shared by all receipts that need no commit
 _ACCEPTED.settle(None)
+
+
+class OutboxStatistics(NamedTuple):
+    """What an outbox has done since it was opened; the first two are of this moment."""
+
+    pending: int  # messages without a reply
+    in_flight: int  # messages sent and not yet answered
+    sent: int  # messages in packets, repeats included
+    resent: int
+    connections: int
+    refusals: int
 
 
 class Outbox:
@@ -53,7 +77,7 @@ class Outbox:
     last_error : Exception or None
         Why the latest attempt to connect, to send or to store failed; None after a success.
     resumed : list of Receipt
-        Receipts of the messages that an earlier process left in the store.
+        Receipts of the messages that an earlier process, or `reissue`, left in the store.
     """
 
     def __init__(
@@ -84,12 +108,14 @@ class Outbox:
         self._connector = Connector(client, delays)
         self._window: SendWindow[Receipt] | None = None
         self._relay: Relay | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ThreadPoolExecutor(1, "outbox")
+        self._writing = asyncio.Lock()  # held by whoever uses the store
         self._incoming: list[Receipt] = []  # not yet in the store
         self._to_store = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._storing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
-        self._closed = False
 
     # --- for the caller ----------------------------------------------------------------
 
@@ -114,26 +140,25 @@ class Outbox:
         TypeError, ValueError
             From the client, about `connect_arguments`.
         """
+        self._check_loop()
+        if self._closing is not None:
+            raise ClosedError("This outbox is closed. Make a new one.")
+        if self._relay is not None and not self._relay.tried.done:  # an open() was cancelled
+            return await self._first_attempt(self._relay)
         if self._window is not None or self.client.connected:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
-        if self._closed:
-            raise ClosedError("This outbox is closed. Make a new one.")
-        identity, base, texts = self._store.load()
-        window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size)
-        self._window = window
-        self.resumed = [Receipt(text, _ACCEPTED) for text in texts]
-        window.accept(self.resumed)
+        self._loop = asyncio.get_running_loop()
+        saved = self._store.load()
+        window = self._window = SendWindow(saved.producer, saved.base, self._window_size)
+        self._resume(window, saved.texts)
         self._relay = relay = Relay(
-            window, self._connector, self._namespace, self._ack_timeout, self._relay_notified
+            window, self._connector, self._namespace, self._ack_timeout, self
         )
-        self._storing = self._start(self._keep_storing(window, relay))
+        if self._store.durable:
+            self._start(self._keep_storing())
         self._start(relay.keep_sending())
         self._start(relay.keep_connected(url, connect_arguments))
-        try:
-            await relay.tried
-        except (TypeError, ValueError):
-            await self.close()
-            raise
+        await self._first_attempt(relay)
 
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message, whether or not there is a connection.
@@ -157,31 +182,81 @@ class Outbox:
             `payload` is not JSON, or is too long.
         OutboxFullError
             `limit` messages have no reply yet.
+        UsageError
+            It is called in another thread than `open`, or the event is no name.
         ClosedError, DeliveryError
             The outbox is closed, or it has failed permanently.
         """
-        window, relay = self._usable()
-        if not isinstance(event, str) or not event:
-            raise UsageError(f"The event must be a str with a name, not {event!r}.")
-        text = write_message(event, payload)
-        if self.pending >= self._limit:
-            raise OutboxFullError(
-                f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
-            )
         if self._store.durable:
-            receipt = Receipt(text)
+            receipt = self._new_receipt(event, payload)
             self._incoming.append(receipt)
             self._to_store.set()
         else:
-            receipt = Receipt(text, _ACCEPTED)
+            receipt = self._new_receipt(event, payload, _ACCEPTED)
+            window, relay = self._usable()
             window.accept((receipt,))
             relay.wake()
         return receipt
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[OutboxTransaction]:
+        """Write rows of yours and messages to a SQLite store, all of them or none.
+
+        ::
+
+            async with outbox.transaction() as db:
+                db.execute("INSERT INTO orders VALUES (?)", (7,))
+                receipt = db.send("order", 7)
+
+        If the block raises, or the commit fails, there are neither rows nor messages. Await
+        nothing else in the block: what others send waits for its end.
+
+        Raises
+        ------
+        UsageError
+            The store has no transactions.
+        StoreError
+            The commit failed.
+        """
+        begin = getattr(self._store, "begin", None)
+        if begin is None:
+            raise UsageError("Only a SQLiteOutboxStore has transactions.")
+        await self._writing.acquire()
+        transaction = OutboxTransaction(self._store, self._new_receipt)
+        try:
+            self._usable()
+            await self._in_thread(begin)
+            yield transaction
+            self._usable()
+        except BaseException as error:
+            self._store.rollback()  # type: ignore[attr-defined]
+            self._writing.release()
+            for receipt in transaction.receipts:
+                receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
+            raise
+        self._incoming += transaction.receipts
+        await asyncio.shield(self._start(self._save_and_release()))
+        if transaction.receipts:
+            await transaction.receipts[0].accepted
 
     @property
     def pending(self) -> int:
         """How many messages have no reply yet."""
         return len(self._incoming) + (len(self._window) if self._window else 0)
+
+    @property
+    def unanswered(self) -> list[Message]:
+        """The messages that have no reply yet, oldest first, also after a final refusal."""
+        receipts = (self._window.messages if self._window else []) + self._incoming
+        return [read_message(receipt.text) for receipt in receipts]
+
+    def statistics(self) -> OutboxStatistics:
+        """Return counts: what waits now, and what was done so far."""
+        window, relay = self._window, self._relay
+        if window is None or relay is None:
+            return OutboxStatistics(0, 0, 0, 0, 0, 0)
+        counts = (window.in_flight, window.sent, window.resent, relay.connections, relay.refusals)
+        return OutboxStatistics(self.pending, *counts)
 
     async def drain(self) -> None:
         """Wait until every message has its reply, including messages sent meanwhile.
@@ -191,6 +266,7 @@ class Outbox:
         ClosedError, DeliveryError
             The outbox was closed, or it has failed permanently.
         """
+        self._usable()
         while self.pending:
             window, _ = self._usable()
             last = self._incoming[-1] if self._incoming else window.last
@@ -198,25 +274,45 @@ class Outbox:
                 await last
         self._usable()
 
+    async def reissue(self, *, keep: bool = True) -> list[Receipt]:
+        """Go on after a final refusal, under a new producer id; return the new receipts.
+
+        Look at `unanswered` first. What the inbox may have applied under the old id, it will
+        apply again: the refusal means that it cannot tell.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether to send the unanswered messages, in their order and with their ids; if not,
+            they are deleted.
+
+        Raises
+        ------
+        UsageError
+            The inbox has not refused anything for good.
+        StoreError
+            The store cannot be written; nothing has changed.
+        """
+        self._check_loop()
+        if self._failure is None:
+            raise UsageError("Nothing was refused for good: the outbox goes on by itself.")
+        await asyncio.shield(self._start(self._reissue(keep)))
+        return self.resumed
+
     async def close(self) -> None:
-        """Disconnect and close the store; may be called twice.
+        """Disconnect and close the store; may be called twice, and cancelled.
 
         Messages without a reply stay in a durable store. Their receipts raise `ClosedError`.
         """
-        if self._closed:
+        if self._loop is not None and self._loop.is_closed():  # its tasks have ended
+            self._store.close()
             return
-        self._closed = True
-        self._to_store.set()
-        if self._storing is not None:
-            await asyncio.wait({self._storing})  # it saves what is left
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._relay is not None:
-            self._relay.stop()
-            await self._connector.disconnect()
-        self._store.close()
-        self._give_up(ClosedError("The outbox was closed before this was applied."))
+        if self._closing is not None and self._closing.done():
+            return
+        self._check_loop()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
 
     async def __aenter__(self) -> Outbox:
         return self
@@ -225,71 +321,158 @@ class Outbox:
         await self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "online" if self._connector.online else "offline"
+        closed = self._closing is not None
+        state = "closed" if closed else "online" if self._connector.online else "offline"
         return f"<Outbox {state}, {self.pending} pending>"
 
     # --- storing -----------------------------------------------------------------------
 
-    async def _keep_storing(self, window: SendWindow[Receipt], relay: Relay) -> None:
+    async def _keep_storing(self) -> None:
         """Save what was sent since the last commit, in one commit, until closed."""
-        while not self._closed:
+        assert self._window is not None
+        while True:
             await self._to_store.wait()
             self._to_store.clear()
-            while self._incoming or self._worth_saving(window):
-                group, base = self._incoming[:], window.base
-                texts = [receipt.text for receipt in group]
-                try:
-                    await asyncio.to_thread(self._store.save, base, window.next, texts)
-                except StoreError as error:
-                    self.last_error = error
-                    del self._incoming[: len(group)]
-                    for receipt in group:
-                        receipt.fail(error)
-                    break
-                window.confirmed = base
-                del self._incoming[: len(group)]
-                window.accept(group)
-                for receipt in group:
-                    receipt.accepted.settle(None)
-                    if self._failure is not None:
-                        receipt.fail(self._failure)
-                relay.wake()
+            while self._incoming or self._window.to_confirm >= self._window.confirm_at:
+                async with self._writing:
+                    await self._save()
+                if self._incoming and isinstance(self.last_error, UncertainError):
+                    await asyncio.sleep(self._connector.next_delay())
 
-    def _worth_saving(self, window: SendWindow[Receipt]) -> bool:
-        """Return whether enough replies have come to let the inbox delete them."""
-        news = window.base - window.confirmed
-        return news >= self._window_size or (self._closed and news > 0)
-
-    # --- events of the relay -----------------------------------------------------------
-
-    def _relay_notified(self, error: Exception | None, final: bool) -> None:
-        """Note an error, a final error, or progress (None)."""
+    async def _save(self) -> None:
+        """Save what was sent, and settle the receipts; the caller holds `_writing`."""
         assert self._window is not None
-        self.last_error = error
-        if error is not None:
-            if final:
-                self._fail(error)
-        elif self._store.durable:  # only once it is saved may the inbox delete replies
+        assert self._relay is not None
+        window, group, base = self._window, self._incoming[:], self._window.base
+        texts = [receipt.text for receipt in group]
+        try:
+            await self._in_thread(self._store.save, base, window.next, texts)
+        except UncertainError as error:
+            self.troubled(error)
+            return
+        except StoreError as error:
+            self.troubled(error)
+            del self._incoming[: len(group)]
+            for receipt in group:
+                receipt.fail(error)
+            return
+        window.confirmed = base
+        del self._incoming[: len(group)]
+        window.accept(group)
+        for receipt in group:
+            receipt.accepted.settle(None)
+            if self._failure is not None:
+                receipt.fail(self._failure)
+        self._relay.wake()
+
+    async def _save_and_release(self) -> None:
+        try:
+            await self._save()
+        finally:
+            self._writing.release()
+
+    async def _reissue(self, keep: bool) -> None:
+        assert self._window is not None
+        assert self._relay is not None
+        async with self._writing:
+            texts = [receipt.text for receipt in self._window.messages] if keep else []
+            await self._in_thread(self._store.restart, texts)
+            window = self._window = SendWindow(None, 0, self._window_size)
+            self._resume(window, texts)
+            self._failure = self.last_error = None
+            self._relay.restart(window)
+
+    async def _in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    # --- what the relay says -----------------------------------------------------------
+
+    async def issued(self, producer: str) -> None:
+        async with self._writing:
+            if self._store.durable:
+                await self._in_thread(self._store.issued, producer)
+
+    def answered(self) -> None:
+        assert self._window is not None
+        self.last_error = None
+        if self._store.durable:  # only once it is saved may the inbox delete replies
             self._to_store.set()
         else:
             self._window.confirmed = self._window.base
 
-    def _fail(self, error: Exception) -> None:
+    def troubled(self, error: Exception) -> None:
+        self.last_error = error
+        log.info("outbox: %s: %s", type(error).__name__, error)
+
+    def gave_up(self, error: Exception) -> None:
         """Stop permanently: sending again would not help. The store keeps its messages."""
+        log.error("outbox: refused for good: %s", error)
         self._failure = self.last_error = error
-        self._give_up(error)
+        for receipt in self._window.messages if self._window else ():
+            receipt.fail(error)  # those that are not in the store yet fail when they are
+
+    # --- its parts ---------------------------------------------------------------------
+
+    def _new_receipt(self, event: str, payload: Any, accepted: Promise | None = None) -> Receipt:
+        self._usable()
+        if not isinstance(event, str) or not 0 < len(event) <= LONGEST_NAME:
+            raise UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
+        text = write_message(event, payload)
+        if self.pending >= self._limit:
+            raise OutboxFullError(
+                f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
+            )
+        return Receipt(text, accepted, self._loop)
+
+    def _resume(self, window: SendWindow[Receipt], texts: list[str]) -> None:
+        self.resumed = [Receipt(text, _ACCEPTED, self._loop) for text in texts]
+        window.accept(self.resumed)
+
+    def _check_loop(self) -> None:
+        """Refuse a call from another thread or event loop, which would stall or corrupt."""
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if self._loop is not None and here is not self._loop:
+            raise UsageError(
+                "Call the outbox in the thread and event loop that opened it, for example with "
+                "loop.call_soon_threadsafe."
+            )
+
+    async def _first_attempt(self, relay: Relay) -> None:
+        try:
+            await relay.tried
+        except (TypeError, ValueError):
+            await self.close()
+            raise
+        if self._closing is not None:
+            raise ClosedError("The outbox was closed while it was being opened.")
 
     def _usable(self) -> tuple[SendWindow[Receipt], Relay]:
+        self._check_loop()
         if self._failure is not None:
             raise self._failure
-        if self._window is None or self._relay is None or self._closed:
+        if self._window is None or self._relay is None or self._closing is not None:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
         return self._window, self._relay
 
-    def _give_up(self, error: Exception) -> None:
-        for receipt in self._incoming + (self._window.messages if self._window else []):
-            receipt.fail(error)
-        self._incoming.clear()
+    async def _close(self) -> None:
+        relay, window = self._relay, self._window
+        if relay is not None and window is not None:
+            relay.stop()
+            with suppress(TimeoutError):  # a transaction of the caller may hold it up
+                async with asyncio.timeout(CLOSE), self._writing:
+                    if self._store.durable and (self._incoming or window.to_confirm):
+                        await self._save()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=HANG_UP)  # a user's handler may hold one up
+            await self._connector.disconnect()
+        self._thread.shutdown(wait=False)
+        self._store.close()
+        for receipt in self._incoming + (window.messages if window else []):
+            receipt.fail(ClosedError("The outbox was closed before this was applied."))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -300,4 +483,18 @@ class Outbox:
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self._fail(error)
+            self.gave_up(error)
+
+
+class OutboxTransaction:
+    """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
+
+    def __init__(self, store: Any, new_receipt: Callable[[str, Any], Receipt]) -> None:
+        self.execute, self.executemany = store.db.execute, store.db.executemany
+        self.receipts: list[Receipt] = []
+        self._new_receipt = new_receipt
+
+    def send(self, event: str, payload: Any = None) -> Receipt:
+        """Queue a message with the transaction; see `Outbox.send`."""
+        self.receipts.append(self._new_receipt(event, payload))
+        return self.receipts[-1]

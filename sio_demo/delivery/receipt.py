@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Generator
 from typing import Any
 
+from ..errors import UsageError
+from .message import id_of
+
 
 class Promise:
     """A result that any number of tasks may await, any number of times.
@@ -14,10 +17,11 @@ class Promise:
     cancelling one waiting task does not cancel it for the others.
     """
 
-    __slots__ = ("_error", "_value", "_waiters", "done")
+    __slots__ = ("_error", "_loop", "_value", "_waiters", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.done = False
+        self._loop = loop
         self._value: Any = None
         self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
@@ -34,7 +38,10 @@ class Promise:
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.done:
-            waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            if self._loop is not loop:
+                raise UsageError("Await it in the event loop that its outbox was opened in.")
+            waiter = loop.create_future()
             if self._waiters is None:
                 self._waiters = []
             self._waiters.append(waiter)
@@ -52,14 +59,25 @@ class Receipt(Promise):
     accepted : Promise
         Settled earlier, when the message is in the outbox's store. From then on it is sent until
         it is applied: by this process or, with a durable store, by the next one.
+    id : str
+        The message's id, the same at every attempt.
     """
 
     __slots__ = ("accepted", "text")
 
-    def __init__(self, text: str, accepted: Promise | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        text: str,
+        accepted: Promise | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(loop)
         self.text = text
-        self.accepted = accepted or Promise()
+        self.accepted = accepted or Promise(loop)
+
+    @property
+    def id(self) -> str:
+        return id_of(self.text)
 
     def fail(self, error: Exception) -> None:
         """Settle what is not settled yet with an error."""
@@ -68,4 +86,4 @@ class Receipt(Promise):
 
     def __repr__(self) -> str:
         state = "done" if self.done else "accepted" if self.accepted.done else "waiting"
-        return f"<Receipt {state}: {self.text:.60}>"
+        return f"<Receipt {state}, message {self.id}>"

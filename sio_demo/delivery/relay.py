@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from socketio.exceptions import SocketIOError
 
-from ..errors import BatchError, DeliveryError
+from ..errors import DeliveryError, UnknownProducerError
 from .connector import Connector
-from .message import EVENT, Answer, Batch, read_reply
+from .message import EVENT, HELLO, Answer, Batch, Welcome, read_reply
 from .receipt import Promise, Receipt
-from .send_window import SendWindow
+from .send_window import FLIGHTS, SendWindow, worth_a_retry
+
+
+class Owner(Protocol):
+    """Whom a relay tells what has happened."""
+
+    async def issued(self, producer: str) -> None:
+        """Store the producer id that the inbox has issued; raise StoreError if that fails."""
+
+    def answered(self) -> None:
+        """Note that replies have come."""
+
+    def troubled(self, error: Exception) -> None:
+        """Note a failure after which the relay tries again."""
+
+    def gave_up(self, error: Exception) -> None:
+        """Note a refusal that is final; the relay sends nothing more."""
 
 
 class Relay:
@@ -27,9 +42,7 @@ class Relay:
         The Socket.IO namespace.
     ack_timeout : float
         Seconds without an answer after which the connection counts as dead.
-    notify : callable
-        Called with an error, and whether it is final: after a final one nothing more is sent,
-        after others the relay tries again. Called with None and False when replies have come.
+    owner : Owner
     """
 
     def __init__(
@@ -38,18 +51,23 @@ class Relay:
         connector: Connector,
         namespace: str,
         ack_timeout: float,
-        notify: Callable[[Exception | None, bool], None],
+        owner: Owner,
     ) -> None:
         self._window = window
         self._connector = connector
         self._namespace = namespace
         self._ack_timeout = ack_timeout
-        self._notify = notify
+        self._owner = owner
         self._wanted = asyncio.Event()
         self._pause: asyncio.TimerHandle | None = None  # while the inbox recovers
         self._heard = 0.0  # when the last answer came, or waiting for one began
-        self._stopped = False
-        self.tried = Promise()  # settled after the first attempt to connect
+        self._hello: object | None = None  # of this connection
+        self._welcome: Welcome | None = None  # heard, and not yet acted upon
+        self._ready = self._stopped = False
+        self.connections = self.refusals = 0
+        self.tried = Promise(
+            asyncio.get_running_loop()
+        )  # settled after the first attempt to connect
 
     def wake(self) -> None:
         self._wanted.set()
@@ -57,8 +75,14 @@ class Relay:
     def stop(self) -> None:
         """Send nothing more, and ignore answers."""
         self._stopped = True
+        self.tried.settle(None)
         if self._pause is not None:
             self._pause.cancel()
+
+    def restart(self, window: SendWindow[Receipt]) -> None:
+        """Go on after a refusal, with other messages."""
+        self._window, self._stopped, self._pause = window, False, None
+        self._connector.replace()
 
     async def keep_connected(self, url: str, arguments: dict[str, Any]) -> None:
         """Stay connected, until cancelled."""
@@ -67,49 +91,111 @@ class Relay:
 
     async def keep_sending(self) -> None:
         """Send accepted messages, until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            while self._connector.online and self._pause is None and not self._stopped:
-                if not self._window.under_way:
-                    self._heard = loop.time()
-                if (batch := self._window.next_batch()) is None:
-                    break
-                answered = partial(self._answered, batch)
+            while self._may_send():
                 try:
-                    await self._connector.client.emit(
-                        EVENT, batch.to_wire(), self._namespace, answered
-                    )
+                    if not await self._send_next():
+                        break
                 except SocketIOError as error:  # the namespace is disconnected
-                    self._notify(error, False)
-                    self._connector.online = False
+                    self._owner.troubled(error)
+                    self._connector.replace()
+                    break
+
+    def _may_send(self) -> bool:
+        return self._connector.online and self._pause is None and not self._stopped
+
+    async def _send_next(self) -> bool:
+        """Say hello, act upon the welcome, or send a batch; return False if all is done."""
+        if self._welcome is not None:
+            await self._go_on_from(self._welcome)
+        elif self._hello is None:
+            self._hello = hello = object()
+            await self._emit(HELLO, self._window.hello(), partial(self._greeted, hello))
+        elif not self._ready or (batch := self._window.next_batch()) is None:
+            return False
+        else:
+            await self._emit(EVENT, batch, partial(self._answered, batch))
+        return True
+
+    async def _emit(self, event: str, request: Any, callback: Any) -> None:
+        if not self._waiting(besides=request):
+            self._heard = asyncio.get_running_loop().time()
+        await self._connector.client.emit(event, request.to_wire(), self._namespace, callback)
+
+    def _waiting(self, besides: Any = None) -> bool:
+        """Return whether an answer is expected."""
+        greeting = self._hello is not None and not self._ready and self._welcome is None
+        return greeting or self._window.in_flight > len(getattr(besides, "messages", ()))
+
+    # --- the inbox answers ---------------------------------------------------------------
+
+    def _greeted(self, hello: object, *arguments: Any) -> None:
+        """Handle the acknowledgement of a hello."""
+        if self._stopped or hello is not self._hello:
+            return
+        try:
+            self._welcome = Welcome.from_wire(_only(arguments))
+        except DeliveryError as error:
+            if worth_a_retry(error):
+                self._hello = None
+                self._try_later(error)
+            elif isinstance(error, UnknownProducerError) and self._window.untouched:
+                self._window.producer = self._hello = None  # nothing was sent: no harm in another
+            else:
+                self._give_up(error)
+        self._wanted.set()
+
+    async def _go_on_from(self, welcome: Welcome) -> None:
+        """Store the producer id if it is new; then messages may leave."""
+        hello, window = self._hello, self._window
+        try:
+            if window.producer is None:
+                await self._owner.issued(welcome.producer)
+            if hello is not self._hello or window is not self._window:  # a new connection
+                return
+            polling = self._connector.client.transport() == "polling"  # packets share a request
+            window.welcomed(welcome, 1 if polling else FLIGHTS)
+        except DeliveryError as error:
+            self._welcome = self._hello = None
+            if worth_a_retry(error):
+                self._try_later(error)
+            else:
+                self._give_up(error)
+            return
+        self._welcome, self._ready = None, True
+        self.tried.settle(None)
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
         """Handle the acknowledgement of a batch."""
-        if self._stopped:
+        if self._stopped or batch.producer != self._window.producer:
             return
         self._heard = asyncio.get_running_loop().time()
         try:
-            answer = Answer.from_wire(arguments[0] if len(arguments) == 1 else arguments)
-        except BatchError as error:
+            answer = Answer.from_wire(_only(arguments))
+        except DeliveryError as error:
             self._give_up(error)
             return
-        if answer.error is not None:
-            self._refused(batch, answer, answer.error)
-            return
-        self._connector.succeeded()
-        for receipt, reply in self._window.answered(batch, answer):
+        current = self._window.expects(batch)
+        helps = answer.error is None or self._window.refused(batch, answer)
+        done = self._window.answered(batch, answer)
+        for receipt, reply in done:
             receipt.settle(*read_reply(reply))
-        self._notify(None, False)
+        if done:
+            self._connector.succeeded()
+            self._owner.answered()
+        if answer.error is not None and current:
+            if helps:
+                self._try_later(answer.error)
+            else:
+                self._give_up(answer.error)
         self._wanted.set()
 
-    def _refused(self, batch: Batch, answer: Answer, error: DeliveryError) -> None:
-        """Try again later, if that can help."""
-        if not self._window.refused(batch, answer):
-            self._give_up(error)
-            return
-        self._notify(error, False)
+    def _try_later(self, error: DeliveryError) -> None:
+        self.tried.settle(None)
+        self.refusals += 1
+        self._owner.troubled(error)
         if self._pause is None:
             loop = asyncio.get_running_loop()
             self._pause = loop.call_later(self._connector.next_delay(), self._go_on)
@@ -119,26 +205,38 @@ class Relay:
         self._wanted.set()
 
     def _give_up(self, error: Exception) -> None:
+        self.refusals += 1
         self.stop()
-        self._notify(error, True)
+        self._owner.gave_up(error)
+
+    # --- the connection ------------------------------------------------------------------
 
     def _attempted(self, error: Exception | None) -> None:
         if error is None:
-            self._window.rewind()
-            self._heard = asyncio.get_running_loop().time()
+            self.connections += 1
+            self._window.lost()
+            self._hello = self._welcome = None
+            self._ready = False
             self._wanted.set()
         else:
-            self._notify(error, False)
+            self._owner.troubled(error)
         mistaken = isinstance(error, TypeError | ValueError)  # the caller's arguments
-        self.tried.settle(None, error if mistaken else None)
+        if error is not None or self.connections > 1:
+            self.tried.settle(None, error if mistaken else None)
 
     def _check(self) -> None:
         """Replace a connection on which an answer is overdue."""
         silence = asyncio.get_running_loop().time() - self._heard
-        if self._window.under_way and silence > self._ack_timeout:
-            self._connector.online = False
-            error = DeliveryError(
-                f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
-                "on the server?"
+        if not self._stopped and self._waiting() and silence > self._ack_timeout:
+            self._connector.replace()
+            self.tried.settle(None)
+            self._owner.troubled(
+                DeliveryError(
+                    f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
+                    "on the server?"
+                )
             )
-            self._notify(error, False)
+
+
+def _only(arguments: tuple[Any, ...]) -> Any:
+    return arguments[0] if len(arguments) == 1 else arguments

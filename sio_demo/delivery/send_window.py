@@ -5,12 +5,19 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from ..errors import SequenceError, StoreError
-from .message import LONGEST, Answer, Batch
+from ..errors import (
+    ConflictError,
+    DeliveryError,
+    QuotaError,
+    RestoredError,
+    Retry,
+    SequenceError,
+    StoreError,
+)
+from .message import LARGEST, Answer, Batch, Hello, Welcome, wire_size, withdrawn
 
 FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
 
@@ -24,20 +31,13 @@ class HasText(Protocol):
 M = TypeVar("M", bound=HasText)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who sends; see :mod:`sio_demo.delivery.message`."""
-
-    producer: str
-    epoch: int
-
-
 class SendWindow(Generic[M]):
     """A sliding window over numbered messages: go-back-N, one answer per batch.
 
     Parameters
     ----------
-    identity : Identity
+    producer : str or None
+        The id that the inbox has issued, if any.
     base : int
         The sequence number of the first message.
     window : int
@@ -45,19 +45,26 @@ class SendWindow(Generic[M]):
 
     Attributes
     ----------
+    producer : str or None
     base : int
         The lowest sequence number without a reply.
     confirmed : int
         The inbox may delete replies below it: a `base` that the store has saved.
+    sent, resent : int
+        How many messages went into batches, and how many of them not for the first time.
     """
 
-    def __init__(self, identity: Identity, base: int, window: int) -> None:
+    def __init__(self, producer: str | None, base: int, window: int) -> None:
+        self.producer = producer
         self.base = self.confirmed = base
-        self._identity = identity
+        self.sent = self.resent = 0
+        self._epoch, self._allowed = 0, FLIGHTS
+        self._issued_here = False
         self._window = window
-        self._batch = -(-window // FLIGHTS)
+        self._largest_batch = self._batch = -(-window // FLIGHTS)
+        self._characters, self._unconfirmed = LARGEST, window
         self._messages: deque[M] = deque()  # from base on
-        self._sent = base  # the next to send
+        self._next = self._highest = base  # the next to send; the next never sent
         self._flights: list[Batch] = []
         self._replies: dict[int, str] = {}  # that came before the reply to `base`
 
@@ -70,9 +77,9 @@ class SendWindow(Generic[M]):
         return self.base + len(self._messages)
 
     @property
-    def under_way(self) -> bool:
-        """Whether an answer is expected."""
-        return bool(self._flights)
+    def in_flight(self) -> int:
+        """How many messages are sent and not yet answered."""
+        return sum(len(batch.messages) for batch in self._flights)
 
     @property
     def messages(self) -> list[M]:
@@ -83,25 +90,80 @@ class SendWindow(Generic[M]):
     def last(self) -> M:
         return self._messages[-1]
 
+    @property
+    def to_confirm(self) -> int:
+        """How many replies may be confirmed as soon as the store has saved `base`."""
+        return self.base - self.confirmed
+
+    @property
+    def confirm_at(self) -> int:
+        """So many replies to confirm are worth a save."""
+        return min(self._window, self._unconfirmed // 4 + 1)
+
     def accept(self, messages: Iterable[M]) -> None:
         """Queue messages that the store has saved; from now on they have sequence numbers."""
         self._messages.extend(messages)
 
+    def hello(self) -> Hello:
+        """Return the first request of a connection."""
+        return Hello(self.producer, self._epoch)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no message was ever sent under this producer id, as far as is known here."""
+        return self._issued_here and not self.sent
+
+    def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:
+        """Go on where the inbox is, within its limits, with so many batches in flight.
+
+        Raises
+        ------
+        RestoredError
+            The inbox expects messages to which it has sent replies.
+        ConflictError
+            The inbox has applied messages that were never in this window.
+        """
+        if welcome.next < self.base:
+            raise RestoredError(
+                f"The inbox has gone back: it expects message {welcome.next}, and has answered "
+                f"all below {self.base}. Was its store restored from a backup?"
+            )
+        if welcome.next > self.next:
+            raise ConflictError(
+                f"The inbox has applied {welcome.next} messages of this producer, the outbox has "
+                f"sent {self.next}. Was the outbox restored from a copy?"
+            )
+        self._issued_here = self._issued_here or self.producer is None
+        self.producer, self._epoch, self._allowed = welcome.producer, welcome.epoch, flights
+        self._largest_batch = min(-(-self._window // FLIGHTS), welcome.batch)
+        self._characters, self._unconfirmed = welcome.characters, welcome.unconfirmed
+        self.rewind()
+
     def next_batch(self) -> Batch | None:
         """Return the next messages to send; None if there are none or the window is full."""
-        end = min(self.next, self.base + self._window, self._sent + self._batch)
-        if end <= self._sent or len(self._flights) == FLIGHTS:
+        end = min(
+            self.next,
+            self.base + self._window,
+            self.confirmed + self._unconfirmed,
+            self._next + min(self._batch, self._largest_batch),
+        )
+        if end <= self._next or len(self._flights) >= self._allowed or self.producer is None:
             return None
         texts: list[str] = []
-        room = LONGEST
-        for message in islice(self._messages, self._sent - self.base, end - self.base):
-            room -= len(message.text)
-            if texts and room < 0:
+        left = self._characters
+        for message in islice(self._messages, self._next - self.base, end - self.base):
+            text = message.text
+            if (size := wire_size(text)) > self._characters:  # the inbox answers by name
+                text = withdrawn(text)
+                size = wire_size(text)
+            left -= size
+            if texts and left < 0:
                 break
-            texts.append(message.text)
-        who = self._identity
-        batch = Batch(who.producer, who.epoch, self._sent, self.confirmed, texts)
-        self._sent = batch.end
+            texts.append(text)
+        batch = Batch(self.producer, self._epoch, self._next, self.confirmed, texts)
+        self.sent += len(texts)
+        self.resent += max(0, min(self._highest, batch.end) - batch.first)
+        self._next, self._highest = batch.end, max(self._highest, batch.end)
         self._flights.append(batch)
         return batch
 
@@ -119,24 +181,26 @@ class SendWindow(Generic[M]):
         while self._messages and self.base in self._replies:
             done.append((self._messages.popleft(), self._replies.pop(self.base)))
             self.base += 1
-        self._sent = max(self._sent, self.base)
-        if current and len(replies) < len(batch.messages):  # the answer had no room for more
+        self._next = max(self._next, self.base)
+        if len(replies) == len(batch.messages):
+            self._batch = min(self._largest_batch, self._batch + self._batch // 4 + 1)
+        elif current and answer.error is None:  # the answer had no room for more
+            self._batch = max(1, len(replies))
             self.rewind()
         return done
 
     def refused(self, batch: Batch, answer: Answer) -> bool:
         """Note that a batch was not applied; return whether sending it again can help.
 
-        It can if the inbox's store failed, or if an earlier batch was refused and this one
-        followed it. It cannot if the inbox expects messages that were confirmed: then the inbox
-        has lost its store.
+        It can if the inbox says so, or if an earlier batch was refused and this one followed it.
+        It cannot if the inbox expects messages that were confirmed: then it has lost its store.
         """
         if not self._land(batch):
             return True  # sent again already
-        if isinstance(answer.error, SequenceError):
+        if type(answer.error) is SequenceError:
             helps = self.base <= answer.next <= batch.first
         else:
-            helps = isinstance(answer.error, StoreError)
+            helps = worth_a_retry(answer.error)
         if helps:
             self.rewind()
         return helps
@@ -144,7 +208,17 @@ class SendWindow(Generic[M]):
     def rewind(self) -> None:
         """Send again from `base`: what was in flight is lost."""
         self._flights.clear()
-        self._sent = self.base
+        self._next = self.base
+
+    def lost(self) -> None:
+        """Note a lost connection: a proxy may let smaller batches through."""
+        if self._flights:
+            self._batch = max(1, self._batch // 2)
+        self.rewind()
+
+    def expects(self, batch: Batch) -> bool:
+        """Return whether a batch is in flight, and was not rewound."""
+        return any(flight is batch for flight in self._flights)
 
     def _land(self, batch: Batch) -> bool:
         """Take a batch out of those in flight; return False if it was rewound before."""
@@ -153,6 +227,11 @@ class SendWindow(Generic[M]):
                 del self._flights[index]
                 return True
         return False
+
+
+def worth_a_retry(error: DeliveryError | None) -> bool:
+    """Return whether the same request may be answered otherwise after a pause."""
+    return isinstance(error, Retry | StoreError | QuotaError)
 
 
 def backoff(attempt: int, first: float, longest: float) -> float:

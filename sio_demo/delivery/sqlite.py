@@ -7,17 +7,25 @@ rollback.
 from __future__ import annotations
 
 import functools
+import os
+import random
 import sqlite3
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from os import PathLike
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
-from ..errors import StoreError, UsageError
+from ..errors import StoreError, UncertainError, UsageError
 from .inbox_state import Progress, StoredReply
-from .stores import Saved, new_identity
+from .stores import Letter, Saved, fitting
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 # Errors of the disk or the file, not of the statement.
 _TROUBLE = {
@@ -35,17 +43,24 @@ _TROUBLE = {
 }
 
 _OUTBOX = """
-CREATE TABLE IF NOT EXISTS outbox_producer (producer TEXT, epoch INTEGER, base INTEGER);
+CREATE TABLE IF NOT EXISTS outbox_producer (producer TEXT, base INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
+INSERT INTO outbox_producer SELECT NULL, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox_producer);
 """
 
 _INBOX = """
 CREATE TABLE IF NOT EXISTS inbox_producers (
-    producer TEXT PRIMARY KEY, epoch INTEGER, floor INTEGER, next INTEGER, seen REAL
+    producer TEXT PRIMARY KEY, user TEXT, epoch INTEGER, floor INTEGER, next INTEGER,
+    attempts INTEGER, seen REAL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS inbox_users ON inbox_producers (user);
 CREATE TABLE IF NOT EXISTS inbox_replies (
-    producer TEXT, sequence INTEGER, digest BLOB, reply TEXT, PRIMARY KEY (producer, sequence)
+    producer TEXT, sequence INTEGER, id TEXT, reply TEXT, PRIMARY KEY (producer, sequence)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox_aside (
+    box TEXT, producer TEXT, sequence INTEGER, user TEXT, text TEXT, error TEXT,
+    UNIQUE (box, producer, sequence)
+);
 """
 
 # What a handler must not do: end the inbox's transaction, or write to another file, which would
@@ -65,24 +80,36 @@ class _Database:
     """A database file; its methods may be called from any thread, one at a time."""
 
     durable = True
+    _busy_timeout = 0  # milliseconds
 
-    def __init__(self, path: str | PathLike[str], *pragmas: str, schema: str) -> None:
+    def __init__(self, path: str | PathLike[str], schema: str) -> None:
         self.path = str(path)
+        self._schema = schema
         self._lock = threading.RLock()
-        self._in_control = False  # while the store runs a transaction statement
+        self._in_control = False  # while the store runs a statement of its own
+        self._marked = False  # whether a savepoint is set
+        with suppress(OSError):  # a file that is there keeps its mode
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._connection = self._connect()
+        self.db = Transaction(self)
+
+    def _connect(self) -> sqlite3.Connection:
         try:
-            self._connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False
+            connection = sqlite3.connect(
+                self.path, timeout=1, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
             raise StoreError(f"{self.path} cannot be opened: {error}.") from error
         try:
-            for pragma in (*pragmas, "journal_mode=WAL", "synchronous=FULL"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(schema)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.executescript(self._schema)
+            connection.execute(f"PRAGMA busy_timeout={self._busy_timeout}")
         except sqlite3.Error as error:
-            self._connection.close()
+            connection.close()
             raise StoreError(f"{self.path} cannot be used: {error}.") from error
+        connection.set_authorizer(self._authorize)
+        return connection
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -92,11 +119,20 @@ class _Database:
     def rollback(self) -> None:
         """Roll the transaction back, if there is one."""
         with self._lock:
+            self._marked = False
             if self._connection.in_transaction:
                 self._control("ROLLBACK")
 
+    def check_transaction(self) -> None:
+        """Raise StoreError if a caller's statement has rolled the transaction back."""
+        if self._marked and not self._connection.in_transaction:
+            raise StoreError(
+                f"{self.path}: a handler's statement rolled back the transaction, with the "
+                "effects of other messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
+            )
+
     def _control(self, sql: str) -> None:
-        """Run a transaction statement, which an inbox's authorizer refuses to handlers."""
+        """Run a transaction statement, which the authorizer refuses to callers."""
         self._in_control = True
         try:
             # sqlite3 caches statements by their text and asks the authorizer once for each. The
@@ -104,6 +140,11 @@ class _Database:
             self._connection.execute(f"{sql} /* store */")
         finally:
             self._in_control = False
+
+    def _authorize(self, action: int, *_: str | None) -> int:
+        """Return SQLITE_DENY for a statement that only the store may run."""
+        refused = action in _REFUSED and not self._in_control
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
 D = TypeVar("D", bound=_Database)
@@ -126,9 +167,17 @@ def _guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, 
 
 
 class SQLiteOutboxStore(_Database):
-    """Keeps the messages of one outbox in a file of its own.
+    """Keeps the messages of one outbox, and tables of yours, in a file.
 
-    One process at a time: the file stays locked until the store is closed.
+    One outbox at a time: the lock on a file beside it, ``path.lock``, holds until the store is
+    closed. (SQLite's own lock vanishes when this process closes any descriptor of the database:
+    sqlite.org/howtocorrupt.html.) Other connections may read the file, and write your tables.
+
+    Parameters
+    ----------
+    path : str or path-like
+    schema : str
+        Statements that create your own tables: ``CREATE TABLE IF NOT EXISTS ...``.
 
     Raises
     ------
@@ -136,34 +185,110 @@ class SQLiteOutboxStore(_Database):
         The file is in use, or is no database.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        super().__init__(path, "locking_mode=EXCLUSIVE", schema=_OUTBOX)
+    _busy_timeout = 5000  # others may write the caller's tables
+
+    def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
+        self._held = _lock_file(path)
+        self._broken = False
+        try:
+            super().__init__(path, _OUTBOX + schema)
+        except StoreError:
+            self._held.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self._held.close()
 
     @_guarded
     def load(self) -> Saved:
         db = self._connection
-        db.execute("BEGIN IMMEDIATE")
-        producer, epoch, base = db.execute(
-            "SELECT producer, epoch, base FROM outbox_producer"
-        ).fetchone() or (None, 0, 0)
-        identity = new_identity(producer, epoch)
-        db.execute("DELETE FROM outbox_producer")
-        db.execute(
-            "INSERT INTO outbox_producer VALUES (?, ?, ?)",
-            (identity.producer, identity.epoch, base),
-        )
+        producer, base = db.execute("SELECT producer, base FROM outbox_producer").fetchone()
         texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
-        db.execute("COMMIT")
-        return Saved(identity, base, texts)
+        return Saved(producer, base, texts)
 
     @_guarded
+    def issued(self, producer: str) -> None:
+        self._connection.execute("UPDATE outbox_producer SET producer = ?", (producer,))
+
+    @_guarded
+    def begin(self) -> None:
+        """Begin a transaction of the caller, which `save` will commit."""
+        if self._broken:
+            self._read_again()
+        self._control("BEGIN IMMEDIATE")
+        self._marked = True
+
     def save(self, base: int, first: int, texts: list[str]) -> None:
+        with self._lock:
+            if self._broken and self._read_again() and self._has(first, texts):
+                return
+            try:
+                self._save(base, first, texts)
+            except sqlite3.Error as error:
+                self._broken = True  # the disk may have what the error denies
+                if not (self._read_again() and self._has(first, texts)):
+                    raise StoreError(f"{self.path}: {error}.") from error
+
+    @_guarded
+    def restart(self, texts: list[str]) -> None:
         db = self._connection
-        db.execute("BEGIN IMMEDIATE")
+        self._control("BEGIN IMMEDIATE")
+        db.execute("UPDATE outbox_producer SET producer = NULL, base = 0")
+        db.execute("DELETE FROM outbox_messages")
+        db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
+        self._control("COMMIT")
+
+    def _save(self, base: int, first: int, texts: list[str]) -> None:
+        self.check_transaction()
+        db = self._connection
+        if not db.in_transaction:
+            self._control("BEGIN IMMEDIATE")
+        self._marked = False
         db.execute("UPDATE outbox_producer SET base = ?", (base,))
         db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
         db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
-        db.execute("COMMIT")
+        self._control("COMMIT")
+
+    def _read_again(self) -> bool:
+        """Open the file again after an error, and write what is in its log to the disk."""
+        try:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = self._connect()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (StoreError, sqlite3.Error) as error:
+            raise UncertainError(f"{self.path} cannot be read after an error: {error}.") from error
+        self._broken = False
+        return True
+
+    def _has(self, first: int, texts: list[str]) -> bool:
+        last = (first + len(texts) - 1, texts[-1] if texts else "")
+        found = self._connection.execute(
+            "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?", last
+        )
+        return found.fetchone() is not None
+
+
+def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
+    """Return the lock file of a database, locked until it is closed."""
+    try:
+        file = open(os.path.realpath(path) + ".lock", "ab", opener=_private)  # noqa: SIM115
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error}.") from error
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StoreError(f"{path} is locked: another outbox uses it.") from error
+    return file
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class Transaction:
@@ -177,15 +302,14 @@ class Transaction:
         The statement would end the transaction, set a savepoint, or attach another file.
     """
 
-    def __init__(self, store: SQLiteInboxStore) -> None:
+    def __init__(self, store: _Database) -> None:
         self._store = store
-        self._connection = store._connection
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self._run(self._connection.execute, sql, parameters)
+        return self._run(self._store._connection.execute, sql, parameters)
 
     def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
-        return self._run(self._connection.executemany, sql, parameters)
+        return self._run(self._store._connection.executemany, sql, parameters)
 
     def _run(
         self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
@@ -218,19 +342,34 @@ class SQLiteInboxStore(_Database):
     """
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
-        super().__init__(path, schema=_INBOX + schema)
-        self._connection.set_authorizer(self._authorize)
-        self.db: Any = Transaction(self)
-        self._marked = False  # whether a savepoint is set
+        super().__init__(path, _INBOX + schema)
 
-    @_guarded
-    def begin(self) -> None:
+    def begin(self, patience: float = 0.0) -> None:
         self._marked = False
-        self._control("BEGIN IMMEDIATE")
+        until = time.monotonic() + patience
+        while not self._begun(time.monotonic() >= until):
+            time.sleep(random.uniform(0.001, 0.003))
 
     @_guarded
+    def _begun(self, last: bool) -> bool:
+        try:
+            self._control("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last or _primary(error) != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
+
     def commit(self) -> None:
-        self._control("COMMIT")
+        with self._lock:
+            try:
+                self._control("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self.rollback()
+                if self.is_store_failure(error):
+                    raise StoreError(f"{self.path}: {error}.") from error
+                raise  # a deferred constraint: a handler is to blame
 
     @_guarded
     def savepoint(self) -> None:
@@ -243,20 +382,8 @@ class SQLiteInboxStore(_Database):
         self.check_transaction()
         self._control("ROLLBACK TO message")
 
-    def rollback(self) -> None:
-        self._marked = False
-        super().rollback()
-
-    def check_transaction(self) -> None:
-        """Raise StoreError if a handler's statement has rolled the transaction back."""
-        if self._marked and not self._connection.in_transaction:
-            raise StoreError(
-                f"{self.path}: a handler's statement rolled back the transaction, with the "
-                "effects of other messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
-            )
-
     def is_store_failure(self, error: BaseException) -> bool:
-        """Return whether a handler failed because of the disk or the file."""
+        """Return whether an error comes from the disk or the file."""
         seen = set()
         cause: BaseException | None = error
         while cause is not None and id(cause) not in seen:  # `raise e from e` makes a cycle
@@ -267,27 +394,38 @@ class SQLiteInboxStore(_Database):
         return False
 
     @_guarded
-    def progress(self, producer: str) -> Progress:
-        found = self._connection.execute(
-            "SELECT epoch, floor, next FROM inbox_producers WHERE producer = ?", (producer,)
+    def issue(self, producer: str, user: str | None, limit: int) -> bool:
+        (owned,) = self._connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
+            (user, limit),
         ).fetchone()
-        return Progress(*found) if found else Progress()
+        if owned < limit:
+            self.save(producer, Progress(user), 0, [])
+        return bool(owned < limit)
 
     @_guarded
-    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
+    def progress(self, producer: str) -> Progress | None:
+        found = self._connection.execute(
+            "SELECT user, epoch, floor, next, attempts FROM inbox_producers WHERE producer = ?",
+            (producer,),
+        ).fetchone()
+        return Progress(*found) if found else None
+
+    @_guarded
+    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
         rows = self._connection.execute(
-            "SELECT digest, reply FROM inbox_replies WHERE producer = ? "
+            "SELECT id, reply FROM inbox_replies WHERE producer = ? "
             "AND sequence >= ? AND sequence < ? ORDER BY sequence",
             (producer, first, first + count),
         )
-        return [StoredReply(*row) for row in rows]
+        return fitting((StoredReply(*row) for row in rows), size)
 
     @_guarded
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         self._release()
         db = self._connection
         db.execute(
-            "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?)",
+            "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?)",
             (producer, *progress, time.time()),
         )
         db.execute(
@@ -300,22 +438,43 @@ class SQLiteInboxStore(_Database):
         )
 
     @_guarded
-    def forget(self, seconds: float) -> int:
-        db, last = self._connection, time.time() - seconds
-        self._control("BEGIN IMMEDIATE")
-        db.execute(
-            "DELETE FROM inbox_replies WHERE producer IN "
-            "(SELECT producer FROM inbox_producers WHERE seen <= ?)",
-            (last,),
+    def put_aside(self, box: str, letter: Letter) -> None:
+        self._connection.execute(
+            "REPLACE INTO inbox_aside VALUES (?, ?, ?, ?, ?, ?)", (box, *letter)
         )
-        count = db.execute("DELETE FROM inbox_producers WHERE seen <= ?", (last,)).rowcount
-        self._control("COMMIT")
-        return count
 
-    def _authorize(self, action: int, *_: str | None) -> int:
-        """Return SQLITE_DENY for a statement that only the store may run."""
-        refused = action in _REFUSED and not self._in_control
-        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+    @_guarded
+    def aside(self, box: str) -> list[Letter]:
+        rows = self._connection.execute(
+            "SELECT producer, sequence, user, text, error FROM inbox_aside WHERE box = ? "
+            "ORDER BY rowid",
+            (box,),
+        )
+        return [Letter(*row) for row in rows]
+
+    @_guarded
+    def take_out(self, box: str, letters: Collection[Letter]) -> None:
+        self._connection.executemany(
+            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ?",
+            [(box, letter.producer, letter.sequence) for letter in letters],
+        )
+
+    @_guarded
+    def touch(self, producers: Collection[str]) -> None:
+        now = time.time()
+        self._connection.executemany(
+            "UPDATE inbox_producers SET seen = ? WHERE producer = ?",
+            [(now, producer) for producer in producers],
+        )
+
+    @_guarded
+    def forget(self, seconds: float, keep: Collection[str]) -> int:
+        db, last = self._connection, time.time() - seconds
+        found = db.execute("SELECT producer FROM inbox_producers WHERE seen <= ?", (last,))
+        silent = [(name,) for (name,) in found if name not in keep]
+        db.executemany("DELETE FROM inbox_replies WHERE producer = ?", silent)
+        db.executemany("DELETE FROM inbox_producers WHERE producer = ?", silent)
+        return len(silent)
 
     def _release(self) -> None:
         """End the savepoint of the previous message, and keep its effects."""

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import time
-import uuid
+from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
-from .send_window import Identity
 
 
 class Saved(NamedTuple):
     """What an outbox loads from its store when it opens."""
 
-    identity: Identity
+    producer: str | None
     base: int
     texts: list[str]
 
 
-def new_identity(producer: str | None = None, epoch: int = 0) -> Identity:
-    """Return an identity with a new producer id, or the given one, and a higher epoch."""
-    now = time.time_ns() // 1000
-    return Identity(producer or str(uuid.uuid4()), max(now, epoch + 1))
-
-
 class OutboxStore(Protocol):
-    """Keeps the messages of one outbox. If `durable`, `save` is called in a thread."""
+    """Keeps the messages of one outbox. If `durable`, it is called in a thread."""
 
     durable: bool
 
     def load(self) -> Saved:
-        """Return what the last outbox left, with a new epoch."""
+        """Return what the last outbox left."""
+
+    def issued(self, producer: str) -> None:
+        """Store the producer id that the inbox has issued."""
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
         """Delete messages below `base` and append `texts` from `first` on, atomically."""
 
+    def restart(self, texts: list[str]) -> None:
+        """Forget the producer id; store `texts` as the messages from 0 on, and no others."""
+
     def close(self) -> None:
         """Close the store; may be called twice."""
+
+
+class Letter(NamedTuple):
+    """A message that the inbox has put aside; see `Inbox.dead_letters` and `Inbox.after_commit`."""
+
+    producer: str
+    sequence: int
+    user: str | None
+    text: str
+    error: str = ""
 
 
 class InboxStore(Protocol):
@@ -45,7 +55,8 @@ class InboxStore(Protocol):
 
     The inbox calls `begin`; for each message `savepoint`, the handler, and `undo` if it raised;
     after each batch `save`; and finally `commit`. If `durable`, `commit` is called in a thread,
-    for many batches at once.
+    for many batches at once. If it raises another error than a `StoreError`, an effect is to
+    blame: the inbox undoes all and tries the messages one by one.
 
     Attributes
     ----------
@@ -56,8 +67,8 @@ class InboxStore(Protocol):
     durable: bool
     db: Any
 
-    def begin(self) -> None:
-        """Begin a transaction."""
+    def begin(self, patience: float = 0.0) -> None:
+        """Begin a transaction; wait `patience` seconds for other processes to end theirs."""
 
     def commit(self) -> None:
         """Commit the transaction; if `durable`, return when it is on disk."""
@@ -72,19 +83,34 @@ class InboxStore(Protocol):
         """Undo the effects since the savepoint."""
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Return whether a handler's error comes from the store, not from the handler."""
+        """Return whether an error comes from the store, not from a handler."""
 
-    def progress(self, producer: str) -> Progress:
-        """Return how far a producer has come."""
+    def issue(self, producer: str, user: str | None, limit: int) -> bool:
+        """Store a new producer; return False, and don't, if the user has `limit` of them."""
 
-    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
-        """Return the stored replies to `count` messages from `first` on."""
+    def progress(self, producer: str) -> Progress | None:
+        """Return how far a producer has come; None if it is not known."""
+
+    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+        """Return the stored replies to `count` messages, at least one, about `size` characters."""
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
 
-    def forget(self, seconds: float) -> int:
-        """Delete producers that sent nothing for so long; return how many."""
+    def put_aside(self, box: str, letter: Letter) -> None:
+        """Put a message into a box, ``"dead"`` or ``"after"``."""
+
+    def aside(self, box: str) -> list[Letter]:
+        """Return what is in a box, oldest first."""
+
+    def take_out(self, box: str, letters: Collection[Letter]) -> None:
+        """Take messages out of a box."""
+
+    def touch(self, producers: Collection[str]) -> None:
+        """Note that producers are, or were just, in contact."""
+
+    def forget(self, seconds: float, keep: Collection[str]) -> int:
+        """Delete producers without contact for so long, except some; return how many."""
 
     def close(self) -> None:
         """Close the store; may be called twice."""
@@ -96,10 +122,16 @@ class MemoryOutboxStore:
     durable = False
 
     def load(self) -> Saved:
-        return Saved(new_identity(), 0, [])
+        return Saved(None, 0, [])
+
+    def issued(self, producer: str) -> None:
+        """Do nothing, as the other methods: the outbox itself holds all there is."""
 
     def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Do nothing: the outbox itself holds the messages."""
+        pass
+
+    def restart(self, texts: list[str]) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -156,11 +188,15 @@ class MemoryInboxStore:
 
     def __init__(self) -> None:
         self.db = UndoDict()
-        self._progress: dict[str, tuple[Progress, float]] = {}
+        self._progress: dict[str, Progress] = {}
+        self._seen: dict[str, float] = {}
+        self._owned: Counter[str | None] = Counter()  # producers of each user
         self._kept: dict[str, dict[int, StoredReply]] = {}
+        self._boxes: dict[str, dict[Letter, None]] = {"dead": {}, "after": {}}
 
-    def begin(self) -> None:
-        """Do nothing: the inbox applies one batch at a time, and `save` comes last."""
+    def begin(self, patience: float = 0.0) -> None:
+        """Mark where `rollback` goes back to: the inbox saves each batch last."""
+        self.db.savepoint()
 
     def commit(self) -> None:
         pass
@@ -179,26 +215,59 @@ class MemoryInboxStore:
         """Return False: dicts do not fail."""
         return False
 
-    def progress(self, producer: str) -> Progress:
-        return self._progress.get(producer, (Progress(), 0.0))[0]
+    def issue(self, producer: str, user: str | None, limit: int) -> bool:
+        if self._owned[user] >= limit:
+            return False
+        self._owned[user] += 1
+        self._progress[producer], self._seen[producer] = Progress(user), time.time()
+        return True
 
-    def kept(self, producer: str, first: int, count: int) -> list[StoredReply]:
-        kept = self._kept[producer]
-        return [kept[number] for number in range(first, first + count) if number in kept]
+    def progress(self, producer: str) -> Progress | None:
+        return self._progress.get(producer)
+
+    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+        kept = self._kept.get(producer, {})
+        return fitting((kept[n] for n in range(first, first + count) if n in kept), size)
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         replies = self._kept.setdefault(producer, {})
-        for sequence in range(self.progress(producer).floor, progress.floor):
+        for sequence in range(self._progress[producer].floor, progress.floor):
             replies.pop(sequence, None)
         replies.update(enumerate(kept, first))
-        self._progress[producer] = (progress, time.time())
+        self._progress[producer], self._seen[producer] = progress, time.time()
 
-    def forget(self, seconds: float) -> int:
+    def put_aside(self, box: str, letter: Letter) -> None:
+        self._boxes[box][letter] = None
+
+    def aside(self, box: str) -> list[Letter]:
+        return list(self._boxes[box])
+
+    def take_out(self, box: str, letters: Collection[Letter]) -> None:
+        for letter in letters:
+            self._boxes[box].pop(letter, None)
+
+    def touch(self, producers: Collection[str]) -> None:
+        self._seen.update(dict.fromkeys(self._seen.keys() & producers, time.time()))
+
+    def forget(self, seconds: float, keep: Collection[str]) -> int:
         last = time.time() - seconds
-        silent = [name for name, (_, seen) in self._progress.items() if seen <= last]
+        silent = [name for name, at in self._seen.items() if at <= last and name not in keep]
         for name in silent:
-            del self._progress[name], self._kept[name]
+            self._owned[self._progress[name].user] -= 1
+            del self._progress[name], self._seen[name]
+            self._kept.pop(name, None)
         return len(silent)
 
     def close(self) -> None:
         """Do nothing: another inbox may use this store next."""
+
+
+def fitting(replies: Iterator[StoredReply], size: int) -> list[StoredReply]:
+    """Return the first replies, at least one, that make no more than `size` characters."""
+    found: list[StoredReply] = []
+    for one in replies:
+        size -= len(one.reply)
+        if found and size < 0:
+            break
+        found.append(one)
+    return found

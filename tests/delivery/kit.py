@@ -3,6 +3,7 @@
 import socketio
 
 from sio_demo.delivery import Inbox, Outbox, SQLiteInboxStore
+from sio_demo.delivery.message import HELLO
 from sio_demo.lab.bench import Bench
 
 QUICK = {
@@ -12,6 +13,11 @@ QUICK = {
     "retry_delay_max": 0.05,
 }
 SCHEMA = "CREATE TABLE IF NOT EXISTS effects (number INTEGER);"
+
+
+async def greet(client, producer=None, epoch=0):
+    """Say hello, as an outbox does; return the inbox's answer."""
+    return await client.call(HELLO, {"producer": producer, "epoch": epoch}, timeout=5)
 
 
 class DeliveryBench(Bench):
