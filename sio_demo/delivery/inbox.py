@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from time import perf_counter
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -382,7 +383,7 @@ class Inbox:
         finally:
             self._applier = None
             while self._queue:  # the process is ending
-                _settle([self._take()], [self._refuse(StoreError("The inbox has ended."))])
+                self._settle([self._take()], [])
 
     def _take(self) -> _Item:
         """Take a batch off the queue: every connection in turn."""
@@ -397,57 +398,62 @@ class Inbox:
         group: list[_Item] = []
         answers: list[Answer] = []
         try:
-            await self._begin()
-            until = perf_counter() + GROUP
-            while self._queue and (not group or perf_counter() < until):
-                group.append(self._take())
-                answers.append(await self._apply(group[-1]))
-            try:
-                await self._commit()
-            except Exception as error:
-                if isinstance(error, StoreError):
-                    raise
-                self._roll_back()  # a deferred constraint: find out whose
-                answers = [await self._apply_alone(item) for item in group]
+            await self._apply_together(group, answers)
         except BaseException as error:
             self._roll_back()
-            if not group and self._queue:
+            answers.clear()
+            if not group and self._queue:  # the transaction did not even begin
                 group.append(self._take())
-            answers = [self._refuse(_named(error))] * len(group)
-            if not isinstance(error, Exception):
+            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                answers += [self._refuse(_named(error))] * len(group)
+            else:  # a deferred constraint, or a handler that rolled back: find out whose
+                for item in group:
+                    answers.append(await self._apply_alone(item))
+            if not isinstance(error, Exception):  # the process is ending
                 raise
         finally:
-            _settle(group, answers)
+            self._settle(group, answers)
         self._tell()
+
+    async def _apply_together(self, group: list[_Item], answers: list[Answer]) -> None:
+        """Move waiting batches to `group`, apply them in one transaction, and note the answers."""
+        await self._begin()
+        until = perf_counter() + GROUP
+        while self._queue and (not group or perf_counter() < until):
+            group.append(self._take())
+            answers.append(await self._apply(group[-1]))
+        await self._commit()
+
+    def _settle(self, group: list[_Item], answers: list[Answer]) -> None:
+        """Answer batches; those without an answer are not applied, because the process ends."""
+        for item, answer in zip_longest(group, answers):
+            if not item.answer.done():
+                ended = StoreError("The inbox has ended. Try again later.")
+                item.answer.set_result(answer or self._refuse(ended))
 
     async def _apply_alone(self, item: _Item) -> Answer:
         """Apply the messages of a batch in a transaction each, and name the one that fails."""
         batch, replies, verdict = item.batch, list[str](), None
         answer = Answer(batch.first, [])
-        while len(replies) < len(batch.messages):
-            number = len(replies)
-            one = Batch(
-                batch.producer,
-                batch.epoch,
-                batch.first + number,
-                batch.confirmed,
-                batch.messages[number : number + 1],
-            )
-            part = _Item(item.session, one, item.messages[number : number + 1], item.answer)
-            await self._begin()
-            answer = await self._apply(part, verdict)
+        while len(replies) < len(batch.messages) and answer.error is None:
+            at = len(replies)
+            only = replace(batch, first=batch.first + at, messages=batch.messages[at : at + 1])
+            part = replace(item, batch=only, messages=item.messages[at : at + 1])
+            applied = False
             try:
+                await self._begin()
+                answer = await self._apply(part, verdict)
+                applied = True
                 await self._commit()
             except Exception as error:
-                if isinstance(error, StoreError) or verdict is not None:
-                    raise
                 self._roll_back()
+                guilty = isinstance(error, UsageError) or (applied and verdict is None)
+                if isinstance(error, StoreError) or not guilty:
+                    return Answer(only.first, _fitting(replies), self._refuse(_named(error)).error)
                 verdict = write_failure(error)  # apply it once more, without its handler
                 continue
             verdict = None
             replies += answer.replies
-            if answer.error is not None:
-                break
         return Answer(answer.next, _fitting(replies), answer.error)
 
     async def _apply(self, item: _Item, verdict: str | None = None) -> Answer:
@@ -639,12 +645,6 @@ def _named(error: BaseException) -> DeliveryError:
     failure = StoreError(f"The inbox failed: {in_words(error)}")
     failure.__cause__ = error
     return failure
-
-
-def _settle(group: list[_Item], answers: list[Answer]) -> None:
-    for item, answer in zip(group, answers, strict=True):
-        if not item.answer.done():
-            item.answer.set_result(answer)
 
 
 def _fitting(replies: list[str]) -> list[str]:

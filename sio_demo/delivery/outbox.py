@@ -22,7 +22,7 @@ from ..errors import (
 from .connector import HANG_UP, Connector, Delays
 from .message import LONGEST_NAME, Message, read_message, write_message
 from .receipt import Promise, Receipt
-from .relay import Relay
+from .relay import Events, Relay
 from .send_window import SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
 
@@ -151,8 +151,9 @@ class Outbox:
         saved = self._store.load()
         window = self._window = SendWindow(saved.producer, saved.base, self._window_size)
         self._resume(window, saved.texts)
+        events = Events(self._issued, self._answered, self._troubled, self._gave_up)
         self._relay = relay = Relay(
-            window, self._connector, self._namespace, self._ack_timeout, self
+            window, self._connector, self._namespace, self._ack_timeout, events
         )
         if self._store.durable:
             self._start(self._keep_storing())
@@ -348,10 +349,10 @@ class Outbox:
         try:
             await self._in_thread(self._store.save, base, window.next, texts)
         except UncertainError as error:
-            self.troubled(error)
+            self._troubled(error)
             return
         except StoreError as error:
-            self.troubled(error)
+            self._troubled(error)
             del self._incoming[: len(group)]
             for receipt in group:
                 receipt.fail(error)
@@ -387,12 +388,12 @@ class Outbox:
 
     # --- what the relay says -----------------------------------------------------------
 
-    async def issued(self, producer: str) -> None:
+    async def _issued(self, producer: str) -> None:
         async with self._writing:
             if self._store.durable:
                 await self._in_thread(self._store.issued, producer)
 
-    def answered(self) -> None:
+    def _answered(self) -> None:
         assert self._window is not None
         self.last_error = None
         if self._store.durable:  # only once it is saved may the inbox delete replies
@@ -400,11 +401,11 @@ class Outbox:
         else:
             self._window.confirmed = self._window.base
 
-    def troubled(self, error: Exception) -> None:
+    def _troubled(self, error: Exception) -> None:
         self.last_error = error
         log.info("outbox: %s: %s", type(error).__name__, error)
 
-    def gave_up(self, error: Exception) -> None:
+    def _gave_up(self, error: Exception) -> None:
         """Stop permanently: sending again would not help. The store keeps its messages."""
         log.error("outbox: refused for good: %s", error)
         self._failure = self.last_error = error
@@ -483,7 +484,7 @@ class Outbox:
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self.gave_up(error)
+            self._gave_up(error)
 
 
 class OutboxTransaction:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from socketio.exceptions import SocketIOError
 
@@ -15,20 +16,13 @@ from .receipt import Promise, Receipt
 from .send_window import FLIGHTS, SendWindow, worth_a_retry
 
 
-class Owner(Protocol):
-    """Whom a relay tells what has happened."""
+class Events(NamedTuple):
+    """What a relay calls when something has happened."""
 
-    async def issued(self, producer: str) -> None:
-        """Store the producer id that the inbox has issued; raise StoreError if that fails."""
-
-    def answered(self) -> None:
-        """Note that replies have come."""
-
-    def troubled(self, error: Exception) -> None:
-        """Note a failure after which the relay tries again."""
-
-    def gave_up(self, error: Exception) -> None:
-        """Note a refusal that is final; the relay sends nothing more."""
+    issued: Callable[[str], Awaitable[None]]  # a producer id, to be stored; may raise StoreError
+    answered: Callable[[], None]  # replies have come
+    troubled: Callable[[Exception], None]  # something failed; the relay tries again
+    gave_up: Callable[[Exception], None]  # the inbox has refused for good
 
 
 class Relay:
@@ -51,13 +45,13 @@ class Relay:
         connector: Connector,
         namespace: str,
         ack_timeout: float,
-        owner: Owner,
+        events: Events,
     ) -> None:
         self._window = window
         self._connector = connector
         self._namespace = namespace
         self._ack_timeout = ack_timeout
-        self._owner = owner
+        self._events = events
         self._wanted = asyncio.Event()
         self._pause: asyncio.TimerHandle | None = None  # while the inbox recovers
         self._heard = 0.0  # when the last answer came, or waiting for one began
@@ -99,7 +93,7 @@ class Relay:
                     if not await self._send_next():
                         break
                 except SocketIOError as error:  # the namespace is disconnected
-                    self._owner.troubled(error)
+                    self._events.troubled(error)
                     self._connector.replace()
                     break
 
@@ -152,7 +146,7 @@ class Relay:
         hello, window = self._hello, self._window
         try:
             if window.producer is None:
-                await self._owner.issued(welcome.producer)
+                await self._events.issued(welcome.producer)
             if hello is not self._hello or window is not self._window:  # a new connection
                 return
             polling = self._connector.client.transport() == "polling"  # packets share a request
@@ -184,7 +178,7 @@ class Relay:
             receipt.settle(*read_reply(reply))
         if done:
             self._connector.succeeded()
-            self._owner.answered()
+            self._events.answered()
         if answer.error is not None and current:
             if helps:
                 self._try_later(answer.error)
@@ -195,7 +189,7 @@ class Relay:
     def _try_later(self, error: DeliveryError) -> None:
         self.tried.settle(None)
         self.refusals += 1
-        self._owner.troubled(error)
+        self._events.troubled(error)
         if self._pause is None:
             loop = asyncio.get_running_loop()
             self._pause = loop.call_later(self._connector.next_delay(), self._go_on)
@@ -207,7 +201,7 @@ class Relay:
     def _give_up(self, error: Exception) -> None:
         self.refusals += 1
         self.stop()
-        self._owner.gave_up(error)
+        self._events.gave_up(error)
 
     # --- the connection ------------------------------------------------------------------
 
@@ -219,7 +213,7 @@ class Relay:
             self._ready = False
             self._wanted.set()
         else:
-            self._owner.troubled(error)
+            self._events.troubled(error)
         mistaken = isinstance(error, TypeError | ValueError)  # the caller's arguments
         if error is not None or self.connections > 1:
             self.tried.settle(None, error if mistaken else None)
@@ -230,7 +224,7 @@ class Relay:
         if not self._stopped and self._waiting() and silence > self._ack_timeout:
             self._connector.replace()
             self.tried.settle(None)
-            self._owner.troubled(
+            self._events.troubled(
                 DeliveryError(
                     f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
                     "on the server?"

@@ -124,11 +124,11 @@ class _Database:
                 self._control("ROLLBACK")
 
     def check_transaction(self) -> None:
-        """Raise StoreError if a caller's statement has rolled the transaction back."""
+        """Raise UsageError if a caller's statement has rolled the transaction back."""
         if self._marked and not self._connection.in_transaction:
-            raise StoreError(
-                f"{self.path}: a handler's statement rolled back the transaction, with the "
-                "effects of other messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
+            raise UsageError(
+                "A statement rolled back the whole transaction, with the effects of other "
+                "messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
             )
 
     def _control(self, sql: str) -> None:
