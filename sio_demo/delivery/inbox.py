@@ -41,8 +41,8 @@ from .stores import InboxStore, Letter, MemoryInboxStore
 BATCH = 500  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
 REFUSALS = 100  # batches refused in a row before the connection is closed
-SLICE = 0.01  # seconds of handlers before other tasks run
-GROUP = 0.02  # seconds of handlers before a commit
+SLICE = 0.005  # seconds of handlers before other tasks run
+GROUP = 0.01  # seconds of handlers before a commit
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
 AGAIN = 1.0  # seconds until a callback that failed is called again
 PAUSE = 0.005  # seconds in which another process gets its turn
@@ -172,7 +172,7 @@ class Inbox:
         self._sessions: dict[str, _Session] = {}
         self._most_sessions = 100  # before those are deleted that have ended
         self._contacts: set[str] = set()  # producers heard since `forget` was called last
-        self._queue: deque[_Session] = deque()  # those with batches that wait
+        self._waiting: deque[_Session] = deque()  # those with batches that wait
         self._turn = _turns.setdefault(self.store, asyncio.Lock())
         self._thread = ThreadPoolExecutor(1, "inbox")
         self._applier: asyncio.Task[None] | None = None
@@ -276,7 +276,7 @@ class Inbox:
 
     def statistics(self) -> InboxStatistics:
         """Return counts: what is connected and waits now, and what was done so far."""
-        waiting = sum(len(item.messages) for s in self._queue for item in s.waiting)
+        waiting = sum(len(item.messages) for s in self._waiting for item in s.waiting)
         return InboxStatistics(len(self._connected()), waiting, **self._done)
 
     async def close(self) -> None:
@@ -359,14 +359,14 @@ class Inbox:
             raise QuotaError(f"{WAITING} batches of this connection wait. Await their answers.")
         session.refusals = 0
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        at_once = not (self.store.durable or self._queue or self._turn.locked())
+        at_once = not (self.store.durable or self._waiting or self._turn.locked())
         if not session.waiting:
-            self._queue.append(session)
+            self._waiting.append(session)
         session.waiting.append(_Item(session, batch, messages, answer))
         if at_once:
             async with self._turn:
                 await self._apply_group()
-        if self._queue and self._applier is None:
+        if self._waiting and self._applier is None:
             self._applier = asyncio.create_task(self._apply_all())
         return await answer
 
@@ -375,22 +375,22 @@ class Inbox:
     async def _apply_all(self) -> None:
         """Apply the waiting batches, one group per commit, until none is left."""
         try:
-            while self._queue:
+            while self._waiting:
                 async with self._turn:
                     await self._apply_group()
                 if self._contended:
                     await asyncio.sleep(PAUSE)
         finally:
             self._applier = None
-            while self._queue:  # the process is ending
+            while self._waiting:  # the process is ending
                 self._settle([self._take()], [])
 
     def _take(self) -> _Item:
         """Take a batch off the queue: every connection in turn."""
-        session = self._queue.popleft()
+        session = self._waiting.popleft()
         item = session.waiting.popleft()
         if session.waiting:
-            self._queue.append(session)
+            self._waiting.append(session)
         return item
 
     async def _apply_group(self) -> None:
@@ -402,7 +402,7 @@ class Inbox:
         except BaseException as error:
             self._roll_back()
             answers.clear()
-            if not group and self._queue:  # the transaction did not even begin
+            if not group and self._waiting:  # the transaction did not even begin
                 group.append(self._take())
             if isinstance(error, StoreError) or not isinstance(error, Exception):
                 answers += [self._refuse(_named(error))] * len(group)
@@ -419,9 +419,11 @@ class Inbox:
         """Move waiting batches to `group`, apply them in one transaction, and note the answers."""
         await self._begin()
         until = perf_counter() + GROUP
-        while self._queue and (not group or perf_counter() < until):
+        while self._waiting and (not group or perf_counter() < until):
             group.append(self._take())
             answers.append(await self._apply(group[-1]))
+            if not self.store.durable:  # there is no commit to wait for
+                self._settle(group[-1:], answers[-1:])
         await self._commit()
 
     def _settle(self, group: list[_Item], answers: list[Answer]) -> None:

@@ -731,7 +731,7 @@ async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_
         session = inbox_module._Session("sid", None)
         messages = [read_message(text) for text in texts]
         session.waiting.append(inbox_module._Item(session, batch, messages, answers[-1]))
-        inbox._queue.append(session)
+        inbox._waiting.append(session)
     with pytest.raises(end):
         await inbox._apply_all()
     assert [type(answer.result().error) for answer in answers] == [StoreError] * 2
