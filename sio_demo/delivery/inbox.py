@@ -97,7 +97,6 @@ class _Item:
 
     session: _Session
     batch: Batch
-    messages: list[Message]
     answer: asyncio.Future[Answer]
 
 
@@ -276,7 +275,7 @@ class Inbox:
 
     def statistics(self) -> InboxStatistics:
         """Return counts: what is connected and waits now, and what was done so far."""
-        waiting = sum(len(item.messages) for s in self._waiting for item in s.waiting)
+        waiting = sum(len(item.batch.messages) for s in self._waiting for item in s.waiting)
         return InboxStatistics(len(self._connected()), waiting, **self._done)
 
     async def close(self) -> None:
@@ -307,8 +306,7 @@ class Inbox:
             batch = Batch.from_wire(_only(arguments))
             if not 0 < len(batch.messages) <= BATCH:
                 raise BatchError(f"A batch has 1 to {BATCH} messages.")
-            messages = [read_message(text) for text in batch.messages]
-            return (await self._enqueue(await self._session(sid), batch, messages)).to_wire()
+            return (await self._enqueue(await self._session(sid), batch)).to_wire()
         except Exception as error:
             return self._refuse(_named(error)).to_wire()
 
@@ -350,7 +348,7 @@ class Inbox:
         self._tell()
         return Welcome(producer, progress.epoch, progress.next, *self._limits)
 
-    async def _enqueue(self, session: _Session, batch: Batch, messages: list[Message]) -> Answer:
+    async def _enqueue(self, session: _Session, batch: Batch) -> Answer:
         if len(session.waiting) >= WAITING:
             session.refusals += 1
             if session.refusals > REFUSALS:  # it does not listen: close the tap
@@ -362,7 +360,7 @@ class Inbox:
         at_once = not (self.store.durable or self._waiting or self._turn.locked())
         if not session.waiting:
             self._waiting.append(session)
-        session.waiting.append(_Item(session, batch, messages, answer))
+        session.waiting.append(_Item(session, batch, answer))
         if at_once:
             async with self._turn:
                 await self._apply_group()
@@ -440,7 +438,7 @@ class Inbox:
         while len(replies) < len(batch.messages) and answer.error is None:
             at = len(replies)
             only = replace(batch, first=batch.first + at, messages=batch.messages[at : at + 1])
-            part = replace(item, batch=only, messages=item.messages[at : at + 1])
+            part = replace(item, batch=only)
             applied = False
             try:
                 await self._begin()
@@ -471,7 +469,8 @@ class Inbox:
             kept = store.kept(batch.producer, batch.first, old, LARGEST) if old else []
             if len(kept) < old and sum(len(one.reply) for one in kept) * 2 < LARGEST:
                 raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
-            check_same(batch.first, item.messages, kept)
+            messages = [read_message(text) for text in batch.messages]
+            check_same(batch.first, messages, kept)
         except StoreError:
             raise
         except DeliveryError as error:
@@ -479,7 +478,7 @@ class Inbox:
         self._done["duplicates"] += len(kept)
         if len(kept) < old:
             return Answer(expected, [one.reply for one in kept])
-        new, why = await self._apply_new(item, old, progress, verdict)
+        new, why = await self._apply_new(item, messages, progress, verdict)
         ahead = advanced(batch, progress, old + len(new))
         if why is not None:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
@@ -488,14 +487,15 @@ class Inbox:
         return Answer(ahead.next, _fitting([one.reply for one in kept + new]), why)
 
     async def _apply_new(
-        self, item: _Item, old: int, progress: Progress, verdict: str | None
+        self, item: _Item, messages: list[Message], progress: Progress, verdict: str | None
     ) -> tuple[list[StoredReply], Retry | None]:
         """Run the handlers of new messages, up to one that must be tried again."""
         batch, session = item.batch, item.session
         new: list[StoredReply] = []
         until = perf_counter() + SLICE
-        for number in range(old, len(batch.messages)):
-            message, sequence = item.messages[number], batch.first + number
+        old = progress.next - batch.first
+        for number in range(old, len(messages)):
+            message, sequence = messages[number], batch.first + number
             letter = Letter(batch.producer, sequence, session.user, batch.messages[number])
             try:
                 reply = verdict or self._handle(message, letter, session.sid)

@@ -251,10 +251,11 @@ def read_message(text: Any) -> Message:
         It is not the JSON text of ``[id, event, payload]`` or ``[id, event]``.
     """
     try:
-        match _decode(text):
-            case [str(name), str(event), *payload] if len(payload) < 2:
-                if 0 < len(name) <= LONGEST_NAME and len(event) <= LONGEST_NAME:
-                    return Message(name, event, payload[0] if payload else None, not payload)
+        parts = _decode(text)
+        name, event, *payload = parts
+        good = type(parts) is list and type(name) is type(event) is str and len(payload) < 2
+        if good and 0 < len(name) <= LONGEST_NAME and len(event) <= LONGEST_NAME:
+            return Message(name, event, payload[0] if payload else None, not payload)
     except (TypeError, ValueError, RecursionError):
         pass
     raise BatchError("A message must be the JSON text of [id, event, payload].")

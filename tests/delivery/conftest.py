@@ -39,3 +39,13 @@ async def disk(quiet, tmp_path):
     await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA))
     yield bench
     await bench.close()
+
+
+@pytest.fixture(params=["memory", "disk"])
+async def either(request, quiet, tmp_path):
+    """A server with an inbox in memory, or on disk, and a link to it."""
+    bench = DeliveryBench()
+    on_disk = request.param == "disk"
+    await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else None)
+    yield bench
+    await bench.close()

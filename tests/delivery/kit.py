@@ -48,7 +48,8 @@ class DeliveryBench(Bench):
         client = client or socketio.AsyncClient(handle_sigint=False)
         outbox = Outbox(client, store, **(QUICK | options))
         self.outboxes.append(outbox)
-        await outbox.open(url or self.link.url, transports=["websocket"])
+        names = [options.get("namespace", "/")]
+        await outbox.open(url or self.link.url, transports=["websocket"], namespaces=names)
         return outbox
 
     async def close(self):

@@ -17,7 +17,7 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery import inbox as inbox_module
-from sio_demo.delivery.message import EVENT, HELLO, Batch, read_message, write_message
+from sio_demo.delivery.message import EVENT, HELLO, Batch, write_message
 from sio_demo.errors import (
     BatchError,
     ClosedError,
@@ -664,16 +664,6 @@ ODD_ERRORS = [
 ]
 
 
-@pytest.fixture(params=["memory", "disk"])
-async def either(request, quiet, tmp_path):
-    """A server with an inbox in memory, or on disk, and a link to it."""
-    bench = DeliveryBench()
-    on_disk = request.param == "disk"
-    await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else None)
-    yield bench
-    await bench.close()
-
-
 @pytest.mark.parametrize(
     ("error", "words"), ODD_ERRORS, ids=[type(error).__name__ for error, _ in ODD_ERRORS]
 )
@@ -729,8 +719,7 @@ async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_
         answers.append(asyncio.get_running_loop().create_future())
         batch = Batch(producer, 0, 0, 0, texts)
         session = inbox_module._Session("sid", None)
-        messages = [read_message(text) for text in texts]
-        session.waiting.append(inbox_module._Item(session, batch, messages, answers[-1]))
+        session.waiting.append(inbox_module._Item(session, batch, answers[-1]))
         inbox._waiting.append(session)
     with pytest.raises(end):
         await inbox._apply_all()
