@@ -479,8 +479,9 @@ class Inbox:
         if len(kept) < old:
             return Answer(expected, [one.reply for one in kept])
         new, why = await self._apply_new(item, messages, progress, verdict)
+        self._done["applied"] += len(new)
         ahead = advanced(batch, progress, old + len(new))
-        if why is not None:
+        if why is not None and self._retry_limit is not None:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
         if ahead != progress:
             store.save(batch.producer, ahead, batch.first + old, new)
@@ -511,7 +512,6 @@ class Inbox:
                 self.store.put_aside("dead", letter._replace(error=words))
                 reply = write_failure(why, "dead")
             new.append(StoredReply(message.id, reply))
-            self._done["applied"] += 1
             if perf_counter() > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE
@@ -526,8 +526,7 @@ class Inbox:
             handler, wants_more = self._handlers.get(message.event, (None, False))
             if handler is None:
                 raise Retry(f"The inbox has no handler for {message.event!r} yet.")
-            received = _received(message, letter, sid)
-            extra = (received,) if wants_more else ()
+            extra = (_received(message, letter, sid),) if wants_more else ()
             reply = write_reply(handler(self.store.db, message.payload, *extra))
             if message.event in self._after:
                 self.store.put_aside("after", letter)

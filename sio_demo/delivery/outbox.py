@@ -188,13 +188,13 @@ class Outbox:
         ClosedError, DeliveryError
             The outbox is closed, or it has failed permanently.
         """
+        window, relay = self._usable()
         if self._store.durable:
             receipt = self._new_receipt(event, payload)
             self._incoming.append(receipt)
             self._to_store.set()
         else:
             receipt = self._new_receipt(event, payload, _ACCEPTED)
-            window, relay = self._usable()
             window.accept((receipt,))
             relay.wake()
         return receipt
@@ -223,7 +223,7 @@ class Outbox:
         if begin is None:
             raise UsageError("Only a SQLiteOutboxStore has transactions.")
         await self._writing.acquire()
-        transaction = OutboxTransaction(self._store, self._new_receipt)
+        transaction = OutboxTransaction(self._store, self._usable, self._new_receipt)
         try:
             self._usable()
             await self._in_thread(begin)
@@ -415,7 +415,6 @@ class Outbox:
     # --- its parts ---------------------------------------------------------------------
 
     def _new_receipt(self, event: str, payload: Any, accepted: Promise | None = None) -> Receipt:
-        self._usable()
         if not isinstance(event, str) or not 0 < len(event) <= LONGEST_NAME:
             raise UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
         text = write_message(event, payload)
@@ -490,12 +489,19 @@ class Outbox:
 class OutboxTransaction:
     """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
 
-    def __init__(self, store: Any, new_receipt: Callable[[str, Any], Receipt]) -> None:
+    def __init__(
+        self,
+        store: Any,
+        check: Callable[[], object],
+        new_receipt: Callable[[str, Any], Receipt],
+    ) -> None:
+        self._check = check
         self.execute, self.executemany = store.db.execute, store.db.executemany
         self.receipts: list[Receipt] = []
         self._new_receipt = new_receipt
 
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message with the transaction; see `Outbox.send`."""
+        self._check()
         self.receipts.append(self._new_receipt(event, payload))
         return self.receipts[-1]
