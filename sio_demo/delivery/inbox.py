@@ -130,7 +130,7 @@ class Inbox:
         How many attempts a message gets before it goes to the dead letters. Without a limit it is
         tried until it can be applied, and all later messages of its producer wait.
     max_producers : int, optional
-        How many outboxes a user may have: 100, or 100,000 where all clients are one user.
+        How many outboxes a user may have: 1,000, or 100,000 where all clients are one user.
     max_unconfirmed : int
         How many replies are kept for a producer that has not confirmed them.
 
@@ -163,7 +163,7 @@ class Inbox:
         self.last_error: DeliveryError | None = None
         self._sio, self._namespace, self._user = sio, namespace, user
         self._retry_limit = retry_limit
-        self._max_producers = max_producers or (100 if user else 100_000)
+        self._max_producers = max_producers or (1000 if user else 100_000)
         packet: int = sio.eio.max_http_buffer_size  # internal
         self._limits = (BATCH, max(100, min(LARGEST, packet - 1000)), max_unconfirmed)
         self._handlers: dict[str, tuple[Handler, bool]] = {}

@@ -114,10 +114,15 @@ class Server:
 
 
 def _noting(requests: Tasks) -> Middleware:
-    """Keep a set of the tasks that answer requests now."""
+    """Keep a set of the tasks that answer requests now; refuse those for another host.
+
+    A page whose name was made to point to 127.0.0.1 (DNS rebinding) names its own host.
+    """
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.url.host not in (HOST, "localhost", "::1"):
+            raise web.HTTPForbidden(text="This server answers on loopback only.")
         task = asyncio.current_task()
         assert task is not None
         requests.add(task)

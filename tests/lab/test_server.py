@@ -175,3 +175,13 @@ async def test_anything_else_is_refused_in_words(wrong, says):
     with pytest.raises(UsageError, match=says) as refusal:
         await serve(wrong)
     assert 'socketio.AsyncServer(async_mode="aiohttp")' in str(refusal.value)
+
+
+@pytest.mark.parametrize("through", ["server", "link"])
+async def test_a_page_of_another_host_gets_nothing(server, link, through):
+    url = (server if through == "server" else link).url + "/socket.io/?EIO=4&transport=polling"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(url, headers={"Host": "rebound.example"}) as answer:
+            assert answer.status == 403
+        async with http.get(url) as answer:
+            assert answer.status == 200
