@@ -297,7 +297,7 @@ class Outbox:
         self._check_loop()
         if self._failure is None:
             raise UsageError("Nothing was refused for good: the outbox goes on by itself.")
-        await asyncio.shield(self._start(self._reissue(keep)))
+        await asyncio.shield(asyncio.create_task(self._reissue(keep)))
         return self.resumed
 
     async def close(self) -> None:
@@ -367,8 +367,14 @@ class Outbox:
         self._relay.wake()
 
     async def _save_and_release(self) -> None:
+        """End a transaction of the caller, who does not know yet whether it was committed."""
         try:
             await self._save()
+            if self._incoming and isinstance(self.last_error, UncertainError):
+                self._gave_up(self.last_error)  # to try again would save messages without rows
+                for receipt in self._incoming:
+                    receipt.fail(self.last_error)
+                self._incoming.clear()
         finally:
             self._writing.release()
 
