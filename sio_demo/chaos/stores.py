@@ -47,9 +47,9 @@ class KillableOutboxStore(SQLiteOutboxStore):
         super().__init__(path)
         self._fail_point = fail_point
 
-    def save(self, base: int, first: int, texts: list[str]) -> None:
+    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
         self._fail_point.hit("before save")
-        super().save(base, first, texts)
+        super().save(base, first, texts, after)
         self._fail_point.hit("after save")
 
 

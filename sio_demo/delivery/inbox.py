@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -333,20 +332,19 @@ class Inbox:
         return {sid: s for sid, s in self._sessions.items() if alive(sid, self._namespace)}
 
     async def _welcome(self, session: _Session, hello: Hello) -> Welcome:
-        """Issue a producer, or recognize one; the epoch fences outboxes opened before."""
-        producer = hello.producer or str(uuid.uuid4())
+        """Register a producer, or recognize one."""
+        producer, user, most = hello.producer, session.user, self._max_producers
         async with self._transaction():
-            new = hello.producer is None
-            if new and not self.store.issue(producer, session.user, self._max_producers):
-                raise QuotaError(f"The user has {self._max_producers:,} outboxes already.")
-            before = checked(self.store.progress(producer), session.user)
-            progress = welcomed(hello, before)
+            before = self.store.progress(producer)
+            progress = welcomed(hello, before, user)
+            if before is None and self.store.owned(user, most) >= most:
+                raise QuotaError(f"The user has {most:,} outboxes already.")
             if progress != before:
                 self.store.save(producer, progress, 0, [])
         session.producers.add(producer)
         self._contacts.add(producer)
         self._tell()
-        return Welcome(producer, progress.epoch, progress.next, *self._limits)
+        return Welcome(progress.next, progress.last, *self._limits)
 
     async def _enqueue(self, session: _Session, batch: Batch) -> Answer:
         if len(session.waiting) >= WAITING:
@@ -437,7 +435,12 @@ class Inbox:
         answer = Answer(batch.first, [])
         while len(replies) < len(batch.messages) and answer.error is None:
             at = len(replies)
-            only = replace(batch, first=batch.first + at, messages=batch.messages[at : at + 1])
+            only = replace(
+                batch,
+                first=batch.first + at,
+                after=read_message(batch.messages[at - 1]).id if at else batch.after,
+                messages=batch.messages[at : at + 1],
+            )
             part = replace(item, batch=only)
             applied = False
             try:
@@ -470,7 +473,7 @@ class Inbox:
             if len(kept) < old and sum(len(one.reply) for one in kept) * 2 < LARGEST:
                 raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
             messages = [read_message(text) for text in batch.messages]
-            check_same(batch.first, messages, kept)
+            check_same(batch, messages, kept, progress)
         except StoreError:
             raise
         except DeliveryError as error:
@@ -480,7 +483,7 @@ class Inbox:
             return Answer(expected, [one.reply for one in kept])
         new, why = await self._apply_new(item, messages, progress, verdict)
         self._done["applied"] += len(new)
-        ahead = advanced(batch, progress, old + len(new))
+        ahead = advanced(batch, progress, new)
         if why is not None and self._retry_limit is not None:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
         if ahead != progress:

@@ -19,12 +19,15 @@ class StoredReply(NamedTuple):
 class Progress(NamedTuple):
     """How far a producer has come: all that is stored about it permanently.
 
-    `user` is whom it was issued to. `next` is the sequence number to apply next; it has been
-    tried `attempts` times. Replies are stored from `floor` on.
+    `user` is whose it is; `epoch` and `start` name the outbox that may send. `next` is the
+    sequence number to apply next; it has been tried `attempts` times. `last` is the id of the
+    message before it. Replies are stored from `floor` on.
     """
 
     user: str | None = None
     epoch: int = 0
+    start: str = ""
+    last: str = ""
     floor: int = 0
     next: int = 0
     attempts: int = 0
@@ -36,36 +39,42 @@ def checked(progress: Progress | None, user: str | None) -> Progress:
     Raises
     ------
     UnknownProducerError
-        It was never issued, or is forgotten, or is another user's: the text does not say which.
+        It is not known, or is forgotten, or is another user's: the text does not say which.
     """
     if progress is None or progress.user != user:
         raise UnknownProducerError(
-            "This inbox has issued no such producer to this user, or has forgotten it. Was its "
-            "store lost or restored from a backup?"
+            "This inbox knows no such producer of this user, or has forgotten it. Was its store "
+            "lost or restored from a backup?"
         )
     return progress
 
 
-def welcomed(hello: Hello, progress: Progress) -> Progress:
-    """Return the progress with the epoch of this connection.
+def welcomed(hello: Hello, progress: Progress | None, user: str | None) -> Progress:
+    """Return the progress of a producer at the start of a connection.
 
-    An outbox that has just started gets a new epoch, and so fences the one before it.
+    A new producer is registered. An outbox that was started later fences the one before it.
 
     Raises
     ------
+    UnknownProducerError
+        The outbox was known before, but not to this inbox, or not as this user's.
     FencedError
-        A later outbox has taken over the producer.
+        Another outbox has taken over the producer.
     """
-    if 0 < hello.epoch < progress.epoch:
+    if progress is None and not hello.known:
+        return Progress(user, hello.epoch, hello.start)
+    progress = checked(progress, user)
+    if (hello.epoch, hello.start) == (progress.epoch, progress.start):
+        return progress
+    if hello.epoch <= progress.epoch:
         raise _fenced(hello.epoch, progress)
-    same = hello.epoch == progress.epoch > 0
-    return progress if same else progress._replace(epoch=progress.epoch + 1)
+    return progress._replace(epoch=hello.epoch, start=hello.start)
 
 
 def _fenced(epoch: int, progress: Progress) -> FencedError:
     return FencedError(
-        f"The producer was taken over by an outbox opened later (epoch {progress.epoch}, this is "
-        f"{epoch}). Give each client an outbox of its own."
+        f"The producer was taken over by another outbox (epoch {progress.epoch}, this is {epoch}). "
+        "Was the store copied? Give each client an outbox of its own."
     )
 
 
@@ -77,14 +86,14 @@ def duplicates(batch: Batch, progress: Progress) -> int:
     FencedError
         A later outbox has taken over the producer.
     UnknownProducerError
-        This inbox never issued the epoch.
+        The epoch has not said hello to this inbox.
     SequenceError
         Messages are missing before the batch, or it starts below what was confirmed.
     """
     if batch.epoch < progress.epoch:
         raise _fenced(batch.epoch, progress)
     if batch.epoch > progress.epoch:
-        raise UnknownProducerError(f"Epoch {batch.epoch} was never issued. Say hello first.")
+        raise UnknownProducerError(f"Epoch {batch.epoch} has not said hello to this inbox.")
     if batch.first > progress.next:
         raise SequenceError(
             f"The sequence jumps: expected {progress.next}, got {batch.first}. Messages are "
@@ -98,25 +107,34 @@ def duplicates(batch: Batch, progress: Progress) -> int:
     return min(progress.next, batch.end) - batch.first
 
 
-def check_same(first: int, messages: Sequence[Message], kept: Sequence[StoredReply]) -> None:
-    """Compare the duplicates at the start of a batch with the messages that were applied.
+def check_same(
+    batch: Batch, messages: Sequence[Message], kept: Sequence[StoredReply], progress: Progress
+) -> None:
+    """Compare a batch with what was applied: its duplicates, or the message before it.
 
     Raises
     ------
     ConflictError
         A sequence number was used for a different message before.
     """
+    if batch.first == progress.next and batch.after != progress.last:
+        raise _conflict(batch.first - 1)
     for index, (message, old) in enumerate(zip(messages, kept, strict=False)):
         if message.id != old.id:
-            raise ConflictError(
-                f"Another message with the number {first + index} was applied before. Was the "
-                "outbox copied, or restored from a copy?"
-            )
+            raise _conflict(batch.first + index)
 
 
-def advanced(batch: Batch, progress: Progress, count: int) -> Progress:
-    """Return the progress after the first `count` messages of a batch were applied."""
+def _conflict(number: int) -> ConflictError:
+    return ConflictError(
+        f"Another message with the number {number} was applied before. Was the outbox copied, or "
+        "restored from a copy?"
+    )
+
+
+def advanced(batch: Batch, progress: Progress, new: Sequence[StoredReply]) -> Progress:
+    """Return the progress after the new messages of a batch were applied."""
     floor = max(progress.floor, batch.confirmed)
-    ahead = max(progress.next, batch.first + count)
-    attempts = progress.attempts if ahead == progress.next else 0
-    return progress._replace(floor=floor, next=ahead, attempts=attempts)
+    if not new:
+        return progress._replace(floor=floor)
+    ahead = progress.next + len(new)
+    return progress._replace(floor=floor, next=ahead, last=new[-1].id, attempts=0)

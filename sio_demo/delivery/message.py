@@ -3,26 +3,35 @@ r"""The wire format between an outbox and an inbox. No I/O.
 The client emits two events, each with one argument, and asks for an acknowledgement. First on
 every connection comes ``"outbox_hello"``::
 
-    {"producer": null, "epoch": 0}
+    {"producer": "0b0e7c1e-...", "known": false, "epoch": 1, "start": "9f3c..."}
 
 ``producer``
-    The id under which the inbox knows this outbox; null at the first contact. The inbox issues
-    one, and the sender stores it before it sends a message.
+    A UUID that the sender makes when its store is made.
+``known``
+    Whether the sender has stored that an inbox knows it. The inbox registers an unknown producer
+    if this is false, and refuses it if this is true: then it has forgotten the producer. The
+    sender stores it after the first welcome, before the first batch leaves.
 ``epoch``
-    0 when the sender has just started, else the number that the inbox issued at the last hello.
+    How often the sender was started, counted in its store before it says hello.
+``start``
+    A random name of this start. A higher epoch takes over; the same epoch with the same start is
+    the same sender on another connection; all others are fenced.
 
-The answer to a hello tells the sender what to go on with, and what the inbox takes::
+The answer to a hello tells the sender where the inbox is, and what it takes::
 
-    {"producer": "0b0e7c1e-...", "epoch": 3, "next": 17,
+    {"next": 17, "last": "Zk3hX0aPq9+sV2bN",
      "batch": 500, "characters": 999000, "unconfirmed": 20000}
 
 After that comes ``"outbox"``, a batch of messages; at most eight of them without an answer::
 
-    {"producer": "0b0e7c1e-...", "epoch": 3, "first": 17, "confirmed": 12,
-     "messages": ["[\"Zk3hX0aPq9_sV2bN\",\"payment\",{\"amount\":10}]"]}
+    {"producer": "0b0e7c1e-...", "epoch": 1, "first": 17, "after": "Zk3hX0aPq9+sV2bN",
+     "confirmed": 12, "messages": ["[\"q1OdY3xq0a/2LmTf\",\"payment\",{\"amount\":10}]"]}
 
 ``first``
     The sequence number of the first message. The sender counts its messages 0, 1, 2, ...
+``after``
+    The id of the message before it, ``""`` if there is none. The inbox compares it with the last
+    message that it has applied (`last` in a welcome), so that nothing follows another's message.
 ``confirmed``
     The replies to all messages below this number have arrived: the inbox may delete them.
 ``messages``
@@ -43,7 +52,7 @@ Worth another attempt after a pause are ``Retry``, ``StoreError`` and ``QuotaErr
 
 The invariants, which ``tests/delivery/model.py`` checks in every state it can reach:
 
-- The sender stores a message, and its producer id, before the packet with them leaves.
+- The sender stores a message, and that it is known, before the first packet with it leaves.
 - The inbox commits effect, reply and `next` together, before the acknowledgement leaves.
 - A reply is deleted only below `confirmed`, and `confirmed` only covers replies whose receipt
   the sender has stored.
@@ -60,6 +69,7 @@ import json
 import os
 import re
 from binascii import b2a_base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,8 +108,10 @@ class Message(NamedTuple):
 class Hello:
     """The first request on a connection: who sends."""
 
-    producer: str | None
+    producer: str
+    known: bool
     epoch: int
+    start: str
 
     def to_wire(self) -> dict[str, Any]:
         """Return the argument of the event."""
@@ -109,8 +121,6 @@ class Hello:
     def from_wire(cls, data: Any) -> Hello:
         """Read the argument of the event; raise `BatchError` if it has another format."""
         hello: Hello = _read(cls, data)
-        if hello.producer is not None:
-            _check_producer(hello.producer)
         return hello
 
 
@@ -118,9 +128,8 @@ class Hello:
 class Welcome:
     """The answer to a hello: what to go on with, and the limits of the inbox."""
 
-    producer: str
-    epoch: int
     next: int
+    last: str
     batch: int
     characters: int
     unconfirmed: int
@@ -143,7 +152,6 @@ class Welcome:
         if isinstance(data, dict) and "error" in data:
             raise Answer.from_wire(data).error or BatchError("An inbox refused without a reason.")
         welcome: Welcome = _read(cls, data)
-        _check_producer(welcome.producer)
         if not (welcome.batch and welcome.characters and welcome.unconfirmed):
             raise BatchError("The inbox takes no messages: one of its limits is 0.")
         return welcome
@@ -156,6 +164,7 @@ class Batch:
     producer: str
     epoch: int
     first: int
+    after: str
     confirmed: int
     messages: list[str]
 
@@ -178,11 +187,8 @@ class Batch:
             It does not have the documented format.
         """
         batch: Batch = _read(cls, data)
-        _check_producer(batch.producer)
         if batch.confirmed > batch.first:
             raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
-        if not isinstance(batch.messages, list):
-            raise BatchError("messages must be an array of JSON texts.")
         return batch
 
 
@@ -191,21 +197,33 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _read(kind: Any, data: Any) -> Any:
-    """Return a record whose numbers are whole and, in JavaScript too, exact."""
+    """Return a record with fields of the documented format."""
     if not isinstance(data, dict) or set(data) != set(kind.__slots__):
         raise BatchError(
             f"A {kind.__name__.lower()} is an object with {', '.join(kind.__slots__)}."
         )
     for name, value in data.items():
-        exact = type(value) is int and 0 <= value < 2**53  # JavaScript's MAX_SAFE_INTEGER
-        if name not in ("producer", "messages") and not exact:
-            raise BatchError(f"{name} must be an integer from 0 to 2**53 - 1.")
+        if not _RULES.get(name, _is_count)(value):
+            raise BatchError(f"{name} does not have the documented format.")
     return kind(**data)
 
 
-def _check_producer(producer: Any) -> None:
-    if not isinstance(producer, str) or not _UUID.fullmatch(producer):
-        raise BatchError("producer must be a UUID in lower case.")
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53  # JavaScript's MAX_SAFE_INTEGER
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME
+
+
+_RULES: dict[str, Callable[[Any], object]] = {
+    "producer": lambda value: isinstance(value, str) and _UUID.fullmatch(value),
+    "known": lambda value: type(value) is bool,
+    "messages": lambda value: type(value) is list,
+    "start": _is_name,
+    "after": _is_name,
+    "last": _is_name,
+}
 
 
 def wire_size(text: str) -> int:

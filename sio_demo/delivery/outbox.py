@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import socketio
 
@@ -27,6 +29,8 @@ from .send_window import SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
 
 log = logging.getLogger("sio_demo.delivery")
+
+T = TypeVar("T")
 
 CLOSE = 5.0  # seconds that the last save may take
 
@@ -149,9 +153,10 @@ class Outbox:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
         self._loop = asyncio.get_running_loop()
         saved = self._store.load()
-        window = self._window = SendWindow(saved.producer, saved.base, self._window_size)
+        identity = replace(saved.identity, start=secrets.token_hex(8))
+        window = self._window = SendWindow(identity, saved.base, self._window_size, saved.after)
         self._resume(window, saved.texts)
-        events = Events(self._issued, self._answered, self._troubled, self._gave_up)
+        events = Events(self._welcomed, self._answered, self._troubled, self._gave_up)
         self._relay = relay = Relay(
             window, self._connector, self._namespace, self._ack_timeout, events
         )
@@ -347,7 +352,7 @@ class Outbox:
         window, group, base = self._window, self._incoming[:], self._window.base
         texts = [receipt.text for receipt in group]
         try:
-            await self._in_thread(self._store.save, base, window.next, texts)
+            await self._in_thread(self._store.save, base, window.next, texts, window.after)
         except UncertainError as error:
             self._troubled(error)
             return
@@ -383,21 +388,24 @@ class Outbox:
         assert self._relay is not None
         async with self._writing:
             texts = [receipt.text for receipt in self._window.messages] if keep else []
-            await self._in_thread(self._store.restart, texts)
-            window = self._window = SendWindow(None, 0, self._window_size)
+            identity = await self._in_thread(self._store.restart, texts)
+            identity = replace(identity, start=secrets.token_hex(8))
+            window = self._window = SendWindow(identity, 0, self._window_size)
             self._resume(window, texts)
             self._failure = self.last_error = None
             self._relay.restart(window)
 
-    async def _in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     # --- what the relay says -----------------------------------------------------------
 
-    async def _issued(self, producer: str) -> None:
-        async with self._writing:
-            if self._store.durable:
-                await self._in_thread(self._store.issued, producer)
+    async def _welcomed(self) -> None:
+        """Store that the inbox knows the producer, before the first message leaves."""
+        if self._store.durable and self._window is not None:
+            async with self._writing:
+                await self._in_thread(self._store.known)
+                self._window.known = True
 
     def _answered(self) -> None:
         assert self._window is not None

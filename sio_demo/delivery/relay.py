@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from socketio.exceptions import SocketIOError
 
-from ..errors import DeliveryError, UnknownProducerError
+from ..errors import DeliveryError
 from .connector import Connector
 from .message import EVENT, HELLO, Answer, Batch, Welcome, read_reply
 from .receipt import Promise, Receipt
@@ -19,7 +19,7 @@ from .send_window import FLIGHTS, SendWindow, worth_a_retry
 class Events(NamedTuple):
     """What a relay calls when something has happened."""
 
-    issued: Callable[[str], Awaitable[None]]  # a producer id, to be stored; may raise StoreError
+    welcomed: Callable[[], Awaitable[None]]  # to be stored; may raise StoreError
     answered: Callable[[], None]  # replies have come
     troubled: Callable[[Exception], None]  # something failed; the relay tries again
     gave_up: Callable[[Exception], None]  # the inbox has refused for good
@@ -135,18 +135,16 @@ class Relay:
             if worth_a_retry(error):
                 self._hello = None
                 self._try_later(error)
-            elif isinstance(error, UnknownProducerError) and self._window.untouched:
-                self._window.producer = self._hello = None  # nothing was sent: no harm in another
             else:
                 self._give_up(error)
         self._wanted.set()
 
     async def _go_on_from(self, welcome: Welcome) -> None:
-        """Store the producer id if it is new; then messages may leave."""
+        """Store that the inbox knows the producer; then messages may leave."""
         hello, window = self._hello, self._window
         try:
-            if window.producer is None:
-                await self._events.issued(welcome.producer)
+            if not window.known:
+                await self._events.welcomed()
             if hello is not self._hello or window is not self._window:  # a new connection
                 return
             polling = self._connector.client.transport() == "polling"  # packets share a request
@@ -163,7 +161,7 @@ class Relay:
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
         """Handle the acknowledgement of a batch."""
-        if self._stopped or batch.producer != self._window.producer:
+        if self._stopped or batch.producer != self._window.identity.producer:
             return
         self._heard = asyncio.get_running_loop().time()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ from ..errors import (
     SequenceError,
     StoreError,
 )
-from .message import LARGEST, Answer, Batch, Hello, Welcome, wire_size, withdrawn
+from .message import LARGEST, Answer, Batch, Hello, Welcome, id_of, wire_size, withdrawn
 
 FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
 
@@ -31,35 +32,50 @@ class HasText(Protocol):
 M = TypeVar("M", bound=HasText)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who sends; see `Hello`."""
+
+    producer: str
+    known: bool = False
+    epoch: int = 1
+    start: str = ""
+
+
 class SendWindow(Generic[M]):
     """A sliding window over numbered messages: go-back-N, one answer per batch.
 
     Parameters
     ----------
-    producer : str or None
-        The id that the inbox has issued, if any.
+    identity : Identity
     base : int
         The sequence number of the first message.
     window : int
         How many messages may be in flight.
+    after : str
+        The id of the message before `base`.
 
     Attributes
     ----------
-    producer : str or None
+    known : bool
+        Whether a message may have left: it is stored that the inbox knows the producer.
     base : int
         The lowest sequence number without a reply.
+    after : str
+        The id of the message before `base`.
     confirmed : int
         The inbox may delete replies below it: a `base` that the store has saved.
     sent, resent : int
         How many messages went into batches, and how many of them not for the first time.
     """
 
-    def __init__(self, producer: str | None, base: int, window: int) -> None:
-        self.producer = producer
+    def __init__(self, identity: Identity, base: int, window: int, after: str = "") -> None:
+        self.identity = identity
+        self.known = identity.known
         self.base = self.confirmed = base
+        self.after = after
         self.sent = self.resent = 0
-        self._epoch, self._allowed = 0, FLIGHTS
-        self._issued_here = False
+        self._allowed = FLIGHTS
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
         self._characters, self._unconfirmed = LARGEST, window
@@ -106,12 +122,8 @@ class SendWindow(Generic[M]):
 
     def hello(self) -> Hello:
         """Return the first request of a connection."""
-        return Hello(self.producer, self._epoch)
-
-    @property
-    def untouched(self) -> bool:
-        """Whether no message was ever sent under this producer id, as far as is known here."""
-        return self._issued_here and not self.sent
+        who = self.identity
+        return Hello(who.producer, self.known, who.epoch, who.start)
 
     def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:
         """Go on where the inbox is, within its limits, with so many batches in flight.
@@ -133,8 +145,13 @@ class SendWindow(Generic[M]):
                 f"The inbox has applied {welcome.next} messages of this producer, the outbox has "
                 f"sent {self.next}. Was the outbox restored from a copy?"
             )
-        self._issued_here = self._issued_here or self.producer is None
-        self.producer, self._epoch, self._allowed = welcome.producer, welcome.epoch, flights
+        if welcome.last != self._id_before(welcome.next):
+            raise ConflictError(
+                f"The inbox has applied another message {welcome.next - 1} of this producer. Was "
+                "the outbox copied, or restored from a copy?"
+            )
+        self._allowed = flights
+        self._replies.clear()  # an inbox that was restored may not have applied them
         self._largest_batch = min(-(-self._window // FLIGHTS), welcome.batch)
         self._characters, self._unconfirmed = welcome.characters, welcome.unconfirmed
         self.rewind()
@@ -147,7 +164,7 @@ class SendWindow(Generic[M]):
             self.confirmed + self._unconfirmed,
             self._next + min(self._batch, self._largest_batch),
         )
-        if end <= self._next or len(self._flights) >= self._allowed or self.producer is None:
+        if end <= self._next or len(self._flights) >= self._allowed:
             return None
         texts: list[str] = []
         left = self._characters
@@ -160,7 +177,9 @@ class SendWindow(Generic[M]):
             if texts and left < 0:
                 break
             texts.append(text)
-        batch = Batch(self.producer, self._epoch, self._next, self.confirmed, texts)
+        who, after = self.identity, self._id_before(self._next)
+        batch = Batch(who.producer, who.epoch, self._next, after, self.confirmed, texts)
+        self.known = True
         self.sent += len(texts)
         self.resent += max(0, min(self._highest, batch.end) - batch.first)
         self._next, self._highest = batch.end, max(self._highest, batch.end)
@@ -180,6 +199,7 @@ class SendWindow(Generic[M]):
         done = []
         while self._messages and self.base in self._replies:
             done.append((self._messages.popleft(), self._replies.pop(self.base)))
+            self.after = id_of(done[-1][0].text)
             self.base += 1
         self._next = max(self._next, self.base)
         if len(replies) == len(batch.messages):
@@ -215,6 +235,12 @@ class SendWindow(Generic[M]):
         if self._flights:
             self._batch = max(1, self._batch // 2)
         self.rewind()
+
+    def _id_before(self, number: int) -> str:
+        """Return the id of the message before a number from `base` on."""
+        return (
+            id_of(self._messages[number - self.base - 1].text) if number > self.base else self.after
+        )
 
     def expects(self, batch: Batch) -> bool:
         """Return whether a batch is in flight, and was not rewound."""

@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from os import PathLike
@@ -20,6 +21,7 @@ from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
 from ..errors import StoreError, UncertainError, UsageError
 from .inbox_state import Progress, StoredReply
+from .send_window import Identity
 from .stores import Letter, Saved, fitting
 
 if sys.platform == "win32":
@@ -43,15 +45,16 @@ _TROUBLE = {
 }
 
 _OUTBOX = """
-CREATE TABLE IF NOT EXISTS outbox_producer (producer TEXT, base INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS outbox_producer (
+    producer TEXT, known INTEGER, epoch INTEGER, base INTEGER, after TEXT
+);
 CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
-INSERT INTO outbox_producer SELECT NULL, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox_producer);
 """
 
 _INBOX = """
 CREATE TABLE IF NOT EXISTS inbox_producers (
-    producer TEXT PRIMARY KEY, user TEXT, epoch INTEGER, floor INTEGER, next INTEGER,
-    attempts INTEGER, seen REAL
+    producer TEXT PRIMARY KEY, user TEXT, epoch INTEGER, start TEXT, last TEXT, floor INTEGER,
+    next INTEGER, attempts INTEGER, seen REAL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS inbox_users ON inbox_producers (user);
 CREATE TABLE IF NOT EXISTS inbox_replies (
@@ -203,13 +206,18 @@ class SQLiteOutboxStore(_Database):
     @_guarded
     def load(self) -> Saved:
         db = self._connection
-        producer, base = db.execute("SELECT producer, base FROM outbox_producer").fetchone()
+        self._control("BEGIN IMMEDIATE")
+        if db.execute("SELECT 1 FROM outbox_producer").fetchone() is None:
+            self._new_producer(0)
+        db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
+        producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
         texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
-        return Saved(producer, base, texts)
+        self._control("COMMIT")
+        return Saved(Identity(producer, bool(known), epoch), base, after, texts)
 
     @_guarded
-    def issued(self, producer: str) -> None:
-        self._connection.execute("UPDATE outbox_producer SET producer = ?", (producer,))
+    def known(self) -> None:
+        self._connection.execute("UPDATE outbox_producer SET known = 1")
 
     @_guarded
     def begin(self) -> None:
@@ -219,33 +227,41 @@ class SQLiteOutboxStore(_Database):
         self._control("BEGIN IMMEDIATE")
         self._marked = True
 
-    def save(self, base: int, first: int, texts: list[str]) -> None:
+    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
         with self._lock:
             if self._broken and self._read_again() and self._has(first, texts):
                 return
             try:
-                self._save(base, first, texts)
+                self._save(base, first, texts, after)
             except sqlite3.Error as error:
                 self._broken = True  # the disk may have what the error denies
                 if not (self._read_again() and self._has(first, texts)):
                     raise StoreError(f"{self.path}: {error}.") from error
 
     @_guarded
-    def restart(self, texts: list[str]) -> None:
+    def restart(self, texts: list[str]) -> Identity:
         db = self._connection
         self._control("BEGIN IMMEDIATE")
-        db.execute("UPDATE outbox_producer SET producer = NULL, base = 0")
+        db.execute("DELETE FROM outbox_producer")
+        producer = self._new_producer(1)
         db.execute("DELETE FROM outbox_messages")
         db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
         self._control("COMMIT")
+        return Identity(producer)
 
-    def _save(self, base: int, first: int, texts: list[str]) -> None:
+    def _new_producer(self, epoch: int) -> str:
+        producer = str(uuid.uuid4())
+        values = (producer, epoch)
+        self._connection.execute("INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')", values)
+        return producer
+
+    def _save(self, base: int, first: int, texts: list[str], after: str) -> None:
         self.check_transaction()
         db = self._connection
         if not db.in_transaction:
             self._control("BEGIN IMMEDIATE")
         self._marked = False
-        db.execute("UPDATE outbox_producer SET base = ?", (base,))
+        db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
         db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
         db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
         self._control("COMMIT")
@@ -394,19 +410,18 @@ class SQLiteInboxStore(_Database):
         return False
 
     @_guarded
-    def issue(self, producer: str, user: str | None, limit: int) -> bool:
-        (owned,) = self._connection.execute(
+    def owned(self, user: str | None, limit: int) -> int:
+        (count,) = self._connection.execute(
             "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
             (user, limit),
         ).fetchone()
-        if owned < limit:
-            self.save(producer, Progress(user), 0, [])
-        return bool(owned < limit)
+        return int(count)
 
     @_guarded
     def progress(self, producer: str) -> Progress | None:
         found = self._connection.execute(
-            "SELECT user, epoch, floor, next, attempts FROM inbox_producers WHERE producer = ?",
+            "SELECT user, epoch, start, last, floor, next, attempts FROM inbox_producers "
+            "WHERE producer = ?",
             (producer,),
         ).fetchone()
         return Progress(*found) if found else None
@@ -425,7 +440,7 @@ class SQLiteInboxStore(_Database):
         self._release()
         db = self._connection
         db.execute(
-            "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (producer, *progress, time.time()),
         )
         db.execute(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
+from .send_window import Identity
 
 
 class Saved(NamedTuple):
     """What an outbox loads from its store when it opens."""
 
-    producer: str | None
+    identity: Identity
     base: int
+    after: str
     texts: list[str]
 
 
@@ -25,16 +28,19 @@ class OutboxStore(Protocol):
     durable: bool
 
     def load(self) -> Saved:
-        """Return what the last outbox left."""
+        """Return what the last outbox left, with an epoch that counts this start too."""
 
-    def issued(self, producer: str) -> None:
-        """Store the producer id that the inbox has issued."""
+    def known(self) -> None:
+        """Store that the inbox knows the producer."""
 
-    def save(self, base: int, first: int, texts: list[str]) -> None:
-        """Delete messages below `base` and append `texts` from `first` on, atomically."""
+    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
+        """Delete messages below `base` and append `texts` from `first` on, atomically.
 
-    def restart(self, texts: list[str]) -> None:
-        """Forget the producer id; store `texts` as the messages from 0 on, and no others."""
+        `after` is the id of the message before `base`.
+        """
+
+    def restart(self, texts: list[str]) -> Identity:
+        """Make a new producer id, with `texts` as its messages from 0 on, and no others."""
 
     def close(self) -> None:
         """Close the store; may be called twice."""
@@ -85,8 +91,8 @@ class InboxStore(Protocol):
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the store, not from a handler."""
 
-    def issue(self, producer: str, user: str | None, limit: int) -> bool:
-        """Store a new producer; return False, and don't, if the user has `limit` of them."""
+    def owned(self, user: str | None, limit: int) -> int:
+        """Return how many producers a user has; `limit` if they are more."""
 
     def progress(self, producer: str) -> Progress | None:
         """Return how far a producer has come; None if it is not known."""
@@ -122,16 +128,16 @@ class MemoryOutboxStore:
     durable = False
 
     def load(self) -> Saved:
-        return Saved(None, 0, [])
+        return Saved(Identity(str(uuid.uuid4())), 0, "", [])
 
-    def issued(self, producer: str) -> None:
-        """Do nothing, as the other methods: the outbox itself holds all there is."""
+    def known(self) -> None:
+        """Do nothing, as `save`: the outbox itself holds all there is."""
 
-    def save(self, base: int, first: int, texts: list[str]) -> None:
+    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
         pass
 
-    def restart(self, texts: list[str]) -> None:
-        pass
+    def restart(self, texts: list[str]) -> Identity:
+        return Identity(str(uuid.uuid4()))
 
     def close(self) -> None:
         pass
@@ -215,12 +221,8 @@ class MemoryInboxStore:
         """Return False: dicts do not fail."""
         return False
 
-    def issue(self, producer: str, user: str | None, limit: int) -> bool:
-        if self._owned[user] >= limit:
-            return False
-        self._owned[user] += 1
-        self._progress[producer], self._seen[producer] = Progress(user), time.time()
-        return True
+    def owned(self, user: str | None, limit: int) -> int:
+        return min(limit, self._owned[user])
 
     def progress(self, producer: str) -> Progress | None:
         return self._progress.get(producer)
@@ -231,7 +233,10 @@ class MemoryInboxStore:
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         replies = self._kept.setdefault(producer, {})
-        for sequence in range(self._progress[producer].floor, progress.floor):
+        if producer not in self._progress:
+            self._owned[progress.user] += 1
+        before = self._progress.get(producer, progress)
+        for sequence in range(before.floor, progress.floor):
             replies.pop(sequence, None)
         replies.update(enumerate(kept, first))
         self._progress[producer], self._seen[producer] = progress, time.time()

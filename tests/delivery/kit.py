@@ -1,5 +1,7 @@
 """A server with an inbox, a link to it, and outboxes: what the tests of delivery share."""
 
+import uuid
+
 import socketio
 
 from sio_demo.delivery import Inbox, Outbox, SQLiteInboxStore
@@ -15,9 +17,11 @@ QUICK = {
 SCHEMA = "CREATE TABLE IF NOT EXISTS effects (number INTEGER);"
 
 
-async def greet(client, producer=None, epoch=0):
-    """Say hello, as an outbox does; return the inbox's answer."""
-    return await client.call(HELLO, {"producer": producer, "epoch": epoch}, timeout=5)
+async def greet(client, producer=None, epoch=1, *, known=False, start="start"):
+    """Say hello, as an outbox does; return the answer of the inbox, with the producer."""
+    producer = producer or str(uuid.uuid4())
+    hello = {"producer": producer, "known": known, "epoch": epoch, "start": start}
+    return {"producer": producer, **await client.call(HELLO, hello, timeout=5)}
 
 
 class DeliveryBench(Bench):

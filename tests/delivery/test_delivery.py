@@ -17,6 +17,7 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery import inbox as inbox_module
+from sio_demo.delivery.inbox_state import Progress
 from sio_demo.delivery.message import EVENT, HELLO, Batch, write_message
 from sio_demo.errors import (
     BatchError,
@@ -354,10 +355,10 @@ async def test_a_client_that_has_finished_starts_again_with_nothing(disk, tmp_pa
 def test_a_save_that_fails_leaves_the_store_as_it_was(tmp_path):
     store = SQLiteOutboxStore(tmp_path / "outbox.db")
     store.load()
-    store.save(0, 0, ["a"])
+    store.save(0, 0, ["a"], "")
     with pytest.raises(StoreError, match="UNIQUE"):
-        store.save(0, 0, ["b"])
-    store.save(0, 1, ["c"])
+        store.save(0, 0, ["b"], "")
+    store.save(0, 1, ["c"], "")
     assert store.load().texts == ["a", "c"]
     store.close()
 
@@ -493,7 +494,7 @@ async def test_two_outboxes_cannot_share_a_file(disk, tmp_path):
         SQLiteOutboxStore(tmp_path / "outbox.db")
 
 
-async def test_a_copied_file_fences_the_outbox_that_was_opened_before(disk, tmp_path):
+async def test_a_copied_file_is_found_out(disk, tmp_path):
     first = await disk.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     await first.send("note", 1)
     await first.close()
@@ -502,9 +503,13 @@ async def test_a_copied_file_fences_the_outbox_that_was_opened_before(disk, tmp_
             (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
     second = await disk.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     copy = await disk.outbox(SQLiteOutboxStore(tmp_path / "copy-outbox.db"))
-    await copy.send("note", 2)
     with pytest.raises(FencedError, match="taken over"):
-        await second.send("note", 3)
+        await copy.drain()
+    assert await second.send("note", 2) == 2
+    await copy.close()
+    copy = await disk.outbox(SQLiteOutboxStore(tmp_path / "copy-outbox.db"))  # a later start
+    with pytest.raises(ConflictError, match="restored from a copy"):
+        await copy.drain()
     assert disk.applied == [1, 2]
 
 
@@ -715,9 +720,9 @@ async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_
     inbox, answers = disk.inbox, []
     for events in (["insert", "end"], ["insert"]):
         texts = [write_message(event, 1) for event in events]
-        inbox.store.issue(producer := str(uuid.uuid4()), None, 9)
+        inbox.store.save(producer := str(uuid.uuid4()), Progress(), 0, [])
         answers.append(asyncio.get_running_loop().create_future())
-        batch = Batch(producer, 0, 0, 0, texts)
+        batch = Batch(producer, 0, 0, "", 0, texts)
         session = inbox_module._Session("sid", None)
         session.waiting.append(inbox_module._Item(session, batch, answers[-1]))
         inbox._waiting.append(session)
@@ -751,7 +756,7 @@ async def test_malformed_batches_are_answered_with_a_named_error(bench):
     client = socketio.AsyncClient(handle_sigint=False)
     await client.connect(bench.server.url)
     producer = (await greet(client))["producer"]
-    good = Batch(producer, 1, 0, 0, [write_message("note", 1)]).to_wire()
+    good = Batch(producer, 1, 0, "", 0, [write_message("note", 1)]).to_wire()
     for data in (
         None,
         (),
@@ -778,7 +783,9 @@ async def test_a_jump_a_step_back_another_payload_and_another_client_are_named(b
 
     async def ask(epoch, first, confirmed, *payloads):
         texts = [f'["{payload}","note","{payload}"]' for payload in payloads]
-        return await client.call(EVENT, Batch(producer, epoch, first, confirmed, texts).to_wire())
+        after = chr(ord(payloads[0]) - 1) if first else ""
+        batch = Batch(producer, epoch, first, after, confirmed, texts)
+        return await client.call(EVENT, batch.to_wire())
 
     assert (await ask(1, 0, 0, "a", "b", "c"))["next"] == 3
     assert (await ask(1, 3, 2, "d"))["next"] == 4
@@ -787,7 +794,8 @@ async def test_a_jump_a_step_back_another_payload_and_another_client_are_named(b
     assert (await ask(1, 1, 1, "b"))["error"] == "SequenceError"
     assert (await ask(1, 2, 2, "c", "other"))["error"] == "ConflictError"
     assert (await ask(1, 2, 2, "c", "d"))["replies"] == ['{"ok":"c"}', '{"ok":"d"}']
-    assert (await greet(client, producer))["epoch"] == 2
+    assert (await ask(1, 4, 2, "f"))["error"] == "ConflictError"  # after another message
+    assert (await greet(client, producer, 2))["last"] == "d"
     assert (await ask(2, 4, 2, "e"))["next"] == 5
     assert (await ask(1, 5, 2, "f"))["error"] == "FencedError"
     assert bench.applied == ["a", "b", "c", "d", "e"]
@@ -798,8 +806,8 @@ async def test_a_conflict_stops_the_outbox_and_says_so(bench):
     outbox = await bench.outbox()
     client = socketio.AsyncClient(handle_sigint=False)
     await client.connect(bench.server.url)
-    await wait_until(lambda: outbox._window.producer)
-    batch = Batch(outbox._window.producer, 1, 0, 0, [write_message("note", "x")])
+    producer = outbox._window.identity.producer
+    batch = Batch(producer, 1, 0, "", 0, [write_message("note", "x")])
     await client.call(EVENT, batch.to_wire())
     receipt = outbox.send("note", "y")
     with pytest.raises(ConflictError, match="Another message with the number 0"):
@@ -815,7 +823,8 @@ async def test_overlapping_batches_of_one_producer_keep_their_order(disk):
     producer = (await greet(client))["producer"]
     answers = [asyncio.get_running_loop().create_future() for _ in range(16)]
     for n, answer in enumerate(answers):
-        batch = Batch(producer, 1, n, 0, [write_message("note", n)])
+        text = f'["{n}","note",{n}]'
+        batch = Batch(producer, 1, n, str(n - 1) if n else "", 0, [text])
         await client.emit(EVENT, batch.to_wire(), callback=answer.set_result)
     assert [(await answer)["next"] for answer in answers] == list(range(1, 17))
     assert disk.applied == list(range(16))

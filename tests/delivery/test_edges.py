@@ -13,15 +13,14 @@ from kit import SCHEMA, DeliveryBench, greet
 
 from sio_demo.delivery import Inbox, MemoryInboxStore, Retry, SQLiteInboxStore, SQLiteOutboxStore
 from sio_demo.delivery.inbox import REFUSALS, WAITING
-from sio_demo.delivery.message import EVENT, Batch, read_message, write_message
+from sio_demo.delivery.message import EVENT, Batch, id_of, read_message, write_message
 from sio_demo.errors import (
     BatchError,
     ClosedError,
-    ConflictError,
     DeadLetterError,
+    FencedError,
     HandlerError,
     PayloadError,
-    QuotaError,
     RestoredError,
     StoreError,
     UncertainError,
@@ -74,7 +73,7 @@ async def connect(bench, user):
 async def test_a_handler_learns_who_sent_a_message(users):
     client = await connect(users, "ann")
     producer = (await greet(client))["producer"]
-    batch = Batch(producer, 1, 0, 0, [write_message("who", 1)])
+    batch = Batch(producer, 1, 0, "", 0, [write_message("who", 1)])
     answer = await client.call(EVENT, batch.to_wire())
     assert json.loads(answer["replies"][0]) == {"ok": ["ann", producer, "who"]}
     await client.shutdown()
@@ -84,7 +83,8 @@ async def test_a_producer_is_refused_from_another_user(users):
     ann, bob = await connect(users, "ann"), await connect(users, "bob")
     producer = (await greet(ann))["producer"]
     assert (await greet(bob, producer))["error"] == "UnknownProducerError"
-    batch = Batch(producer, 1, 0, 0, [write_message("note", "forged")]).to_wire()
+    batch = Batch(producer, 1, 0, "", 0, [write_message("note", "forged")]).to_wire()
+    assert (await greet(bob, producer, known=True))["error"] == "UnknownProducerError"
     for forged in (batch, batch | {"epoch": 2**53 - 1}):
         assert (await bob.call(EVENT, forged))["error"] == "UnknownProducerError"
     assert (await ann.call(EVENT, batch))["next"] == 1
@@ -102,13 +102,35 @@ async def test_a_user_has_so_many_producers_and_no_more(users):
     await bob.shutdown()
 
 
-async def test_an_epoch_that_was_not_issued_fences_nobody(bench):
+async def test_a_late_hello_fences_nobody(bench):
+    """It was under way when its connection was replaced, and is repeated on the next."""
     client = socketio.AsyncClient(handle_sigint=False)
     await client.connect(bench.server.url)
-    producer = (await greet(client))["producer"]
-    assert (await greet(client, producer, 2**53 - 1))["epoch"] == 2
-    assert (await greet(client, producer))["epoch"] == 3
+    producer = (await greet(client, epoch=2))["producer"]
+    for late in (greet(client, producer, 1), greet(client, producer, 2, start="copy")):
+        assert (await late)["error"] == "FencedError"
+    assert (await greet(client, producer, 2))["next"] == 0
+    batch = Batch(producer, 2, 0, "", 0, [write_message("note", 1)])
+    assert (await client.call(EVENT, batch.to_wire()))["next"] == 1
     await client.shutdown()
+
+
+async def test_a_copy_from_before_the_first_contact_is_found_out(bench, tmp_path):
+    path, backup = tmp_path / "outbox.db", tmp_path / "backup.db"
+    async with bench.link.refuse():
+        outbox = await bench.outbox(SQLiteOutboxStore(path))
+        await outbox.send("note", 1).accepted
+        await outbox.close()
+    copy(path, backup)
+    for name, result in [(path, [1]), (backup, None)]:
+        outbox = await bench.outbox(SQLiteOutboxStore(name))
+        if result:
+            assert await asyncio.gather(*outbox.resumed) == result
+        else:
+            with pytest.raises(FencedError):
+                await outbox.resumed[0]
+        await outbox.close()
+    assert bench.applied == [1]
 
 
 # --- limits ------------------------------------------------------------------------------
@@ -124,10 +146,14 @@ async def test_replies_that_are_not_confirmed_have_a_limit(quiet):
     await client.connect(bench.server.url)
     producer = (await greet(client))["producer"]
     texts = [write_message("note", n) for n in range(11)]
-    refused = await client.call(EVENT, Batch(producer, 1, 0, 0, texts).to_wire())
+    refused = await client.call(EVENT, Batch(producer, 1, 0, "", 0, texts).to_wire())
     assert (refused["error"], bench.applied) == ("QuotaError", [])
-    assert (await client.call(EVENT, Batch(producer, 1, 0, 0, texts[:10]).to_wire()))["next"] == 10
-    assert (await client.call(EVENT, Batch(producer, 1, 10, 1, texts[10:]).to_wire()))["next"] == 11
+    assert (await client.call(EVENT, Batch(producer, 1, 0, "", 0, texts[:10]).to_wire()))[
+        "next"
+    ] == 10
+    assert (
+        await client.call(EVENT, Batch(producer, 1, 10, id_of(texts[9]), 1, texts[10:]).to_wire())
+    )["next"] == 11
     outbox = await bench.outbox(window=4000)  # our own keeps to the limit
     receipts = [outbox.send("note", n) for n in range(100)]
     async with asyncio.timeout(10):
@@ -145,11 +171,11 @@ async def test_a_client_that_does_not_await_answers_is_refused_and_then_cut_off(
     other = await disk.outbox()
     async with disk.inbox._turn:  # nothing is applied meanwhile
         for first in range(WAITING + REFUSALS + 1):
-            batch = Batch(producer, 1, first, 0, [write_message("note", first)])
+            batch = Batch(producer, 1, first, "", 0, [write_message("note", first)])
             await client.emit(EVENT, batch.to_wire())
         await gone.wait()
     assert await other.send("note", "other") == "other"
-    assert isinstance(disk.inbox.last_error, QuotaError)
+    assert disk.inbox.statistics().refused > REFUSALS
     await client.shutdown()
 
 
@@ -386,7 +412,7 @@ async def test_an_older_copy_of_the_outbox_is_found_out(disk, tmp_path, texts):
         ]
         await receipts[-1].accepted
     for receipt in receipts:
-        with pytest.raises(ConflictError):
+        with pytest.raises(FencedError):
             await receipt
     assert disk.applied == ["first", *["coffee"] * 3]
     assert len(outbox.unanswered) == 5
@@ -438,7 +464,7 @@ async def test_what_was_refused_for_good_can_be_dropped(bench, tmp_path):
     assert bench.applied == [1, 3]
 
 
-async def test_an_outbox_that_has_sent_nothing_gets_another_producer(bench):
+async def test_an_outbox_that_has_sent_nothing_is_registered_again(bench):
     outbox = await bench.outbox()
     async with bench.link.refuse():
         await bench.link.cut()
@@ -498,12 +524,13 @@ def test_a_commit_that_was_denied_but_happened_is_found_in_the_file(tmp_path, mo
             raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(store, "_control", deny)
-    store.save(0, 0, ["a"])
+    store.save(0, 0, ["a"], "")
     with monkeypatch.context() as patch:
         patch.setattr(store, "_connect", lambda: (_ for _ in ()).throw(StoreError("gone")))
         with pytest.raises(UncertainError, match="cannot be read"):
-            store.save(0, 1, ["b"])
-    store.save(0, 1, ["b"])
+            store.save(0, 1, ["b"], "")
+    store.save(0, 1, ["b"], "")
+    monkeypatch.undo()
     assert store.load().texts == ["a", "b"]
     store.close()
 
