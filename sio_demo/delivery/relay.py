@@ -83,7 +83,7 @@ class Relay:
                     )
                 except SocketIOError as error:  # the namespace is disconnected
                     self._notify(error, False)
-                    self._connector.online = False
+                    self._connector.replace()
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
         """Handle the acknowledgement of a batch."""
@@ -136,7 +136,7 @@ class Relay:
         """Replace a connection on which an answer is overdue."""
         silence = asyncio.get_running_loop().time() - self._heard
         if self._window.under_way and silence > self._ack_timeout:
-            self._connector.online = False
+            self._connector.replace()
             error = DeliveryError(
                 f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
                 "on the server?"
