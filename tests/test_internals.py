@@ -9,6 +9,7 @@ import inspect
 import re
 from pathlib import Path
 
+import engineio
 import pytest
 import socketio
 
@@ -18,7 +19,10 @@ CLIENT, SERVER = socketio.AsyncClient(), socketio.AsyncServer(async_mode="aiohtt
 
 INTERNALS = [
     (CLIENT, "eio handlers namespace_handlers namespaces callbacks _reconnect_task"),
+    (CLIENT, "_trigger_event _get_real_value connection_namespaces"),
     (CLIENT.eio, "handlers http external_http queue read_loop_task write_loop_task sid state"),
+    (CLIENT.eio, "websocket_extra_options"),
+    (engineio.base_client, "connected_clients"),
     (SERVER, "eio handlers namespace_handlers manager _trigger_event"),
     (SERVER.eio, "handlers sockets start_service_task service_task_handle service_task_event"),
     (
@@ -28,6 +32,7 @@ INTERNALS = [
 ]
 # What the observer wraps, or calls in another way than documented: the parameters.
 SIGNATURES = [
+    (CLIENT._trigger_event, "event namespace args"),
     (CLIENT.eio.connect, "url headers transports engineio_path"),
     (CLIENT.eio.send, "data"),
     (CLIENT.eio.disconnect, "abort reason"),

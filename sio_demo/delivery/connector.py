@@ -1,18 +1,25 @@
-"""Keeps a python-socketio client connected, and closes connections that are dead.
+"""Keeps a python-socketio client connected, and replaces connections that are dead.
 
-python-socketio's own reconnection can get stuck in two states without an error: the client
-reports ``connected`` although its transport is gone (python-socketio issue #940 shows the
-symptom), or it gave up once and never tries again. This module switches it off.
+python-socketio's own reconnection can get stuck without an error: the client reports
+``connected`` although its transport is gone (python-socketio issue #940 shows the symptom), or it
+gave up once and never tries again. This module switches it off. Each attempt has an Engine.IO
+client of its own, so nothing of a dead connection reaches the next one. python-socketio swallows
+a cancellation in the user's handlers: nothing here waits for one longer than `HANG_UP`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import aiohttp
 import socketio
+from engineio.base_client import connected_clients
+from socketio.exceptions import ConnectionError as NotConnected
 
 from .send_window import backoff
 
@@ -27,32 +34,97 @@ class Delays(NamedTuple):
     longest: float
 
 
-class Connector:
-    """Owns the connection of a client.
+class _Line:
+    """A connection: its Engine.IO client, and the aiohttp session as that client sees it."""
 
-    Attributes
-    ----------
-    online : bool
-        Whether there is a connection. Set it to False to replace the connection.
-    """
+    session: Any = None
+    max_payload: int | None = None
+    _ws: Any = None
+
+    def __init__(self, first: Any) -> None:
+        self.answer: asyncio.Future[Exception | None] = asyncio.Future()  # to CONNECT
+        self.over: asyncio.Future[None] = asyncio.Future()  # cancelled when it is
+        self.eio = eio = object.__new__(type(first))
+        same = {k: v for k, v in vars(first).items() if not hasattr(type(first), k)}  # no hooks
+        options = {**first.websocket_extra_options}  # internal: python-engineio changes it
+        vars(eio).update(same, queue=eio.create_queue(), websocket_extra_options=options)
+        eio.external_http = first.external_http and not first.http.closed  # internal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    async def get(self, *args: Any, **options: Any) -> Any:
+        response = await self.session.get(*args, **options)
+        self._read(await response.read())
+        return response
+
+    async def ws_connect(self, *args: Any, **options: Any) -> Any:
+        self._ws = ws = await self.session.ws_connect(*args, **options)
+        ws.receive, self._receive = self._receive_first, ws.receive
+        return ws
+
+    async def _receive_first(self) -> Any:
+        self._ws.receive = self._receive
+        message = await self._receive()
+        self._read(str(message.data).encode())
+        return message
+
+    def _read(self, packet: bytes) -> None:
+        if found := re.match(rb'0\{[^}]*"maxPayload":\s*(\d+)', packet):  # the handshake
+            self.max_payload = int(found[1])
+
+    async def cut(self) -> None:
+        """Close the socket, on a silent network too, and in a session that stays open."""
+        eio, ws = self.eio, self._ws
+        loops = {eio.read_loop_task, eio.write_loop_task} - {None}  # internal
+        with suppress(OSError, AttributeError), ws.get_extra_info("socket").dup() as sock:
+            sock.shutdown(socket.SHUT_RDWR)  # AttributeError: there is none
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP / 2):
+                if self.session is not None and not eio.external_http:  # internal
+                    await self.session.close()
+                await asyncio.gather(*loops, return_exceptions=True)  # after a timeout, cancels
+        await eio.disconnect(abort=True)
+        with suppress(ValueError):
+            connected_clients.remove(eio)  # internal: it is there if a loop was cancelled
+        if ws is not None:
+            await ws.close()
+        eio.http = None  # internal: when garbage is collected, it would be closed
+
+
+class Connector:
+    """Owns the connection of a client, whose handlers are called as usual."""
 
     def __init__(self, client: socketio.AsyncClient, delays: Delays) -> None:
         self.client = client
-        self.online = False
+        self.max_payload: int | None = None  # the longest packet that the server accepts
         self._delays = delays
-        self._attempt = 0
+        self._attempts = 0
+        self._online = False
+        self._line: _Line | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a connection, with all its namespaces."""
+        return self._online and self._line is not None and not self._line.over.done()
+
+    def replace(self) -> None:
+        """Drop this connection, and make another."""
+        if self._line is not None:
+            self._line.over.cancel()
 
     def replace(self) -> None:
         self.online = False
 
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""
-        self._attempt += 1
-        return backoff(self._attempt - 1, self._delays.first, self._delays.longest)
+        self._attempts += 1
+        return backoff(self._attempts - 1, self._delays.first, self._delays.longest)
 
     def succeeded(self) -> None:
         """Start again with the shortest delay."""
-        self._attempt = 0
+        self._attempts = 0
 
     async def run(
         self,
@@ -65,63 +137,103 @@ class Connector:
         """Connect, and connect again whenever the connection ends, until cancelled.
 
         `on_attempt` is called after every attempt, with None or the exception. `check` is called
-        every `interval` seconds while there is a connection.
+        every `interval` seconds while there is a connection. Afterwards, call `disconnect`.
         """
-        loop = asyncio.get_running_loop()
+        client, loop = self.client, asyncio.get_running_loop()
+        client.reconnection, self._first = False, client.eio  # internal: itself never connected
+        self._trigger, client._trigger_event = client._trigger_event, self._event  # internal
         while True:
+            line = self._line = _Line(self._first)
+            client.eio = line.eio  # internal
+            self._attempt = self._start(self._connect(line, {**arguments, "url": url}))
             try:
-                await self._connect(url, arguments)
+                await asyncio.wait({self._attempt}, timeout=self._delays.connect)
+                if not self._attempt.done():
+                    raise TimeoutError(f"No connection within {self._delays.connect} s.")
+                self._attempt.result()
             except Exception as error:
                 on_attempt(error)
             else:
-                since, self.online = loop.time(), True
+                since, self._online, self.max_payload = loop.time(), True, line.max_payload
                 on_attempt(None)
-                while self.online and not await self._ended(interval):
-                    check()
-                self.online = False
-                await self.hang_up()
+                while self.online:
+                    if not (await asyncio.wait({line.over}, timeout=interval))[0]:
+                        check()
                 if loop.time() - since > self._delays.longest:
                     self.succeeded()
+            await self.hang_up()
             await asyncio.sleep(self.next_delay())
 
     async def disconnect(self) -> None:
         """Disconnect; if the server does not take part in time, close the socket."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(HANG_UP):
-                await self.client.disconnect()
+        if self._line is not None:
+            await asyncio.wait({self._start(self.client.disconnect())}, timeout=HANG_UP)
         await self.hang_up()
+        vars(self.client).pop("_trigger_event", None)  # internal
 
     async def hang_up(self) -> None:
-        """Close the socket without telling the server; the client can then connect again."""
-        eio = self.client.eio  # internal
-        if eio.http is not None and not eio.external_http:  # internal
-            # Ends the reader and writer tasks even if the network is silent.
-            await eio.http.close()  # internal
-        if eio.read_loop_task is not None:  # internal
-            await asyncio.wait({eio.read_loop_task}, timeout=HANG_UP)  # internal
-        if eio.state != "disconnected":  # internal
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HANG_UP):
-                    await eio.disconnect(abort=True)
-            eio.state = "disconnected"  # internal
-        self.client.connected = False
-        self.client.namespaces = {}  # internal
-        self.client.callbacks = {}  # internal
+        """Close the connection without telling the server. If cancelled, it goes on by itself."""
+        if self._line is not None:
+            self._attempt.cancel()
+            self._start(self._drop(self._line))
+            self._line, self._online, self.max_payload = None, False, None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
 
-    async def _connect(self, url: str, arguments: dict[str, Any]) -> None:
-        self.client.reconnection = False
-        patience = self._delays.connect
+    async def _drop(self, line: _Line) -> None:
+        client, eio = self.client, line.eio
+        heard, eio.handlers = eio.handlers, dict.fromkeys(eio.handlers, lambda *_: None)  # internal
+        for _ in range(2 * len(client.namespaces) + 2):  # internal: what has begun is finished
+            await asyncio.sleep(0)
+        if client.connected:
+            await heard["disconnect"](client.reason.TRANSPORT_ERROR)
+        client.connected, client.namespaces, client.callbacks = False, {}, {}  # internal
+        client.eio = self._first  # internal
+        await line.cut()
+
+    async def _connect(self, line: _Line, given: dict[str, Any]) -> None:
+        first, value = self._first, self.client._get_real_value  # internal
         try:
-            async with asyncio.timeout(patience):
-                await self.client.connect(url, **{"wait_timeout": patience, **arguments})
-        except BaseException:
-            await self.hang_up()
-            raise
+            for name in ("url", "headers", "auth"):
+                given[name] = await value(given.get(name))
+            opener = getattr(first, "http_factory", None) or aiohttp.ClientSession  # internal
+            line.session = first.http if line.eio.external_http else await value(opener)  # internal
+        except (Exception, asyncio.CancelledError) as error:
+            raise NotConnected(f"Before connecting: {error!r}") from error
+        if self._line is not line:  # a function of the user has ignored that it was cancelled
+            return await line.cut()
+        given["headers"] = {**(given["headers"] or {})}  # python-engineio changes it
+        line.eio.http = line  # internal
+        await self.client.connect(**given, wait=False, retry=False)
+        reader = line.eio.read_loop_task  # internal
+        reader.add_done_callback(lambda _: line.over.cancel())
+        await asyncio.wait({line.answer, reader}, return_when=asyncio.FIRST_COMPLETED)
+        if not line.answer.done():
+            raise NotConnected("The server closed the connection.")
+        if (refusal := line.answer.result()) is not None:
+            raise refusal
 
-    async def _ended(self, seconds: float) -> bool:
-        """Wait for the connection to end; return whether it did within so many seconds."""
-        reader: asyncio.Task[None] | None = self.client.eio.read_loop_task  # internal
-        if reader is None:
-            return True
-        await asyncio.wait({reader}, timeout=seconds)
-        return reader.done()
+    async def _event(self, event: str, namespace: str, *arguments: Any) -> Any:
+        """Call a handler, in the place of a method of the client's that waits for its end."""
+        client, line = self.client, self._line
+        if line is not None and not line.answer.done():
+            if event == "connect_error":
+                line.answer.set_result(NotConnected(f"{namespace} was refused", *arguments))
+            elif set(client.namespaces) >= set(client.connection_namespaces):  # internal
+                line.answer.set_result(None)
+        if event in ("connect_error", "disconnect", "__disconnect_final"):
+            self._start(self._trigger(event, namespace, *arguments))
+            await asyncio.sleep(0)  # it begins before the client's state is cleared
+            return None
+        answer = await self._trigger(event, namespace, *arguments)
+        if self._line is not line:  # the next connection is not to get this one's ack
+            raise asyncio.CancelledError
+        return answer
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
