@@ -67,8 +67,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_rank)
 
 
-def pytest_collection_finish() -> None:
-    """Let no later collection walk what is there now: many tests collect, or search all objects."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """Let no collection in this module walk what is there now, such as thousands of tests.
+
+    Many tests collect garbage, or search all objects for what is left open.
+    """
     gc.collect()
     gc.freeze()
 
