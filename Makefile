@@ -29,9 +29,11 @@ lab: setup ## Open copies of the notebooks in JupyterLab; ARGS="--no-browser --p
 test: setup ## Lint, types, unit and browser tests, every notebook against its stored outputs
 	$(call run,ruff check)
 	$(call run,ruff format --check)
-	$(call run,mypy)
-	$(call run,pytest -n 3 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
-	  tests notebooks)
+	@echo 'mypy beside pytest; its findings stand at the end'
+	@$(IN) mypy >"$(VENV)/mypy.txt" 2>&1 & types=$$!; \
+	  $(IN) pytest -n 3 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
+	  tests notebooks; tests=$$?; \
+	  wait $$types; types=$$?; echo mypy; cat "$(VENV)/mypy.txt"; exit $$((tests | types))
 
 coverage: setup ## Run the unit tests, without browser and notebooks, and measure what they cover
 	$(call run,pytest --cov --cov-report=term --ignore tests/browser --ignore tests/notebooks)

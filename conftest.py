@@ -5,6 +5,7 @@ The whole suite is one run of pytest, notebooks included, so that no worker idle
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -64,6 +65,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("twice"):
         items[:] = _with_second_runs(items)
     items.sort(key=_rank)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """Let no collection in this module walk what is there now, such as thousands of tests.
+
+    Many tests collect garbage, or search all objects for what is left open.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _with_second_runs(items: list[pytest.Item]) -> Iterator[pytest.Item]:

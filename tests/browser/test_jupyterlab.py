@@ -16,6 +16,7 @@ from playwright.sync_api import Page
 PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PNG, WIRE = "image/png", "image/svg+xml"
 SCREENSHOTS = os.environ.get("SIO_DEMO_SCREENSHOTS")
+POLLING = 200  # ms; by default at each frame, and then the browser draws each frame
 
 RUN = """(path) => {
   const run = async () => {
@@ -58,7 +59,7 @@ def printed(cells: list[Any]) -> dict[str, str]:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook_runs_to_its_end(page: Page, path: Path) -> None:
     page.evaluate(RUN, path.name)
-    ended = page.wait_for_function("window.ended").json_value()
+    ended = page.wait_for_function("window.ended", polling=POLLING).json_value()
 
     cells = page.evaluate(CELLS)
     stored = nbformat.read(path, as_version=4).cells

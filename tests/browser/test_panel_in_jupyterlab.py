@@ -243,30 +243,23 @@ def test_another_client_can_be_chosen(shown: Shown, kind: str) -> None:
     shown.counts(calls, 1, 1, calls, calls)
 
 
-def test_a_restarted_kernel_leaves_the_recorded_run_and_says_how_to_wake_it(page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
-    open_notebook(page, OPENED, "p = panel.wire('emitter')\np.show()")
-    assert page.evaluate(RUN_CELLS)
-    shown = Shown(page)
-    shown.says("A new client is connected; it listens inside connect.")
-    page.evaluate(RESTART)
+@IN_THE_KERNEL
+def test_a_restarted_kernel_leaves_the_recorded_run_and_says_how_to_wake_it(shown: Shown) -> None:
+    shown.page.evaluate(RESTART)
     expect(shown.box.get_by_role("status")).to_contain_text(GONE, timeout=PATIENCE)
     expect(shown.box.get_by_role("button", name="Play again")).to_be_visible()
     expect(shown.box.get_by_role("button", name="Cut", exact=True)).to_be_disabled()
-    assert page.evaluate(RUN_CELLS)
+    assert shown.page.evaluate(RUN_CELLS)
     shown.says("A new client is connected; it listens inside connect.")
     shown.press("Cut", "Send")
     shown.counts(2, 1, 1, 2, 2)
-    run(page, "await p.close()")
 
 
+@IN_THE_KERNEL
 def test_a_saved_notebook_that_is_opened_with_a_new_kernel_shows_the_recorded_run(
-    page: Page,
+    shown: Shown,
 ) -> None:
-    open_notebook(page, OPENED, "p = panel.wire('emitter')\np.show()")
-    assert page.evaluate(RUN_CELLS)
-    Shown(page).says("A new client is connected; it listens inside connect.")
-    run(page, "await p.close()")
+    page = shown.page
     page.evaluate("window.panel.context.save()")
     page.evaluate(OPEN, [NAME, None])
     picture = page.locator(".jp-OutputArea-output img")
@@ -274,16 +267,15 @@ def test_a_saved_notebook_that_is_opened_with_a_new_kernel_shows_the_recorded_ru
     width = picture.evaluate("(image) => image.clientWidth / image.parentElement.clientWidth")
     assert 0.9 < width <= 1.0
     expect(page.get_by_text("model not found")).to_have_count(0)
-
-
-def test_it_moves(page: Page) -> None:
-    page.emulate_media(reduced_motion="no-preference")
-    open_notebook(page, OPENED, "p = panel.wire('emitter')\np.show()")
     assert page.evaluate(RUN_CELLS)
-    shown = Shown(page)
     shown.says("A new client is connected; it listens inside connect.")
+
+
+@IN_THE_KERNEL
+def test_it_moves(shown: Shown) -> None:
+    shown.page.emulate_media(reduced_motion="no-preference")
     shown.press("Send")
     expect(shown.drawing.locator(".moving circle")).to_have_count(1)  # one packet on the wire
     expect(shown.drawing.locator(".moving circle")).to_have_count(0)
     assert shown.stack() == ['on("news") #1', "news 1"]
-    run(page, "await p.close()")
+    shown.page.emulate_media(reduced_motion="reduce")
