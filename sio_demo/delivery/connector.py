@@ -114,9 +114,6 @@ class Connector:
         if self._line is not None:
             self._line.over.cancel()
 
-    def replace(self) -> None:
-        self.online = False
-
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""
         self._attempts += 1
