@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, NamedTuple
 
-import socketio
-
-from ..delivery import Inbox
-from ..delivery.message import EVENT, Answer, Batch
+from ..delivery import Inbox, Letter, Retry
+from ..delivery.inbox_state import advanced
+from ..delivery.message import Answer, Message
 from .stores import KillableInboxStore, MarkFirst, MarkOutside
 
 
 class NoDedup(Inbox):
     """Broken: applies all that comes, as often as it comes."""
 
-    def _apply(self, batch: Batch, messages: list[tuple[str, Any]]) -> Answer:
-        return Answer(batch.end, [self._handle(*message) for message in messages])
+    async def _apply(self, item: Any, verdict: str | None = None) -> Answer:
+        batch, session, replies, error = item.batch, item.session, list[str](), None
+        for text, message in zip(batch.messages, item.messages, strict=True):
+            letter = Letter(batch.producer, batch.first + len(replies), session.user, text)
+            try:
+                replies.append(verdict or self._reply(message, letter, session.sid))
+            except Retry as why:
+                error = why
+                break
+        if progress := self.store.progress(batch.producer):
+            ahead = advanced(batch, progress, len(replies))
+            self.store.save(batch.producer, ahead, ahead.next, [])
+        return Answer(batch.first + len(replies), replies, error)
+
+    def _reply(self, message: Message, letter: Letter, sid: str) -> str:
+        return self._handle(message, letter, sid)
 
 
-class IdPerAttempt(socketio.AsyncClient):  # type: ignore[misc]
-    """Broken: sends a batch as if from another producer each time."""
+class IdPerAttempt(NoDedup):
+    """Broken: knows a message again on its connection only, as if a retry had an id of its own."""
 
-    async def emit(self, event: str, data: Any = None, *arguments: Any, **options: Any) -> None:
-        if event == EVENT:
-            data = {**data, "producer": str(uuid.uuid4()), "first": 0, "confirmed": 0}
-        await super().emit(event, data, *arguments, **options)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._replies: dict[tuple[str, str], str] = {}
+
+    def _reply(self, message: Message, letter: Letter, sid: str) -> str:
+        attempt = sid, message.id
+        if attempt not in self._replies:
+            self._replies[attempt] = super()._reply(message, letter, sid)
+        return self._replies[attempt]
 
 
 class Parts(NamedTuple):
@@ -33,7 +50,6 @@ class Parts(NamedTuple):
 
     inbox: type[Inbox] = Inbox
     inbox_store: type[KillableInboxStore] = KillableInboxStore
-    client: type[socketio.AsyncClient] = socketio.AsyncClient
 
 
 PARTS = {
@@ -41,6 +57,6 @@ PARTS = {
     "no-dedup": Parts(inbox=NoDedup),
     "mark-outside": Parts(inbox_store=MarkOutside),
     "mark-first": Parts(inbox_store=MarkFirst),
-    "id-per-attempt": Parts(client=IdPerAttempt),
+    "id-per-attempt": Parts(inbox=IdPerAttempt),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

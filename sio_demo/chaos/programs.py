@@ -79,9 +79,8 @@ class _Client:
         self._accepted = order["accepted"]
         self._unanswered = 0
         self._news = asyncio.Event()
-        client = PARTS[order["variant"]].client(handle_sigint=False)
         self._outbox = Outbox(
-            client,
+            socketio.AsyncClient(handle_sigint=False),
             KillableOutboxStore(order["path"], self._fail_point),
             window=order["window"],
             ack_timeout=ACK_TIMEOUT,
@@ -142,7 +141,7 @@ class _Client:
     async def _say_answer(self, receipt: Receipt) -> None:
         reply = await receipt
         self._fail_point.hit("after reply")
-        _, (_, number) = json.loads(receipt.text)
+        _, _, (_, number) = json.loads(receipt.text)
         self._say(("answered", number, reply))
         self._unanswered -= 1
         self._news.set()
