@@ -106,6 +106,7 @@ class Relay:
             await self._go_on_from(self._welcome)
         elif self._hello is None:
             self._hello = hello = object()
+            self._heard = asyncio.get_running_loop().time()
             await self._emit(HELLO, self._window.hello(), partial(self._greeted, hello))
         elif not self._ready or (batch := self._window.next_batch()) is None:
             return False
