@@ -113,7 +113,7 @@ class BatchError(DeliveryError):
     """
 
 
-class Retry(DeliveryError):  # noqa: N818 - a handler raises it to ask for another attempt
+class Retry(DeliveryError):
     """A message could not be applied yet: raise it in an inbox's handler.
 
     The handler's effects are undone, the message stays in its place, and the outbox sends it

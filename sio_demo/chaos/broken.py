@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..delivery import Inbox, Letter, Retry
-from ..delivery.inbox_state import advanced
-from ..delivery.message import Answer, Message
+from ..delivery.inbox_state import StoredReply
+from ..delivery.message import Answer, Message, read_message
 from .stores import KillableInboxStore, MarkFirst, MarkOutside
 
 
@@ -14,18 +14,21 @@ class NoDedup(Inbox):
     """Broken: applies all that comes, as often as it comes."""
 
     async def _apply(self, item: Any, verdict: str | None = None) -> Answer:
-        batch, session, replies, error = item.batch, item.session, list[str](), None
-        for text, message in zip(batch.messages, item.messages, strict=True):
-            letter = Letter(batch.producer, batch.first + len(replies), session.user, text)
+        batch, session, done, error = item.batch, item.session, list[StoredReply](), None
+        for text in batch.messages:
+            message = read_message(text)
+            letter = Letter(batch.producer, batch.first + len(done), session.user, text)
             try:
-                replies.append(verdict or self._reply(message, letter, session.sid))
+                reply = verdict or self._reply(message, letter, session.sid)
             except Retry as why:
                 error = why
                 break
-        if progress := self.store.progress(batch.producer):
-            ahead = advanced(batch, progress, len(replies))
-            self.store.save(batch.producer, ahead, ahead.next, [])
-        return Answer(batch.first + len(replies), replies, error)
+            done.append(StoredReply(message.id, reply))
+        end = batch.first + len(done)
+        if done and (progress := self.store.progress(batch.producer)):
+            ahead = progress._replace(next=max(progress.next, end), last=done[-1].id)
+            self.store.save(batch.producer, ahead, end, [])
+        return Answer(end, [one.reply for one in done], error)
 
     def _reply(self, message: Message, letter: Letter, sid: str) -> str:
         return self._handle(message, letter, sid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from os import PathLike
+from typing import Any
 
 from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
 from ..delivery.inbox_state import Progress, StoredReply
@@ -68,7 +69,8 @@ class MarkFirst(KillableInboxStore):
 
     def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
         super().__init__(path, fail_point)
-        self._database, self.db = self.db, self
+        self._database: Any = self.db
+        self.db: Any = self
         self._statements: list[tuple[str, tuple[object, ...]]] = []
 
     def execute(self, sql: str, parameters: tuple[object, ...]) -> None:

@@ -87,7 +87,6 @@ class _Session:
     user: str | None
     waiting: deque[_Item] = field(default_factory=deque)
     producers: set[str] = field(default_factory=set)
-    refused: dict[str, DeliveryError] = field(default_factory=dict)  # by producer, for good
     refusals: int = 0
 
 
@@ -467,8 +466,6 @@ class Inbox:
         try:
             progress = checked(store.progress(batch.producer), user)
             expected = progress.next
-            if batch.producer in item.session.refused:  # what follows a refused batch waits too
-                raise item.session.refused[batch.producer]
             old = duplicates(batch, progress)
             if batch.end - max(progress.floor, batch.confirmed) > self._limits[2]:
                 raise QuotaError(f"{self._limits[2]:,} replies are not confirmed.")
@@ -480,8 +477,6 @@ class Inbox:
         except StoreError:
             raise
         except DeliveryError as error:
-            if batch.first <= expected and not isinstance(error, QuotaError):
-                item.session.refused[batch.producer] = error
             return self._refuse(error, expected)
         self._done["duplicates"] += len(kept)
         if len(kept) < old:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from sio_demo.delivery import SQLiteOutboxStore
-from sio_demo.errors import ConflictError
+from sio_demo.errors import FencedError
 from sio_demo.lab.waiting import wait_until
 
 
@@ -33,7 +33,7 @@ async def test_nothing_is_applied_behind_a_batch_that_was_refused(bench, tmp_pat
         outbox = await bench.outbox(SQLiteOutboxStore(path), window=8)  # one message in a batch
         receipts = [outbox.send("note", number) for number in range(100, 108)]
         await receipts[-1].accepted
-    with pytest.raises(ConflictError):
+    with pytest.raises(FencedError):
         await receipts[0]
     await wait_until(lambda: not bench.inbox.statistics().waiting)
     assert bench.applied == [0, 1, 2, 3]
