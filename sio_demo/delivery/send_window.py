@@ -78,7 +78,7 @@ class SendWindow(Generic[M]):
         self._allowed = FLIGHTS
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
-        self._characters, self._unconfirmed = LARGEST, window
+        self._characters, self._unconfirmed = LARGEST, 2**53
         self._messages: deque[M] = deque()  # from base on
         self._next = self._highest = base  # the next to send; the next never sent
         self._flights: list[Batch] = []

@@ -9,14 +9,23 @@ SENDER = """
 const socket = io(url, { transports: ["websocket"], reconnectionDelay: 10, ackTimeout: 500,
                          retries: 5 });
 const producer = "0b0e7c1e-1111-4222-8333-444455556666"; // crypto.randomUUID()
-const epoch = Date.now() * 1000;
 let next = 0;
 let confirmed = 0;
+let last = "";
+
+async function hello() {
+  const welcome = await socket.emitWithAck("outbox_hello", {
+    producer, known: next > 0, epoch: 1, start: "this page",
+  });
+  if (welcome.error) throw new Error(`${welcome.error}: ${welcome.message}`);
+}
 
 async function send(...payloads) {
-  const messages = payloads.map((payload) => JSON.stringify(["note", payload]));
-  const batch = { producer, epoch, first: next, confirmed, messages };
+  const ids = payloads.map(() => crypto.randomUUID());
+  const messages = payloads.map((payload, i) => JSON.stringify([ids[i], "note", payload]));
+  const batch = { producer, epoch: 1, first: next, after: last, confirmed, messages };
   next += messages.length;
+  last = ids.at(-1);
   const answer = await socket.emitWithAck("outbox", batch);
   if (answer.error) throw new Error(`${answer.error}: ${answer.message}`);
   confirmed = answer.next;
@@ -29,6 +38,7 @@ async function send(...payloads) {
 async def js(bench):
     js = await NodeClient.start(bench.link.url)
     await js.run(SENDER)
+    await js.run("hello()")
     yield js
     await js.close()
 
