@@ -115,17 +115,15 @@ class _Balancer(Link):
 
 
 _GUEST = """
-let calls = 0;
-const screen = [];
 // >>>
 const transports = fixed ? ["websocket"] : ["polling"];
 const socket = io(url, { ...fast, reconnection: false, transports });
 // <<<
-socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("news", show);
 socket.on("sync", (ack) => ack());
 const closed = new Promise((done) => socket.io.on("close", done));
 await Promise.race([connected(socket), closed]);
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
