@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds, parts, span
+from ..nodes import find_kinds, holds, parts, span
 from ..shared import word_set
 from .script import FUNCTIONS, Call, unwrap
 from .source import Source
@@ -109,18 +109,13 @@ def _is_component(source: Source, function: SgNode) -> bool:
     hook = name.startswith("use")
     if hook and not react:
         return False
-    if not hook and _has_jsx(source, function):
+    typed = source.script.grammar == "typescript"  # its grammar has no JSX
+    if not hook and not typed and find_kinds(function, JSX):
         return True
     return react and any(
         re.match(r"use[A-Z]", c.name) and source.script.enclosing(c.node) == function
         for c in source.script.calls_within(function)
     )
-
-
-def _has_jsx(source: Source, function: SgNode) -> bool:
-    if source.script.grammar == "typescript":
-        return False  # its grammar has no JSX
-    return any(function.find(kind=kind) is not None for kind in JSX)
 
 
 def _instance(source: Source) -> Iterator[Mount]:
@@ -176,12 +171,8 @@ def _runs_as_often(other: Call, call: Call) -> bool:
         return True
     if len(call.args) < 2:
         return False
-    ours, theirs = (_dependencies(effect.args[1]) for effect in (call, other))
+    ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
-
-
-def _dependencies(array: SgNode) -> set[str]:
-    return {part.text() for part in parts(array)}
 
 
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
