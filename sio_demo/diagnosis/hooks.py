@@ -15,19 +15,9 @@ Begin = Callable[..., Ended | None]
 
 
 class Hooks:
-    """Looks at what passes an Engine.IO object, ``sio.eio``.
+    """Looks at what passes an Engine.IO object, ``sio.eio``, while it is `open`.
 
-    Parameters
-    ----------
-    eio
-        The client or server of python-engineio.
-    failed : callable
-        Gets what went wrong while looking: it does not reach the application.
-
-    Attributes
-    ----------
-    open : bool
-        Whether anybody looks.
+    What goes wrong while looking does not reach the application: `failed` is called with it.
     """
 
     def __init__(self, eio: Any, failed: Callable[[Exception], None]) -> None:

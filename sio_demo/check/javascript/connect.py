@@ -46,8 +46,16 @@ def listeners_in_connect(source: Source) -> None:
                 or source.removed(call, undone)
                 or source.first_time(step)
             )
-            if not safe:
-                _report(source, call, handler)
+            if safe:
+                continue
+            event = call.args[0].text() if len(call.args) > 1 else "any event"
+            source.report(
+                call,
+                "listener-in-connect",
+                f"The listener for {event} is added in the handler of '{handler.event}', which "
+                "runs again at every reconnection: its function then runs once more for each "
+                "message. Register it once, outside that handler.",
+            )
 
 
 def _registers(source: Source, call: Call) -> bool:
@@ -82,17 +90,6 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     if binding is None or binding.kind not in ("variable", "import"):
         return False
     return binding.scope is None or not any(holds(region, binding.scope) for region in regions)
-
-
-def _report(source: Source, call: Call, handler: EventHandler) -> None:
-    event = call.args[0].text() if len(call.args) > 1 else "any event"
-    source.report(
-        call,
-        "listener-in-connect",
-        f"The listener for {event} is added in the handler of '{handler.event}', which runs again "
-        "at every reconnection: its function then runs once more for each message. Register it "
-        "once, outside that handler.",
-    )
 
 
 def only_once(source: Source, handler: EventHandler) -> bool:

@@ -21,19 +21,16 @@ def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = list(source.flow.steps(function))
         for step in steps:
-            if _adds_to_shared(source, step, function, steps) and not source.first_time(step):
-                _report(source, step.call)
-
-
-def _report(source: Source, call: Call) -> None:
-    assert call.target is not None
-    source.report(
-        call,
-        "shared-emitter-in-connection",
-        f"`{call.target.text()[:40]}` is shared by all connections: each of them, also one that "
-        "comes back, adds a listener here and none is removed, so every event is handled once "
-        "for each. Register once at start-up, or remove it when the socket disconnects.",
-    )
+            if not _adds_to_shared(source, step, function, steps) or source.first_time(step):
+                continue
+            source.report(
+                step.call,
+                "shared-emitter-in-connection",
+                f"`{text(step.call.target)[:40]}` is shared by all connections: each of them, also "
+                "one that comes back, adds a listener here and none is removed, so every event is "
+                "handled once for each. Register once at start-up, or remove it when the socket "
+                "disconnects.",
+            )
 
 
 def _adds_to_shared(
