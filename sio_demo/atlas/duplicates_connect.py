@@ -168,11 +168,7 @@ async def slow_connect(fixed: bool) -> Counters:
     """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
     log, sids, connected = Log(), list[int](), asyncio.Event()
 
-    async with (
-        bench() as b,
-        AsyncExitStack() as stack,
-        python_client(wait_timeout=1) as client,
-    ):
+    async with bench() as b, AsyncExitStack() as stack, python_client(wait_timeout=1) as client:
         await b.connect(client)
         earlier = _sent(b.link, "CONNECT")
 

@@ -64,11 +64,7 @@ async def late_disconnect(fixed: bool) -> Counters:
     sid_of: dict[str, str] = {}
     gone: list[str] = []
     screen = Log()
-    async with (
-        bench() as b,
-        python_client() as client,
-        await Link.to(b.server) as mobile,
-    ):
+    async with bench() as b, python_client() as client, await Link.to(b.server) as mobile:
 
         async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)

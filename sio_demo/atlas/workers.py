@@ -131,11 +131,7 @@ return { counts: () => counts("news", socket) };
 async def no_sticky_sessions(fixed: bool) -> Counters:
     """Hand each request of one client to the next of two workers."""
     quiet = {"engineio_logger": LOGGER}
-    async with (
-        bench(**quiet) as a,
-        bench(**quiet) as b,
-        await _Balancer.to(a.server) as link,
-    ):
+    async with bench(**quiet) as a, bench(**quiet) as b, await _Balancer.to(a.server) as link:
         assert isinstance(link, _Balancer)
         link.workers = itertools.cycle([a.server, b.server])
         async with tab(link.url, _GUEST, fixed) as guest:
