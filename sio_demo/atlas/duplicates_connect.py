@@ -13,7 +13,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, counted, tab
+from .kit import MESSAGE, Log, counted, server_and_client
 
 CUTS = 3  # so that something for each connection makes four
 ATTEMPTS = 3  # of a client that waits a second each time
@@ -69,8 +69,6 @@ if (fixed) {
 }
 // <<<
 return {
-  url: () => server.url,
-  sids: () => server.sockets.sockets.size,
   isAlone: () => server.sockets.sockets.size === 1,
   order: async () => {
     orders.emit("new", MESSAGE);
@@ -79,24 +77,18 @@ return {
 };
 """
 _CUSTOMER = """
-let calls = 0;
-const screen = [];
 const socket = io(url, fast);
-socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("news", show);
 socket.on("sync", (ack) => ack());
 await connected(socket);
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
 @reproduces("D9")
 async def shared_emitter(fixed: bool) -> Counters:
     """Come back three times to a server that listens to orders at each connection."""
-    async with (
-        tab(None, _SHOP, fixed) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _CUSTOMER) as page,
-    ):
+    async with server_and_client(_SHOP, _CUSTOMER, fixed) as (server, link, page):
         for _ in range(CUTS):
             await reconnect(link)
         await wait_until(lambda: server("isAlone()"))
@@ -176,11 +168,7 @@ async def slow_connect(fixed: bool) -> Counters:
     """Let the server's `connect` outlast the second that a reconnection waits, for a while."""
     log, sids, connected = Log(), list[int](), asyncio.Event()
 
-    async with (
-        bench() as b,
-        AsyncExitStack() as stack,
-        python_client(wait_timeout=1) as client,
-    ):
+    async with bench() as b, AsyncExitStack() as stack, python_client(wait_timeout=1) as client:
         await b.connect(client)
         earlier = _sent(b.link, "CONNECT")
 

@@ -13,10 +13,9 @@ from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
-from ..lab.link import Link
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, tab
+from .kit import MESSAGE, Log, background, counted, server_and_client
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
@@ -34,8 +33,6 @@ const server = await serve({ connectionStateRecovery: {}, adapter: Adapter });
 let recovered = 0;
 server.on("connection", (socket) => { recovered += socket.recovered; });
 return {
-  url: () => server.url,
-  sids: () => server.sockets.sockets.size,
   isEmpty: () => server.sockets.sockets.size === 0,
   recovered: () => recovered,
   send: (text) => server.emit("news", { text }),
@@ -43,28 +40,18 @@ return {
 };
 """
 _READER = """
-let calls = 0;
-const screen = [];
 const socket = io(url, fast);
-socket.on("news", ({ text }) => {
-  if (text !== MESSAGE) return;
-  calls += 1;
-  screen.push(text);
-});
+socket.on("news", ({ text }) => show(text));
 socket.on("sync", (ack) => ack());
 await connected(socket);
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
 @reproduces("D20")
 async def offset_forgotten(fixed: bool) -> Counters:
     """Drop twice, with one message while the client is away the first time."""
-    async with (
-        tab(None, _RECOVERING, fixed) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _READER) as page,
-    ):
+    async with server_and_client(_RECOVERING, _READER, fixed) as (server, link, page):
         await server("send('earlier')")  # from it the client has its first offset
         await server("settle()")
         back = link.expect("CONNECT", TO_CLIENT)

@@ -5,23 +5,15 @@ from __future__ import annotations
 from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import Bench, bench
-from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Tab, carried, tab
+from .kit import MESSAGE, Tab, carried, server_and_client, tab
 
 CUTS = 3  # so that a listener for each connection makes four
 MOUNTS = 3
 JOINS = 3
 
 CLIENT = """
-let calls = 0;
-const screen = [];
-const show = (text) => {
-  if (text !== MESSAGE) return;
-  calls += 1;
-  screen.push(text);
-};
 const socket = io(url, fast);
 socket.on("sync", (ack) => ack());
 """
@@ -45,7 +37,7 @@ if (fixed) {
 }
 // <<<
 await connected(socket);
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
@@ -72,7 +64,7 @@ socket.on("connect", () => {
 });
 // <<<
 await connected(socket);
-return { counts: () => [socket.listeners("authenticated").length, calls, screen.length] };
+return { counts: () => counts("authenticated", socket) };
 """
 
 
@@ -112,7 +104,7 @@ for (let time = 0; time < %d; time += 1) {
   unmount?.();
   unmount = mount();
 }
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
@@ -124,9 +116,7 @@ async def no_cleanup(fixed: bool) -> Counters:
 
 
 _CHAT = """
-let calls = 0;
-const rows = [];
-const say = (text) => { calls += 1; rows.push(text); };
+const say = show;
 const server = await serve();
 // >>>
 server.on("connection", (socket) => {
@@ -143,11 +133,7 @@ server.on("connection", (socket) => {
 });
 // <<<
 server.on("connection", (socket) => socket.on("sync", (ack) => ack()));
-const first = () => server.sockets.sockets.values().next().value;
-return {
-  url: () => server.url,
-  counts: () => [first().listeners("say").length, server.sockets.sockets.size, calls, rows.length],
-};
+return { counts: () => counts("say", ...server.sockets.sockets.values()) };
 """
 _GUEST = """
 const socket = io(url, fast);
@@ -161,11 +147,6 @@ return {
 @reproduces("D10")
 async def in_another_handler(fixed: bool) -> Counters:
     """Join a room three times on one connection."""
-    async with (
-        tab(None, _CHAT, fixed) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _GUEST % JOINS) as guest,
-    ):
+    async with server_and_client(_CHAT, _GUEST % JOINS, fixed) as (server, link, guest):
         await guest("say()")
-        listeners, sids, calls, effects = await server("counts()")
-        return Counters(listeners, sids, carried(link, "say", TO_SERVER), calls, effects)
+        return await server.counted("say", link, await server("sids()"), TO_SERVER)

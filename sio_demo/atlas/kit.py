@@ -159,16 +159,18 @@ class Tab:
         """Evaluate a call of one of the functions that the snippet has returned."""
         return await self._js.run(f"{self._scope}.{call}")
 
-    async def counted(self, event: str, link: Link, sids: int) -> Counters:
+    async def counted(
+        self, event: str, link: Link, sids: int, way: Direction = TO_CLIENT
+    ) -> Counters:
         """Count what came to this tab; its ``counts()`` are listeners, calls and effects."""
         listeners, calls, effects = await self("counts()")
-        return Counters(listeners, sids, carried(link, event), calls, effects)
+        return Counters(listeners, sids, carried(link, event, way), calls, effects)
 
 
 _numbers = itertools.count(1)
 
 _TAB_JS = Path(__file__).with_name("tab.js")
-_SCOPE = "url, fixed, MESSAGE, ending, fast, io, connected, serve"
+_SCOPE = "url, fixed, MESSAGE, ending, rows, show, counts, fast, io, connected, serve"
 _OPEN = "await openTab(%s, async ({ " + _SCOPE + " }) => {%s\n})"
 
 
@@ -181,7 +183,10 @@ async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterat
     - ``url``, ``fixed``: the arguments; ``MESSAGE``; ``fast``: the options with which ``io`` comes
       back within milliseconds;
     - ``connected(socket)``: a promise of its next ``connect``;
-    - ``await serve(options)``: a real Socket.IO server in JavaScript, with its ``url``;
+    - ``show(text)``: count a call with the message, and keep it in ``rows``; ``counts(event,
+      ...sockets)``: how many listeners the sockets have, the calls, and the rows;
+    - ``await serve(options)``: a real Socket.IO server in JavaScript; Python can then call
+      ``url()`` and ``sids()``;
     - ``ending(end)``: have ``end()`` called at the end; ``io`` and ``serve`` do so themselves.
 
     It may ``await``, and it returns an object of the functions that Python is to call:
@@ -197,3 +202,16 @@ async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterat
             yield tab
         finally:
             await tab("end()")
+
+
+@asynccontextmanager
+async def server_and_client(
+    server: str, client: str, fixed: bool = False
+) -> AsyncIterator[tuple[Tab, Link, Tab]]:
+    """Run a server in JavaScript, a link to it, and a client behind the link, as :func:`tab`."""
+    async with (
+        tab(None, server, fixed) as serving,
+        await Link.to(await serving("url()")) as link,
+        tab(link.url, client, fixed) as coming,
+    ):
+        yield serving, link, coming

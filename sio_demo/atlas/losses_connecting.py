@@ -14,7 +14,7 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, handlers, tab
+from .kit import MESSAGE, Log, carried, counted, handlers, server_and_client, tab
 
 
 def rooms_of(token: str) -> list[str]:
@@ -64,11 +64,7 @@ async def late_disconnect(fixed: bool) -> Counters:
     sid_of: dict[str, str] = {}
     gone: list[str] = []
     screen = Log()
-    async with (
-        bench() as b,
-        python_client() as client,
-        await Link.to(b.server) as mobile,
-    ):
+    async with bench() as b, python_client() as client, await Link.to(b.server) as mobile:
 
         async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)
@@ -176,11 +172,10 @@ async def sent_away(fixed: bool) -> Counters:
 
 
 _LATE_LISTENER = """
-let calls = 0, listeners, loaded;
-const rows = [];
+let listeners, loaded;
 const account = new Promise((done) => { loaded = done; });
 const server = await serve();
-const book = (text) => { calls += 1; rows.push(text); };
+const book = show;
 server.on("connection", (socket) => {
   socket.on("sync", (ack) => ack());
   socket.prependAny(() => { listeners ??= socket.listeners("order").length; loaded(); });
@@ -196,10 +191,7 @@ server.on("connection", async (socket) => {
   }
 });
 // <<<
-return {
-  url: () => server.url,
-  counts: () => [listeners, server.sockets.sockets.size, calls, rows.length],
-};
+return { counts: () => [listeners, ...counts("order").slice(1)] };
 """
 _HASTY_CLIENT = """
 const socket = io(url, fast);
@@ -213,14 +205,9 @@ return {
 @reproduces("L7")
 async def listener_after_await(fixed: bool) -> Counters:
     """Emit before the server listens."""
-    async with (
-        tab(None, _LATE_LISTENER, fixed) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _HASTY_CLIENT) as client,
-    ):
+    async with server_and_client(_LATE_LISTENER, _HASTY_CLIENT, fixed) as (server, link, client):
         await client("order()")
-        listeners, sids, calls, effects = await server("counts()")
-        return Counters(listeners, sids, carried(link, "order", TO_SERVER), calls, effects)
+        return await server.counted("order", link, await server("sids()"), TO_SERVER)
 
 
 @reproduces("L8")

@@ -9,10 +9,9 @@ from typing import Any
 from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
-from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, tab
+from .kit import MESSAGE, Log, carried, counted, server_and_client, tab
 
 _RECOVERING_SERVER = """
 let left, sids;
@@ -37,7 +36,6 @@ if (fixed) {
 }
 // <<<
 return {
-  url: () => server.url,
   news: async () => {
     await gone;
     sids = sockets.size;
@@ -48,14 +46,12 @@ return {
 };
 """
 _RECOVERED_CLIENT = """
-let calls = 0;
-const screen = [];
-const socket = io(url, { ...fast, auth: (tell) => tell({ seen: screen.length }) });
-socket.on("news", (text) => { calls += 1; screen.push(text); });
+const socket = io(url, { ...fast, auth: (tell) => tell({ seen: rows.length }) });
+socket.on("news", show);
 await connected(socket);
 return {
   settle: () => socket.emitWithAck("sync"),
-  counts: () => [socket.listeners("news").length, calls, screen.length],
+  counts: () => counts("news", socket),
 };
 """
 
@@ -63,11 +59,8 @@ return {
 @reproduces("L10")
 async def not_recovered(fixed: bool) -> Counters:
     """Emit during the drop of a client that has received nothing yet."""
-    async with (
-        tab(None, _RECOVERING_SERVER, fixed) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _RECOVERED_CLIENT) as client,
-    ):
+    rig = server_and_client(_RECOVERING_SERVER, _RECOVERED_CLIENT, fixed)
+    async with rig as (server, link, client):
         back = link.expect("CONNECT", TO_CLIENT)
         async with link.refuse():
             await link.cut()

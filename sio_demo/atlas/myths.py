@@ -11,29 +11,22 @@ from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import Bench, bench, python_client
 from ..lab.experiment import reconnect
-from ..lab.link import Link
 from ..lab.packet import TO_SERVER
-from .kit import MESSAGE, Log, carried, counted, tab
+from .kit import MESSAGE, Log, carried, counted, server_and_client
 
 CUTS = 3
 
 _SERVER_LISTENER = """
-let calls = 0;
-const rows = [];
 const server = await serve();
-const sockets = server.sockets.sockets;
 const left = [];
 server.on("connection", (socket) => {
-  socket.on("order", (text) => { calls += 1; rows.push(text); });
+  socket.on("order", show);
   socket.on("sync", (ack) => ack());
   left.push(new Promise((done) => socket.on("disconnect", done)));
 });
-const listeners = (socket) => socket.listeners("order").length;
 return {
-  url: () => server.url,
   alone: () => Promise.all(left.slice(0, -1)),
-  counts: () => [[...sockets.values()].map(listeners).reduce((a, b) => a + b),
-                 sockets.size, calls, rows.length],
+  counts: () => counts("order", ...server.sockets.sockets.values()),
 };
 """
 _ORDERING_CLIENT = """
@@ -48,17 +41,12 @@ return {
 @reproduces("M1")
 async def server_listener(_fixed: bool) -> Counters:
     """Come back three times to a server that listens at each connection."""
-    async with (
-        tab(None, _SERVER_LISTENER) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _ORDERING_CLIENT) as client,
-    ):
+    async with server_and_client(_SERVER_LISTENER, _ORDERING_CLIENT) as (server, link, client):
         for _ in range(CUTS):
             await reconnect(link)
             await server("alone()")
         await client("order()")
-        listeners, sids, calls, effects = await server("counts()")
-        return Counters(listeners, sids, carried(link, "order", TO_SERVER), calls, effects)
+        return await server.counted("order", link, await server("sids()"), TO_SERVER)
 
 
 _UPGRADING_SERVER = """
@@ -75,11 +63,7 @@ server.on("connection", (socket) => {
     finish(socket.emitWithAck("sync"));
   });
 });
-return {
-  url: () => server.url,
-  sent: async () => { await finished; return sent; },
-  sids: () => server.sockets.sockets.size,
-};
+return { sent: async () => { await finished; return sent; } };
 """
 _UPGRADING_CLIENT = """
 const screen = [];
@@ -93,11 +77,7 @@ return { counts: () => [socket.listeners("news").length, screen] };
 @reproduces("M2")
 async def upgrade(_fixed: bool) -> Counters:
     """Count the message that is emitted in the middle; its effect is that all are in order."""
-    async with (
-        tab(None, _UPGRADING_SERVER) as server,
-        await Link.to(await server("url()")) as link,
-        tab(link.url, _UPGRADING_CLIENT) as client,
-    ):
+    async with server_and_client(_UPGRADING_SERVER, _UPGRADING_CLIENT) as (server, link, client):
         sent = await server("sent()")
         listeners, screen = await client("counts()")
         sids, packets = await server("sids()"), carried(link, "news")

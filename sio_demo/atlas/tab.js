@@ -11,11 +11,25 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
     for (const each of endings) await each();
   };
 
+  const log = { calls: 0, rows: [] };
+  let served;
+
   const scope = {
     url,
     fixed,
     MESSAGE,
     ending,
+    rows: log.rows,
+    show(text) {
+      if (text !== MESSAGE) return;
+      log.calls += 1;
+      log.rows.push(text);
+    },
+    counts: (event, ...sockets) => [
+      sockets.reduce((sum, socket) => sum + socket.listeners(event).length, 0),
+      log.calls,
+      log.rows.length,
+    ],
     fast: { transports: ["websocket"], reconnectionDelay: 10, randomizationFactor: 0 },
     io(...args) {
       const socket = io(...args);
@@ -30,12 +44,15 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
       server.url = `http://127.0.0.1:${http.address().port}`;
       ending(() => server.close());
       ending(() => server.disconnectSockets(true));
+      served = server;
       return server;
     },
   };
 
   try {
-    tabs.set(number, { ...(await snippet(scope)), end });
+    const given = await snippet(scope);
+    const ofServer = { url: () => served.url, sids: () => served.sockets.sockets.size };
+    tabs.set(number, { ...ofServer, ...given, end });
   } catch (error) {
     await end();
     throw error;

@@ -115,17 +115,15 @@ class _Balancer(Link):
 
 
 _GUEST = """
-let calls = 0;
-const screen = [];
 // >>>
 const transports = fixed ? ["websocket"] : ["polling"];
 const socket = io(url, { ...fast, reconnection: false, transports });
 // <<<
-socket.on("news", (text) => { calls += 1; screen.push(text); });
+socket.on("news", show);
 socket.on("sync", (ack) => ack());
 const closed = new Promise((done) => socket.io.on("close", done));
 await Promise.race([connected(socket), closed]);
-return { counts: () => [socket.listeners("news").length, calls, screen.length] };
+return { counts: () => counts("news", socket) };
 """
 
 
@@ -133,11 +131,7 @@ return { counts: () => [socket.listeners("news").length, calls, screen.length] }
 async def no_sticky_sessions(fixed: bool) -> Counters:
     """Hand each request of one client to the next of two workers."""
     quiet = {"engineio_logger": LOGGER}
-    async with (
-        bench(**quiet) as a,
-        bench(**quiet) as b,
-        await _Balancer.to(a.server) as link,
-    ):
+    async with bench(**quiet) as a, bench(**quiet) as b, await _Balancer.to(a.server) as link:
         assert isinstance(link, _Balancer)
         link.workers = itertools.cycle([a.server, b.server])
         async with tab(link.url, _GUEST, fixed) as guest:

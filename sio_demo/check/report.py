@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -73,12 +74,12 @@ def as_sarif(report: Report) -> str:
 
     See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
-    order = {rule: index for index, rule in enumerate(RULES)}
+    order = list(RULES)
     run = {
         "tool": {
             "driver": {
                 "name": "sio-demo",
-                "semanticVersion": _version(),
+                "semanticVersion": version("sio-demo"),
                 "rules": [_rule(rule) for rule in RULES.values()],
             }
         },
@@ -89,16 +90,10 @@ def as_sarif(report: Report) -> str:
                 "toolExecutionNotifications": [_notification(s) for s in report.skipped],
             }
         ],
-        "results": [_result(finding, order[finding.rule]) for finding in report.findings],
+        "results": [_result(finding, order.index(finding.rule)) for finding in report.findings],
     }
     sarif = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(sarif, indent=2, ensure_ascii=False)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("sio-demo")
 
 
 def _rule(rule: Rule) -> JsonObject:
@@ -147,8 +142,4 @@ def _uri(path: str) -> str:
     return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {
-    "text": as_text,
-    "json": as_json,
-    "sarif": as_sarif,
-}
+FORMATS: dict[str, Callable[[Report], str]] = {"text": as_text, "json": as_json, "sarif": as_sarif}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Function = Callable[..., Any]
@@ -14,19 +15,9 @@ Begin = Callable[..., Ended | None]
 
 
 class Hooks:
-    """Looks at what passes an Engine.IO object, ``sio.eio``.
+    """Looks at what passes an Engine.IO object, ``sio.eio``, while it is `open`.
 
-    Parameters
-    ----------
-    eio
-        The client or server of python-engineio.
-    failed : callable
-        Gets what went wrong while looking: it does not reach the application.
-
-    Attributes
-    ----------
-    open : bool
-        Whether anybody looks.
+    What goes wrong while looking does not reach the application: `failed` is called with it.
     """
 
     def __init__(self, eio: Any, failed: Callable[[Exception], None]) -> None:
@@ -69,27 +60,15 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args)
-                try:
-                    value = await function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return value
+                with self._looking(begin, args):
+                    return await function(*args, **options)
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args)
-                try:
-                    value = function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return value
+                with self._looking(begin, args):
+                    return function(*args, **options)
 
         return wrapper
 
@@ -98,6 +77,16 @@ class Hooks:
         self.open = False
         while self._undo:
             self._undo.pop()()
+
+    @contextmanager
+    def _looking(self, begin: Begin, args: tuple[Any, ...]) -> Iterator[None]:
+        ended = self._quietly(begin, *args)
+        try:
+            yield
+        except BaseException as error:
+            self._quietly(ended, error)
+            raise
+        self._quietly(ended, None)
 
     def _quietly(self, look: Function | None, *args: Any) -> Any:
         """Let nothing that a look raises reach the application."""

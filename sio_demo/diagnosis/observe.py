@@ -257,21 +257,9 @@ class Observer:
 
     def _never_seen(self, event: str, namespace: str, recipient: Recipient) -> Seen:
         counts = [client.reconnects(namespace) for client in self._live_clients]
-        listeners = self._listeners(event, namespace, recipient)
-        return Seen(
-            listeners=listeners,
-            sids=self._sids(namespace),
-            packets=0,
-            calls=None if listeners is None else 0,
-            clues=Clues(
-                recipient=recipient,
-                event=event,
-                namespace=namespace,
-                reconnects=max((n for n in counts if n is not None), default=None),
-                arrived=None if listeners is None else False,
-                **self._now(),
-            ),
-        )
+        reconnects = max((n for n in counts if n is not None), default=None)
+        nothing = self._seen(Name(recipient, namespace, event, None, None), MessageCounts())
+        return nothing.with_clues(reconnects=reconnects, failed=None)
 
     def _grows(self, name: Name, m: MessageCounts) -> bool | None:
         """Return whether a message has more listeners or packets than before a reconnect."""

@@ -23,16 +23,9 @@ UserOf = Callable[[str], Hashable]
 
 
 class Probe:
-    """Watches a client or a server.
+    """Watches a client or a server of python-socketio; a tally counts what is seen.
 
-    Parameters
-    ----------
-    sio
-        The client or server of python-socketio.
-    tally : Tally
-        Counts what is seen.
-    user : callable, optional
-        Returns the user of a sid. Without it, all sids belong to one user.
+    Without `user`, which returns the user of a sid, all sids belong to one user.
     """
 
     side: Recipient

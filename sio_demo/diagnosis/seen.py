@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from ..counters import Counters
 from ..errors import UsageError
@@ -88,48 +88,20 @@ class Clues:
     ids: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in _ALLOWED.items():
-            value = getattr(self, name)
-            if value is None:
-                continue
-            if isinstance(allowed, tuple):
-                if value not in allowed:
-                    raise UsageError(f"{name} is one of {_listed(allowed)}, not {value!r}.")
-            elif type(value) is not allowed or (allowed is int and value < 0):
-                raise UsageError(f"{name} is {_WORDS[allowed]}, not {value!r}.")
+        for name, value in self.known().items():
+            kind, choices = _KINDS[name], get_args(_KINDS[name])
+            if choices and value not in choices:
+                listed = " or ".join(map(repr, choices))
+                raise UsageError(f"{name} is one of {listed}, not {value!r}.")
+            if not choices and (type(value) is not kind or (kind is int and value < 0)):
+                raise UsageError(f"{name} is {_WORDS[kind]}, not {value!r}.")
 
     def known(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-_ALLOWED: dict[str, Any] = {
-    "recipient": get_args(Recipient),
-    "client": get_args(Language),
-    "server": get_args(Language),
-    "event": str,
-    "namespace": str,
-    "reconnects": int,
-    "connections": int,
-    "servers": int,
-    "arrived": bool,
-    "acknowledged": bool,
-    "overlapped": bool,
-    "failed": bool,
-    "early": bool,
-    "away": bool,
-    "raised": bool,
-    "connected": bool,
-    "refused": bool,
-    "reason": get_args(Reason),
-    "always": bool,
-    "grows": bool,
-    "ids": bool,
-}
+_KINDS = {name: get_args(kind)[0] for name, kind in get_type_hints(Clues).items()}
 _WORDS = {str: "a text", int: "a whole number, 0 or more", bool: "True or False"}
-
-
-def _listed(values: Iterable[str]) -> str:
-    return " or ".join(map(repr, values))
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,7 @@ class MessageCounts:
 class Tally:
     """The messages seen so far, the last one last. The threads of an application may share it.
 
-    Parameters
-    ----------
-    key : callable
-        Gives what the copies of one message have in common.
-    keep : int
-        For how many messages the counts are kept.
+    Counts are kept for `keep` messages; `key` returns what the copies of one have in common.
     """
 
     def __init__(self, key: Key, keep: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from ..errors import NodeError, NotSeenError
@@ -13,26 +14,7 @@ from ..lab.node import NodeClient
 from .bench import ExerciseBench
 from .reader import LIMIT, StoppedError
 
-# `onAny` hears the "sync" also when the reader has removed all listeners.
-_SOCKET = """
-globalThis.plainIo ??= io;
-globalThis.sockets = [];
-globalThis.io = (...args) => { const made = plainIo(...args); sockets.push(made); return made; };
-globalThis.url = %s;
-globalThis.socket = io(url, { transports: ["websocket"], reconnectionDelay: 10,
-                              randomizationFactor: 0, autoConnect: false, forceNew: true });
-socket.onAny((event, ...args) => { if (event === "sync") args.at(-1)(); });
-globalThis.page = { socket, calls: {} };
-page.counted = (row) => (argument) => { page.calls[row].push(String(argument)); };
-page.taken = () => Object.fromEntries(
-  Object.entries(page.calls).map(([row, calls]) => [row, calls.splice(0)]));
-page.listeners = (event) => sockets.reduce(
-  (sum, each) => sum + each.listeners(event).length + each.listenersAny().length, 0);
-page.soon = async (condition) => {
-  for (let i = 0; i < 100 && !condition(); i++) await new Promise((go) => setTimeout(go, 5));
-  return condition();
-};
-"""
+_PAGE_JS = Path(__file__).with_name("page.js")
 _ADDED = """
 page.others = page.listeners(%s);
 page.added = () => page.listeners(%s) - page.others;
@@ -83,7 +65,8 @@ async def open_page(
     """
     page = Page(await shared_node())
     try:
-        await page(_SOCKET % json.dumps(bench.link.url) + around)
+        url = f"globalThis.url = {json.dumps(bench.link.url)};\n"
+        await page(url + _PAGE_JS.read_text() + around)
         await page(_ADDED.replace("%s", json.dumps(listens_to)))
         given = f"page.{gives} = typeof {gives} === 'undefined' ? null : {gives};" if gives else ""
         await _run(page, bench, f"(async () => {{ {program}\n;{given} }})()")

@@ -122,10 +122,7 @@ async def wallet(bench: ExerciseBench, program: Callable[..., Any]) -> Observati
             "deposit_lost": 0 in effects,
             "retry_not_answered": None in bank.answers,
         },
-        {
-            "coins": bank.coins[-1],
-            "answered": sum(answer is not None for answer in bank.answers),
-        },
+        {"coins": bank.coins[-1], "answered": sum(answer is not None for answer in bank.answers)},
         {"amount": least, "added": added.get(least)},
     )
 

@@ -93,10 +93,7 @@ class Bench:
         before, cut_off = self.last(), self.live()
         self._cut_off.update(cut_off)
         yield
-        await self.wait_until(
-            lambda: connects(self.link, before) >= clients,
-            NOT_BACK,
-        )
+        await self.wait_until(lambda: connects(self.link, before) >= clients, NOT_BACK)
         if how != "half-open":
             await self._noticed(cut_off)
 

@@ -131,16 +131,10 @@ class Connection:
             self._accepted.close()  # asyncio may not have taken it over
 
     def cut(self, how: Cut, deliver_to: _End | None = None) -> None:
-        """End the connection.
+        """End the connection, as :meth:`Link.cut` says.
 
-        Parameters
-        ----------
-        how : str
-            ``"reset"``: both sides get a RST. ``"close"``: both get a FIN. ``"half-open"``:
-            the client gets a FIN, the server hears nothing, and speaks to a dead end.
-        deliver_to : _End, optional
-            The side that must first get what was already passed on to it: it sees a FIN
-            after that, for a RST may overtake it.
+        The side `deliver_to` must first get what was already passed on to it: it sees a FIN after
+        that, for a RST may overtake it.
         """
         for pipe in self._pipes:
             pipe.end()

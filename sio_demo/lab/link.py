@@ -87,16 +87,7 @@ class Link:
         """Lead the connections to come to another server; those that are open stay.
 
         So a client keeps its URL when a server is restarted, on a port that is another one.
-
-        Parameters
-        ----------
-        server : Server or str
-            As in :meth:`to`.
-
-        Raises
-        ------
-        UsageError, ClosedError
-            As in :meth:`to`; or the link is closed.
+        `server` is as in :meth:`to`, which raises the same; ClosedError also if the link is closed.
         """
         self._need_open()
         self._target = address(server)
@@ -167,10 +158,7 @@ class Link:
     ) -> AbstractAsyncContextManager[None]:
         """Delay every byte by `seconds`, in one direction or in each of the two.
 
-        Raises
-        ------
-        UsageError
-            `seconds` is not a finite positive number, or there is no such direction.
+        UsageError says that `seconds` is not finite and positive; else as in :meth:`inject`.
         """
         return self.inject(Latency(seconds), direction)
 
@@ -179,12 +167,7 @@ class Link:
 
         As with a real TCP connection nothing is skipped: what is still alive when the block
         ends receives the bytes then, as a retransmission would bring them; what was cut
-        within the block never does.
-
-        Raises
-        ------
-        UsageError
-            There is no such direction.
+        within the block never does. Raises what :meth:`inject` does.
         """
         return self.inject(BlackHole(), direction)
 

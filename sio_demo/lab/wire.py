@@ -34,20 +34,10 @@ class Conversation:
         self._streams: dict[Direction, _WebSocketStream] = {}
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
-        """Decode bytes that one side sent.
+        """Decode bytes that one side sent, of any length.
 
-        Parameters
-        ----------
-        direction : str
-            Who sent them.
-        data : bytes
-            What was read, of any length.
-
-        Yields
-        ------
-        tuple of (bytes, list of Packet)
-            The bytes again, cut behind every WebSocket frame, each piece with the packets
-            which it completes: whoever forwards piece by piece can stop at an exact packet.
+        Yield the bytes again, cut behind every WebSocket frame, each piece with the packets which
+        it completes: whoever forwards piece by piece can stop at an exact packet.
         """
         if not data:  # h11 would take it for the end of the stream
             return
@@ -271,12 +261,8 @@ def _header(event: h11.InformationalResponse | h11.Response, name: bytes) -> str
 def _negotiated(extensions: str) -> list[Extension]:
     """Return the extensions that the server's response switched on.
 
-    Raises
-    ------
-    ValueError
-        An extension other than permessage-deflate, or a window that zlib does not offer.
-    IndexError
-        A window without a size.
+    ValueError says that there is another than permessage-deflate, or a window that zlib does not
+    offer; IndexError, that a window has no size.
     """
     if not extensions:
         return []

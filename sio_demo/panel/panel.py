@@ -101,13 +101,7 @@ class Panel:
     async def choose(
         self, client: ClientKind | None = None, listener: ListenerPlace | None = None
     ) -> None:
-        """Start another client, or the same with its listener elsewhere.
-
-        Raises
-        ------
-        UsageError
-            There is no such client, or no such place.
-        """
+        """Start another client, or the same with its listener elsewhere; choose as in `wire`."""
         check(client or self._kind, listener or self._place)
         await self._do(partial(self._choose, client, listener))
 

@@ -78,11 +78,7 @@ def calls_by_design(
 
 
 def effects_by_design(
-    designs: Counts,
-    *,
-    title: str,
-    faults: Sequence[str],
-    counted: str = "effects of one message",
+    designs: Counts, *, title: str, faults: Sequence[str], counted: str = "effects of one message"
 ) -> Plot:
     """Draw the effects of one message for each design, one bar for each fault.
 

@@ -31,24 +31,9 @@ def check_javascript(
 ) -> list[Entry]:
     """Run the rules on a parsed source, and report each finding.
 
-    Parameters
-    ----------
-    root, text
-        The source.
-    grammar : str
-        How it was parsed: as ``"javascript"``, ``"typescript"`` or ``"tsx"``.
-    report : callable
-    page : EmbeddedScripts or None
-        The page or component that contains the source.
-    root_component : bool
-        Whether this is the application's outermost component, which is mounted once.
-    entries : collection of Entry
-        Functions of this source that other files run.
-
-    Returns
-    -------
-    list of Entry
-        Functions of other files that this one runs.
+    The `grammar` is ``"javascript"``, ``"typescript"`` or ``"tsx"``; a `page` or component contains
+    the source. A `root_component` is the application's outermost, which is mounted once. `entries`
+    are functions of this source that other files run; return those of other files that it runs.
     """
     source = Source(root, text, grammar, report, page, entries)
     listeners_in_connect(source)

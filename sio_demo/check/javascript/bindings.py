@@ -8,6 +8,8 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
+from ..nodes import parts, text
+
 BindingKind = Literal["import", "variable", "parameter", "function", "global"]
 
 
@@ -36,95 +38,66 @@ class Binding:
 def imports_of(statement: SgNode) -> Iterator[Binding]:
     source = statement.field("source") or statement.find(kind="string")
     module = source.text()[1:-1] if source else ""
-    for node in statement.find_all(kind="import_specifier"):
-        name = node.field("name")
-        alias = node.field("alias") or name
-        if name and alias:
-            yield _imported(alias, module, name.text())
+    for specifier in statement.find_all(kind="import_specifier"):
+        if name := specifier.field("name"):
+            yield _imported(specifier.field("alias") or name, module, name.text())
     for clause in statement.children():
-        if clause.kind() == "import_require_clause":
-            yield from (_imported(c, module, "*") for c in _identifiers(clause))
-        if clause.kind() == "import_clause":
-            yield from (_imported(c, module, "default") for c in _identifiers(clause))
-            for star in clause.children():
-                if star.kind() == "namespace_import":
-                    yield from (_imported(c, module, "*") for c in _identifiers(star))
+        imported = "default" if clause.kind() == "import_clause" else "*"
+        for node in parts(clause):
+            if node.kind() == "identifier":
+                yield _imported(node, module, imported)
+            elif node.kind() == "namespace_import":
+                yield from (_imported(name, module, "*") for name in parts(node))
 
 
 def _imported(node: SgNode, module: str, imported: str) -> Binding:
     return Binding(node.text(), None, "import", node, module=module, imported=imported)
 
 
-def _identifiers(node: SgNode) -> list[SgNode]:
-    return [c for c in node.children() if c.kind() == "identifier"]
-
-
 def required_module(value: SgNode | None) -> str:
     """Return the module that `require("m")` or `await import("m")` loads, or ``""``."""
     while value is not None and value.kind() in ("await_expression", "parenthesized_expression"):
         value = next((c for c in value.children() if c.is_named()), None)
-    if value is None or value.kind() != "call_expression":
+    if value is None or text(value.field("function")) not in ("require", "import"):
         return ""
-    callee, arguments = value.field("function"), value.field("arguments")
-    if callee is None or arguments is None or callee.text() not in ("require", "import"):
-        return ""
-    string = next((c for c in arguments.children() if c.kind() == "string"), None)
-    return string.text()[1:-1] if string else ""
+    string = next((a for a in parts(value.field("arguments")) if a.kind() == "string"), None)
+    return text(string)[1:-1]
 
 
-def bindings_of_pattern(
-    pattern: SgNode, declarator: SgNode, scope: SgNode | None
-) -> Iterator[Binding]:
-    value, type_ = declarator.field("value"), declarator.field("type")
+def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator[Binding]:
+    pattern, value = declarator.field("name"), declarator.field("value")
     module = required_module(value)
-    if pattern.kind() == "identifier":
-        yield Binding(
-            pattern.text(),
-            scope,
-            "import" if module else "variable",
-            pattern,
-            [value] if value else [],
-            type_.text() if type_ else "",
-            module,
-            "*" if module else "",
-        )
+    kind: BindingKind = "import" if module else "variable"
+    if pattern and pattern.kind() == "identifier":
+        values, written = [value] if value else [], text(declarator.field("type"))
+        whole = "*" if module else ""
+        yield Binding(pattern.text(), scope, kind, pattern, values, written, module, whole)
         return
-    for name, key, index in _parts(pattern):
-        yield Binding(
-            name.text(),
-            scope,
-            "import" if module else "variable",
-            name,
-            module=module,
-            imported=key if module else "",
-            source=value,
-            key=key,
-            index=index,
-        )
+    for name, key, index in _names(pattern):
+        found = Binding(name.text(), scope, kind, name, source=value, key=key, index=index)
+        found.module, found.imported = module, key if module else ""
+        yield found
 
 
-def _parts(pattern: SgNode) -> Iterator[tuple[SgNode, str, int]]:
+def _names(pattern: SgNode | None) -> Iterator[tuple[SgNode, str, int]]:
     """Yield name, key and index of each name in `{a, b: c, d = 1}` or `[a, b]`."""
-    position = -1
-    for part in pattern.children():
-        if not part.is_named() or part.kind() == "comment":
-            continue
-        position += 1
-        index = position if pattern.kind() == "array_pattern" else -1
-        kind = part.kind()
-        if kind in ("object_assignment_pattern", "assignment_pattern"):
-            part = part.field("left") or part
-            kind = part.kind()
-        if kind in ("shorthand_property_identifier_pattern", "identifier"):
+    for position, part in enumerate(parts(pattern)):
+        index = position if pattern and pattern.kind() == "array_pattern" else -1
+        part = _without_default(part)
+        if part.kind() in ("shorthand_property_identifier_pattern", "identifier"):
             yield part, part.text(), index
-        elif kind == "pair_pattern":
-            key, value = part.field("key"), part.field("value")
-            if key and value and value.kind() == "assignment_pattern":
-                value = value.field("left")
-            if key and value and value.kind() == "identifier":
-                yield value, key.text(), -1
-            elif value and value.kind() == "object_pattern":
-                yield from _parts(value)
+        elif part.kind() == "pair_pattern" and (value := part.field("value")):
+            value = _without_default(value)
+            if value.kind() == "identifier":
+                yield value, text(part.field("key")), -1
+            elif value.kind() == "object_pattern":
+                yield from _names(value)
+
+
+def _without_default(pattern: SgNode) -> SgNode:
+    if pattern.kind() in ("object_assignment_pattern", "assignment_pattern"):
+        return pattern.field("left") or pattern
+    return pattern
 
 
 def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
@@ -132,28 +105,14 @@ def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
     if single:
         yield Binding(single.text(), function, "parameter", single, index=0)
         return
-    parameters = function.field("parameters")
-    index = -1
-    for node in parameters.children() if parameters else []:
-        if not node.is_named() or node.kind() == "comment":
-            continue
-        index += 1
-        type_ = node.field("type")
+    for index, node in enumerate(parts(function.field("parameters"))):
+        written = text(node.field("type"))
         member = any(c.kind() in ("accessibility_modifier", "readonly") for c in node.children())
-        pattern = node.field("pattern") or node
-        if pattern.kind() == "assignment_pattern":
-            pattern = pattern.field("left") or pattern
-        written = type_.text() if type_ else ""
+        pattern = _without_default(node.field("pattern") or node)
         if pattern.kind() == "identifier":
-            yield Binding(
-                pattern.text(),
-                function,
-                "parameter",
-                pattern,
-                type=written,
-                index=index,
-                member=member,
-            )
+            found = Binding(pattern.text(), function, "parameter", pattern, type=written)
+            found.index, found.member = index, member
+            yield found
         elif pattern.kind() in ("object_pattern", "array_pattern"):
-            for name, key, _ in _parts(pattern):
+            for name, key, _ in _names(pattern):
                 yield Binding(name.text(), function, "parameter", name, key=key or "?", index=index)

@@ -8,11 +8,14 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
+from ..nodes import holds, text
+from ..shared import word_set
 from .facts import CHAINED, Role
 from .naming import is_client_module
 from .roles import Roles
-from .script import Call, Script, span, unwrap
+from .script import Call, Script, unwrap
 
+_MAKES = word_set("io connect default lookup")
 _MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
 
 
@@ -58,18 +61,16 @@ class Clients:
     def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
         """Return whether the code that uses a client also creates it, so that it is new."""
         root = self.root_of(target)
-        spans = [span(region) for region in regions]
         if root.kind() in ("call_expression", "new_expression"):
-            return self.makes_client(self.script.call_of(root)) is not None
+            return self.makes_client(self.script.call_of(root))
         for origin in self.origins(root):
-            start, end = span(origin)
             manager = self._manager_of(origin)
             if manager is not None and self.fresh(manager, regions):
                 return True
-            inside = any(first <= start and end <= last for first, last in spans)
+            inside = any(holds(region, origin) for region in regions)
             if inside and self._creates_client(origin) and not self._may_be_kept(origin, root):
                 return True
-        return self._is_parameter_within(root, spans)
+        return self._is_parameter_within(root, regions)
 
     def _manager_of(self, origin: SgNode) -> SgNode | None:
         """Return `manager` of `manager.socket("/")`: the client is as new as its manager."""
@@ -83,62 +84,47 @@ class Clients:
         if origin.kind() not in ("call_expression", "new_expression"):
             return False
         call = self.script.call_of(origin)
-        if call.new or self.makes_client(call) is not None:
+        if call.new or self.makes_client(call):
             return True
         return call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
 
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
-        start = span(root)[0]
         for ancestor in origin.ancestors():
-            first, last = span(ancestor)
-            if first <= start < last:
+            if holds(ancestor, root):
                 return False
             condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
-            if condition and root.text() in condition.text().replace("?.", "."):
+            if root.text() in text(condition).replace("?.", "."):
                 return True
         return False
 
-    def _is_parameter_within(self, root: SgNode, spans: list[tuple[int, int]]) -> bool:
+    def _is_parameter_within(self, root: SgNode, regions: Collection[SgNode]) -> bool:
         binding = self.script.resolve(root) if root.kind() == "identifier" else None
         if binding is None or binding.kind != "parameter" or binding.scope is None:
             return False
         if self.script.names_of_functions.get(binding.scope):
             return False
-        start, end = span(binding.scope)
-        return any(first <= start and end <= last for first, last in spans)
+        return any(holds(region, binding.scope) for region in regions)
 
     @cached_property
     def _makers(self) -> set[str]:
         """The names by which clients can be created."""
         imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
-        return imported | {
-            "io",
-            "connect",
-            "default",
-            "lookup",
-            "socketIOClient",
-            "Socket",
-            "Manager",
-        }
+        return imported | _MAKES | {"socketIOClient", "Socket", "Manager"}
 
-    def makes_client(self, call: Call) -> Call | None:
-        """Return the call if it creates a client: `io(...)`, `io.connect(...)`."""
+    def makes_client(self, call: Call) -> bool:
+        """Return whether a call creates a client: `io(...)`, `io.connect(...)`."""
         if call.name not in self._makers and call.callee.kind() != "call_expression":
-            return None
+            return False
         role = self.roles.of(call.node)
-        if call.new:
-            return call if role in (Role.CLIENT, Role.MANAGER) else None
-        if role is not Role.CLIENT:
-            return None
-        if call.target is None:
-            return call if self.roles.of(call.callee) is Role.MAKER else None
+        if call.new or role is not Role.CLIENT:
+            return call.new and role in (Role.CLIENT, Role.MANAGER)
         if self.roles.of(call.callee) is Role.MAKER:
-            return call
-        maker = self.roles.of(call.target)
-        if maker is Role.MAKER or self.roles.is_shadowed_maker(call.target):
-            return call if call.name in ("connect", "io", "default", "lookup") else None
-        return None
+            return True
+        target = call.target if call.name in _MAKES else None
+        return target is not None and (
+            self.roles.of(target) is Role.MAKER or self.roles.is_shadowed_maker(target)
+        )
 
     def reconnects(self, target: SgNode) -> bool:
         """Return whether automatic reconnection is not switched off."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from ..nodes import holds
 from ..shared import remakes_client, word_set
 from .facts import REGISTERS, Role
 from .flow import REMOVES
-from .script import Call, span, unwrap
+from .script import Call, unwrap
 from .source import EventHandler, Source
 
 AGAIN = word_set(
@@ -39,13 +40,22 @@ def listeners_in_connect(source: Source) -> None:
             here = not step.trail and _registers_elsewhere(source, call, regions)
             if not here and not _registers(source, call):
                 continue
-            if source.fresh(call.target, regions):
+            safe = (
+                source.fresh(call.target, regions)
+                or source.removed_before(call, steps)
+                or source.removed(call, undone)
+                or source.first_time(step)
+            )
+            if safe:
                 continue
-            if source.removed_before(call, steps) or source.removed(call, undone):
-                continue
-            if source.first_time(step):
-                continue
-            _report(source, call, handler)
+            event = call.args[0].text() if len(call.args) > 1 else "any event"
+            source.report(
+                call,
+                "listener-in-connect",
+                f"The listener for {event} is added in the handler of '{handler.event}', which "
+                "runs again at every reconnection: its function then runs once more for each "
+                "message. Register it once, outside that handler.",
+            )
 
 
 def _registers(source: Source, call: Call) -> bool:
@@ -79,23 +89,7 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     binding = source.script.resolve(target, path[0]) if len(path) == 1 else None
     if binding is None or binding.kind not in ("variable", "import"):
         return False
-    return binding.scope is None or not any(_holds(region, binding.scope) for region in regions)
-
-
-def _holds(outer: SgNode, inner: SgNode) -> bool:
-    (start, end), (first, last) = span(outer), span(inner)
-    return start <= first and last <= end
-
-
-def _report(source: Source, call: Call, handler: EventHandler) -> None:
-    event = call.args[0].text() if len(call.args) > 1 else "any event"
-    source.report(
-        call,
-        "listener-in-connect",
-        f"The listener for {event} is added in the handler of '{handler.event}', which runs again "
-        "at every reconnection: its function then runs once more for each message. Register it "
-        "once, outside that handler.",
-    )
+    return binding.scope is None or not any(holds(region, binding.scope) for region in regions)
 
 
 def only_once(source: Source, handler: EventHandler) -> bool:
@@ -117,11 +111,11 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            made = source.makes_client(step.call)
             calls = source.script.calls_within(function)
+            made = source.makes_client(step.call)
             if made and not source.closes(calls) and not source.makes_once(step):
                 source.report(
-                    made,
+                    step.call,
                     "client-in-handler",
                     "Each connection to the server makes another client, which stays connected "
                     "when that connection ends. Make it once at start-up, or disconnect it when "
@@ -132,8 +126,8 @@ def clients_in_handlers(source: Source) -> None:
 def _clients_made(source: Source, handler: EventHandler) -> None:
     steps = list(source.flow.steps(handler.function))
     for step in steps:
-        made = source.makes_client(step.call)
-        if made is None or source.makes_once(step):
+        made = step.call
+        if not source.makes_client(made) or source.makes_once(step):
             continue
         if source.closes(s.call for s in steps if s.call.start < made.start or s.trail):
             continue

@@ -6,14 +6,13 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..nodes import beyond, holds, label, span, text, up_to
 from ..shared import REMEMBERED, waits_between, word_set
-from .script import FUNCTIONS, Call, span
+from .script import Call
 from .source import Source
 
 _CHECKS = word_set("has includes")
 _MARKS = word_set("add set push unshift")
-
-
 _QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
 _INSERTS = word_set("create insertOne insert")
 _MESSAGE_ID = re.compile(
@@ -53,8 +52,8 @@ def check_then_await(source: Source) -> None:
 def _query(source: Source, query: Call) -> None:
     """Report a query for a message id whose result decides whether the message is inserted."""
     function = source.script.enclosing(query.node)
-    kept = _kept_as(query.node)
-    assert query.target is not None
+    place = beyond(query.node, ("await_expression", "member_expression", "call_expression"))
+    kept = text(label(place, "name", "left"))  # what the result is assigned to
     words_of_query = re.findall(r"\w+", query.args[0].text())
     keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
     if not keys and "," not in query.args[0].text():  # else they name a user
@@ -64,13 +63,13 @@ def _query(source: Source, query: Call) -> None:
     after = function.text()[query.end - span(function)[0] :]
     if not re.search(rf"\bif\s*\(\s*!?\s*{re.escape(kept)}\b", after):
         return
-    table = query.target.text()
+    table = text(query.target)
     inserted = any(
         call.start > query.end
         and any(re.search(rf"\b{key}\b", after) for key in keys)
         and (
             (call.new and call.callee.text() == table)
-            or (call.name in _INSERTS and call.target is not None and call.target.text() == table)
+            or (call.name in _INSERTS and text(call.target) == table)
         )
         for call in source.script.calls_within(function)
     )
@@ -84,55 +83,31 @@ def _query(source: Source, query: Call) -> None:
         )
 
 
-def _kept_as(query: SgNode) -> str:
-    """Return the name that an awaited result is assigned to."""
-    for ancestor in query.ancestors():
-        label = ancestor.field("name") or ancestor.field("left")
-        if ancestor.kind() in ("variable_declarator", "assignment_expression"):
-            return label.text() if label else ""
-        if ancestor.kind() not in ("await_expression", "member_expression", "call_expression"):
-            return ""
-    return ""
-
-
 def _check(source: Source, check: Call) -> None:
     function = source.script.enclosing(check.node)
-    statement = _condition_of(check.node, function)
-    if function is None or statement is None:
-        return
-    assert check.target is not None
-    memory, key = check.target.text(), check.args[0].text()
-    if not REMEMBERED.search(memory):
+    memory, key = text(check.target), check.args[0].text()
+    if function is None or not REMEMBERED.search(memory) or not _decides(check.node, function):
         return
     marks = [
-        call
+        call.start
         for call in source.script.calls_within(function)
         if call.name in _MARKS
-        and call.target is not None
-        and call.target.text() == memory
-        and call.args
-        and call.args[0].text() == key
+        and text(call.target) == memory
+        and [argument.text() for argument in call.args[:1]] == [key]
         and call.start > check.end
     ]
-    if not marks:
-        return
-    first = marks[0]
     waits = [
         span(node)[0]
         for node in function.find_all(kind="await_expression")
         if source.script.enclosing(node) == function
     ]
-    if any(check.end < wait < first.start for wait in waits):
+    if any(check.end < wait < mark for mark in marks[:1] for wait in waits):
         source.report(check, "check-then-await", waits_between(memory))
 
 
-def _condition_of(node: SgNode, function: SgNode | None) -> SgNode | None:
-    """Return the `if` whose condition contains a call."""
-    for ancestor in node.ancestors():
-        if ancestor == function or ancestor.kind() in FUNCTIONS:
-            return None
-        if ancestor.kind() == "if_statement":
-            condition = ancestor.field("condition")
-            inside = condition is not None and span(node)[1] <= span(condition)[1]
-            return ancestor if inside else None
-    return None
+def _decides(node: SgNode, function: SgNode) -> bool:
+    """Return whether a call is in the condition of the `if` around it."""
+    statements = (a for a in up_to(node, function) if a.kind() == "if_statement")
+    statement = next(statements, None)
+    condition = statement.field("condition") if statement else None
+    return condition is not None and holds(condition, node)

@@ -57,11 +57,9 @@ class Facts:
     @cached_property
     def modules(self) -> set[str]:
         """The modules that are imported or required."""
-        found = {b.module for b in self.script.bindings.values() if b.module}
-        for name in ("require", "import"):
-            for call in self.script.by_name.get(name, ()):
-                found.add(required_module(call.node))
-        return found - {""}
+        loads = self.script.called("require", "import")
+        named = {binding.module for binding in self.script.bindings.values()}
+        return (named | {required_module(call.node) for call in loads}) - {""}
 
     @cached_property
     def client_imported(self) -> bool:
@@ -83,7 +81,7 @@ class Facts:
         for name in re.findall(r"[\w$.]+", written):
             if name.startswith("SocketIOClient.") or name in ("SocketIOClient", "SocketClient"):
                 return Role.CLIENT
-            if name in ("SocketIO.Socket",):
+            if name == "SocketIO.Socket":
                 return Role.PEER
             if name in ("SocketIO.Server", "SocketIO.Namespace"):
                 return Role.SERVER
@@ -124,11 +122,8 @@ class Facts:
 
     def by_name(self, name: str) -> Role | None:
         """Return MAYBE for a name that is likely a client's, unless another library explains it."""
-        if not names_a_client(name):
-            return None
-        if self.other_imported and not self.client_imported:
-            return None
-        return Role.MAYBE
+        explained = self.other_imported and not self.client_imported
+        return Role.MAYBE if names_a_client(name) and not explained else None
 
     def by_import(self, binding: Binding) -> Role | None:
         """Return the role of an imported name."""

@@ -9,13 +9,16 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
+from ..nodes import find_kinds, holds, nearest, parts, span, text, up_to
 from ..shared import word_set
 from .facts import REGISTERS
-from .script import FUNCTIONS, Call, Script, span, unwrap
+from .script import FUNCTIONS, Call, Script, unwrap
 
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
 CLOSES = word_set("disconnect close destroy end terminate")
 CALL_DEPTH = 3
+_OWNERS = word_set("this self that _this methods actions")
+_LATER = word_set("setTimeout then nextTick finally setImmediate run")
 _CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
@@ -27,6 +30,11 @@ class CallStep:
     call: Call
     function: SgNode
     trail: tuple[tuple[Call, SgNode], ...]
+
+    @property
+    def way(self) -> tuple[tuple[Call, SgNode], ...]:
+        """The call and those that led to it, each with the function that contains it."""
+        return ((self.call, self.function), *self.trail)
 
 
 class Flow:
@@ -44,9 +52,8 @@ class Flow:
         if kind == "identifier":
             return self._function_named(node)
         if kind == "member_expression":
-            member = node.field("property")
-            found = self.script.functions.get(member.text(), []) if member else []
-            return self._nearest(found, node)
+            found = self.script.functions.get(text(node.field("property")), [])
+            return nearest(found, node, ("class_body", "object"))
         if kind == "call_expression":
             call = self.script.call_of(node)
             if call.name == "bind" and call.target is not None:
@@ -64,18 +71,6 @@ class Flow:
                 return function
         return None
 
-    def _nearest(self, functions: list[SgNode], node: SgNode) -> SgNode | None:
-        """Return the one of several methods that is in the same class or object as the caller."""
-        if len(functions) < 2:
-            return functions[0] if functions else None
-        homes = [a for a in node.ancestors() if a.kind() in ("class_body", "object")]
-        for home in homes:
-            start, end = span(home)
-            inside = [f for f in functions if start <= span(f)[0] < end]
-            if len(inside) == 1:
-                return inside[0]
-        return None
-
     def steps(self, function: SgNode, depth: int = CALL_DEPTH) -> Iterator[CallStep]:
         """Yield all calls in this source that a function leads to."""
         yield from self._steps(function, (), {function}, depth)
@@ -87,36 +82,29 @@ class Flow:
         seen: set[SgNode],
         depth: int,
     ) -> Iterator[CallStep]:
-        start, end = span(function)
         for call in self.script.calls_within(function):
-            yield CallStep(call, function, trail)
+            step = CallStep(call, function, trail)
+            yield step
             if depth <= 0 or call.name in REGISTERS or call.name in REMOVES:
                 continue
             target = self._called(call)
-            if target is None or target in seen:
-                continue
-            first, last = span(target)
-            if start <= first and last <= end:
+            if target is None or target in seen or holds(function, target):
                 continue
             seen.add(target)
-            yield from self._steps(target, ((call, function), *trail), seen, depth - 1)
+            yield from self._steps(target, step.way, seen, depth - 1)
 
     def _called(self, call: Call) -> SgNode | None:
         """Return the function that a call runs: its callee, or what a timer or promise gets."""
         if call.new:
             return None
-        if call.name in ("setTimeout", "then", "nextTick", "finally", "setImmediate", "run"):
+        if call.name in _LATER:
             args = [a for a in call.args if a.kind() in ("identifier", "member_expression")]
             return self.function_of(args[0]) if args else None
         if call.target is None:
-            if call.callee.kind() == "identifier":
+            return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
+        match self.script.path(call.target):
+            case (owner,) if owner in _OWNERS or owner in self._objects:
                 return self.function_of(call.callee)
-            return None
-        path = self.script.path(call.target)
-        if path and path[0] in ("this", "self", "that", "_this", "methods", "actions"):
-            return self.function_of(call.callee) if len(path) == 1 else None
-        if path and len(path) == 1 and path[0] in self._objects:
-            return self.function_of(call.callee)
         return None
 
     @cached_property
@@ -134,30 +122,27 @@ class Flow:
         The condition of an `if` around it, or of an early `return` before it, mentions something
         that the function assigns, or the listeners that exist.
         """
-        texts = self.conditions(node, function)
-        if not texts:
+        conditions = self.conditions(node, function)
+        if not conditions:
             return False
-        homes = {function, self._home(node, function)}
-        assigned = self._assigned(function, homes)
-        return any(_says_first_time(text, assigned) for text in texts)
+        assigned = self._assigned(function, {function, self._home(node, function)})
+        return any(_says_first_time(condition, assigned) for condition in conditions)
 
     def conditions(self, node: SgNode, function: SgNode) -> list[str]:
         """Return the conditions under which code in a function runs, as source text."""
-        return list(self._conditions(node, function, span(node)[0]))
+        return list(self._conditions(node, function))
 
-    def _conditions(self, node: SgNode, function: SgNode, start: int) -> Iterator[str]:
-        for ancestor in node.ancestors():
-            if ancestor == function:
-                break
+    def _conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
+        start = span(node)[0]
+        for ancestor in up_to(node, function):
             if ancestor.kind() in ("if_statement", "ternary_expression"):
                 condition = ancestor.field("condition")
                 if condition and span(condition)[1] <= start:
                     yield condition.text()
             elif ancestor.kind() in ("binary_expression", "augmented_assignment_expression"):
-                operator = ancestor.field("operator")
-                left = ancestor.field("left")
-                if operator and left and operator.text() in ("&&", "||", "??", "??=", "||="):
-                    yield left.text() + ("\0" if "=" in operator.text() else "")
+                operator = text(ancestor.field("operator"))
+                if operator in ("&&", "||", "??", "??=", "||="):
+                    yield text(ancestor.field("left")) + ("\0" if "=" in operator else "")
         for statement in function.find_all(kind="if_statement"):
             if span(statement)[1] <= start and _leaves(statement):
                 condition = statement.field("condition")
@@ -170,7 +155,7 @@ class Flow:
     def _assigned(self, function: SgNode, homes: set[SgNode]) -> set[str]:
         kinds = ("assignment_expression", "augmented_assignment_expression", "update_expression")
         found = set()
-        for node in function.find_all(any=[{"kind": kind} for kind in kinds]):
+        for node in find_kinds(function, kinds):
             left = node.field("left") or node.field("argument")
             if left and self.script.enclosing(node) in homes:
                 found.add(left.text().replace("?.", ".").replace("!", ""))
@@ -190,8 +175,7 @@ def _leaves(statement: SgNode) -> bool:
         return False
     if consequence.kind() == "return_statement":
         return True
-    last = [c for c in consequence.children() if c.is_named() and c.kind() != "comment"]
-    return bool(last) and last[-1].kind() == "return_statement"
+    return any(last.kind() == "return_statement" for last in parts(consequence)[-1:])
 
 
 def _says_first_time(condition: str, assigned: set[str]) -> bool:

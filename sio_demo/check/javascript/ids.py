@@ -6,6 +6,7 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..nodes import beyond, find_kinds, label, last_name, text
 from ..shared import MESSAGE_ID, RANDOM
 from .facts import CLIENTS
 from .script import unwrap
@@ -16,8 +17,7 @@ def ids_from_socket_id(source: Source) -> None:
     """Find ids that join `socket.id` to a counter or a time."""
     if not re.search(r"\.id\b", source.script.text):
         return
-    root = source.script.root
-    for node in root.find_all(any=[{"kind": "template_string"}, {"kind": "binary_expression"}]):
+    for node in find_kinds(source.script.root, ("template_string", "binary_expression")):
         parent = node.parent()
         if parent is not None and parent.kind() in ("binary_expression", "template_substitution"):
             continue
@@ -41,8 +41,8 @@ def _parts(node: SgNode) -> list[SgNode]:
     if node.kind() == "template_string":
         inner = [c for c in node.children() if c.kind() == "template_substitution"]
         return [unwrap(c.children()[1]) for c in inner if len(c.children()) > 1]
-    operator, left, right = node.field("operator"), node.field("left"), node.field("right")
-    if operator is None or operator.text() != "+" or not left or not right:
+    left, right = node.field("left"), node.field("right")
+    if text(node.field("operator")) != "+" or not left or not right:
         return []
     found = []
     for side in map(unwrap, (left, right)):
@@ -54,25 +54,18 @@ def _parts(node: SgNode) -> list[SgNode]:
 
 
 def _is_socket_id(source: Source, node: SgNode) -> bool:
-    if node.kind() != "member_expression":
-        return False
-    inner, member = node.field("object"), node.field("property")
-    if inner is None or member is None or member.text() != "id":
+    inner = node.field("object")
+    if inner is None or text(node.field("property")) != "id":
         return False
     return source.roles.of(inner) in CLIENTS and not source.roles.facts.server_imported
 
 
 def _names_an_id(source: Source, node: SgNode) -> bool:
     """Return whether a value is assigned to the name of an id, or emitted as an argument."""
-    parent = node.parent()
-    while parent and parent.kind() in ("parenthesized_expression", "as_expression"):
-        parent = parent.parent()
-    if parent is None:
-        return False
-    for name in ("name", "key", "left"):
-        if label := parent.field(name):
-            return bool(MESSAGE_ID.search(label.text().rpartition(".")[2].strip("\"'")))
-    if parent.kind() == "arguments" and (outer := parent.parent()):
+    place = beyond(node, ("parenthesized_expression", "as_expression"))
+    if name := label(place, "name", "key", "left"):
+        return MESSAGE_ID.search(last_name(name)) is not None
+    if place and place.kind() == "arguments" and (outer := place.parent()):
         call = source.script.call_of(outer)
-        return call.name == "emit" and bool(call.args) and call.args[0] != node
+        return call.name == "emit" and call.args[0] != node
     return False

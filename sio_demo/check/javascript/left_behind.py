@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from .cleanup import closed, taken_back
+from ..nodes import holds, label, text
+from ..shared import word_set
 from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, CallStep
+from .flow import CLOSES, REMOVES, CallStep
 from .mounts import Mount, mounts_of
-from .script import Call, span
-from .source import Entry, Source
+from .script import Call
+from .source import TIDY, Entry, Source
+
+_OWNERS = re.compile(
+    r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
+    r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
+)
+_UNUSED = word_set(
+    "expression_statement member_expression arrow_function binary_expression ternary_expression "
+    "unary_expression sequence_expression"
+)
+_OF_OTHERS = word_set(
+    "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
+    "clear stopPropagation removeAttribute removeProperty"
+)
 
 
 def component_listeners(source: Source, root_component: bool) -> list[Entry]:
@@ -45,18 +60,17 @@ def _left_behind(source: Source, mount: Mount) -> None:
     steps = [
         step
         for step in _steps(source, mount)
-        if not any(_within(step, cleanup) for cleanup in cleanups)
+        if not any(holds(cleanup, step.call.node) for cleanup in cleanups)
     ]
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
     for step in steps:
-        if made := source.makes_client(step.call):
-            if not closed(source, own, taken) and not _replaces(source, step, steps):
-                _report_client(source, made, mount)
-            continue
-        if not _adds(source, step.call) or _is_safe(source, step, steps, mount):
-            continue
-        if not taken_back(source, step.call, taken):
+        if source.makes_client(step.call):
+            if not _closed(source, own, taken) and not _replaces(source, step, steps):
+                _report_client(source, step.call, mount)
+        elif _adds(source, step.call) and not (
+            _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
+        ):
             _report_listener(source, step.call, mount)
 
 
@@ -95,38 +109,26 @@ def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
 
 def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
     """Return whether the function that creates a local client also closes it."""
-    parent = made.node.parent()
-    name = parent.field("name") if parent and parent.kind() == "variable_declarator" else None
+    name = text(label(made.node.parent(), "name"))
     home = source.script.enclosing(made.node)
-    if name is None or home is None:
-        return False
-    start, end = span(home)
-    return any(
-        call.target is not None and call.target.text() == name.text() and start <= call.start < end
-        for call in closing
+    return home is not None and any(
+        text(call.target) == name and holds(home, call.node) for call in closing
     )
 
 
 def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
     """Return whether a listener is on a new client, is removed first, or is added only once."""
-    if source.fresh(_target(step.call), _regions(step, steps, mount)) or source.first_time(step):
-        return True
-    return source.removed_before(step.call, steps)
+    return (
+        source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
+        or source.first_time(step)
+        or source.removed_before(step.call, steps)
+    )
 
 
 def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
     """Return the functions whose clients belong to the mount."""
     regions = {step.function, *(other.function for other in steps)}
     return regions | ({mount.home} if mount.home is not None else set())
-
-
-def _within(step: CallStep, cleanup: SgNode) -> bool:
-    start, end = span(cleanup)
-    return start <= step.call.start and step.call.end <= end
-
-
-def _target(call: Call) -> SgNode:
-    return call.target if call.target is not None else call.node
 
 
 def _adds(source: Source, call: Call) -> bool:
@@ -143,15 +145,44 @@ def _adds(source: Source, call: Call) -> bool:
 def _used(call: Call) -> bool:
     """Return whether the result of `on` is used: it may be a function that removes the listener."""
     parent = call.node.parent()
-    return parent is not None and parent.kind() not in (
-        "expression_statement",
-        "member_expression",
-        "arrow_function",
-        "binary_expression",
-        "ternary_expression",
-        "unary_expression",
-        "sequence_expression",
-    )
+    return parent is not None and parent.kind() not in _UNUSED
+
+
+def _cleans(source: Source, call: Call) -> bool:
+    """Return whether a call closes a client, or has the name of a cleanup.
+
+    The name of a function of this source does not count, because its calls are followed.
+    """
+    if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
+        return False
+    named = call.name in CLOSES or TIDY.search(call.name) is not None
+    if call.target is None:
+        return named and call.name not in source.script.functions
+    if source.roles.of(call.target) in (*CLIENTS, Role.MANAGER):
+        return named
+    path = source.script.path(call.target) or (call.target.text(),)
+    owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
+    if re.search(r"(?i)unsub|clean_?up|dispos|subscription|listeners|^off", owner):
+        return True
+    return named and _OWNERS.search(owner) is not None
+
+
+def _closed(source: Source, own: list[Call], all_calls: list[Call]) -> bool:
+    """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
+    if any(call.name in REMOVES and source.is_owner_client(call) for call in own):
+        return True
+    return any(_cleans(source, call) for call in all_calls)
+
+
+def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
+    """Return whether a cleanup removes the listener that a call adds."""
+    for other in cleanup:
+        if other.name in REMOVES and source.is_owner_client(other):
+            if source.takes_off(other, call):
+                return True
+        elif _cleans(source, other):
+            return True
+    return False
 
 
 def _report_listener(source: Source, call: Call, mount: Mount) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode
 
+from ..nodes import find_kinds, holds, parts, span
 from ..shared import word_set
-from .components import is_component
-from .script import FUNCTIONS, Call, span, unwrap
+from .script import FUNCTIONS, Call, unwrap
 from .source import Source
 
+JSX = ("jsx_element", "jsx_self_closing_element")
+_REACT = ("react", "preact", "preact/hooks", "react-native")
 EFFECTS = word_set(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
@@ -64,8 +66,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     """Return what runs when components are mounted; of the root component, only effects."""
     effects = [
         _effect(source, call, function)
-        for name in EFFECTS
-        for call in source.script.by_name.get(name, ())
+        for call in source.script.called(*EFFECTS)
         if call.args and (function := _callback(source, call.args[0])) is not None
     ]
     if root_component:
@@ -94,8 +95,27 @@ def _renders(source: Source) -> Iterator[Mount]:
     """Yield the React components and hooks that register or connect in their bodies."""
     homes = {source.script.enclosing(call.node): call for call in source.adding}
     for function in homes:
-        if function is not None and is_component(source, function):
+        if function is not None and _is_component(source, function):
             yield Mount("render", function, (), (), body=True)
+
+
+def _is_component(source: Source, function: SgNode) -> bool:
+    """Return whether a function is a React component or hook, by its name and its JSX or hooks."""
+    name = source.script.names_of_functions.get(function, "")
+    exported = (parent := function.parent()) is not None and parent.kind() == "export_statement"
+    if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
+        return False
+    react = not source.roles.facts.modules.isdisjoint(_REACT)
+    hook = name.startswith("use")
+    if hook and not react:
+        return False
+    typed = source.script.grammar == "typescript"  # its grammar has no JSX
+    if not hook and not typed and find_kinds(function, JSX):
+        return True
+    return react and any(
+        re.match(r"use[A-Z]", c.name) and source.script.enclosing(c.node) == function
+        for c in source.script.calls_within(function)
+    )
 
 
 def _instance(source: Source) -> Iterator[Mount]:
@@ -109,7 +129,7 @@ def _instance(source: Source) -> Iterator[Mount]:
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
-        if is_component(source, function):
+        if _is_component(source, function):
             continue  # found as a component
         cleanups = tuple(_given_to(source, UNMOUNTS))
         yield Mount("hook", function, cleanups, cleanups, body=True)
@@ -151,17 +171,12 @@ def _runs_as_often(other: Call, call: Call) -> bool:
         return True
     if len(call.args) < 2:
         return False
-    ours, theirs = (_dependencies(effect.args[1]) for effect in (call, other))
+    ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
 
 
-def _dependencies(array: SgNode) -> set[str]:
-    return {c.text() for c in array.children() if c.is_named() and c.kind() != "comment"}
-
-
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    calls = [c for name in names for c in source.script.by_name.get(name, ()) if c.args]
-    found = [_callback(source, c.args[0]) for c in calls]
+    found = [_callback(source, c.args[0]) for c in source.script.called(*names) if c.args]
     return [f for f in found if f is not None]
 
 
@@ -179,9 +194,8 @@ def _may_clean(returned: SgNode, function: SgNode) -> bool:
 
 
 def _leaves_early(returned: SgNode, function: SgNode) -> bool:
-    body = function.field("body")
-    last = [c for c in body.children() if c.is_named() and c.kind() != "comment"] if body else []
-    return bool(last) and span(last[-1])[0] > span(returned)[1]
+    last = parts(function.field("body"))[-1:]
+    return any(span(statement)[0] > span(returned)[1] for statement in last)
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
@@ -192,11 +206,7 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
     if body.kind() != "statement_block":
         value = unwrap(body)
         return [value] if value.kind() in FUNCTIONS else []
-    found = []
-    for statement in body.find_all(kind="return_statement"):
-        if source.script.enclosing(statement) == function:
-            found += [unwrap(c) for c in statement.children() if c.is_named()][:1]
-    return found
+    return [unwrap(value) for value in source.script.returns(function)]
 
 
 def _methods(source: Source) -> Iterator[Mount]:
@@ -208,12 +218,11 @@ def _methods(source: Source) -> Iterator[Mount]:
                 home = home.parent()
             if home is None or not _is_home(source, home, name):
                 continue
-            start, end = span(home)
             cleanups = [
-                f
+                function
                 for other in UNMOUNT_METHODS
-                for f in source.script.functions.get(other, ())
-                if start <= span(f)[0] < end
+                for function in source.script.functions.get(other, ())
+                if holds(home, function)
             ]
             if name == "setup":
                 cleanups += _given_to(source, UNMOUNTS)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
+from ..nodes import last_name, span, up_to
 from .clients import Clients
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import REMOVES, CallStep
-from .script import Call, span, text_of_string, unwrap
+from .script import Call, text_of_string, unwrap
 
 _QUOTES = "\"'`"
 
@@ -38,9 +39,7 @@ class Removals(Clients):
 
     def _runs_later(self, step: CallStep, call: Call) -> bool:
         """Return whether a step runs in a listener that does not contain the call."""
-        for ancestor in step.call.node.ancestors():
-            if ancestor == step.function:
-                break
+        for ancestor in up_to(step.call.node, step.function):
             start, end = span(ancestor)
             if ancestor.kind() == "call_expression" and not start <= call.start < end:
                 outer = self.script.call_of(ancestor)
@@ -51,14 +50,12 @@ class Removals(Clients):
 
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
         """Return whether one of the calls removes the listener that a call adds."""
-        for other in steps:
-            if other.name not in REMOVES or other.target is None:
-                continue
-            if not self._same_target(other.target, call.target):
-                continue
-            if self.takes_off(other, call):
-                return True
-        return False
+        return any(
+            other.name in REMOVES
+            and self._same_target(other.target, call.target)
+            and self.takes_off(other, call)
+            for other in steps
+        )
 
     def takes_off(self, removes: Call, adds: Call) -> bool:
         """Return whether an `off` removes what an `on` adds."""
@@ -67,8 +64,8 @@ class Removals(Clients):
         same = bool(adds.args) and self.same_event(removes.args[0], adds.args[0])
         return same and not self._wrong_function(adds, removes)
 
-    def _same_target(self, one: SgNode, two: SgNode | None) -> bool:
-        if two is None:
+    def _same_target(self, one: SgNode | None, two: SgNode | None) -> bool:
+        if one is None or two is None:
             return False
         a, b = self.root_of(one), self.root_of(two)
         return a.text() == b.text() or self.roles.of(a) in (*CLIENTS, Role.MANAGER)
@@ -83,7 +80,7 @@ class Removals(Clients):
     def _name_of(self, node: SgNode) -> str | None:
         """Return the event of a literal, or of a constant such as `Events.JOIN_ROOM`."""
         if (text := text_of_string(node)) is None and node.kind() == "member_expression":
-            text = node.text().rpartition(".")[2]
+            text = last_name(node)
         return re.sub(r"[\W_]", "", text).lower() if text is not None else None
 
     def _wrong_function(self, adds: Call, removes: Call) -> bool:

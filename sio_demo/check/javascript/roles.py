@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from ..nodes import last_name, parts, text
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
-from .naming import (
-    is_client_module,
-    is_server_module,
-    names_a_client,
-    names_a_server,
-)
+from .naming import is_client_module, is_server_module, names_a_client, names_a_server
 from .script import FUNCTIONS, Call, Script, unwrap
-from .values import returned_by, values_of_reference, values_of_state
+
+_REFERENCES = ("useRef", "ref", "shallowRef", "createRef")
+_ALTERNATIVES = {  # expressions whose value is that of one of their fields
+    "binary_expression": ("left", "right"),
+    "ternary_expression": ("consequence", "alternative"),
+    "assignment_expression": ("left", "right"),
+    "augmented_assignment_expression": ("left", "right"),
+    "sequence_expression": ("left", "right"),
+}
 
 
 class Roles:
@@ -54,19 +58,10 @@ class Roles:
             return self._of_call(self.script.call_of(node))
         if kind == "new_expression":
             return self._of_new(self.script.call_of(node))
-        if kind in (
-            "binary_expression",
-            "ternary_expression",
-            "assignment_expression",
-            "augmented_assignment_expression",
-            "sequence_expression",
-        ):
-            operator = node.field("operator")
-            if kind[0] == "b" and operator and operator.text() not in ("||", "&&", "??"):
-                return None
-            fields = ("consequence", "alternative") if kind[0] == "t" else ("left", "right")
-            parts = [p for p in map(node.field, fields) if p]
-            return self._first(parts)
+        if kind == "binary_expression" and text(node.field("operator")) not in ("||", "&&", "??"):
+            return None
+        if fields := _ALTERNATIVES.get(kind):
+            return self._first([found for found in map(node.field, fields) if found])
         return None
 
     def _first(self, nodes: list[SgNode]) -> Role | None:
@@ -116,25 +111,31 @@ class Roles:
         call = self.script.call_of(source)
         if call.name != "useState":
             return None
-        types = source.field("type_arguments")
-        role = self.facts.by_type(types.text()) if types else None
-        return role or self._first(values_of_state(self.script, binding, call))
+        role = self.facts.by_type(text(source.field("type_arguments")))
+        return role or self._first(self._values_of_state(binding, call))
+
+    def _values_of_state(self, binding: Binding, call: Call) -> list[SgNode]:
+        """Return the initial value of `useState(...)`, and the arguments of its setter."""
+        names = [n for n in parts(binding.node.parent()) if n.kind() == "identifier"]
+        setters = self.script.called(names[1].text()) if len(names) == 2 else []
+        given = [argument for setter in setters for argument in setter.args[:1]]
+        return [*(self._returned_by(arg) or arg for arg in call.args[:1]), *given]
+
+    def _returned_by(self, node: SgNode) -> SgNode | None:
+        """Return the first expression that a function returns."""
+        node = unwrap(node)
+        returned = self.script.returns(node) if node.kind() in FUNCTIONS else []
+        return returned[0] if returned else None
 
     def _of_parameter(self, binding: Binding) -> Role | None:
         function = binding.scope
         if function is None or binding.key:
             return None
-        if function in self.peers:
-            return Role.PEER if binding.index == self.peers[function] else None
-        if self._takes_connection(function):
-            return Role.PEER if binding.index == 0 else None
-        name = self.script.names_of_functions.get(function, "")
-        arguments = [
-            call.args[binding.index]
-            for call in self.script.by_name.get(name, ())
-            if name and len(call.args) > binding.index and call.name == name
-        ]
-        role = self._first(arguments)
+        if function in self.peers or self._takes_connection(function):
+            return Role.PEER if binding.index == self.peers.get(function, 0) else None
+        name = self.script.names_of_functions.get(function)
+        calls = self.script.called(name) if name else []
+        role = self._first([c.args[binding.index] for c in calls if len(c.args) > binding.index])
         return role if role is not Role.MAYBE else None
 
     def _takes_connection(self, function: SgNode) -> bool:
@@ -150,10 +151,9 @@ class Roles:
         name = self.script.names_of_functions.get(function)
         if not name:
             return False
-        for event in ("on", "once"):
-            for call in self.script.by_name.get(event, ()):
-                if len(call.args) == 2 and call.args[1].text().rpartition(".")[2] == name:
-                    return self.is_server_connection(call)
+        for call in self.script.called("on", "once"):
+            if len(call.args) == 2 and last_name(call.args[1]) == name:
+                return self.is_server_connection(call)
         return False
 
     def is_server(self, node: SgNode) -> bool:
@@ -161,7 +161,6 @@ class Roles:
         role = self.of(node)
         if role is not None:
             return role is Role.SERVER or (role is Role.MAKER and not self.facts.client_imported)
-        node = unwrap(node)
         path = self.script.path(node)
         return bool(path and names_a_server(path[-1]) and not self.facts.other_imported)
 
@@ -206,7 +205,7 @@ class Roles:
             return role
         values = list(self.script.members.get(path, ()))
         if name in ("current", "value") and len(path) == 2:
-            values += values_of_reference(self.script, inner)
+            values += self._values_of_reference(inner)
             binding = self.script.resolve(inner) if inner.kind() == "identifier" else None
             if binding and binding.type and (role := self.facts.by_type(binding.type)):
                 return role
@@ -218,8 +217,20 @@ class Roles:
             name = path[-2]
         return self.facts.by_name(name)
 
+    def _values_of_reference(self, reference: SgNode) -> list[SgNode]:
+        """Return the initial values of `useRef(...)` or `ref(...)`."""
+        reference = unwrap(reference)
+        binding = self.script.resolve(reference) if reference.kind() == "identifier" else None
+        found: list[SgNode] = []
+        for value in map(unwrap, binding.values if binding else ()):
+            call = self.script.call_of(value) if value.kind() == "call_expression" else None
+            if binding and call and call.name in _REFERENCES:
+                binding.type = binding.type or text(value.field("type_arguments"))
+                found += call.args[:1]
+        return found
+
     def _of_call(self, call: Call) -> Role | None:
-        if call.name == "require" or call.name == "import":
+        if call.name in ("require", "import"):
             module = required_module(call.node)
             if is_client_module(module):
                 return Role.MAKER
@@ -234,11 +245,11 @@ class Roles:
         elif role is Role.SERVER_MAKER:
             return Role.SERVER
         if call.name in HOLDERS:
-            value = returned_by(self.script, call.args[0]) if call.args else None
-            if role := self.of(value or call.args[0]) if call.args else None:
-                return role
+            for argument in call.args[:1]:
+                if role := self.of(self._returned_by(argument) or argument):
+                    return role
         for function in self.script.functions.get(call.name, ())[:2]:
-            value = returned_by(self.script, function)
+            value = self._returned_by(function)
             if value is not None and (role := self.of(value)):
                 return role
         return self.facts.by_name(call.name) if "ocket" in call.node.text()[:60] else None
@@ -269,8 +280,7 @@ class Roles:
         if target.text() != "io" or self.facts.server_imported:
             return False
         binding = self.script.resolve(target)
-        values = binding.values if binding else []
-        return binding is None or any(v.text().startswith("io.connect(") for v in values)
+        return binding is None or any(v.text().startswith("io.connect(") for v in binding.values)
 
     def _of_new(self, call: Call) -> Role | None:
         role = self.of(call.callee)

@@ -9,8 +9,9 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
+from ..nodes import find_kinds, label, last_name, parts, span, text
 from ..shared import word_set
-from .bindings import Binding, bindings_of_parameters, bindings_of_pattern, imports_of
+from .bindings import Binding, bindings_of_declarator, bindings_of_parameters, imports_of
 
 FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
@@ -19,6 +20,12 @@ FUNCTIONS = word_set(
 WRAPPERS = word_set(
     "parenthesized_expression as_expression satisfies_expression non_null_expression "
     "await_expression type_assertion"
+)
+_PASS_ON = tuple(
+    word_set(
+        "useCallback useEffectEvent useEvent memo forwardRef observer debounce throttle "
+        "useMemoizedFn action asyncHandler"
+    )
 )
 MemberPath = tuple[str, ...]
 
@@ -40,17 +47,10 @@ class Call:
 def unwrap(node: SgNode) -> SgNode:
     """Return a node without its parentheses, casts, `!` and `await`."""
     while node.kind() in WRAPPERS:
-        inner = [c for c in node.children() if c.is_named() and c.kind() != "comment"]
-        if not inner:
+        if not (inner := parts(node)):
             break
         node = inner[-1] if node.kind() == "type_assertion" else inner[0]
     return node
-
-
-def span(node: SgNode) -> tuple[int, int]:
-    """Return the offsets at which a node starts and ends."""
-    where = node.range()
-    return where.start.index, where.end.index
 
 
 def text_of_string(node: SgNode) -> str | None:
@@ -82,9 +82,8 @@ class Script:
     @cached_property
     def calls(self) -> list[Call]:
         """All calls, in the order of their ends."""
-        calls = [self.call_of(node) for node in self.root.find_all(kind="call_expression")]
-        calls += [self.call_of(node) for node in self.root.find_all(kind="new_expression")]
-        return sorted(calls, key=lambda call: (call.end, call.start))
+        found = find_kinds(self.root, ("call_expression", "new_expression"))
+        return sorted(map(self.call_of, found), key=lambda call: (call.end, call.start))
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -98,6 +97,10 @@ class Script:
             named[call.name].append(call)
         return named
 
+    def called(self, *names: str) -> list[Call]:
+        """Return all calls of these names."""
+        return [call for name in names for call in self.by_name.get(name, ())]
+
     def calls_within(self, node: SgNode) -> list[Call]:
         start, end = span(node)
         first = bisect_left(self._ends, start)
@@ -106,26 +109,14 @@ class Script:
 
     def call_of(self, node: SgNode) -> Call:
         new = node.kind() == "new_expression"
-        callee = node.field("constructor" if new else "function")
-        if callee is None:
-            callee = node.child(0) or node
-        target = None
-        bare = unwrap(callee)
-        name = ""
-        if bare.kind() == "member_expression":
-            target = bare.field("object")
-            member = bare.field("property")
-            name = member.text() if member else ""
-        elif bare.kind() in ("identifier", "import", "super"):
-            name = bare.text()
-        arguments = node.field("arguments")
-        args = tuple(
-            c
-            for c in (arguments.children() if arguments else [])
-            if c.is_named() and c.kind() != "comment"
-        )
-        start, end = span(node)
-        return Call(node, name, target, bare, args, start, end, new)
+        callee = unwrap(node.field("constructor" if new else "function") or node.child(0) or node)
+        target, name = None, ""
+        if callee.kind() == "member_expression":
+            target, name = callee.field("object"), text(callee.field("property"))
+        elif callee.kind() in ("identifier", "import", "super"):
+            name = callee.text()
+        args = tuple(parts(node.field("arguments")))
+        return Call(node, name, target, callee, args, *span(node), new)
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
@@ -133,6 +124,14 @@ class Script:
             found = (a for a in node.ancestors() if a.kind() in FUNCTIONS)
             self._enclosing[node] = next(found, None)
         return self._enclosing[node]
+
+    def returns(self, function: SgNode) -> list[SgNode]:
+        """Return the expressions that a function returns: in statements, or as its body."""
+        body = function.field("body")
+        if body is None or body.kind() != "statement_block":
+            return [body] if body else []
+        statements = body.find_all(kind="return_statement")
+        return [s for r in statements if self.enclosing(r) == function for s in parts(r)[:1]]
 
     def resolve(self, identifier: SgNode, name: str | None = None) -> Binding | None:
         """Return the binding that a name refers to where it is used."""
@@ -173,21 +172,18 @@ class Script:
         for statement in self.root.find_all(kind="import_statement"):
             for binding in imports_of(statement):
                 self._add(binding)
-        for node in self.root.find_all(any=[{"kind": kind} for kind in FUNCTIONS]):
+        for node in find_kinds(self.root, FUNCTIONS):
             self._name_function(node)
             for binding in bindings_of_parameters(node):
                 self._add(binding)
                 if binding.member:
                     self.member_types.setdefault(("this", binding.name), binding.type)
         for node in self.root.find_all(kind="variable_declarator"):
-            pattern = node.field("name")
-            if pattern:
-                for binding in bindings_of_pattern(pattern, node, self.enclosing(node)):
-                    self._add(binding)
+            for binding in bindings_of_declarator(node, self.enclosing(node)):
+                self._add(binding)
 
     def _name_function(self, node: SgNode) -> None:
-        label = node.field("name")
-        name = label.text() if label else ""
+        name = text(node.field("name"))
         if node.kind() in ("function_declaration", "generator_function_declaration") and name:
             self._add(Binding(name, self.enclosing(node), "function", node, [node]))
         elif not name:
@@ -197,8 +193,9 @@ class Script:
             self.names_of_functions[node] = name
 
     def _assign(self) -> None:
-        kinds = ("assignment_expression", "augmented_assignment_expression")
-        for node in self.root.find_all(any=[{"kind": kind} for kind in kinds]):
+        for node in find_kinds(
+            self.root, ("assignment_expression", "augmented_assignment_expression")
+        ):
             left, right = node.field("left"), node.field("right")
             if not left or not right:
                 continue
@@ -211,23 +208,18 @@ class Script:
                 binding.values.append(right)
             elif path := self.path(left):
                 self.members[path].append(right)
-        typed = self.grammar != "javascript"
-        for node in self.root.find_all(
-            kind="public_field_definition" if typed else "field_definition"
-        ):
-            if name := node.field("name" if typed else "property"):
-                self._field(("this", name.text()), node)
+        field = "field_definition" if self.grammar == "javascript" else "public_field_definition"
+        for node in self.root.find_all(kind=field):
+            if name := label(node, "name", "property"):
+                path = ("this", name.text())
+                if value := node.field("value"):
+                    self.members[path].append(value)
+                if written := node.field("type"):
+                    self.member_types[path] = written.text()
         for node in self.root.find_all(kind="pair"):
             key, value = node.field("key"), node.field("value")
             if key and value:
                 self.properties[key.text().strip("\"'")].append(value)
-
-    def _field(self, path: MemberPath, node: SgNode) -> None:
-        value, type_ = node.field("value"), node.field("type")
-        if value:
-            self.members[path].append(value)
-        if type_:
-            self.member_types[path] = type_.text()
 
 
 def _name_given(function: SgNode) -> str:
@@ -236,28 +228,9 @@ def _name_given(function: SgNode) -> str:
     for _ in range(4):
         if parent is None or parent.kind() not in ("arguments", "call_expression", *WRAPPERS):
             break
-        if parent.kind() == "call_expression":
-            callee = parent.field("function")
-            if callee is None or not callee.text().rpartition(".")[2].startswith(
-                (
-                    "useCallback",
-                    "useEffectEvent",
-                    "useEvent",
-                    "memo",
-                    "forwardRef",
-                    "observer",
-                    "debounce",
-                    "throttle",
-                    "useMemoizedFn",
-                    "action",
-                    "asyncHandler",
-                )
-            ):
-                return ""
+        called = last_name(parent.field("function"))
+        if parent.kind() == "call_expression" and not called.startswith(_PASS_ON):
+            return ""
         parent = parent.parent()
-    if parent is None:
-        return ""
-    for name in ("name", "key", "property", "left"):
-        if (label := parent.field(name)) and label != function:
-            return label.text().rpartition(".")[2].strip("\"'")
-    return ""
+    given = label(parent, "name", "key", "property", "left")
+    return last_name(given) if given != function else ""

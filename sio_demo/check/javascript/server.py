@@ -6,10 +6,11 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..nodes import holds, text
 from ..shared import word_set
 from .facts import Role
 from .flow import CLOSES, REMOVES, CallStep
-from .script import Call, span, unwrap
+from .script import Call, unwrap
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -20,19 +21,16 @@ def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = list(source.flow.steps(function))
         for step in steps:
-            if _adds_to_shared(source, step, function, steps) and not source.first_time(step):
-                _report(source, step.call)
-
-
-def _report(source: Source, call: Call) -> None:
-    assert call.target is not None
-    source.report(
-        call,
-        "shared-emitter-in-connection",
-        f"`{call.target.text()[:40]}` is shared by all connections: each of them, also one that "
-        "comes back, adds a listener here and none is removed, so every event is handled once "
-        "for each. Register once at start-up, or remove it when the socket disconnects.",
-    )
+            if not _adds_to_shared(source, step, function, steps) or source.first_time(step):
+                continue
+            source.report(
+                step.call,
+                "shared-emitter-in-connection",
+                f"`{text(step.call.target)[:40]}` is shared by all connections: each of them, also "
+                "one that comes back, adds a listener here and none is removed, so every event is "
+                "handled once for each. Register once at start-up, or remove it when the socket "
+                "disconnects.",
+            )
 
 
 def _adds_to_shared(
@@ -78,10 +76,9 @@ def _stops(source: Source, other: Call, call: Call) -> bool:
 
 def _is_adapter(source: Source, target: SgNode) -> bool:
     """Return whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
-    inner, member = target.field("object"), target.field("property")
-    if inner is None or member is None or member.text() not in ("adapter", "engine"):
-        return False
-    return source.roles.is_server(inner)
+    inner = target.field("object")
+    adapter = text(target.field("property")) in ("adapter", "engine")
+    return adapter and inner is not None and source.roles.is_server(inner)
 
 
 def _outlives(source: Source, call: Call, name: str, function: SgNode, step: CallStep) -> bool:
@@ -94,10 +91,4 @@ def _outlives(source: Source, call: Call, name: str, function: SgNode, step: Cal
         return name in ("document", "window", "global", "globalThis")
     if found.scope is None:
         return found.kind in ("import", "variable", "global")
-    start, end = span(function)
-    first, last = span(found.scope)
-    if start <= first and last <= end:
-        return False
-    if found.scope == step.function and step.function != function:
-        return False
-    return first <= start and end <= last
+    return found.scope not in (function, step.function) and holds(found.scope, function)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
+from ..nodes import last_name
 from ..shared import Reporter, word_set
 from ..sources import EmbeddedScripts
 from .facts import CLIENTS, REGISTERS, Role
@@ -22,7 +23,7 @@ TIDY = re.compile(
     r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown"
 )
 
-
+_REFERS = {"identifier", "member_expression", "call_expression"}
 _STREAMED = word_set(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -71,7 +72,7 @@ class Source(Removals):
         self.entries = entries
         self.instances = page.instances if page else ()
         self.flow = Flow(self.script)
-        self._report = report
+        self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
         self._reported: set[SgNode] = set()
@@ -86,10 +87,7 @@ class Source(Removals):
             member = call.callee.field("property")
             if member and member.range().start.line != call.node.range().start.line:
                 where = member
-        self._report(where, rule, message)
-
-    def report_node(self, node: SgNode, rule: str, message: str) -> None:
-        self._report(node, rule, message)
+        self.report_node(where, rule, message)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
@@ -100,7 +98,7 @@ class Source(Removals):
         if text is not None:
             return text
         if node.kind() == "member_expression":
-            return node.text().rpartition(".")[2].lower()
+            return last_name(node).lower()
         if node.kind() == "identifier" and (binding := self.script.resolve(node)):
             for value in binding.values:
                 if (text := text_of_string(unwrap(value))) is not None:
@@ -121,9 +119,7 @@ class Source(Removals):
     def adding(self) -> list[Call]:
         """The calls that add a listener or make a client."""
         return [
-            call
-            for call in self.script.calls
-            if call.name in REGISTERS or self.makes_client(call) is not None
+            call for call in self.script.calls if call.name in REGISTERS or self.makes_client(call)
         ]
 
     def in_instance(self, call: Call) -> bool:
@@ -152,25 +148,24 @@ class Source(Removals):
             call.target is not None
             and self.roles.of(call.target) is Role.MAYBE
             and self.event_of(call) not in (None, *_STREAMED, "disconnect", "reconnect")
-            for call in self.script.by_name.get("on", ())
+            for call in self.script.called("on")
         )
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
         """All functions registered on clients for known events."""
         found = []
-        for name in REGISTERS:
-            for call in self.script.by_name.get(name, ()):
-                if call.target is None or len(call.args) < 2:
-                    continue
-                event = self.event_of(call)
-                if event is None or self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
-                    continue
-                if self.roles.is_server_connection(call):
-                    continue
-                function = self.flow.function_of(call.args[1])
-                if function is not None and not self._takes_peer(event, call, function):
-                    found.append(EventHandler(event, call, function))
+        for call in self.script.called(*REGISTERS):
+            if call.target is None or len(call.args) < 2:
+                continue
+            event = self.event_of(call)
+            if event is None or self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
+                continue
+            if self.roles.is_server_connection(call):
+                continue
+            function = self.flow.function_of(call.args[1])
+            if function is not None and not self._takes_peer(event, call, function):
+                found.append(EventHandler(event, call, function))
         return sorted(found, key=lambda handler: handler.call.start)
 
     def _takes_peer(self, event: str, call: Call, function: SgNode) -> bool:
@@ -190,8 +185,7 @@ class Source(Removals):
         """The functions that servers run for every connection, here or in another file."""
         registered = [
             self.flow.function_of(call.args[1])
-            for name in ("on", "once", "addListener")
-            for call in self.script.by_name.get(name, ())
+            for call in self.script.called("on", "once", "addListener")
             if self.roles.is_server_connection(call)
         ]
         return [*(f for f in registered if f is not None), *self.roles.peers]
@@ -221,26 +215,32 @@ class Source(Removals):
 
     def first_time(self, step: CallStep) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""
-        if self.flow.guarded(step.call.node, step.function):
-            return True
-        return any(self.flow.guarded(call.node, inside) for call, inside in step.trail)
+        return any(self.flow.guarded(call.node, inside) for call, inside in step.way)
 
     def makes_once(self, step: CallStep) -> bool:
         """Return whether a client is created under a condition about an existing one."""
         if self.first_time(step):
             return True
-        conditions = self.flow.conditions(step.call.node, step.function)
-        for call, inside in step.trail:
-            conditions += self.flow.conditions(call.node, inside)
-        return any(re.search(r"(?i)socket|\b(sio|io|client|connection)\b", c) for c in conditions)
+        return any(
+            re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
+            for call, inside in step.way
+            for condition in self.flow.conditions(call.node, inside)
+        )
 
     def closes(self, calls: Iterable[Call]) -> bool:
         """Return whether calls close a client."""
         return any(
-            call.name in CLOSES or call.name == "removeAllListeners" for call in calls
-        ) or any(TIDY.search(call.name) for call in calls if not call.new)
+            call.name in CLOSES
+            or call.name == "removeAllListeners"
+            or (TIDY.search(call.name) and not call.new)
+            for call in calls
+        )
 
     def is_function(self, node: SgNode) -> bool:
         """Return whether an argument can be a function."""
-        node = unwrap(node)
-        return node.kind() in (*FUNCTIONS, "identifier", "member_expression", "call_expression")
+        return unwrap(node).kind() in (
+            *FUNCTIONS,
+            "identifier",
+            "member_expression",
+            "call_expression",
+        )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
+from ..nodes import beyond, label, last_name, up_to
+from ..shared import word_set
 from .connect import only_once
 from .flow import CallStep
 from .script import Call, unwrap
 from .source import Source
 
+_PASSES_ON = word_set(
+    "as_expression parenthesized_expression non_null_expression ternary_expression "
+    "binary_expression"
+)
 STARTS = frozenset({"connect", "reconnect"})
 
 
@@ -55,66 +61,27 @@ def _calls_itself(source: Source, call: Call) -> bool:
         inner = source.script.calls_within(again)
         if not any(c.name == name and c.target is None for c in inner):
             return False
-    elif again.text().rpartition(".")[2] != name:
+    elif last_name(again) != name:
         return False
     kinds = ("if_statement", "ternary_expression", "binary_expression", "return_statement")
-    if any(a.kind() in kinds for a in _up_to(call.node, function)):
+    if any(around.kind() in kinds for around in up_to(call.node, function)):
         return False
     returns = function.find_all(kind="return_statement")
     return all(source.script.enclosing(statement) != function for statement in returns)
 
 
-def _up_to(node: SgNode, end: SgNode) -> list[SgNode]:
-    found = []
-    for ancestor in node.ancestors():
-        if ancestor == end:
-            break
-        found.append(ancestor)
-    return found
-
-
 def _stopped(source: Source, call: Call) -> bool:
     """Return whether the source clears the name that a timer is assigned to."""
-    kept = _kept_as(call.node)
-    clears = [
-        c
-        for name in ("clearInterval", "clearTimeout")
-        for c in source.script.by_name.get(name, ())
-        if c.args
-    ]
-    if kept is None:
+    cleared = [c.args[0] for c in source.script.called("clearInterval", "clearTimeout") if c.args]
+    place = beyond(call.node, _PASSES_ON)
+    if place is None or place.kind() in ("expression_statement", "arrow_function"):
         return False
-    name, plain = kept
-    if not plain:
-        return bool(clears)
-    return any(name in c.args[0].text().replace("?.", ".") for c in clears) or any(
-        name == other for c in clears for other in _aliases(source, c.args[0])
+    kept = label(place, "name", "left")
+    if kept is None or kept.kind() not in ("identifier", "member_expression"):
+        return bool(cleared)
+    name = last_name(kept)
+    if name == "current":
+        name = last_name(kept.field("object"))
+    return any(
+        name in timer.text() or name in map(last_name, source.values_of(timer)) for timer in cleared
     )
-
-
-def _aliases(source: Source, node: SgNode) -> list[str]:
-    return [value.text().rpartition(".")[2] for value in source.values_of(node)]
-
-
-def _kept_as(node: SgNode) -> tuple[str, bool] | None:
-    """Return the last name that a value is assigned to, and whether it is a plain name."""
-    parent = node.parent()
-    while parent and parent.kind() in (
-        "as_expression",
-        "parenthesized_expression",
-        "non_null_expression",
-        "ternary_expression",
-        "binary_expression",
-    ):
-        parent = parent.parent()
-    if parent is None or parent.kind() == "expression_statement":
-        return None
-    if parent.kind() == "variable_declarator" and (name := parent.field("name")):
-        return name.text(), True
-    if parent.kind() == "assignment_expression" and (left := parent.field("left")):
-        plain = left.kind() in ("identifier", "member_expression")
-        text = left.text().replace("?.", ".").rpartition(".")[2]
-        if text == "current":
-            text = left.text().replace("?.", ".").split(".")[-2]
-        return text, plain
-    return ("", False) if parent.kind() != "arrow_function" else None

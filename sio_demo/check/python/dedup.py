@@ -6,8 +6,9 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..nodes import span, text, up_to
 from ..shared import REMEMBERED, Reporter, waits_between
-from .module import Module, arguments_of, called
+from .module import Call, Module, assignments_in, calls_in
 
 
 def check_then_await(module: Module, report: Reporter) -> None:
@@ -20,8 +21,7 @@ def check_then_await(module: Module, report: Reporter) -> None:
         match = re.fullmatch(r"\(?(.+?)\s+(?:not\s+)?in\s+([\w.]+)\)?", condition.text())
         if match is None or not REMEMBERED.search(match[2]):
             continue
-        consequence = statement.field("consequence")
-        if consequence is None or f"{match[2]}[" in consequence.text():
+        if f"{match[2]}[" in text(statement.field("consequence")):
             continue
         if _waits_before_mark(module, function, condition, match[1], match[2]):
             report(condition, "check-then-await", waits_between(match[2]))
@@ -30,43 +30,28 @@ def check_then_await(module: Module, report: Reporter) -> None:
 def _waits_before_mark(
     module: Module, function: SgNode, condition: SgNode, key: str, memory: str
 ) -> bool:
-    end = condition.range().end.index
-    marks = [
-        call.range().start.index
-        for call in function.find_all(kind="call")
-        if _marks(call, key, memory) and call.range().start.index > end
-    ]
-    for node in function.find_all(kind="assignment"):
-        left = node.field("left")
-        if left and left.text() == f"{memory}[{key}]" and node.range().start.index > end:
-            marks.append(node.range().start.index)
-    if not marks:
-        return False
-    waits = [
-        node
+    end = span(condition)[1]
+    marks = [call.node for call in calls_in(function) if _marks(call, key, memory)]
+    marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
+    after = [span(node)[0] for node in marks if span(node)[0] > end]
+    waits = any(
+        end < span(node)[0] < min(after, default=0) and module.enclosing(node) == function
         for node in function.find_all(kind="await")
-        if end < node.range().start.index < min(marks) and module.enclosing(node) == function
-    ]
-    return bool(waits) and not _locked(condition, function)
+    )
+    return waits and not _locked(condition, function)
 
 
-def _marks(call: SgNode, key: str, memory: str) -> bool:
-    owner, name = called(call)
-    positional, _ = arguments_of(call)
+def _marks(call: Call, key: str, memory: str) -> bool:
     return (
-        name in ("add", "append", "appendleft")
-        and owner is not None
-        and owner.text() == memory
-        and bool(positional)
-        and positional[0].text() == key
+        call.name in ("add", "append", "appendleft")
+        and text(call.owner) == memory
+        and [argument.text() for argument in call.args[:1]] == [key]
     )
 
 
 def _locked(node: SgNode, function: SgNode) -> bool:
     """Return whether code is inside a `with` on a lock."""
-    for ancestor in node.ancestors():
-        if ancestor == function:
-            return False
-        if ancestor.kind() == "with_statement" and "lock" in ancestor.text()[:200].lower():
-            return True
-    return False
+    return any(
+        around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
+        for around in up_to(node, function)
+    )

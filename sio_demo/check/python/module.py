@@ -11,6 +11,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
+from ..nodes import last_name, nearest, parts, text
 from ..shared import word_set
 
 Side = Literal["client", "server"]
@@ -31,28 +32,46 @@ class EventHandler:
     function: SgNode
 
 
-def arguments_of(call: SgNode) -> tuple[list[SgNode], dict[str, SgNode]]:
-    positional, named = [], {}
-    arguments = call.field("arguments")
-    for node in arguments.children() if arguments else []:
-        if node.kind() == "keyword_argument":
-            name, value = node.field("name"), node.field("value")
-            if name and value:
-                named[name.text()] = value
-        elif node.is_named() and node.kind() != "comment":
-            positional.append(node)
-    return positional, named
+@dataclass(frozen=True)
+class Call:
+    """A call: the object whose method is called, the name of what is called, and the arguments."""
+
+    node: SgNode
+    owner: SgNode | None
+    name: str
+    args: list[SgNode]
+    named: dict[str, SgNode]
+
+    def argument(self, index: int, name: str) -> SgNode | None:
+        """Return an argument by its position or its name; None if it is not given."""
+        return self.args[index] if len(self.args) > index else self.named.get(name)
 
 
-def called(call: SgNode) -> tuple[SgNode | None, str]:
-    """Return the object whose method is called, or None, and the name of what is called."""
-    function = call.field("function")
-    if function is None:
-        return None, ""
-    if function.kind() == "attribute":
-        name = function.field("attribute")
-        return function.field("object"), name.text() if name else ""
-    return None, function.text() if function.kind() == "identifier" else ""
+def call_of(node: SgNode) -> Call:
+    callee = node.field("function")
+    owner, name = None, ""
+    if callee is not None and callee.kind() == "attribute":
+        owner, name = callee.field("object"), text(callee.field("attribute"))
+    elif callee is not None and callee.kind() == "identifier":
+        name = callee.text()
+    args, named = [], {}
+    for argument in parts(node.field("arguments")):
+        if argument.kind() != "keyword_argument":
+            args.append(argument)
+        elif value := argument.field("value"):
+            named[text(argument.field("name"))] = value
+    return Call(node, owner, name, args, named)
+
+
+def calls_in(node: SgNode) -> Iterator[Call]:
+    """Yield the calls within a node, in the order of the source."""
+    return map(call_of, node.find_all(kind="call"))
+
+
+def assignments_in(node: SgNode) -> Iterator[tuple[str, SgNode]]:
+    """Yield the targets of assignments, with the assignments."""
+    for assignment in node.find_all(kind="assignment"):
+        yield text(assignment.field("left")), assignment
 
 
 def string_of(node: SgNode | None) -> str | None:
@@ -66,44 +85,35 @@ def string_of(node: SgNode | None) -> str | None:
 class Module:
     """A Python source as the rules see it."""
 
-    def __init__(self, root: SgNode, text: str) -> None:
+    def __init__(self, root: SgNode, source: str) -> None:
         self.root = root
-        self.text = text
-        self.flask = "flask_socketio" in text
+        self.text = source
+        self.flask = "flask_socketio" in source
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         for function in root.find_all(kind="function_definition"):
             if name := function.field("name"):
                 self.functions[name.text()].append(function)
-        self._sides = dict(self._objects())
+        self._sides = {
+            name: side
+            for name, node in assignments_in(root)
+            if (side := self.side_of_value(node.field("right")))
+        }
 
-    def _objects(self) -> Iterator[tuple[str, Side]]:
-        for node in self.root.find_all(kind="assignment"):
-            left, right = node.field("left"), node.field("right")
-            if left and right and (side := self.side_of_value(right)):
-                yield left.text(), side
-
-    def side_of_value(self, node: SgNode) -> Side | None:
+    def side_of_value(self, node: SgNode | None) -> Side | None:
         """Return which side of Socket.IO an expression creates, if any."""
-        if node.kind() != "call":
+        if node is None or node.kind() != "call":
             return None
-        function = node.field("function")
-        name = function.text() if function else ""
+        name = text(node.field("function"))
         if _CLIENT.match(name) and self._imported(name):
             return "client"
         return "server" if _SERVER.match(name) and self._imported(name) else None
 
     def _imported(self, name: str) -> bool:
-        if "." in name:
-            return True
-        return bool(
-            re.search(rf"from\s+(flask_)?socketio\b[^\n]*import\s[^#]*?\b{name}\b", self.text)
-        )
+        imports = rf"from\s+(flask_)?socketio\b[^\n]*import\s[^#]*?\b{name}\b"
+        return "." in name or re.search(imports, self.text) is not None
 
     def is_socketio(self, node: SgNode | None) -> bool:
-        if node is None:
-            return False
-        text = node.text()
-        return text in self._sides or bool(_NAME.match(text.rpartition(".")[2]))
+        return text(node) in self._sides or _NAME.match(last_name(node)) is not None
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node."""
@@ -117,20 +127,17 @@ class Module:
 
     def registration(self, decorator: SgNode) -> tuple[SgNode, str | None] | None:
         """Return the object and the event of ``@sio.on("event")`` or ``@sio.event``."""
-        expression = next((c for c in decorator.children() if c.is_named()), None)
         event = None
-        if expression is not None and expression.kind() == "call":
-            positional, named = arguments_of(expression)
-            event = string_of(positional[0]) if positional else string_of(named.get("event"))
-            expression = expression.field("function")
-        if expression is None or expression.kind() != "attribute":
+        expression = parts(decorator)[0]
+        if expression.kind() == "call":
+            event = string_of(call_of(expression).argument(0, "event"))
+            expression = expression.field("function") or expression
+        owner, name = expression.field("object"), text(expression.field("attribute"))
+        if owner is None or not self.is_socketio(owner):
             return None
-        owner, name = expression.field("object"), expression.field("attribute")
-        if owner is None or name is None or name.text() not in ("on", "event"):
-            return None
-        if not self.is_socketio(owner) or (name.text() == "on" and event is None):
-            return None
-        return owner, event if name.text() == "on" else None
+        if name == "event":
+            return owner, None
+        return (owner, event) if name == "on" and event is not None else None
 
     def _decorated(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="decorated_definition"):
@@ -139,85 +146,64 @@ class Module:
                 continue
             for decorator in (c for c in node.children() if c.kind() == "decorator"):
                 if found := self.registration(decorator):
-                    name = function.field("name")
-                    event = found[1] or (name.text() if name else "")
+                    event = found[1] or text(function.field("name"))
                     yield EventHandler(event, self._side(found[0], function), function)
 
     def _registered(self) -> Iterator[EventHandler]:
-        for call in self.root.find_all(kind="call"):
-            owner, name = called(call)
-            if name != "on" or not self.is_socketio(owner):
+        for call in calls_in(self.root):
+            if call.name != "on" or call.owner is None or not self.is_socketio(call.owner):
                 continue
-            positional, named = arguments_of(call)
-            event = string_of(positional[0]) if positional else None
-            given = positional[1] if len(positional) > 1 else named.get("handler")
-            function = self.function_of(given) if given else None
-            if owner and event and function:
-                yield EventHandler(event, self._side(owner, function), function)
+            event = string_of(call.argument(0, "event"))
+            function = self.function_of(call.argument(1, "handler"))
+            if event and function:
+                yield EventHandler(event, self._side(call.owner, function), function)
 
     def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
-            bases, body = node.field("superclasses"), node.field("body")
-            names = [c.text() for c in bases.children() if c.is_named()] if bases else []
-            side: Side | None = None
-            if any(_CLIENT_NAMESPACE.search(name) for name in names):
+            bases = [base.text() for base in parts(node.field("superclasses"))]
+            side: Side = "server"
+            if any(_CLIENT_NAMESPACE.search(base) for base in bases):
                 side = "client"
-            elif any(_SERVER_NAMESPACE.search(name) for name in names):
-                side = "server"
-            for part in body.children() if body and side else []:
+            elif not any(_SERVER_NAMESPACE.search(base) for base in bases):
+                continue
+            for part in parts(node.field("body")):
                 function = part.field("definition") or part
-                name = function.field("name")
-                if side and name and name.text().startswith("on_"):
-                    yield EventHandler(name.text()[3:], side, function)
+                name = text(function.field("name"))
+                if name.startswith("on_"):
+                    yield EventHandler(name[3:], side, function)
 
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):
             return side
         if self.flask:
             return "server"
-        parameters = function.field("parameters")
-        names = [c.text() for c in parameters.children() if c.is_named()] if parameters else []
-        names = [n for n in names if n not in ("self", "cls")]
         made = set(self._sides.values())
         if len(made) == 1:
             return made.pop()
+        names = [part.text() for part in parts(function.field("parameters"))]
+        names = [name for name in names if name not in ("self", "cls")]
         return "server" if names and names[0].startswith(("sid", "environ")) else "client"
 
-    def function_of(self, node: SgNode) -> SgNode | None:
-        """Return the function that an expression refers to."""
-        if node.kind() == "attribute":
-            name = node.field("attribute")
-            owner = node.field("object")
-            if owner is None or owner.text() not in ("self", "cls"):
-                return None
-        elif node.kind() == "identifier":
-            name = node
-        else:
+    def function_of(self, node: SgNode | None) -> SgNode | None:
+        """Return the function that an expression refers to: by its name, or as `self.name`."""
+        if node is None or node.kind() not in ("identifier", "attribute"):
             return None
-        found = self.functions.get(name.text(), []) if name else []
-        return found[0] if len(found) == 1 else self._nearest(found, node)
+        if node.kind() == "attribute" and text(node.field("object")) not in ("self", "cls"):
+            return None
+        return nearest(self.functions.get(last_name(node), []), node)
 
-    def _nearest(self, functions: list[SgNode], node: SgNode) -> SgNode | None:
-        homes = list(node.ancestors())
-        for home in homes:
-            inside = [f for f in functions if home in (a for a in f.ancestors())]
-            if len(inside) == 1:
-                return inside[0]
-        return None
-
-    def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[SgNode, SgNode]]:
+    def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[Call, SgNode]]:
         """Yield the calls that a function leads to, each with the function that contains it."""
         yield from self._steps(function, {function}, depth)
 
     def _steps(
         self, function: SgNode, seen: set[SgNode], depth: int
-    ) -> Iterator[tuple[SgNode, SgNode]]:
-        for call in function.find_all(kind="call"):
+    ) -> Iterator[tuple[Call, SgNode]]:
+        for call in calls_in(function):
             yield call, function
-            target = call.field("function")
-            if depth <= 0 or target is None or self._is_argument_of_task(call):
+            if depth <= 0 or self._is_argument_of_task(call.node):
                 continue
-            inner = self.function_of(target)
+            inner = self.function_of(call.node.field("function"))
             if inner is not None and inner not in seen and function not in inner.ancestors():
                 seen.add(inner)
                 yield from self._steps(inner, seen, depth - 1)
@@ -226,7 +212,7 @@ class Module:
         """Return whether a call only creates a coroutine for a task."""
         parent = call.parent()
         outer = parent.parent() if parent and parent.kind() == "argument_list" else None
-        return outer is not None and called(outer)[1] in TASKS
+        return outer is not None and call_of(outer).name in TASKS
 
 
 TASKS = word_set(

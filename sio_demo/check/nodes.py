@@ -1,0 +1,71 @@
+"""What the rules of all languages ask of a syntax tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ast_grep_py import SgNode
+
+
+def text(node: SgNode | None) -> str:
+    """Return the source of a node; ``""`` if there is none."""
+    return node.text() if node else ""
+
+
+def last_name(node: SgNode | None) -> str:
+    """Return the last name in `a.b.c`, or a key without its quotes."""
+    return text(node).rpartition(".")[2].strip("\"'")
+
+
+def span(node: SgNode) -> tuple[int, int]:
+    """Return the offsets at which a node starts and ends."""
+    where = node.range()
+    return where.start.index, where.end.index
+
+
+def holds(outer: SgNode, inner: SgNode) -> bool:
+    """Return whether a node contains another one, or is it."""
+    (start, end), (first, last) = span(outer), span(inner)
+    return start <= first and last <= end
+
+
+def parts(node: SgNode | None) -> list[SgNode]:
+    """Return the named children of a node, without comments."""
+    return [c for c in node.children() if c.is_named() and c.kind() != "comment"] if node else []
+
+
+def label(node: SgNode | None, *fields: str) -> SgNode | None:
+    """Return the first of these fields that a node has."""
+    return next((found for name in fields if node and (found := node.field(name))), None)
+
+
+def find_kinds(node: SgNode, kinds: Iterable[str]) -> list[SgNode]:
+    return node.find_all(any=[{"kind": kind} for kind in kinds])
+
+
+def up_to(node: SgNode, end: SgNode | None) -> Iterator[SgNode]:
+    """Yield the nodes around a node, from inside out, that are inside `end`."""
+    for ancestor in node.ancestors():
+        if ancestor == end:
+            return
+        yield ancestor
+
+
+def beyond(node: SgNode, kinds: Iterable[str]) -> SgNode | None:
+    """Return the first node around a node that is of none of these kinds."""
+    return next((a for a in node.ancestors() if a.kind() not in kinds), None)
+
+
+def nearest(functions: list[SgNode], node: SgNode, homes: Iterable[str] = ()) -> SgNode | None:
+    """Return the one of several functions that is closest to its use: in the same class.
+
+    Only nodes of the kinds `homes` count as classes; without `homes`, all do.
+    """
+    if len(functions) < 2:
+        return functions[0] if functions else None
+    for home in node.ancestors():
+        if not homes or home.kind() in homes:
+            inside = [function for function in functions if holds(home, function)]
+            if len(inside) == 1:
+                return inside[0]
+    return None
