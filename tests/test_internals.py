@@ -25,6 +25,7 @@ INTERNALS = [
     (engineio.base_client, "connected_clients"),
     (SERVER, "eio handlers namespace_handlers manager _trigger_event"),
     (SERVER.eio, "handlers sockets start_service_task service_task_handle service_task_event"),
+    (SERVER.eio, "max_http_buffer_size"),
     (
         SERVER.manager,
         "get_namespaces get_participants is_connected sid_from_eio_sid eio_sid_from_sid",

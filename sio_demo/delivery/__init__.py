@@ -19,16 +19,23 @@ The client::
 
 Every accepted message is applied once, in the order of sending, and its sender gets the reply
 of that one run. This holds when connections and acknowledgements are lost and, with stores on
-disk, when either process crashes and is started again.
+disk, when either process crashes and is started again. A handler that raises has answered; one
+that raises `Retry`, or does not exist yet, is tried again, and after `retry_limit` attempts its
+message is a dead letter. `Outbox.transaction` commits rows of the client's together with messages.
 
 Limits:
 
-- Effects outside ``db`` may happen again after a crash.
+- Effects outside ``db`` may happen again after a crash, and so may what `Inbox.after_commit`
+  calls: at least once, with the message's id.
 - Messages of different outboxes have no order.
-- An inbox that lost its store, or forgot a producer, refuses that producer's next message with
-  a `SequenceError`.
-- If the file of an outbox is copied, the copy opened first is refused with a `FencedError`.
-- A producer id is not a password: authenticate in ``connect``.
+- The inbox registers a producer at the first contact, and accepts it from that user only. Who
+  that is, ``user=`` says; without it all clients are one user.
+- A producer that the inbox does not know, and a store that was copied or restored from a backup,
+  on either side, are refused for good, by name: `UnknownProducerError`, `RestoredError`,
+  `ConflictError`, `FencedError`. `Outbox.unanswered` has what is left, `Outbox.reissue` goes on.
+  What was answered after the backup of a server is lost with that server's disk.
+
+Left out on purpose: synchronous servers, priorities, expiry, rate limits.
 
 The wire format, for clients in other languages, is in :mod:`sio_demo.delivery.message`.
 """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from sio_demo.delivery import (
     SQLiteInboxStore,
     SQLiteOutboxStore,
 )
-from sio_demo.delivery.message import EVENT, Batch, write_message
+from sio_demo.delivery.message import EVENT, HELLO, Batch, Hello, id_of, write_message
 from sio_demo.lab.link import Link
 from sio_demo.lab.node import NodeClient
 from sio_demo.lab.server import serve
@@ -167,6 +168,18 @@ async def send_one(outbox: Outbox) -> None:
     await outbox.send("order", peer.message(1))
 
 
+async def greeted(sio: socketio.AsyncServer) -> str:
+    """Say hello to an inbox as a new producer, and return its id."""
+    hello = Hello(str(uuid.uuid4()), known=False, epoch=1, start="bench")
+    check(await sio.handlers["/"][HELLO]("sid", hello.to_wire()))
+    return hello.producer
+
+
+def check(answer: dict[str, Any]) -> None:
+    """Refuse to measure refusals."""
+    assert "error" not in answer, answer
+
+
 async def group_commit(options: Options) -> list[Figure]:
     """Compare an inbox on disk with one transaction for each message, by the same store."""
     count = options.pick(5_000, 100)
@@ -177,14 +190,11 @@ async def group_commit(options: Options) -> list[Figure]:
             sio = socketio.AsyncServer(async_mode="aiohttp")
             inbox = Inbox(sio, plain)
             inbox.on("order", lambda db, order: None)
-            producer = f"{time.time_ns():032x}"
-            who = "-".join(
-                producer[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
-            )
+            producer = await greeted(sio)
             for number in range(n):
                 text = write_message("order", peer.message(number))
-                batch = Batch(who, 1, number, number, [text])
-                await sio.handlers["/"][EVENT]("sid", batch.to_wire())
+                batch = Batch(producer, 1, number, id_of(text) if number else "", number, [text])
+                check(await sio.handlers["/"][EVENT]("sid", batch.to_wire()))
 
         async with bench(directory) as b:
             sides = {
@@ -202,16 +212,17 @@ async def memory(options: Options) -> list[Figure]:
     inbox = Inbox(sio, MemoryInboxStore())
     inbox.on("order", lambda db, order: None)
     receive = sio.handlers["/"][EVENT]
-    names = [f"00000000-0000-4000-8000-{n:012x}" for n in range(CLIENTS)]
+    producers = [await greeted(sio) for _ in range(CLIENTS)]
     text = write_message("order", peer.message(1))
     step = 100
     per_client = options.pick(10_000, 400)
 
     async def send(begin: int, end: int) -> None:
         for first in range(begin, end, step):
-            for name in names:
-                confirmed = max(0, first - WINDOW)
-                await receive("sid", Batch(name, 1, first, confirmed, [text] * step).to_wire())
+            for producer in producers:
+                after, confirmed = id_of(text) if first else "", max(0, first - WINDOW)
+                batch = Batch(producer, 1, first, after, confirmed, [text] * step)
+                check(await receive("sid", batch.to_wire()))
 
     tracemalloc.start()
     await send(0, per_client // 5)
