@@ -123,8 +123,8 @@ class Inbox:
         The Socket.IO namespace.
     user : callable, optional
         Called with a sid, and with the environ if it takes two arguments; returns the name of the
-        user, or an awaitable of it. A producer is refused from all users but the one to whom it
-        was issued. Without it, all clients are one user.
+        user, or an awaitable of it. A producer is refused from all users but the one with whom it
+        first came. Without it, all clients are one user.
     retry_limit : int, optional
         How many attempts a message gets before it goes to the dead letters. Without a limit it is
         tried until it can be applied, and all later messages of its producer wait.
