@@ -55,7 +55,7 @@ async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
     feedback = Feedback(False)
     try:
         with reader.watched():
-            async with reader.limited(LIMIT + 0.25):
+            async with reader.limited(LIMIT):
                 yield made
         feedback = made._judged(reader)
     except asyncio.CancelledError:

@@ -24,7 +24,8 @@ from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 from ..errors import SioDemoError, SnippetError
 from ..lab.waiting import called, patience
 
-LIMIT = 1.5  # seconds that the reader's code may wait or block: its line is shown within two
+LIMIT = 1.5  # seconds that the reader's code may wait: its line is on the screen within two
+BLOCKING = 1.0  # seconds that it may keep the event loop from turning
 PATIENCE = 1.0  # seconds that a wait of the lab may take meanwhile: it says what it waited for
 BEAT = 0.1  # seconds; time is counted in turns of the event loop, which a busy machine stretches
 SILENT = logging.Logger("sio_demo.exercises")
@@ -61,7 +62,7 @@ class Reader:
         """Return, in Markdown, what was raised, and by which line."""
         lines = self.lines(error)
         if isinstance(error, BlockedError):
-            what = f"Your program has run for {LIMIT:g} s without giving way to anything else."
+            what = f"Your program has run for {BLOCKING:g} s without giving way to anything else."
             return f"{what} In asyncio, wait with `await`.{_fenced(lines)}"
         lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
         place = f" in `{where}`" if where else ""
@@ -217,7 +218,7 @@ class Reader:
             heart = loop.call_later(BEAT, beat)
 
         def bite(_: int, frame: FrameType | None) -> None:
-            if time.monotonic() - self._turned < LIMIT:
+            if time.monotonic() - self._turned < BLOCKING:
                 return
             while frame is not None and not frame.f_globals["__name__"].startswith("sio_demo."):
                 if frame.f_code.co_filename in self._files:

@@ -33,6 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ExerciseBench, "patience", 0.5)
     monkeypatch.setattr(page, "LIMIT", 1.0)
     monkeypatch.setattr(reader, "LIMIT", 0.3)
+    monkeypatch.setattr(reader, "BLOCKING", 0.3)
 
 
 async def said_of(number: int, *programs: object) -> str:

@@ -15,9 +15,10 @@ import pytest
 
 import sio_demo
 from sio_demo import clean_up, nothing_left
-from sio_demo.exercises import feedback
+from sio_demo.exercises import feedback, reader
 
 AT_ONCE = 2.0  # seconds, on a machine that is not busy
+SHOWING = 0.4  # seconds that the kernel may take to tidy up, and the browser to draw
 
 IMPORTS = (
     "import asyncio, socketio, sqlite3\nfrom sio_demo import *\nfrom sio_demo import exercises\n"
@@ -186,7 +187,8 @@ MISTAKES = [
     pytest.param(
         "async def my_pay(message):\n    while True:\n        pass",
         PAY,
-        "In asyncio, wait with `await`.\n\n```\nline 2:  while True:",
+        f"run for {reader.BLOCKING:g} s without giving way to anything else. In asyncio, wait "
+        "with `await`.\n\n```\nline 2:  while True:",
         id="a-loop-that-blocks",
     ),
     pytest.param("my_pay = None", PAY, "`my_pay` is None now.", id="nothing-there"),
@@ -219,6 +221,12 @@ async def test_mistake_is_named_at_once_with_its_line(
     assert len(notebook.shown) == 1
     printed = capsys.readouterr()
     assert "Traceback" not in printed.out + printed.err
+
+
+def test_limits_leave_the_time_to_show_the_line() -> None:
+    assert reader.LIMIT + reader.BEAT + SHOWING <= AT_ONCE
+    assert reader.BLOCKING + reader.BEAT < reader.LIMIT  # so the loop is named, and not the hang
+    assert reader.PATIENCE + reader.BEAT < reader.LIMIT  # so what the lab waited for is named
 
 
 async def test_after_a_mistake_the_right_program_is_solved(notebook: Notebook) -> None:
