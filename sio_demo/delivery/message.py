@@ -50,7 +50,7 @@ applied, it is in ``error`` and ``message``::
 Worth another attempt after a pause are ``Retry``, ``StoreError`` and ``QuotaError``; and
 ``SequenceError``, from message `next` on, if the sender still has it. All others are final.
 
-The invariants, which ``tests/delivery/model.py`` checks in every state it can reach:
+The invariants:
 
 - The sender stores a message, and that it is known, before the first packet with it leaves.
 - The inbox commits effect, reply and `next` together, before the acknowledgement leaves.
@@ -66,8 +66,8 @@ The names are those of Kafka's idempotent producer (KIP-98, KIP-360).
 from __future__ import annotations
 
 import json
-import os
 import re
+import secrets
 from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -248,7 +248,7 @@ def write_message(event: str, payload: Any) -> str:
         text = _encode([event, payload])
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"The payload of {event!r} is not JSON: {error}.") from error
-    name = b2a_base64(os.urandom(12), newline=False).decode()
+    name = b2a_base64(secrets.token_bytes(12), newline=False).decode()
     text = f'["{name}",{text[1:]}'
     if (size := wire_size(text)) > LARGEST:
         raise PayloadError(
