@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..delivery import Inbox, Letter, Retry
+from ..delivery import Inbox, Letter, Retry, inbox
 from ..delivery.inbox_state import StoredReply
-from ..delivery.message import Answer, Message, read_message
-from .stores import KillableInboxStore, MarkFirst, MarkOutside
+from ..delivery.message import Answer, Hello, Message, Welcome, read_message
+from .stores import KillableInboxStore, KillableOutboxStore, MarkFirst, MarkOutside, Unlocked
 
 
 class NoDedup(Inbox):
@@ -48,11 +49,34 @@ class IdPerAttempt(NoDedup):
         return self._replies[attempt]
 
 
+class ImplicitProducers(Inbox):
+    """Broken: takes a producer that it does not know for a new one."""
+
+    async def _welcome(self, session: Any, hello: Hello) -> Welcome:
+        return await super()._welcome(session, replace(hello, known=False))
+
+
+class IgnoredIds(Inbox):
+    """Broken: knows a message again by its number only, whoever sends it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        vars(inbox)["check_same"] = lambda *_: None
+
+    async def _welcome(self, session: Any, hello: Hello) -> Welcome:
+        progress = self.store.progress(hello.producer)
+        if progress and hello.epoch <= progress.epoch:
+            async with self._transaction():
+                self.store.save(hello.producer, progress._replace(epoch=0), progress.next, [])
+        return await super()._welcome(session, hello)
+
+
 class Parts(NamedTuple):
     """What a delivery is built of."""
 
     inbox: type[Inbox] = Inbox
     inbox_store: type[KillableInboxStore] = KillableInboxStore
+    outbox_store: type[KillableOutboxStore] = KillableOutboxStore
 
 
 PARTS = {
@@ -61,5 +85,8 @@ PARTS = {
     "mark-outside": Parts(inbox_store=MarkOutside),
     "mark-first": Parts(inbox_store=MarkFirst),
     "id-per-attempt": Parts(inbox=IdPerAttempt),
+    "implicit-producers": Parts(inbox=ImplicitProducers),
+    "ignored-ids": Parts(inbox=IgnoredIds),
+    "unlocked": Parts(outbox_store=Unlocked),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

@@ -25,11 +25,33 @@ class Journal:
         Written when the outbox had accepted it: it must be applied once.
     answers : dict of int to str
         The replies.
+    unsaved : set of int
+        Written when the outbox had said that it had not accepted the message: it must not be
+        applied.
+    undone : set of tuple
+        Messages and their replies whose effects were undone: the handler raised, or the inbox
+        was restored from an older copy. They are not lost, and not there.
+    gone : set of int
+        What the outbox had accepted before it was restored from a copy without it.
+    again : Counter
+        How often a message may be applied again, because it was reissued after a refusal.
+    refusals : list of str
+        What is wrong with refusals, a sentence each.
     """
 
     sent: list[int] = field(default_factory=list)
     accepted: list[int] = field(default_factory=list)
     answers: dict[int, str] = field(default_factory=dict)
+    unsaved: set[int] = field(default_factory=set)
+    undone: set[tuple[int, str]] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
+    again: Counter[int] = field(default_factory=Counter)
+    refusals: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> int:
+        """How many messages are answered, or will not be."""
+        return len(self.answers.keys() | self.gone)
 
 
 class Applied(NamedTuple):
@@ -76,11 +98,13 @@ def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discre
             f"lost: message {number} {name} was accepted, and never applied"
             for number in journal.accepted
             if not times[number]
+            and number not in journal.gone
+            and (number, journal.answers.get(number)) not in journal.undone
         ]
         duplicated += [
             f"duplicated: message {number} {name} was applied {count} times"
             for number, count in times.items()
-            if count > 1
+            if count > 1 + journal.again[number]
         ]
         reordered += [
             f"reordered: message {number} {name} was applied after message {later}"
@@ -91,7 +115,16 @@ def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discre
         others += [
             f"wrong reply: message {number} {name} got one that no application gave"
             for number, reply in journal.answers.items()
-            if (number, reply) not in replies
+            if (number, reply) not in replies | journal.undone
         ]
+        others += [
+            f"not undone: message {number} {name} is still applied"
+            for number, _ in replies & journal.undone
+        ]
+        others += [
+            f"applied: message {number} {name}, which was said to be unsaved"
+            for number in journal.unsaved & times.keys()
+        ]
+        others += journal.refusals
     findings = (*lost, *duplicated, *reordered, *others)
     return Discrepancies(len(lost), len(duplicated), len(reordered), findings)

@@ -14,8 +14,8 @@ from ..delivery.message import EVENT
 from ..errors import NotSeenError
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.tap import Cut
-from .schedule import PlannedFault
-from .stage import Actor, Stage
+from .schedule import COUNTED, PlannedFault
+from .stage import RESTORED_INBOX, Actor, Stage
 
 CUTS: dict[str, Cut] = {"reset": "reset", "clean close": "close", "half-open": "half-open"}
 LOSSES: dict[str, tuple[str, Direction]] = {
@@ -106,14 +106,95 @@ async def kill_client(stage: Stage, fault: PlannedFault) -> None:
     await stage.client(fault).start()
 
 
+async def kill_at(stage: Stage, fault: PlannedFault) -> None:
+    """Kill the server or a client at any line, in any statement, or in the middle of a write."""
+    await (kill_server if fault.half == "server" else kill_client)(stage, fault)
+
+
 async def _kill(stage: Stage, fault: PlannedFault, actor: Actor) -> None:
     if fault.point == "at once":
         await actor.kill()
         stage.go_on(fault)
     else:
-        await actor.arm(fault.point)
+        await actor.arm(fault.point or fault.kind, fault.count)
         stage.go_on(fault)
         await actor.dead()
+
+
+@lasting
+async def disk_error(stage: Stage, fault: PlannedFault) -> None:
+    """Let the disk of a process fail for a while."""
+    actor = stage.half(fault)
+    actor.tell("disk", fault.point, fault.count)
+    await asyncio.sleep(fault.seconds)
+    actor.tell("disk", "", 0)
+
+
+async def restore_server(stage: Stage, fault: PlannedFault) -> None:
+    await stage.server.kill()
+    stage.server.restore()
+    for client in stage.clients:
+        client.may_be_refused(RESTORED_INBOX, set())
+    stage.go_on(fault)
+    stage.link.retarget(await stage.server.start())
+
+
+async def restore_client(stage: Stage, fault: PlannedFault) -> None:
+    """Restore the file of an outbox, which may accept messages before it hears of the inbox."""
+    client = stage.client(fault)
+    await client.kill()
+    client.restore()
+    stage.go_on(fault)
+    if not fault.seconds:
+        await client.start()
+        return
+    async with stage.refusing, stage.link.refuse():
+        await client.start()
+        await asyncio.sleep(fault.seconds)
+
+
+async def second_outbox(stage: Stage, fault: PlannedFault) -> None:
+    """Have another process open the file of an outbox, which must be refused."""
+    words = await stage.second(fault).run()
+    if "is locked" not in words:
+        stage.findings.append(f"a second process opened the outbox of client {fault.client}")
+    stage.go_on(fault)
+
+
+async def forget(stage: Stage, fault: PlannedFault) -> None:
+    """Kill a process, and have the inbox forget the producers that have not come back."""
+    away = fault.client if fault.half == "client" else 0
+    await stage.half(fault).kill()
+    if not away:
+        stage.link.retarget(await stage.server.start())
+    reasons = [
+        client.may_be_refused({"UnknownProducerError"}, {*client.journal.sent})
+        for client in stage.clients
+    ]
+    for number in await stage.server.forget(away):
+        stage.clients[number - 1].must_not_be_refused(reasons[number - 1])
+    stage.go_on(fault)
+    if away:
+        await stage.client(fault).start()
+
+
+async def handler_error(stage: Stage, fault: PlannedFault) -> None:
+    stage.server.tell("fail", fault.point, fault.count)
+    stage.go_on(fault)
+
+
+async def missing_handler(stage: Stage, fault: PlannedFault) -> None:
+    """Start a server whose handler comes later."""
+    await stage.server.stop()
+    stage.go_on(fault)
+    stage.link.retarget(await stage.server.start(handler=False))
+    await asyncio.sleep(fault.seconds)
+    stage.server.tell("handler")
+
+
+async def clock_jump(stage: Stage, fault: PlannedFault) -> None:
+    stage.half(fault).tell("clock", fault.seconds)
+    stage.go_on(fault)
 
 
 STRIKES: dict[str, Strike] = {
@@ -125,4 +206,13 @@ STRIKES: dict[str, Strike] = {
     "server restart": restart,
     "server kill": kill_server,
     "client kill": kill_client,
+    **dict.fromkeys((kind for kind, *_ in COUNTED), kill_at),
+    "disk error": disk_error,
+    "server restore": restore_server,
+    "client restore": restore_client,
+    "second outbox": second_outbox,
+    "forget": forget,
+    "handler error": handler_error,
+    "missing handler": missing_handler,
+    "clock jump": clock_jump,
 }

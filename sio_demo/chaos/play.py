@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
 from ..lab.waiting import shielded
 from .broken import PARTS
-from .checker import Applied, check
 from .faults import STRIKES
 from .forkserver import ForkServer
 from .schedule import Schedule
 from .stage import ProgramError, Stage
-from .stores import SCHEMA
 
 LIMIT = 60.0  # seconds that a schedule may take; it takes about one
 
@@ -130,19 +126,17 @@ async def _play(
                 trouble = await _perform(schedule, stage)
             finally:
                 await shielded(stage.close())
-            applied = await asyncio.to_thread(_applied, stage.database)
-    journals = {number: client.journal for number, client in enumerate(stage.clients, 1)}
-    found = check(journals, applied)
+            found = stage.check()
     return Verdict(
         schedule.seed,
         variant,
         tuple(stage.struck),
         schedule.total,
-        sum(len(journal.accepted) for journal in journals.values()),
+        sum(len(client.journal.accepted) for client in stage.clients),
         found.lost,
         found.duplicated,
         found.reordered,
-        (*found.findings, *trouble),
+        (*found.findings, *stage.findings, *trouble),
     )
 
 
@@ -157,6 +151,7 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
                 for fault in schedule.faults:
                     await stage.client(fault).is_due(fault)
                     await STRIKES[fault.kind](stage, fault)
+                    stage.back_up()
                 for client in stage.clients:
                     await client.finished()
             watch.cancel()
@@ -166,11 +161,3 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
     except* ProgramError as errors:
         trouble += [str(error) for error in errors.exceptions]
     return trouble
-
-
-def _applied(database: Path) -> list[Applied]:
-    """Read what the store of the inbox holds, when no process has it open any more."""
-    with closing(sqlite3.connect(database)) as connection:
-        connection.executescript(SCHEMA)  # the server may not have come so far
-        rows = connection.execute("SELECT client, number, reply FROM applied ORDER BY position")
-        return [Applied(*row) for row in rows]

@@ -1,30 +1,36 @@
-"""The programs of a run: a server with an inbox, and a client with an outbox."""
+"""The programs of a run: a server with an inbox, a client with an outbox, and one too many."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
+import time
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import socketio
 
-from ..delivery import Outbox, Receipt
+from ..delivery import Outbox, Receipt, Received, Retry
+from ..errors import DeliveryError, HandlerError, NotSeenError, StoreError
 from ..lab.server import serve
+from ..lab.waiting import wait_until
 from .broken import PARTS
-from .stores import FailPoint, KillableOutboxStore
+from .stores import FailPoint
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
 CONNECT_TIMEOUT = 0.5
 RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
+NOTICED = 0.5  # seconds in which a server hears that a client is dead, if its line says so
+
+_clock = time.time
 
 
 async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[tuple[Any, ...]]:
-    """Yield what the driver says besides "arm"; end the process when the driver is gone."""
+    """Yield what the driver says that is not for all; end the process when the driver is gone."""
     messages: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
 
     def read() -> None:
@@ -33,9 +39,13 @@ async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[
         except (EOFError, OSError):
             os._exit(0)
         match message:
-            case ("arm", point):
-                fail_point.point = point
+            case ("arm", point, *count):
+                fail_point.arm(point, *count)
                 connection.send(("armed",))
+            case ("disk", trouble, count):
+                fail_point.fail(trouble, count)
+            case ("clock", seconds):
+                time.time = lambda: _clock() + seconds
             case _:
                 messages.put_nowait(message)
 
@@ -44,64 +54,109 @@ async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[
         yield await messages.get()
 
 
-async def run_server(order: dict[str, Any], connection: Connection) -> None:
-    """Serve an inbox until told to stop."""
-    parts = PARTS[order["variant"]]
-    fail_point = FailPoint()
-    sio = socketio.AsyncServer(async_mode="aiohttp")
-    inbox = parts.inbox(sio, parts.inbox_store(order["path"], fail_point))
+class _Server:
+    """Serves an inbox, and knows by itself which clients are connected."""
 
-    def note(db: Any, message: list[int]) -> str:
+    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
+        parts = PARTS[order["variant"]]
+        self._order = order
+        self._connection = connection
+        self._fail_point = FailPoint(order["path"])
+        self._sio = socketio.AsyncServer(async_mode="aiohttp")
+        self._inbox = parts.inbox(self._sio, parts.inbox_store(order["path"], self._fail_point))
+        self._failing, self._failures = "", 0
+        self._online: dict[str, int] = {}  # which client sends on a connection; 0: none yet
+        self._sio.on("connect", self._connected)
+        self._sio.on("disconnect", lambda sid, *_: self._online.pop(sid, None))
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        if self._order.get("handler", True):
+            self._inbox.on("note", self._note)
+        async with await serve(self._sio) as server:
+            self._connection.send(("url", server.url))
+            async for message in heard(self._connection, self._fail_point):
+                match message:
+                    case ("forget", client):
+                        await self._forget(client)
+                    case ("handler",):
+                        self._inbox.on("note", self._note)
+                    case ("fail", how, count):
+                        self._failing, self._failures = how, count
+                    case ("stop",):
+                        break
+        await self._inbox.close()
+
+    def _note(self, db: Any, client: int, received: Received) -> str:
+        """Handle a message: all payloads of a client are equal, its id tells it from others."""
+        if received.sid in self._online:
+            self._online = {sid: who for sid, who in self._online.items() if who != client}
+            self._online[received.sid] = client
         reply = secrets.token_hex(8)  # tells this application from all others
+        failing = self._failing if self._failures else ""
+        error = {"raises": ValueError, "is cancelled": asyncio.CancelledError}.get(failing, Retry)
+        if failing and error is not Retry:
+            reply = f"{error.__name__}: {reply}"
+            self._connection.send(("undone", client, received.id, reply))
         db.execute(
-            "INSERT INTO applied (client, number, reply) VALUES (?, ?, ?)", (*message, reply)
+            "INSERT INTO applied (client, id, reply) VALUES (?, ?, ?)", (client, received.id, reply)
         )
-        fail_point.hit("handler has run")
+        self._fail_point.hit("handler has run")
+        if failing:
+            self._failures -= 1
+            raise error(reply.rpartition(" ")[2])
         return reply
 
-    inbox.on("note", note)
-    sio.on("connect", lambda sid, environ, auth: auth == order["run"])  # ports are used again
-    async with await serve(sio) as server:
-        connection.send(("url", server.url))
-        await anext(heard(connection, fail_point))  # "stop"
-    await inbox.close()
+    def _connected(self, sid: str, _: Any, auth: Any) -> bool:
+        self._online[sid] = 0
+        return bool(auth == self._order["run"])  # ports are used again
+
+    async def _forget(self, client: int) -> None:
+        """Forget all producers that are not connected; wait for a client to leave, if it does."""
+        with suppress(NotSeenError):
+            await wait_until(lambda: client not in self._online.values(), NOTICED)
+        before = self._online.copy()
+        with suppress(StoreError):
+            await self._inbox.forget(0)
+        stayed = {number for sid, number in before.items() if sid in self._online}
+        self._connection.send(("forgot", stayed))
 
 
 class _Client:
-    """Sends numbered messages, and says what becomes of each."""
+    """Sends messages, and says what becomes of each."""
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
         self._order = order
         self._say = connection.send
-        self._fail_point = FailPoint()
+        self._fail_point = FailPoint(order["path"])
         self._heard = heard(connection, self._fail_point)
         self._allowance = order["allowance"]
         self._accepted = order["accepted"]
         self._unanswered = 0
         self._news = asyncio.Event()
+        self._refusal: DeliveryError | None = None
+        self._reissuing = asyncio.Lock()
+        self._tasks = asyncio.TaskGroup()
         self._outbox = Outbox(
             socketio.AsyncClient(handle_sigint=False),
-            KillableOutboxStore(order["path"], self._fail_point),
+            PARTS[order["variant"]].outbox_store(order["path"], self._fail_point),
             window=order["window"],
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
             retry_delay=RETRY_DELAY,
             retry_delay_max=RETRY_DELAY_MAX,
         )
+        self._say(("opened",))
 
     async def run(self) -> None:
         """Send until all is accepted and answered; then wait for the end."""
         url, auth = self._order["url"], self._order["run"]
-        await self._outbox.open(url, auth=auth, transports=["websocket"])
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
-            for receipt in self._outbox.resumed:
-                self._watch(tasks, receipt)
-            number = self._order["first"]
+        async with self._tasks:
+            self._tasks.create_task(self._listen())
+            await self._outbox.open(url, auth=auth, transports=self._order["transports"])
+            self._watch(self._outbox.resumed)
             while self._accepted < self._order["messages"]:
-                count = await self._may_send()
-                await self._send(tasks, range(number, number + count))
-                number += count
+                await self._send(await self._may_send())
             while self._unanswered:
                 await self._news.wait()
                 self._news.clear()
@@ -122,36 +177,77 @@ class _Client:
             self._news.clear()
             await self._news.wait()
 
-    async def _send(self, tasks: asyncio.TaskGroup, numbers: range) -> None:
+    async def _send(self, count: int) -> None:
         """Send, and say what is accepted: one by one, in order."""
-        receipts = []
-        for number in numbers:
-            self._say(("sent", number))
-            receipts.append(self._outbox.send("note", [self._order["client"], number]))
-            self._watch(tasks, receipts[-1])
-        for number, receipt in zip(numbers, receipts, strict=True):
-            await receipt.accepted
-            self._say(("accepted", number))
-            self._accepted += 1
+        receipts: list[Receipt] = []
+        try:
+            for _ in range(count):
+                receipts.append(self._outbox.send("note", self._order["client"]))
+                self._say(("sent", receipts[-1].id))
+                self._watch(receipts[-1:])
+        except DeliveryError as error:
+            await self._go_on_after(error)
+        for receipt in receipts:
+            try:
+                await receipt.accepted
+            except StoreError:
+                self._say(("unsaved", receipt.id))
+            else:
+                self._say(("accepted", receipt.id))
+                self._accepted += 1
 
-    def _watch(self, tasks: asyncio.TaskGroup, receipt: Receipt) -> None:
-        self._unanswered += 1
-        tasks.create_task(self._say_answer(receipt))
+    def _watch(self, receipts: list[Receipt]) -> None:
+        self._unanswered += len(receipts)
+        for receipt in receipts:
+            self._tasks.create_task(self._say_answer(receipt))
 
     async def _say_answer(self, receipt: Receipt) -> None:
-        reply = await receipt
-        self._fail_point.hit("after reply")
-        _, _, (_, number) = json.loads(receipt.text)
-        self._say(("answered", number, reply))
+        try:
+            try:
+                reply = await receipt
+            except HandlerError as error:
+                reply = str(error)
+        except DeliveryError as error:
+                await self._go_on_after(error)
+        else:
+            self._fail_point.hit("after reply")
+            self._say(("answered", receipt.id, reply))
         self._unanswered -= 1
         self._news.set()
+
+    async def _go_on_after(self, refusal: DeliveryError) -> None:
+        """Reissue what the inbox has refused for good, unless another task does."""
+        async with self._reissuing:
+            if isinstance(refusal, StoreError) or refusal is self._refusal:
+                return
+            self._refusal = refusal
+            self._say(("refused", type(refusal).__name__))
+            while True:
+                with suppress(StoreError):
+                    self._watch(await self._outbox.reissue())
+                    break
+            self._say(("reissued",))
+
+
+async def run_server(order: dict[str, Any], connection: Connection) -> None:
+    await _Server(order, connection).run()
 
 
 async def run_client(order: dict[str, Any], connection: Connection) -> None:
     await _Client(order, connection).run()
 
 
-PROGRAMS = {"server": run_server, "client": run_client}
+async def run_second(order: dict[str, Any], connection: Connection) -> None:
+    """Open the outbox of another process, and say what came of it."""
+    try:
+        PARTS[order["variant"]].outbox_store(order["path"], FailPoint(order["path"])).close()
+        words = "it was opened"
+    except StoreError as error:
+        words = str(error)
+    connection.send(("words", words))
+
+
+PROGRAMS = {"server": run_server, "client": run_client, "second outbox": run_second}
 
 
 def run_program(connection: Connection) -> NoReturn:

@@ -12,11 +12,24 @@ from ..lab.packet import DIRECTIONS, Direction
 
 SERVER_POINTS = ("at once", "handler has run", "before commit", "after commit")
 CLIENT_POINTS = ("at once", "before save", "after save", "after reply")
+TROUBLES = ("writes fail", "commits fail", "commits fail after all")
+COUNTED = (  # one message takes more than these
+    ("line kill", "lines of the delivery", 120),
+    ("statement kill", "instructions of SQLite", 120),
+    ("write kill", "bytes of its log", 8000),
+)
 AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
+
+TRANSPORTS = {
+    "websocket": ("websocket",),
+    "polling": ("polling",),
+    "polling, then websocket": ("polling", "websocket"),
+}
 
 _ALL_AT_ONCE = 1000
 _WAYS = (*DIRECTIONS, None)
 _BEFORE_OR_AFTER = {"point": ("before", "after")}
+_HALVES = ("server", "client")
 
 
 class FaultKind(NamedTuple):
@@ -57,6 +70,32 @@ KINDS = {
     "server restart": FaultKind(),
     "server kill": FaultKind({"point": SERVER_POINTS}, " (-9): {fault.point}", weight=3),
     "client kill": FaultKind({"point": CLIENT_POINTS}, " (-9): {fault.point}", weight=2),
+    **{
+        kind: FaultKind(
+            {"half": _HALVES, "count": range(1, most)},
+            f" (-9): the {{fault.half}}, {{fault.count}} {what} from now",
+        )
+        for kind, what, most in COUNTED
+    },
+    "disk error": FaultKind(
+        {"half": _HALVES, "point": TROUBLES, "count": range(1, 8000), "seconds": (0.02, 0.1)},
+        " of the {fault.half}: {fault.point}, for {fault.seconds:g} s",
+    ),
+    "server restore": FaultKind({}, " of its file as it was after the previous fault"),
+    "client restore": FaultKind(
+        {"seconds": (0, 0.1)},
+        " of its file as it was after the previous fault, offline for {fault.seconds:g} s",
+    ),
+    "second outbox": FaultKind({}, " on the same file"),
+    "forget": FaultKind({"half": _HALVES}, ": who is away, after a kill of the {fault.half}"),
+    "handler error": FaultKind(
+        {"point": ("raises", "is cancelled", "asks for another attempt"), "count": range(1, 6)},
+        ": the handler {fault.point}, {fault.count} times",
+    ),
+    "missing handler": FaultKind({"seconds": (0.05, 0.2)}, ", for {fault.seconds:g} s"),
+    "clock jump": FaultKind(
+        {"half": _HALVES, "seconds": (-86400, 86400)}, " of the {fault.half}, {fault.seconds:+} s"
+    ),
 }
 FAULTS = tuple(KINDS)
 
@@ -83,6 +122,10 @@ class PlannedFault:
         How long a black hole or a refusal lasts, or how late latency makes every byte.
     answers : int
         How many more answers `client` gets before latency ends.
+    half : {"server", "client"}
+        Which of the two it strikes, where it may be either.
+    count : int
+        How many lines, instructions, bytes or calls.
     """
 
     kind: str
@@ -93,6 +136,8 @@ class PlannedFault:
     direction: Direction | None = None
     seconds: float = 0.0
     answers: int = 0
+    half: str = ""
+    count: int = 0
 
     def __str__(self) -> str:
         words = KINDS[self.kind].words.format(fault=self, way=self.direction or "both ways")
@@ -115,6 +160,8 @@ class Schedule:
         How many messages a client hands over before it waits for their acceptance.
     unanswered : int
         How many messages without an answer keep a client from sending more.
+    transport : str
+        One of `TRANSPORTS`.
     faults : tuple of PlannedFault
         In the order in which they strike.
     """
@@ -125,6 +172,7 @@ class Schedule:
     window: int
     burst: int
     unanswered: int
+    transport: str
     faults: tuple[PlannedFault, ...]
 
     @classmethod
@@ -142,7 +190,7 @@ class Schedule:
         clients = rng.choice((1, 1, 2))
         messages = rng.randrange(20, 61)
         last = messages - AHEAD  # so that something is sent after each fault
-        afters = sorted(rng.randrange(1, last) for _ in range(rng.randrange(2, 6)))
+        afters = sorted(rng.randrange(1, last) for _ in range(rng.randrange(2, 9)))
         return cls(
             seed,
             clients,
@@ -150,6 +198,7 @@ class Schedule:
             window=rng.choice((1, 4, 16, 4000)),
             burst=rng.choice((1, 3, 8)),
             unanswered=rng.choice((1, 4, _ALL_AT_ONCE)),
+            transport=rng.choice(tuple(TRANSPORTS)),
             faults=tuple(_draw(rng, rng.randrange(clients) + 1, after) for after in afters),
         )
 
@@ -172,8 +221,8 @@ class Schedule:
         pace = "" if self.unanswered == _ALL_AT_ONCE else f", {self.unanswered} at most unanswered"
         count = "1 client" if self.clients == 1 else f"{self.clients} clients"
         lines = [
-            f"seed {self.seed}: {count}, {self.messages} messages each; window {self.window}, "
-            f"{self.burst} at a time{pace}"
+            f"seed {self.seed}: {count} by {self.transport}, {self.messages} messages each; "
+            f"window {self.window}, {self.burst} at a time{pace}"
         ]
         for fault in self.faults:
             who = f"client {fault.client}, " if self.clients > 1 else ""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
+from ..delivery.message import id_of
 from ..errors import SioDemoError
 from ..lab.link import Link
-from .checker import Journal
+from .checker import Applied, Discrepancies, Journal, check
 from .forkserver import Child, ForkServer
-from .schedule import PlannedFault, Schedule
+from .schedule import TRANSPORTS, PlannedFault, Schedule
 
-NUMBERS = 1000  # for the messages of each process of a client: no number is used again
+RESTORED_OUTBOX = {"ConflictError", "FencedError", "SequenceError"}
+RESTORED_INBOX = {"RestoredError", "UnknownProducerError", "ConflictError"}
+APPLIED = "SELECT client, id, reply FROM applied ORDER BY position"
+
+Reason = tuple[set[str], set[int]]
 
 
 class ProgramError(SioDemoError):
@@ -40,16 +48,37 @@ class Actor:
     ) -> None:
         self._fork_server = fork_server
         self._failed = failed
-        self._order = order
+        self.order = order
+        self.path = Path(order.get("path", ""))
+        self._copy = self.path.with_suffix(".copy")
         self._child: Child | None = None
         self._news = asyncio.Event()
         self._armed = self._gone = False
         self._ending = False  # the end of the process is intended
 
-    async def arm(self, point: str) -> None:
+    def back_up(self) -> None:
+        """Copy the database, while the process runs."""
+        if self.path.exists():
+            with closing(_open(self.path)) as database, closing(_open(self._copy)) as copy:
+                database.backup(copy)
+
+    def restore(self) -> None:
+        """Put the last copy in place of the database, or nothing if there is none."""
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self.path}{end}").unlink(missing_ok=True)
+        if self._copy.exists():
+            shutil.copy(self._copy, self.path)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Read the database; no process may have come so far as to make the table."""
+        with closing(_open(self.path)) as database, suppress(sqlite3.OperationalError):
+            return database.execute(query).fetchall()
+        return []
+
+    async def arm(self, point: str, count: int = 0) -> None:
         """Have the process killed when it reaches a point, from now on."""
         self._ending, self._armed = True, False
-        self.tell("arm", point)
+        self.tell("arm", point, count)
         await self.until(lambda: self._armed or self._gone)
 
     async def dead(self) -> None:
@@ -76,7 +105,7 @@ class Actor:
 
     async def _start(self, **order: Any) -> None:
         self._gone = self._ending = False
-        order = self._order | order
+        order = self.order | order
         self._child = await self._fork_server.start(self.program, order, self._hear)
 
     def _hear(self, message: tuple[Any, ...]) -> None:
@@ -98,15 +127,28 @@ class Actor:
 
 
 class ServerActor(Actor):
-    """The server; its store stays where it is."""
+    """The server.
+
+    Attributes
+    ----------
+    undone : set of tuple
+        The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
+    """
 
     program = "server"
     _url = ""
+    _stayed: set[int] | None = None
 
-    async def start(self) -> str:
+    def __init__(
+        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
+    ) -> None:
+        super().__init__(fork_server, failed, **order)
+        self.undone: set[tuple[Any, ...]] = set()
+
+    async def start(self, **order: Any) -> str:
         """Start it; return its URL."""
         self._url = ""
-        await self._start()
+        await self._start(**order)
         await self.until(lambda: bool(self._url))
         return self._url
 
@@ -116,8 +158,44 @@ class ServerActor(Actor):
         self.tell("stop")
         await self.dead()
 
+    async def forget(self, client: int) -> set[int]:
+        """Have it forget who is away; return the clients that were not."""
+        self._stayed = None
+        self.tell("forget", client)
+        await self.until(lambda: self._stayed is not None)
+        return self._stayed or set()
+
+    def restore(self) -> None:
+        """Put the copy in place of the inbox."""
+        before = self.rows(APPLIED)
+        super().restore()
+        self.undone |= {*before} - {*self.rows(APPLIED)}
+
     def _note(self, message: tuple[Any, ...]) -> None:
-        _, self._url = message
+        match message:
+            case ("url", url):
+                self._url = url
+            case ("forgot", stayed):
+                self._stayed = stayed
+            case ("undone", *row):
+                self.undone.add(tuple(row))
+
+
+class SecondActor(Actor):
+    """A process that opens the outbox of another."""
+
+    program = "second outbox"
+    words = ""
+
+    async def run(self) -> str:
+        """Return what came of it."""
+        await self._start()
+        self._ending = True
+        await self.dead()
+        return self.words
+
+    def _note(self, message: tuple[Any, ...]) -> None:
+        _, self.words = message
 
 
 class ClientActor(Actor):
@@ -130,25 +208,33 @@ class ClientActor(Actor):
     ) -> None:
         super().__init__(fork_server, failed, **order)
         self.journal = Journal()
+        self.numbers: dict[str, int] = {}  # of its messages, by their ids
         self.done = False
-        self._starts = 0
+        self.opened = False
+        self._copied: set[int] = set()  # accepted before the copy was made
+        self._reasons: list[Reason] = []  # for a refusal
+        self._refused: Reason | None = None
 
     async def start(self, **order: Any) -> None:
         """Start it, with what is new in its order; it goes on where the last process was."""
-        self._order |= order
-        first = self._starts * NUMBERS + 1
-        self._starts += 1
-        await self._start(first=first, accepted=len(self.journal.accepted))
+        self.order |= order
+        self.done = self.opened = False
+        await self._start(accepted=len(self.journal.accepted))
 
     def allow(self, count: int) -> None:
         """Let it send until it has had so many messages accepted."""
-        self._order["allowance"] = count
+        self.order["allowance"] = count
         self.tell("allow", count)
 
     async def is_due(self, fault: PlannedFault) -> None:
         """Wait until the client had the messages accepted, or answered, that a fault counts."""
-        counts = {"accepted": self.journal.accepted, "answered": self.journal.answers}[fault.counts]
-        await self.until(lambda: len(counts) >= fault.after)
+        journal = self.journal
+        await self.until(
+            lambda: (
+                len(journal.accepted) >= fault.after
+                and (fault.counts == "accepted" or journal.settled >= fault.after)
+            )
+        )
 
     async def gets_answers(self, count: int) -> None:
         """Wait until the client got so many more answers, or has no more to come."""
@@ -159,20 +245,63 @@ class ClientActor(Actor):
         """Wait until all its messages are answered."""
         await self.until(lambda: self.done)
 
+    def back_up(self) -> None:
+        self._copied = {*self.journal.accepted}
+        super().back_up()
+
+    def restore(self) -> None:
+        """Put the copy in place of the outbox; what was accepted since then is gone."""
+        super().restore()
+        texts = self.rows("SELECT text FROM outbox_messages")
+        self.journal.gone |= {*self.journal.accepted} - self._copied
+        self.may_be_refused(RESTORED_OUTBOX, {self.numbers[id_of(text)] for (text,) in texts})
+
+    def may_be_refused(self, names: set[str], again: set[int]) -> Reason:
+        """Note that the inbox may refuse it once, with one of these errors, and what may then be
+        applied again."""
+        self._reasons.append((names, again))
+        return self._reasons[-1]
+
+    def must_not_be_refused(self, reason: Reason) -> None:
+        """Take a reason back, unless it has served."""
+        self._reasons = [other for other in self._reasons if other is not reason]
+
     def _note(self, message: tuple[Any, ...]) -> None:
+        journal = self.journal
         match message:
-            case ("sent", number):
-                self.journal.sent.append(number)
-            case ("accepted", number):
-                self.journal.accepted.append(number)
-            case ("answered", number, reply):
-                self.journal.answers[number] = reply
+            case ("sent", name):
+                self.numbers[name] = len(self.numbers) + 1
+                journal.sent.append(self.numbers[name])
+            case ("accepted", name):
+                journal.accepted.append(self.numbers[name])
+            case ("unsaved", name):
+                journal.unsaved.add(self.numbers[name])
+            case ("answered", name, reply):
+                journal.answers[self.numbers[name]] = reply
+            case ("refused", error):
+                self._note_refusal(error)
+            case ("reissued",):
+                self._refused = None
+            case ("opened",):
+                self.opened = True
             case ("done",):
                 self.done = True
 
+    def _note_refusal(self, error: str) -> None:
+        """Find the reason; it holds until the client has reissued its messages."""
+        if self._refused is not None and error in self._refused[0]:
+            return
+        served = [at for at, reason in enumerate(self._reasons) if error in reason[0]]
+        if not served:
+            self.journal.refusals.append(f"refused without a reason: {self} got a {error}")
+            return
+        self._refused = self._reasons[served[-1]]
+        self.journal.again.update(self._refused[1])
+        del self._reasons[: served[-1] + 1]  # earlier ones are void under a new producer id
+
     def __str__(self) -> str:
         accepted, answers = len(self.journal.accepted), len(self.journal.answers)
-        return f"client {self._order['client']} has {accepted} accepted, {answers} answered"
+        return f"client {self.order['client']} has {accepted} accepted, {answers} answered"
 
 
 class Stage:
@@ -182,8 +311,8 @@ class Stage:
     ----------
     tasks : asyncio.TaskGroup
         For faults that last while others strike.
-    database : Path
-        That of the server.
+    findings : list of str
+        What is wrong already.
     struck : list of str
         The kinds of faults that have struck.
     refusing : asyncio.Lock
@@ -195,14 +324,14 @@ class Stage:
     def __init__(
         self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
     ) -> None:
-        self.database = folder / "inbox.db"
+        self.findings: list[str] = []
         self.struck: list[str] = []
         self.refusing = asyncio.Lock()
-        self._schedule = schedule
+        self._schedule, self._fork_server = schedule, fork_server
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
-        self.server = ServerActor(fork_server, self._fail, path=str(self.database), **both)
+        self.server = ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
         self.clients = [
             ClientActor(
                 fork_server,
@@ -215,6 +344,7 @@ class Stage:
                 burst=schedule.burst,
                 unanswered=schedule.unanswered,
                 allowance=schedule.allowance(0),
+                transports=TRANSPORTS[schedule.transport],
             )
             for number in range(1, schedule.clients + 1)
         ]
@@ -227,6 +357,14 @@ class Stage:
     def client(self, fault: PlannedFault) -> ClientActor:
         """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
+
+    def half(self, fault: PlannedFault) -> Actor:
+        """Return which of the two it strikes."""
+        return self.server if fault.half == "server" else self.client(fault)
+
+    def second(self, fault: PlannedFault) -> SecondActor:
+        """Return a process like that of a client."""
+        return SecondActor(self._fork_server, self._fail, **self.client(fault).order)
 
     async def open(self) -> None:
         self._link = await Link.to(await self.server.start())
@@ -249,6 +387,24 @@ class Stage:
         for client in self.clients:
             client.allow(self._schedule.allowance(len(self.struck)))
 
+    def back_up(self) -> None:
+        """Copy all databases; a later fault restores one of them."""
+        for actor in (self.server, *self.clients):
+            actor.back_up()
+
+    def check(self) -> Discrepancies:
+        """Compare what the clients wrote down with what the inbox holds, when all are dead."""
+        journals = {number: client.journal for number, client in enumerate(self.clients, 1)}
+        for client, name, reply in self.server.undone:
+            journals[client].undone.add((self.clients[client - 1].numbers[name], reply))
+        return check(
+            journals,
+            (
+                Applied(client, self.clients[client - 1].numbers.get(name, 0), reply)
+                for client, name, reply in self.server.rows(APPLIED)
+            ),
+        )
+
     async def close(self) -> None:
         """Kill all: what was accepted, or answered, must be on the disk."""
         for actor in (self.server, *self.clients):
@@ -259,3 +415,9 @@ class Stage:
     def _fail(self, words: str) -> None:
         if not self._trouble.done():
             self._trouble.set_result(words)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA synchronous=OFF")
+    return database

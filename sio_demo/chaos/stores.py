@@ -1,39 +1,110 @@
-"""Stores whose process can be killed at an exact point."""
+"""Stores whose process can be killed at an exact point, and whose disk can fail."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
-from os import PathLike
+import sqlite3
+import sys
+from functools import partial
+from types import FrameType
 from typing import Any
 
-from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
+from .. import delivery
+from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite
 from ..delivery.inbox_state import Progress, StoredReply
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
-    position INTEGER PRIMARY KEY AUTOINCREMENT, client INTEGER, number INTEGER, reply TEXT
+    position INTEGER PRIMARY KEY AUTOINCREMENT, client INTEGER, id TEXT, reply TEXT
 );
 """
 
+_DELIVERY = os.path.dirname(delivery.__file__)
+
 
 class FailPoint:
-    """Kills its own process at a point: no handler, no ``finally``, no commit comes after it."""
+    """Kills its own process, so that no handler, ``finally`` or commit follows; or fails its disk.
 
-    def __init__(self) -> None:
-        self.point = ""
+    That "writes fail" is done by the operating system, which lets no file grow. That "commits
+    fail", or do "after all", is raised here, as when fsync fails.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.point = self.trouble = ""
+        self._count = 0
+        self._log = f"{path}-wal"
+
+    def arm(self, point: str, count: int = 0) -> None:
+        """Kill the process at a point, or after `count` of something."""
+        self.point, self._count = point, count
+        if point == "line kill":
+            sys.settrace(self._trace)
+        elif point == "write kill":  # the system does it, in the middle of the write
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            self._limit(count)
+
+    def fail(self, trouble: str, count: int) -> None:
+        """Let the disk fail from now on, or no more."""
+        self.trouble = trouble
+        if self.point != "write kill":
+            self._limit(count if trouble == "writes fail" else None)
 
     def hit(self, point: str) -> None:
-        if point == self.point:
+        """Be at a point; who is to die in a write does so before the commit has returned."""
+        if point == self.point or (self.point == "write kill" and point.startswith("after ")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.point == "line kill":  # this may be another thread
+            sys.settrace(self._trace)
+
+    def tick(self, what: str) -> None:
+        """Count down."""
+        self._count -= what == self.point
+        if what == self.point and self._count <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def _limit(self, growth: int | None) -> None:
+        size = os.path.getsize(self._log) if os.path.exists(self._log) else 0
+        limit = resource.RLIM_INFINITY if growth is None else size + growth
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-class KillableInboxStore(SQLiteInboxStore):
+    def _trace(self, frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(_DELIVERY):
+            return None
+        if event == "line":
+            self.tick("line kill")
+        return self._trace
+
+
+class _Killable(sqlite._Database):
+    """Counts SQLite's instructions, and fails at a commit or after it."""
+
+    def __init__(self, path: str, fail_point: FailPoint, *schema: str) -> None:
+        self._fail_point = fail_point
+        super().__init__(path, *schema)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        connection.set_progress_handler(partial(self._fail_point.tick, "statement kill"), 1)
+        return connection
+
+    def _control(self, sql: str) -> None:
+        trouble = self._fail_point.trouble if sql == "COMMIT" else ""
+        if trouble != "commits fail":
+            super()._control(sql)
+        if trouble.startswith("commits fail"):
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+
+
+class KillableInboxStore(_Killable, SQLiteInboxStore):
     """The inbox's store, with points before and after each commit."""
 
-    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
-        super().__init__(path, SCHEMA)
-        self._fail_point = fail_point
+    def __init__(self, path: str, fail_point: FailPoint) -> None:
+        super().__init__(path, fail_point, SCHEMA)
 
     def commit(self) -> None:
         self._fail_point.hit("before commit")
@@ -41,12 +112,8 @@ class KillableInboxStore(SQLiteInboxStore):
         self._fail_point.hit("after commit")
 
 
-class KillableOutboxStore(SQLiteOutboxStore):
+class KillableOutboxStore(_Killable, SQLiteOutboxStore):
     """The outbox's store, with points before and after each commit."""
-
-    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
-        super().__init__(path)
-        self._fail_point = fail_point
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
         self._fail_point.hit("before save")
@@ -67,7 +134,7 @@ class MarkOutside(KillableInboxStore):
 class MarkFirst(KillableInboxStore):
     """Broken: commits the mark, and then the effects in another transaction."""
 
-    def __init__(self, path: str | PathLike[str], fail_point: FailPoint) -> None:
+    def __init__(self, path: str, fail_point: FailPoint) -> None:
         super().__init__(path, fail_point)
         self._database: Any = self.db
         self.db: Any = self
@@ -85,3 +152,11 @@ class MarkFirst(KillableInboxStore):
             self._database.execute(sql, parameters)
         self._statements.clear()
         SQLiteInboxStore.commit(self)
+
+
+class Unlocked(KillableOutboxStore):
+    """Broken: lets a second outbox open the same file."""
+
+    def __init__(self, path: str, fail_point: FailPoint) -> None:
+        sqlite._lock_file = lambda _: open(os.devnull, "rb")
+        super().__init__(path, fail_point)

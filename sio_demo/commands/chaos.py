@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..chaos import Verdict
 
 FAILED = 1  # exit code
-VARIANTS = ("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt")
+VARIANTS = (
+    *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
+    *("implicit-producers", "ignored-ids", "unlocked"),
+)
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
 
