@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 from ..delivery import Inbox, Letter, Retry, inbox
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Hello, Message, Welcome, read_message
-from .stores import KillableInboxStore, KillableOutboxStore, MarkFirst, MarkOutside, Unlocked
+from .stores import (
+    KillableInboxStore,
+    KillableOutboxStore,
+    MarkFirst,
+    MarkOutside,
+    NumbersOnly,
+    Unlocked,
+)
 
 
 class NoDedup(Inbox):
@@ -86,7 +93,7 @@ PARTS = {
     "mark-first": Parts(inbox_store=MarkFirst),
     "id-per-attempt": Parts(inbox=IdPerAttempt),
     "implicit-producers": Parts(inbox=ImplicitProducers),
-    "ignored-ids": Parts(inbox=IgnoredIds),
+    "ignored-ids": Parts(inbox=IgnoredIds, outbox_store=NumbersOnly),
     "unlocked": Parts(outbox_store=Unlocked),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

@@ -15,7 +15,7 @@ from ..errors import NotSeenError
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from ..lab.tap import Cut
 from .schedule import COUNTED, PlannedFault
-from .stage import RESTORED_INBOX, Actor, Stage
+from .stage import Stage
 
 CUTS: dict[str, Cut] = {"reset": "reset", "clean close": "close", "half-open": "half-open"}
 LOSSES: dict[str, tuple[str, Direction]] = {
@@ -94,24 +94,9 @@ async def restart(stage: Stage, fault: PlannedFault) -> None:
     stage.link.retarget(await stage.server.start())
 
 
-async def kill_server(stage: Stage, fault: PlannedFault) -> None:
-    """Kill the server with SIGKILL, here and now or at an exact point, and start it again."""
-    await _kill(stage, fault, stage.server)
-    stage.link.retarget(await stage.server.start())
-
-
-async def kill_client(stage: Stage, fault: PlannedFault) -> None:
-    """Do the same with a client."""
-    await _kill(stage, fault, stage.client(fault))
-    await stage.client(fault).start()
-
-
-async def kill_at(stage: Stage, fault: PlannedFault) -> None:
-    """Kill the server or a client at any line, in any statement, or in the middle of a write."""
-    await (kill_server if fault.half == "server" else kill_client)(stage, fault)
-
-
-async def _kill(stage: Stage, fault: PlannedFault, actor: Actor) -> None:
+async def kill(stage: Stage, fault: PlannedFault) -> None:
+    """Kill a process with SIGKILL, here and now or at an exact point, and start it again."""
+    actor = stage.half(fault)
     if fault.point == "at once":
         await actor.kill()
         stage.go_on(fault)
@@ -119,6 +104,7 @@ async def _kill(stage: Stage, fault: PlannedFault, actor: Actor) -> None:
         await actor.arm(fault.point or fault.kind, fault.count)
         stage.go_on(fault)
         await actor.dead()
+    await stage.start(actor)
 
 
 @lasting
@@ -130,52 +116,38 @@ async def disk_error(stage: Stage, fault: PlannedFault) -> None:
     actor.tell("disk", "", 0)
 
 
-async def restore_server(stage: Stage, fault: PlannedFault) -> None:
-    await stage.server.kill()
-    stage.server.restore()
-    for client in stage.clients:
-        client.may_be_refused(RESTORED_INBOX, set())
-    stage.go_on(fault)
-    stage.link.retarget(await stage.server.start())
-
-
-async def restore_client(stage: Stage, fault: PlannedFault) -> None:
-    """Restore the file of an outbox, which may accept messages before it hears of the inbox."""
-    client = stage.client(fault)
-    await client.kill()
-    client.restore()
+async def restore(stage: Stage, fault: PlannedFault) -> None:
+    """Restore a file; an outbox may accept messages before it hears of the inbox."""
+    actor = stage.half(fault)
+    await actor.kill()
+    stage.restore(actor)
     stage.go_on(fault)
     if not fault.seconds:
-        await client.start()
+        await stage.start(actor)
         return
     async with stage.refusing, stage.link.refuse():
-        await client.start()
+        await stage.start(actor)
         await asyncio.sleep(fault.seconds)
 
 
 async def second_outbox(stage: Stage, fault: PlannedFault) -> None:
     """Have another process open the file of an outbox, which must be refused."""
-    words = await stage.second(fault).run()
-    if "is locked" not in words:
-        stage.findings.append(f"a second process opened the outbox of client {fault.client}")
+    client = stage.client(fault)
+    await client.until(lambda: client.opened)
+    await stage.second(client)
     stage.go_on(fault)
 
 
 async def forget(stage: Stage, fault: PlannedFault) -> None:
     """Kill a process, and have the inbox forget the producers that have not come back."""
-    away = fault.client if fault.half == "client" else 0
-    await stage.half(fault).kill()
-    if not away:
-        stage.link.retarget(await stage.server.start())
-    reasons = [
-        client.may_be_refused({"UnknownProducerError"}, {*client.journal.sent})
-        for client in stage.clients
-    ]
-    for number in await stage.server.forget(away):
-        stage.clients[number - 1].must_not_be_refused(reasons[number - 1])
+    killed = stage.half(fault)
+    await killed.kill()
+    if killed is stage.server:
+        await stage.start(killed)
+    await stage.forget(fault.client if fault.half == "client" else 0)
     stage.go_on(fault)
-    if away:
-        await stage.client(fault).start()
+    if killed is not stage.server:
+        await stage.start(killed)
 
 
 async def handler_error(stage: Stage, fault: PlannedFault) -> None:
@@ -204,12 +176,9 @@ STRIKES: dict[str, Strike] = {
     "latency": latency,
     "refusal": refusal,
     "server restart": restart,
-    "server kill": kill_server,
-    "client kill": kill_client,
-    **dict.fromkeys((kind for kind, *_ in COUNTED), kill_at),
+    **dict.fromkeys(("server kill", "client kill", *COUNTED), kill),
     "disk error": disk_error,
-    "server restore": restore_server,
-    "client restore": restore_client,
+    **dict.fromkeys(("server restore", "client restore"), restore),
     "second outbox": second_outbox,
     "forget": forget,
     "handler error": handler_error,

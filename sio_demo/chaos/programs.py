@@ -208,7 +208,7 @@ class _Client:
             except HandlerError as error:
                 reply = str(error)
         except DeliveryError as error:
-                await self._go_on_after(error)
+            await self._go_on_after(error)
         else:
             self._fail_point.hit("after reply")
             self._say(("answered", receipt.id, reply))

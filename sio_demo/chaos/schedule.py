@@ -13,11 +13,11 @@ from ..lab.packet import DIRECTIONS, Direction
 SERVER_POINTS = ("at once", "handler has run", "before commit", "after commit")
 CLIENT_POINTS = ("at once", "before save", "after save", "after reply")
 TROUBLES = ("writes fail", "commits fail", "commits fail after all")
-COUNTED = (  # one message takes more than these
-    ("line kill", "lines of the delivery", 120),
-    ("statement kill", "instructions of SQLite", 120),
-    ("write kill", "bytes of its log", 8000),
-)
+COUNTED = {  # of what, and how many at most: one message takes more
+    "line kill": ("lines of the delivery", 120),
+    "statement kill": ("instructions of SQLite", 120),
+    "write kill": ("bytes of its log", 8000),
+}
 AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
 
 TRANSPORTS = {
@@ -75,7 +75,7 @@ KINDS = {
             {"half": _HALVES, "count": range(1, most)},
             f" (-9): the {{fault.half}}, {{fault.count}} {what} from now",
         )
-        for kind, what, most in COUNTED
+        for kind, (what, most) in COUNTED.items()
     },
     "disk error": FaultKind(
         {"half": _HALVES, "point": TROUBLES, "count": range(1, 8000), "seconds": (0.02, 0.1)},
@@ -123,7 +123,7 @@ class PlannedFault:
     answers : int
         How many more answers `client` gets before latency ends.
     half : {"server", "client"}
-        Which of the two it strikes, where it may be either.
+        Which process it strikes, if `kind` does not say it.
     count : int
         How many lines, instructions, bytes or calls.
     """

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from ..delivery.message import id_of
 from ..errors import SioDemoError
@@ -18,7 +18,7 @@ from .forkserver import Child, ForkServer
 from .schedule import TRANSPORTS, PlannedFault, Schedule
 
 RESTORED_OUTBOX = {"ConflictError", "FencedError", "SequenceError"}
-RESTORED_INBOX = {"RestoredError", "UnknownProducerError", "ConflictError"}
+RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}
 APPLIED = "SELECT client, id, reply FROM applied ORDER BY position"
 
 Reason = tuple[set[str], set[int]]
@@ -55,6 +55,10 @@ class Actor:
         self._news = asyncio.Event()
         self._armed = self._gone = False
         self._ending = False  # the end of the process is intended
+
+    async def start(self, **order: Any) -> str | None:
+        """Start the process, with what is new in its order; return its URL if it has one."""
+        raise NotImplementedError
 
     def back_up(self) -> None:
         """Copy the database, while the process runs."""
@@ -181,23 +185,6 @@ class ServerActor(Actor):
                 self.undone.add(tuple(row))
 
 
-class SecondActor(Actor):
-    """A process that opens the outbox of another."""
-
-    program = "second outbox"
-    words = ""
-
-    async def run(self) -> str:
-        """Return what came of it."""
-        await self._start()
-        self._ending = True
-        await self.dead()
-        return self.words
-
-    def _note(self, message: tuple[Any, ...]) -> None:
-        _, self.words = message
-
-
 class ClientActor(Actor):
     """A client, and all that its processes wrote down."""
 
@@ -257,8 +244,7 @@ class ClientActor(Actor):
         self.may_be_refused(RESTORED_OUTBOX, {self.numbers[id_of(text)] for (text,) in texts})
 
     def may_be_refused(self, names: set[str], again: set[int]) -> Reason:
-        """Note that the inbox may refuse it once, with one of these errors, and what may then be
-        applied again."""
+        """Note that the inbox may refuse it once, and what may then be applied again."""
         self._reasons.append((names, again))
         return self._reasons[-1]
 
@@ -360,11 +346,37 @@ class Stage:
 
     def half(self, fault: PlannedFault) -> Actor:
         """Return which of the two it strikes."""
-        return self.server if fault.half == "server" else self.client(fault)
+        half = fault.half or fault.kind.split()[0]
+        return self.server if half == "server" else self.client(fault)
 
-    def second(self, fault: PlannedFault) -> SecondActor:
-        """Return a process like that of a client."""
-        return SecondActor(self._fork_server, self._fail, **self.client(fault).order)
+    async def start(self, actor: Actor) -> None:
+        """Start a server or a client again."""
+        if (url := await actor.start()) is not None:
+            self.link.retarget(url)
+
+    def restore(self, actor: Actor) -> None:
+        """Put the copy of a database in its place."""
+        actor.restore()
+        for client in self.clients if actor is self.server else ():
+            client.may_be_refused(RESTORED_INBOX, set())
+
+    async def second(self, client: ClientActor) -> None:
+        """Have another process open the outbox of a client."""
+        said: list[Any] = []
+        process = await self._fork_server.start("second outbox", client.order, said.append)
+        await process.gone.wait()
+        await process.kill()
+        if "is locked" not in str(said):
+            self.findings.append(f"not refused: a second process opened the outbox; {said}")
+
+    async def forget(self, away: int) -> None:
+        """Have the inbox forget who is away: `away` at least, if it has noticed."""
+        reasons = [
+            client.may_be_refused({"UnknownProducerError"}, {*client.journal.sent})
+            for client in self.clients
+        ]
+        for number in await self.server.forget(away):
+            self.clients[number - 1].must_not_be_refused(reasons[number - 1])
 
     async def open(self) -> None:
         self._link = await Link.to(await self.server.start())

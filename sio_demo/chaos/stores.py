@@ -14,6 +14,7 @@ from typing import Any
 from .. import delivery
 from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite
 from ..delivery.inbox_state import Progress, StoredReply
+from ..delivery.send_window import SendWindow
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -158,5 +159,26 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite._lock_file = lambda _: open(os.devnull, "rb")
+        sqlite._lock_file = lambda path: open(path, "rb")  # type: ignore[assignment]  # noqa: SIM115
+        super().__init__(path, fail_point)
+
+
+class AnyId(str):
+    """Equals every other."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+
+class NumbersOnly(KillableOutboxStore):
+    """Broken: lets the outbox believe that an inbox has applied the messages that it has sent."""
+
+    def __init__(self, path: str, fail_point: FailPoint) -> None:
+        SendWindow._id_before = lambda *_: AnyId()  # type: ignore[method-assign, assignment]
         super().__init__(path, fail_point)
