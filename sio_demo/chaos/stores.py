@@ -159,7 +159,7 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite._lock_file = lambda path: open(path, "rb")  # type: ignore[assignment]  # noqa: SIM115
+        sqlite._lock_file = lambda path: open(path, "rb")  # noqa: SIM115
         super().__init__(path, fail_point)
 
 
@@ -180,5 +180,5 @@ class NumbersOnly(KillableOutboxStore):
     """Broken: lets the outbox believe that an inbox has applied the messages that it has sent."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        SendWindow._id_before = lambda *_: AnyId()  # type: ignore[method-assign, assignment]
+        SendWindow._id_before = lambda *_: AnyId()  # type: ignore[method-assign]
         super().__init__(path, fail_point)
