@@ -1,40 +1,39 @@
 """An exhaustive search over a small world around the state machines of the delivery.
 
-    python tests/delivery/model.py [--faults 3] [--broken "no ids"]
+    python tests/delivery/model.py [--faults 2] [--kinds cut forget]
 
-The world: an outbox on a disk, two workers of an inbox on another disk, and a network. The outbox
-gets two messages with equal payloads. Faults happen at any moment, up to a number: processes are
-killed between any two steps, connections are cut, packets come late, twice or never, the inbox's
-disk is full, handlers raise Retry, a producer is forgotten, and copies of either disk, or of the
-outbox's whole machine, are restored later, the latter also beside the original.
+The world: an outbox on a disk, an inbox on another disk, and a network. The outbox gets two
+messages with equal payloads. Faults happen at any moment, up to a number: see `FAULTS`. No packet
+is so late that its producer was forgotten meanwhile.
 
 `SendWindow`, and the functions of `inbox_state` and `message`, are the real ones. What is written
 here is what lies between them and the disks: the order of the steps in `relay.py`, `outbox.py` and
 `inbox.py`. The search is breadth-first, so a counterexample is as short as they come.
+
+What it found, and what therefore is a limit: a copy of an outbox from before it has stored that
+the inbox knows it, restored after the inbox has forgotten the producer, has its messages applied
+again (`--kinds restore forget`).
 """
 
-from __future__ import annotations
-
 import argparse
+import functools
 import itertools
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import deque, namedtuple
 from dataclasses import replace
-from functools import cache
-from typing import Any, NamedTuple
 
 from sio_demo import errors
 from sio_demo.delivery import inbox_state
-from sio_demo.delivery.inbox_state import Progress, StoredReply, advanced, check_same, checked
-from sio_demo.delivery.message import LARGEST, Answer, Batch, Hello, Welcome, read_message
-from sio_demo.delivery.send_window import SendWindow, worth_a_retry
-from sio_demo.errors import DeliveryError, UnknownProducerError
+from sio_demo.delivery.inbox_state import Progress, StoredReply, advanced, checked
+from sio_demo.delivery.message import LARGEST, Answer, Batch, Hello, Welcome, id_of, read_message
+from sio_demo.delivery.send_window import Identity, SendWindow, worth_a_retry
 
 MESSAGES = 2  # sequence numbers in use
 WINDOW = 16  # so that two messages travel in one batch or in two
+WHO = Identity("00000000-0000-4000-8000-000000000000")
+NEVER = 99
 
 INVARIANTS = {
     "once": "No message is applied twice in one history of the inbox.",
@@ -45,13 +44,12 @@ INVARIANTS = {
     "named": "A refusal for good has a name of its own.",
     "delivered": "If faults end, all that was accepted is applied, or refused by name.",
     "confirmed": "The inbox deletes no reply that the outbox may need after a restart.",
-    "stored": "A message, and the producer id, is on disk before a packet with it leaves.",
-    "fenced": "Once an outbox opened later is welcomed, nothing of an earlier one is applied.",
+    "stored": "A message, and that it is known, is on disk before a packet with it leaves.",
+    "fenced": "Once an outbox started later is welcomed, nothing of an earlier one is applied.",
     "kept": "The inbox has a reply for each applied number that is not confirmed.",
 }
-
 FAULTS = {
-    "kill": "a process is killed, of the outbox or of the inbox",
+    "kill": "a process is killed, of the outbox or of the inbox, between any two steps",
     "cut": "a connection is lost, with what it carries",
     "late": "a connection is lost, and the inbox gets later what it carries",
     "twice": "the inbox gets a packet twice",
@@ -62,828 +60,440 @@ FAULTS = {
     "forget": "a producer that is not connected is forgotten",
 }
 
-
 # --- frozen state ------------------------------------------------------------------------------
 
-
-class Text(NamedTuple):
-    """A message of the window."""
-
-    text: str
-
-
-class Disk(NamedTuple):
-    """The outbox's store."""
-
-    producer: str | None
-    base: int
-    texts: tuple[str, ...]
-
-
-class Request(NamedTuple):
-    """A packet to the inbox: a hello, or a batch and its place among the flights (-1: none)."""
-
-    body: Any
-    flight: int
-    sender: str  # the start of an outbox that sent it
+Text = namedtuple("Text", "text")
+Disk = namedtuple("Disk", "known epoch base after texts", defaults=(False, 0, 0, "", ()))
+# flying: a batch that the window has not rewound
+Request = namedtuple("Request", "body sender flying")
+# phase: new, greeting, known, ready; down: pairs of a request and its answer
+Link = namedtuple("Link", "phase welcome up down", defaults=("new", None, (), ()))
+# accepted: ids of all messages that the disk has ever taken; window: None while the process is
+# down; saving: base and texts on disk of which the window is not told yet
+Outbox = namedtuple("Outbox", "name branch starts accepted disk window saving refused link")
+Ledger = namedtuple("Ledger", "progress kept effects", defaults=(None, (), ()))
+# outboxes and the ledger by their numbers; second: -1 if there is none; copy: -1 if there is none
+# yet, -2 if it was restored; faults: how many are left
+World = namedtuple("World", "first second ledger faults late outbox_copy inbox_copy damage")
+# fair: the lowest is what happens next if there are no more faults
+Move = namedtuple("Move", "label outbox fault fair late broken", defaults=("", NEVER, (), ()))
 
 
-class Reply(NamedTuple):
-    """A packet to the outbox."""
+class Table(dict):
+    """Numbers things, so that states are small: things by number, and numbers by thing."""
 
-    request: Request
-    content: Any  # Welcome, or (next, replies, error)
-
-
-class Link(NamedTuple):
-    """A connection as the outbox sees it."""
-
-    phase: str  # new, greeting, issued, ready
-    welcome: Welcome | None
-    up: tuple[Request, ...]
-    down: tuple[Reply, ...]
+    def add(self, thing):
+        if thing not in self:
+            number = len(self) // 2
+            self.update({thing: number, number: thing})
+        return self[thing]
 
 
-class Outbox(NamedTuple):
-    """One outbox. `window` is None while its process is down."""
-
-    name: str
-    branch: str
-    started: str  # names the start; a copy of the whole machine has the same
-    accepted: tuple[str, ...]  # ids of all messages that its disk has ever taken
-    disk: Disk
-    window: tuple[Any, ...] | None
-    saving: int | None  # the base on disk that the window does not know of
-    refused: str
-    worker: int
-    link: Link | None
+def hashable(batch):
+    return replace(batch, messages=tuple(batch.messages))
 
 
-class Ledger(NamedTuple):
-    """The inbox's store, and what the search notes in it."""
-
-    producers: tuple[tuple[str, Progress, tuple[tuple[int, StoredReply], ...]], ...]
-    effects: tuple[str, ...]
-    owners: tuple[tuple[str, str], ...]
-    issued: int
-    era: int  # how often it was restored
+NAMES = tuple(vars(SendWindow(WHO, 0, WINDOW)))
 
 
-class World(NamedTuple):
-    """All there is; outboxes and the ledger as numbers in `Table`."""
-
-    first: int
-    second: int  # -1: none
-    ledger: int
-    strays: tuple[tuple[int, Request], ...]  # late packets, and the worker they go to
-    outbox_copy: int  # -1: none yet; -2: restored
-    inbox_copy: int
-    faults: int  # left
-    damage: bool
-
-
-class Move(NamedTuple):
-    """A step of one outbox."""
-
-    label: str
-    outbox: int
-    fault: str = ""
-    fair: int = 99  # the lowest is what happens next if there are no more faults
-    strays: tuple[Request, ...] = ()
-    broken: tuple[str, ...] = ()
-
-
-Step = tuple[str, int, World, tuple[str, ...]]  # label, fair, what follows, invariants broken
-
-
-class Table:
-    """Numbers things, so that states are small."""
-
-    def __init__(self) -> None:
-        self.things: list[Any] = []
-        self.numbers: dict[Any, int] = {}
-
-    def add(self, thing: Any) -> int:
-        number = self.numbers.setdefault(thing, len(self.things))
-        if number == len(self.things):
-            self.things.append(thing)
-        return number
-
-
-_NAMES = tuple(vars(SendWindow(None, 0, WINDOW)))
-_COUNTS = {"resent": 0, "_highest": 0}  # statistics, which would make states differ
-
-
-def freeze(window: SendWindow[Text]) -> tuple[Any, ...]:
-    """Return all that a window knows, hashable."""
-    fields = vars(window) | _COUNTS
-    fields["sent"] = min(window.sent, 1)
+def freeze(window):
+    """Return all that a window knows, hashable, without its statistics."""
+    fields = vars(window) | {"sent": 0, "resent": 0, "_highest": 0}
     fields["_messages"] = tuple(message.text for message in window.messages)
     fields["_flights"] = tuple(hashable(batch) for batch in fields["_flights"])
     fields["_replies"] = tuple(sorted(fields["_replies"].items()))
-    return tuple(fields[name] for name in _NAMES)
+    return tuple(fields[name] for name in NAMES)
 
 
-def thaw(frozen: tuple[Any, ...]) -> SendWindow[Text]:
-    fields = dict(zip(_NAMES, frozen, strict=True))
-    window: SendWindow[Text] = SendWindow(None, 0, WINDOW)
+def thaw(outbox):
+    fields = dict(zip(NAMES, outbox.window, strict=True))
     fields["_messages"] = deque(Text(text) for text in fields["_messages"])
-    fields["_flights"] = [replace(batch) for batch in fields["_flights"]]
+    fields["_flights"] = list(fields["_flights"])
     fields["_replies"] = dict(fields["_replies"])
+    window = SendWindow(WHO, 0, WINDOW)
     vars(window).update(fields)
     return window
 
 
-def hashable(batch: Batch) -> Batch:
-    return replace(batch, messages=tuple(batch.messages))  # type: ignore[arg-type]
+def operated(outbox, window, **more):
+    """Return an outbox after an operation on its window, which may have rewound batches."""
+    outbox = outbox._replace(window=freeze(window), **more)
+    if outbox.link is None:
+        return outbox
+
+    def still(request):
+        return request._replace(flying=request.flying and request.body in window._flights)
+
+    up = tuple(still(request) for request in outbox.link.up)
+    down = tuple((still(request), content) for request, content in outbox.link.down)
+    return outbox._replace(link=outbox.link._replace(up=up, down=down))
 
 
-def id_of(text: str) -> str:
-    return str(json.loads(text)[0])
+def refused(label, error, outbox):
+    name = type(error).__name__
+    return f"{label}, {name}, and gives up", outbox._replace(refused=name)
 
 
-def named(producer: str | None) -> str:
-    return "nobody" if producer is None else f"P{producer[:2]}"
+def answer_of(content):
+    number, replies, name = content
+    return Answer(number, list(replies), name and getattr(errors, name)(""))
 
 
-# --- the rules, and how to break them ----------------------------------------------------------
+def describe(content):
+    if isinstance(content, Welcome):
+        return f"welcome, next {content.next}"
+    number, replies, error = content
+    done = " ".join(json.loads(reply)["ok"][:2] for reply in replies)
+    return ", ".join(filter(None, (f"next {number}", done and f"replies {done}", error)))
 
 
-class Rules:
-    """The protocol as it is."""
-
-    confirm_early = store_late = False
-
-    def first_producer(self) -> str | None:
-        return None
-
-    def checked(self, progress: Progress | None) -> Progress:
-        return checked(progress, None)
-
-    def greeted(self, hello: Hello, progress: Progress) -> Progress:
-        return inbox_state.welcomed(hello, progress)
-
-    def duplicates(self, batch: Batch, progress: Progress) -> int:
-        return inbox_state.duplicates(batch, progress)
-
-    def check_same(self, batch: Batch, kept: list[StoredReply]) -> None:
-        check_same(batch.first, [read_message(text) for text in batch.messages], kept)
-
-    def welcomed(self, window: SendWindow[Text], welcome: Welcome) -> None:
-        window.welcomed(welcome)
-
-
-class ImplicitProducers(Rules):
-    """The outbox makes up its producer id, and the inbox takes whoever comes."""
-
-    def first_producer(self) -> str | None:
-        return uuid(0, 0)
-
-    def checked(self, progress: Progress | None) -> Progress:
-        return progress or Progress()
-
-
-class NoIds(Rules):
-    """A message with a number that was applied is a duplicate."""
-
-    def check_same(self, batch: Batch, kept: list[StoredReply]) -> None:
-        pass
-
-
-class EpochsNotChecked(Rules):
-    """The inbox takes batches of any epoch."""
-
-    def greeted(self, hello: Hello, progress: Progress) -> Progress:
-        return inbox_state.welcomed(replace(hello, epoch=0), progress)
-
-    def duplicates(self, batch: Batch, progress: Progress) -> int:
-        return inbox_state.duplicates(replace(batch, epoch=progress.epoch), progress)
-
-
-class ConfirmBeforeSave(Rules):
-    """Replies are confirmed as they come."""
-
-    confirm_early = True
-
-
-class ProducerStoredLate(Rules):
-    """The producer id is stored some time after the welcome."""
-
-    store_late = True
-
-
-class WelcomeNotCompared(Rules):
-    """The outbox goes on wherever the inbox is."""
-
-    def welcomed(self, window: SendWindow[Text], welcome: Welcome) -> None:
-        window.welcomed(replace(welcome, next=window.base))
-
-
-BROKEN: dict[str, type[Rules]] = {
-    "implicit producers": ImplicitProducers,
-    "no ids": NoIds,
-    "epochs not checked": EpochsNotChecked,
-    "confirm before save": ConfirmBeforeSave,
-    "producer stored late": ProducerStoredLate,
-    "welcome not compared": WelcomeNotCompared,
-}
-
-
-def uuid(era: int, number: int) -> str:
-    return f"{era}{number}000000-0000-4000-8000-000000000000"
-
-
-# --- the search --------------------------------------------------------------------------------
-
-
-class Counterexample(NamedTuple):
-    """A broken invariant, and the steps that lead to it."""
-
-    invariant: str
-    steps: list[str]
+def ids(batch):
+    return "+".join(id_of(text)[:2] for text in batch.messages)
 
 
 class Search:
-    """Visits every world that can be reached with so many faults.
+    """Visits every world that can be reached; finds the shortest way to break an invariant."""
 
-    Parameters
-    ----------
-    rules : Rules
-    faults : int
-    kinds : iterable of str
-        Which of `FAULTS`.
-    unconfirmed : int
-        How many replies the inbox keeps for a producer.
-    """
+    known_late = False  # to see what comes of it
 
-    def __init__(
-        self, rules: Rules, faults: int, kinds: Iterable[str] = FAULTS, unconfirmed: int = 20
-    ) -> None:
-        self.rules, self.kinds = rules, frozenset(kinds)
-        self.unconfirmed = unconfirmed
+    def __init__(self, faults, kinds=FAULTS, unconfirmed=20):
+        self.kinds, self.unconfirmed = frozenset(kinds), unconfirmed
         self.outboxes, self.ledgers = Table(), Table()
-        self.counterexamples: dict[str, Counterexample] = {}
-        self.parents: dict[World, tuple[World | None, str]] = {}
-        self.fair: dict[World, World | None] = {}  # None: an invariant breaks, which is shown
-        self.edges = self.depth = 0
-        self.local = cache(self._local)
-        self.serve = cache(self._serve)
-        self.hold = cache(self._hold)
-        disk = Disk(rules.first_producer(), 0, ())
-        outbox = Outbox("A", "a", "a0", (), disk, None, None, "", 0, None)
-        ledger = Ledger((), (), (), 0, 0)
-        self.start = World(
-            self.outboxes.add(outbox), -1, self.ledgers.add(ledger), (), -1, -1, faults, False
+        self.found, self.parents = {}, {}
+        self.fair = {}  # what follows without faults; None: an invariant breaks, which is shown
+        for name in ("local", "serve", "hold"):
+            setattr(self, name, functools.cache(getattr(self, name)))
+        outbox = Outbox("A", "a", 0, (), Disk(), None, None, "", None)
+        first, ledger = self.outboxes.add(outbox), self.ledgers.add(Ledger())
+        self.start = World(first, -1, ledger, faults, (), -1, -1, False)
+
+    def run(self, stop_at_first=False):
+        self.parents[self.start] = (None, "")
+        queue = deque([self.start])
+        while queue and not (stop_at_first and self.found):
+            world, best = queue.popleft(), NEVER
+            for label, fair, after, broken in self.moves(world):
+                broken = broken or self.broken(after)
+                for invariant in broken:
+                    self.note(invariant, world, label)
+                if fair < best:
+                    best, self.fair[world] = fair, None if broken else after
+                if not broken and after not in self.parents:
+                    self.parents[after] = (world, sys.intern(label))
+                    queue.append(after)
+        if not (stop_at_first and self.found):
+            self.check_delivery()
+        return self
+
+    def note(self, invariant, world, label):
+        if invariant not in self.found:
+            steps = self.found[invariant] = [label]
+            while (parent := self.parents[world])[0]:
+                world = parent[0]
+                steps.insert(0, parent[1])
+
+    def check_delivery(self):
+        """Follow what happens without more faults, from every world."""
+        verdicts = {None: True}
+        for world in self.parents:
+            here, path = world, []
+            while here not in verdicts:
+                verdicts[here] = here not in self.fair and self.delivered(here)
+                path.append(here)  # if the path comes back here, it never ends well
+                here = self.fair.get(here, here)
+            verdicts.update(dict.fromkeys(path, verdicts[here]))
+            if not verdicts[world]:
+                self.note("delivered", world, "and then nothing helps")
+
+    def present(self, world):
+        return [self.outboxes[n] for n in world[:2] if n >= 0]
+
+    def delivered(self, world):
+        effects = set(self.ledgers[world.ledger].effects)
+        return all(
+            o.refused or (o.window and not thaw(o).messages and set(o.accepted) <= effects)
+            for o in self.present(world)
         )
 
-    def run(self, stop_at_first: bool = False) -> None:
-        self.parents[self.start] = (None, "")
-        level = [self.start]
-        while level and not (stop_at_first and self.counterexamples):
-            following: list[World] = []
-            for world in level:
-                best = 99
-                for label, fair, after, broken in self.moves(world):
-                    self.edges += 1
-                    if not broken:
-                        broken = self._broken(after)
-                    for invariant in broken:
-                        self._found(invariant, world, label)
-                    if fair < best:
-                        best, self.fair[world] = fair, None if broken else after
-                    if broken:
-                        continue
-                    if after not in self.parents:
-                        self.parents[after] = (world, label)
-                        following.append(after)
-            level = following
-            self.depth += bool(level)
-        if not stop_at_first or not self.counterexamples:
-            self._check_delivery()
+    def broken(self, world):
+        return [b for n in world[:2] if n >= 0 for b in self.hold(n, world.ledger, world.damage)]
 
-    def _found(self, invariant: str, world: World, label: str) -> None:
-        if invariant not in self.counterexamples:
-            self.counterexamples[invariant] = Counterexample(invariant, self.trace(world, label))
+    def hold(self, number, ledger_number, damage):
+        """Return which invariants a state breaks."""
+        outbox, ledger = self.outboxes[number], self.ledgers[ledger_number]
+        progress, effects = ledger.progress or Progress(), ledger.effects
+        places = [effects.index(name) if name in effects else NEVER for name in outbox.accepted]
+        ready = outbox.link and outbox.link.phase == "ready" and not outbox.refused
+        answered = outbox.accepted[: thaw(outbox).base] if ready else ()
+        broken = {
+            "once": len(set(effects)) < len(effects),
+            "order": any(a >= b for a, b in itertools.pairwise(places) if b < NEVER),
+            "stuck": outbox.refused and not damage,
+            "named": outbox.refused in ("DeliveryError", "BatchError", "StoreError"),
+            "answered": not set(answered) <= set(effects),
+            "kept": [n for n, _ in ledger.kept] != list(range(progress.floor, progress.next)),
+            "confirmed": progress.floor > outbox.disk.base and not damage,
+        }
+        return [name for name, is_broken in broken.items() if is_broken]
 
-    def trace(self, world: World | None, *more: str) -> list[str]:
-        steps = list(more)
-        while world is not None:
-            world, label = self.parents[world]
-            steps[:0] = [label] if label else []
-        return steps
+    # --- all that can happen: label, fair, what follows, invariants broken ----------------
 
-    def _check_delivery(self) -> None:
-        """Follow what happens without more faults, from every world."""
-        verdicts: dict[World, bool] = {}
-        for world in self.parents:
-            path = []
-            here = world
-            while here not in verdicts:
-                verdicts[here] = False  # if the path comes back here, it never ends well
-                path.append(here)
-                if here not in self.fair:
-                    verdicts[here] = self._delivered(here)
-                    break
-                following = self.fair[here]
-                if following is None:
-                    verdicts[here] = True
-                    break
-                here = following
-            for one in path:
-                verdicts[one] = verdicts[here]
-            if not verdicts[world]:
-                self._found("delivered", world, "and then nothing helps")
-                return
-
-    def _delivered(self, world: World) -> bool:
-        effects = self.ledgers.things[world.ledger].effects
-        for number in (world.first, world.second):
-            if number < 0:
-                continue
-            outbox = self.outboxes.things[number]
-            idle = outbox.window is not None and not thaw(outbox.window).messages
-            if not outbox.refused and not (idle and set(outbox.accepted) <= set(effects)):
-                return False
-        return True
-
-    # --- invariants of a state -----------------------------------------------------------
-
-    def _broken(self, world: World) -> tuple[str, ...]:
-        for number in (world.first, world.second):
-            if number >= 0 and (broken := self.hold(number, world.ledger, world.damage)):
-                return broken
-        return ()
-
-    def _hold(self, number: int, ledger_number: int, damage: bool) -> tuple[str, ...]:
-        outbox: Outbox = self.outboxes.things[number]
-        ledger: Ledger = self.ledgers.things[ledger_number]
-        effects, broken = ledger.effects, []
-        if len(set(effects)) < len(effects):
-            broken.append("once")
-        places = [effects.index(name) if name in effects else 99 for name in outbox.accepted]
-        if any(a >= b for a, b in itertools.pairwise(places) if b < 99):
-            broken.append("order")
-        if outbox.refused:
-            if not damage:
-                broken.append("stuck")
-            if outbox.refused in ("DeliveryError", "BatchError", "StoreError"):
-                broken.append("named")
-        if outbox.link and outbox.link.phase == "ready" and not outbox.refused:
-            base = thaw(outbox.window).base
-            if not set(outbox.accepted[:base]) <= set(effects):
-                broken.append("answered")
-        for producer, progress, kept in ledger.producers:
-            if [n for n, _ in kept] != list(range(progress.floor, progress.next)):
-                broken.append("kept")
-            deleted = producer == outbox.disk.producer and progress.floor > outbox.disk.base
-            if deleted and not damage:
-                broken.append("confirmed")
-        return tuple(broken)
-
-    # --- all that can happen -------------------------------------------------------------
-
-    def moves(self, world: World) -> Iterator[Step]:
-        for place in (0, 1):
-            number = world[place]
-            if number < 0:
-                continue
+    def moves(self, world):
+        for place, number in enumerate(n for n in world[:2] if n >= 0):
             for move in self.local(number):
-                if self._may(world, move.fault):
-                    after = self._put(world, place, move.outbox, move.fault)
-                    if move.strays:
-                        worker = self.outboxes.things[number].worker
-                        late = world.strays + tuple((worker, r) for r in move.strays)
-                        after = after._replace(strays=tuple(sorted(late, key=repr)))
-                    yield move.label, move.fair, after, move.broken
-            yield from self._requests(world, place, number)
-        yield from self._late(world)
-        yield from self._copies(world)
-        yield from self._forget(world)
+                if self.may(world, move.fault):
+                    after = self.put(world, place, move.outbox, move.fault)
+                    late = tuple(sorted(world.late + move.late, key=repr))
+                    yield move.label, move.fair, after._replace(late=late), move.broken
+            yield from self.requests(world, place, self.outboxes[number])
+        for index, request in enumerate(world.late):
+            left = world.late[:index] + world.late[index + 1 :]
+            for label, fault, ledger, _, broken in self.serve(request, world.ledger):
+                if not fault:
+                    label = f"late, the inbox gets {request.sender}'s {label}"
+                    yield label, NEVER, world._replace(ledger=ledger, late=left), broken
+        for label, after in self.damages(world):
+            yield label, NEVER, after, ()
 
-    def _may(self, world: World, fault: str) -> bool:
+    def may(self, world, fault):
         return not fault or (world.faults > 0 and fault in self.kinds)
 
-    def _put(self, world: World, place: int, number: int, fault: str = "") -> World:
-        fields = list(world)
-        fields[place] = number
-        fields[6] -= bool(fault)
-        return World(*fields)
+    def put(self, world, place, number, fault=""):
+        name = ("first", "second")[place]
+        return world._replace(**{name: number, "faults": world.faults - bool(fault)})
 
-    def _requests(self, world: World, place: int, number: int) -> Iterator[Step]:
-        outbox: Outbox = self.outboxes.things[number]
+    def requests(self, world, place, outbox):
         if outbox.link is None or not outbox.link.up:
             return
         request = outbox.link.up[0]
         for label, fault, ledger, content, broken in self.serve(request, world.ledger):
-            if not self._may(world, fault):
+            if not self.may(world, fault):
                 continue
-            label = f"the inbox gets {outbox.name}'s {label}"
-            after = world._replace(ledger=ledger)
+            label, after = f"the inbox gets {outbox.name}'s {label}", world._replace(ledger=ledger)
             if content is None:
-                after = after._replace(faults=world.faults - 1)
-                yield label, 99, self._worker_dies(after, outbox.worker), broken
+                yield label, NEVER, self.all_cut(after._replace(faults=world.faults - 1)), broken
                 continue
             up = outbox.link.up if fault == "twice" else outbox.link.up[1:]
-            down = () if outbox.refused else (*outbox.link.down, Reply(request, content))
-            link = outbox.link._replace(up=up, down=down)
-            answered = self.outboxes.add(outbox._replace(link=link))
-            yield label, 99 if fault else 4, self._put(after, place, answered, fault), broken
+            down = () if outbox.refused else (*outbox.link.down, (request, content))
+            answered = outbox._replace(link=outbox.link._replace(up=up, down=down))
+            after = self.put(after, place, self.outboxes.add(answered), fault)
+            yield label, NEVER if fault else 4, after, broken
 
-    def _worker_dies(self, world: World, worker: int) -> World:
-        """Cut the connections of one worker, or of both (-1)."""
-        for place in (0, 1):
-            if world[place] >= 0:
-                outbox: Outbox = self.outboxes.things[world[place]]
-                if outbox.link and worker in (outbox.worker, -1):
-                    world = self._put(world, place, self.outboxes.add(cut(outbox)))
-        left = tuple(stray for stray in world.strays if worker not in (stray[0], -1))
-        return world._replace(strays=left)
+    def all_cut(self, world):
+        for place, outbox in enumerate(self.present(world)):
+            world = self.put(world, place, self.outboxes.add(outbox._replace(link=None)))
+        return world
 
-    def _late(self, world: World) -> Iterator[Step]:
-        for index, (_, request) in enumerate(world.strays):
-            left = world.strays[:index] + world.strays[index + 1 :]
-            for label, fault, ledger, _, broken in self.serve(request, world.ledger):
-                if not fault:
-                    label = f"late, the inbox gets {request.sender}'s {label}"
-                    yield label, 99, world._replace(ledger=ledger, strays=left), broken
-
-    def _copies(self, world: World) -> Iterator[Step]:
-        """Copies are taken at no cost, as long as they can be restored later."""
-        machine, disk = self._may(world, "resume"), self._may(world, "restore")
+    def damages(self, world):
+        """Restore copies, which are taken at no cost, and forget the producer."""
+        machine, disk = self.may(world, "resume"), self.may(world, "restore")
+        damaged = world._replace(damage=True, faults=world.faults - 1)
         if world.outbox_copy == -1 and (machine or disk):
-            yield "outbox A is copied", 99, world._replace(outbox_copy=world.first), ()
+            yield "A is copied", world._replace(outbox_copy=world.first)
         elif world.outbox_copy >= 0:
-            copied = cut(self.outboxes.things[world.outbox_copy])._replace(branch="b")
-            damaged = world._replace(damage=True, outbox_copy=-2)
-            kinds = []
-            if disk:
-                kinds += [("the disk", copied._replace(window=None, saving=None, refused=""))]
+            copied = self.outboxes[world.outbox_copy]._replace(link=None, branch="b")
+            kinds = {"disk": copied._replace(window=None, saving=None, refused="")} if disk else {}
             if machine and copied.window is not None:
-                kinds += [("the machine", copied)]
-            for what, outbox in kinds:
-                number = self.outboxes.add(outbox)
-                yield f"{what} of A is restored", 99, self._put(damaged, 0, number, what), ()
-                number = self.outboxes.add(outbox._replace(name="B", worker=1))
-                yield f"{what} of A runs again as B", 99, self._put(damaged, 1, number, what), ()
-        if not self._may(world, "backup"):
-            return
-        if world.inbox_copy == -1:
-            yield "the inbox is copied", 99, world._replace(inbox_copy=world.ledger), ()
-        elif world.inbox_copy >= 0:
-            ledger: Ledger = self.ledgers.things[world.inbox_copy]
-            number = self.ledgers.add(ledger._replace(era=ledger.era + 1, issued=0))
-            damaged = world._replace(
-                ledger=number, inbox_copy=-2, damage=True, faults=world.faults - 1
-            )
-            yield "the inbox is restored", 99, self._worker_dies(damaged, -1), ()
-
-    def _forget(self, world: World) -> Iterator[Step]:
-        if not self._may(world, "forget"):
-            return
-        linked = set()
-        for number in (world.first, world.second):
-            if number >= 0 and (outbox := self.outboxes.things[number]).link:
-                linked |= {outbox.disk.producer, outbox.window and thaw(outbox.window).producer}
-        ledger: Ledger = self.ledgers.things[world.ledger]
-        for one in ledger.producers:
-            if one[0] not in linked:
-                left = tuple(other for other in ledger.producers if other is not one)
-                number = self.ledgers.add(ledger._replace(producers=left))
-                after = world._replace(ledger=number, faults=world.faults - 1, damage=True)
-                yield f"the inbox forgets {named(one[0])}", 99, after, ()
+                kinds["machine"] = copied
+            for what, outbox in kinds.items():
+                after, beside = damaged._replace(outbox_copy=-2), outbox._replace(name="B")
+                yield f"the {what} of A is restored", self.put(after, 0, self.outboxes.add(outbox))
+                yield f"the {what} of A runs as B", self.put(after, 1, self.outboxes.add(beside))
+        if self.may(world, "backup"):
+            if world.inbox_copy == -1:
+                yield "the inbox is copied", world._replace(inbox_copy=world.ledger)
+            elif world.inbox_copy >= 0:
+                after = damaged._replace(ledger=world.inbox_copy, inbox_copy=-2)
+                yield "the inbox is restored", self.all_cut(after)
+        ledger, connected = self.ledgers[world.ledger], any(o.link for o in self.present(world))
+        if self.may(world, "forget") and ledger.progress and not connected:
+            number = self.ledgers.add(ledger._replace(progress=None, kept=()))
+            yield "the inbox forgets", damaged._replace(ledger=number, late=())
 
     # --- the outbox ----------------------------------------------------------------------
 
-    def _local(self, number: int) -> list[Move]:
+    def local(self, number):
         """Return what an outbox can do, or suffer, by itself."""
-        outbox: Outbox = self.outboxes.things[number]
-        name, disk, link = outbox.name, outbox.disk, outbox.link
-        moves: list[Move] = []
+        outbox, moves = self.outboxes[number], []
+        disk, link = outbox.disk, outbox.link
 
-        def add(label: str, after: Outbox, **more: Any) -> None:
-            moves.append(Move(f"{name} {label}", self.outboxes.add(after), **more))
+        def add(label, after, **more):
+            moves.append(Move(f"{outbox.name} {label}", self.outboxes.add(after), **more))
 
         if outbox.window is None:
-            if not outbox.refused:
-                window: SendWindow[Text] = SendWindow(disk.producer, disk.base, WINDOW)
-                window.accept(Text(text) for text in disk.texts)
-                started = f"{outbox.branch}{int(outbox.started[1:]) + 1}"
-                add("starts", outbox._replace(window=freeze(window), started=started), fair=0)
+            starts, disk = outbox.starts + 1, disk._replace(epoch=disk.epoch + 1)
+            who = Identity(WHO.producer, disk.known, disk.epoch, f"{outbox.branch}{starts}")
+            window = SendWindow(who, disk.base, WINDOW, disk.after)
+            window.accept(Text(text) for text in disk.texts)
+            add("starts", operated(outbox, window, disk=disk, starts=starts), fair=0)
             return moves
-        dead = cut(outbox)._replace(window=None, saving=None, refused="")
+        lost = outbox._replace(link=None)
+        dead = lost._replace(window=None, saving=None, refused="")
         add("is killed", dead, fault="kill")
         if link:
-            add("loses its connection", cut(outbox), fault="cut")
+            add("loses its connection", lost, fault="cut")
         if link and link.up:
-            add("is killed, and its packets are late", dead, fault="late", strays=link.up)
-            add("is cut off, and its packets are late", cut(outbox), fault="late", strays=link.up)
+            add("is cut off, and its packets are late", lost, fault="late", late=link.up)
         if outbox.refused:
             return moves
-        window = thaw(outbox.window)
-        if window.next < MESSAGES and outbox.saving is None:
-            name_of_it = f"{window.next}{outbox.branch}"
-            text = json.dumps([name_of_it, "e", 0])
-            after = self._save(outbox, thaw(outbox.window), text)
-            add(f"stores {name_of_it}", after._replace(accepted=(*outbox.accepted, name_of_it)))
+        window = thaw(outbox)
         if outbox.saving is not None:
-            told = thaw(outbox.window)
-            told.confirmed = outbox.saving
-            add("knows that it is saved", self._operated(outbox, told, saving=None), fair=5)
-        elif window.to_confirm:
-            saved = Disk(disk.producer, window.base, disk.texts[window.base - disk.base :])
-            wanted = window.to_confirm >= window.confirm_at
-            after = outbox._replace(disk=saved, saving=window.base)
-            add(f"saves base {window.base}", after, fair=6 if wanted else 99)
+            told = thaw(outbox)
+            told.confirmed, texts = outbox.saving
+            told.accept(Text(text) for text in texts)
+            add("knows that it is saved", operated(outbox, told, saving=None), fair=5)
+        elif window.next < MESSAGES:
+            name = f"{window.next}{outbox.branch}" * 8
+            saved = self.saved(outbox, window, (json.dumps([name, "e", 0]),))
+            add(f"stores {name[:2]}", saved._replace(accepted=(*outbox.accepted, name)))
+        if outbox.saving is None and window.to_confirm:
+            fair = 6 if window.to_confirm >= window.confirm_at else NEVER
+            add(f"saves base {window.base}", self.saved(outbox, window, ()), fair=fair)
+        if self.known_late and window.known and not disk.known:
+            late = outbox._replace(disk=disk._replace(known=True))
+            add("stores that it is known", late, fair=9)
         if link is None:
             window.lost()
-            after = self._operated(outbox, window, link=Link("new", None, (), ()))
-            add("connects", after, fair=1)
+            add("connects", operated(outbox, window, link=Link()), fair=1)
             return moves
         if link.phase == "new":
             hello = window.hello()
-            request = Request(hello, -1, outbox.started)
-            greeting = link._replace(phase="greeting", up=(*link.up, request))
-            what = f"says hello: {named(hello.producer)}, epoch {hello.epoch}"
-            add(what, outbox._replace(link=greeting), fair=2)
-        if link.phase == "issued":
-            assert link.welcome is not None
-            add(*self._go_on(outbox, link.welcome), fair=3)
-        if self.rules.store_late and window.producer and disk.producer is None:
-            late = outbox._replace(disk=disk._replace(producer=window.producer))
-            add(f"stores {named(window.producer)}", late, fair=9)
-        for index in range(len(link.down)):
-            label, after, broken = self._hear(outbox, index)
-            add(label, after, fair=3 if index == 0 else 99, broken=broken)
-        if link.phase == "ready":
-            before = list(window._flights)
-            batch = window.next_batch()
-            if batch is not None:
-                batch = hashable(batch)
-                window._flights = [*before, batch]
-                request = Request(batch, len(before), outbox.started)
-                after = outbox._replace(link=link._replace(up=(*link.up, request)))
-                words = f"sends {ids(batch)} from {batch.first}, confirms {batch.confirmed}"
-                broken = self._unstored(disk, batch)
-                add(words, after._replace(window=freeze(window)), fair=8, broken=broken)
+            up = (*link.up, Request(hello, hello.start, False))
+            words = f"says hello, epoch {hello.epoch}, {'' if hello.known else 'not '}known"
+            add(words, outbox._replace(link=link._replace(phase="greeting", up=up)), fair=2)
+        elif link.phase == "known":
+            add(*self.go_on(outbox, window, link.welcome), fair=3)
+        for index, (request, content) in enumerate(link.down):
+            rest = link._replace(down=link.down[:index] + link.down[index + 1 :])
+            hear = self.hear_welcome if isinstance(request.body, Hello) else self.hear_answer
+            heard = hear(outbox._replace(link=rest), thaw(outbox), request, content)
+            add(*heard[:2], fair=NEVER if index else 3, broken=heard[2:])
+        if link.phase == "ready" and (made := window.next_batch()) is not None:
+            batch = window._flights[-1] = hashable(made)
+            up = (*link.up, Request(batch, window.identity.start, True))
+            after = operated(outbox, window, link=link._replace(up=up))
+            on_disk = set(disk.texts[batch.first - disk.base :]) >= set(batch.messages)
+            stored = on_disk and (disk.known or self.known_late)
+            words = f"sends {ids(batch)} from {batch.first}, confirms {batch.confirmed}"
+            add(words, after, fair=8, broken=() if stored else ("stored",))
         return moves
 
-    def _unstored(self, disk: Disk, batch: Batch) -> tuple[str, ...]:
-        on_disk = dict(enumerate(disk.texts, disk.base))
-        there = all(
-            n < disk.base or on_disk.get(n) == text
-            for n, text in enumerate(batch.messages, batch.first)
-        )
-        if disk.producer != batch.producer and not self.rules.store_late:
-            return ("stored",)  # that rule is broken on purpose: what comes of it?
-        return () if there else ("stored",)
+    def saved(self, outbox, window, texts):
+        """Save messages, and the base with them; the window is told later."""
+        left = outbox.disk.texts[window.base - outbox.disk.base :]
+        disk = outbox.disk._replace(base=window.base, after=window.after, texts=(*left, *texts))
+        return outbox._replace(disk=disk, saving=(window.base, texts))
 
-    def _save(self, outbox: Outbox, window: SendWindow[Text], text: str) -> Outbox:
-        """Save a message, and the base with it; then the window knows of both."""
-        disk = outbox.disk
-        left = disk.texts[window.base - disk.base :]
-        saved = Disk(disk.producer, window.base, (*left, text))
-        window.confirmed = window.base
-        window.accept([Text(text)])
-        return self._operated(outbox, window, disk=saved)
-
-    def _operated(self, outbox: Outbox, window: SendWindow[Text], **more: Any) -> Outbox:
-        return outbox._replace(window=freeze(window), **more)
-
-    def _go_on(self, outbox: Outbox, welcome: Welcome) -> tuple[str, Outbox]:
-        """Act upon a welcome, as `Relay._go_on_from` does after the producer id is stored."""
-        assert outbox.window is not None
-        assert outbox.link is not None
-        window = thaw(outbox.window)
-        link = outbox.link._replace(phase="ready", welcome=None)
+    def go_on(self, outbox, window, welcome):
+        """Act upon a welcome, as `Relay._go_on_from` does once it is stored."""
         try:
-            self.rules.welcomed(window, welcome)
-        except DeliveryError as error:
-            name = type(error).__name__
-            return f"gives up: {name}", outbox._replace(refused=name)
-        link = unflown(link, {})
-        return "may send", outbox._replace(window=freeze(window), link=link)
+            window.welcomed(welcome)
+        except errors.DeliveryError as error:
+            return refused("is welcome", error, outbox)
+        ready = outbox.link._replace(phase="ready", welcome=None)
+        return "is welcome, and may send", operated(outbox, window, link=ready)
 
-    def _hear(self, outbox: Outbox, index: int) -> tuple[str, Outbox, tuple[str, ...]]:
-        """Return what a packet from the inbox does."""
-        assert outbox.link is not None
-        assert outbox.window is not None
-        link, window = outbox.link, thaw(outbox.window)
-        heard = link.down[index]
-        link = link._replace(down=link.down[:index] + link.down[index + 1 :])
-        outbox = outbox._replace(link=link)
-        if isinstance(heard.request.body, Hello):
-            if link.phase != "greeting":
-                return "ignores a welcome", outbox, ()
-            return *self._greeted(outbox, window, heard.content), ()
-        return self._answered(outbox, window, heard)
-
-    def _greeted(
-        self, outbox: Outbox, window: SendWindow[Text], content: Any
-    ) -> tuple[str, Outbox]:
-        assert outbox.link is not None
+    def hear_welcome(self, outbox, window, _, content):
+        """Hear the answer to a hello. A second one, to a doubled packet, is ignored."""
         link = outbox.link
+        if link.phase != "greeting":
+            return "ignores a welcome", outbox
         if isinstance(content, Welcome):
-            if window.producer is None and not self.rules.store_late:
-                disk = outbox.disk._replace(producer=content.producer)
-                link = link._replace(phase="issued", welcome=content)
-                label = f"stores {named(content.producer)}"
-                return label, outbox._replace(disk=disk, link=link)
-            label, after = self._go_on(outbox, content)
-            return f"is welcome, and {label}", after
+            if window.known or self.known_late:
+                return self.go_on(outbox, window, content)
+            window.known, disk = True, outbox.disk._replace(known=True)
+            heard = link._replace(phase="known", welcome=content)
+            return "stores that it is known", operated(outbox, window, disk=disk, link=heard)
         error = answer_of(content).error
-        name = type(error).__name__
-        again = outbox._replace(link=link._replace(phase="new"))
         if worth_a_retry(error):
-            return f"hears {name}", again
-        if isinstance(error, UnknownProducerError) and window.untouched:
-            window.producer = None
-            return f"hears {name}, but has sent nothing", self._operated(again, window)
-        return f"gives up: {name}", outbox._replace(refused=name)
+            return f"hears {content[2]}", outbox._replace(link=link._replace(phase="new"))
+        return refused("says hello", error, outbox)
 
-    def _answered(
-        self, outbox: Outbox, window: SendWindow[Text], heard: Reply
-    ) -> tuple[str, Outbox, tuple[str, ...]]:
-        assert outbox.link is not None
-        answer, request = answer_of(heard.content), heard.request
-        flights = list(window._flights)
-        batch = flights[request.flight] if request.flight >= 0 else request.body
-        if batch.producer != window.producer:
-            return "ignores an answer", outbox, ()
+    def hear_answer(self, outbox, window, request, content):
+        """Hear the answer to a batch, as `Relay._answered` does."""
+        flight = [batch for batch in window._flights if batch == request.body and request.flying]
+        batch, answer = flight[0] if flight else replace(request.body), answer_of(content)
         current = window.expects(batch)
         helps = answer.error is None or window.refused(batch, answer)
         done = window.answered(batch, answer)
-        broken = [
-            "reply" for message, reply in done if json.loads(reply) != {"ok": id_of(message.text)}
-        ]
-        if self.rules.confirm_early:
-            window.confirmed = window.base
-        kept = {
-            old: new
-            for old, flight in enumerate(flights)
-            for new, same in enumerate(window._flights)
-            if flight is same
-        }
-        after = self._operated(outbox, window, link=unflown(outbox.link, kept))
-        label = f"is answered {' '.join(id_of(m.text) for m, _ in done) or 'nothing'}"
-        if answer.error is not None:
-            name = type(answer.error).__name__
-            label += f", {name}"
-            if current and not helps:
-                after = after._replace(refused=name)
-                label += ", and gives up"
-        return label, after, tuple(broken)
+        wrong = any(json.loads(reply) != {"ok": id_of(m.text)} for m, reply in done)
+        after = operated(outbox, window)
+        label = f"is answered {' '.join(id_of(m.text)[:2] for m, _ in done) or 'nothing'}"
+        if current and not helps:
+            label, after = refused(label, answer.error, after)
+        return label, after, *(["reply"] if wrong else [])
 
     # --- the inbox -----------------------------------------------------------------------
 
-    def _serve(
-        self, request: Request, number: int
-    ) -> list[tuple[str, str, int, Any, tuple[str, ...]]]:
+    def serve(self, request, number):
         """Return what a request can lead to: label, fault, ledger, answer, invariants broken.
 
-        Without an answer, the worker dies.
+        Without an answer, the process has died.
         """
-        ledger: Ledger = self.ledgers.things[number]
-        hello = isinstance(request.body, Hello)
-        what = "hello" if hello else f"{ids(request.body)} from {request.body.first}"
-        results: list[tuple[str, str, int, Any, tuple[str, ...]]] = []
-        trouble = (0, (), "StoreError")
-        limits = [None] if hello else [None, *range(len(request.body.messages))]
-        for limit in limits:
-            broken: tuple[str, ...] = ()
-            if hello:
-                after, content = self._welcome(ledger, request)
-            else:
-                after, content, broken = self._apply(ledger, request, limit)
-            new = self.ledgers.add(after)
-            words = f"{what}: {describe(content)}"
-            if limit is not None:
-                if content[2] == "Retry":
-                    results.append((words, "trouble", new, content, broken))
-                continue
-            results.append((words, "", new, content, broken))
-            results.append((f"{words}, twice", "twice", new, content, broken))
-            if new != number:
-                results.append((f"{words}, commits, and dies", "kill", new, None, broken))
-        results.append((f"{what}, and dies", "kill", number, None, ()))
-        results.append((f"{what}: StoreError", "trouble", number, trouble, ()))
+        ledger, body = self.ledgers[number], request.body
+        hello = isinstance(body, Hello)
+        what = "hello" if hello else f"{ids(body)} from {body.first}"
+        results = [
+            (f"{what}, and dies", "kill", number, None, ()),
+            (f"{what}: StoreError", "trouble", number, (0, (), "StoreError"), ()),
+        ]
+        for limit in (None, *range(0 if hello else len(body.messages))):
+            try:
+                apply = self.welcome if hello else self.apply
+                after, content, broken = apply(ledger, request, limit)
+            except errors.DeliveryError as error:
+                expected = ledger.progress.next if ledger.progress and not hello else 0
+                after, content, broken = ledger, (expected, (), type(error).__name__), ()
+            new, words = self.ledgers.add(after), f"{what}: {describe(content)}"
+            if limit is None:
+                results.append((words, "", new, content, broken))
+                results.append((f"{words}, twice", "twice", new, content, broken))
+                if new != number:
+                    results.append((f"{words}, commits, and dies", "kill", new, None, broken))
+            elif content[2] == "Retry":
+                results.append((words, "trouble", new, content, broken))
         return results
 
-    def _welcome(self, ledger: Ledger, request: Request) -> tuple[Ledger, Any]:
-        hello: Hello = request.body
-        producer = hello.producer or uuid(ledger.era, ledger.issued)
-        rows = {name: (progress, kept) for name, progress, kept in ledger.producers}
-        if hello.producer is None:
-            ledger = ledger._replace(issued=ledger.issued + 1)
-            rows[producer] = (Progress(), ())
-        try:
-            before = self.rules.checked(rows.get(producer, (None, ()))[0])
-            progress = self.rules.greeted(hello, before)
-        except DeliveryError as error:
-            return ledger, (0, (), type(error).__name__)
-        rows[producer] = (progress, rows.get(producer, (None, ()))[1])
-        owners = dict(ledger.owners) | {producer: request.sender}
-        limits = (500, LARGEST, self.unconfirmed)
-        welcome = Welcome(producer, progress.epoch, progress.next, *limits)
-        return self._written(ledger, rows)._replace(owners=tuple(sorted(owners.items()))), welcome
+    def welcome(self, ledger, request, _):
+        progress = inbox_state.welcomed(request.body, ledger.progress, None)
+        welcome = Welcome(progress.next, progress.last, 500, LARGEST, self.unconfirmed)
+        return ledger._replace(progress=progress), welcome, ()
 
-    def _apply(
-        self, ledger: Ledger, request: Request, limit: int | None
-    ) -> tuple[Ledger, Any, tuple[str, ...]]:
+    def apply(self, ledger, request, limit):
         """Apply a batch, as `Inbox._apply` does; message number `limit` raises Retry."""
         batch: Batch = request.body
-        rows = {name: (progress, kept) for name, progress, kept in ledger.producers}
-        expected = 0
-        try:
-            progress = self.rules.checked(rows.get(batch.producer, (None, ()))[0])
-            expected = progress.next
-            old = self.rules.duplicates(batch, progress)
-            if batch.end - max(progress.floor, batch.confirmed) > self.unconfirmed:
-                raise errors.QuotaError("too many")
-            stored = dict(rows.get(batch.producer, (None, ()))[1])
-            kept = [stored[batch.first + n] for n in range(old)]
-            self.rules.check_same(batch, kept)
-        except DeliveryError as error:
-            return ledger, (expected, (), type(error).__name__), ()
-        new = []
-        why = None
-        for index, text in enumerate(batch.messages[old:], old):
-            if index == limit:
-                why = "Retry"
-                break
-            name = id_of(text)
-            new.append(StoredReply(name, json.dumps({"ok": name})))
-        broken: tuple[str, ...] = ()
-        if new and dict(ledger.owners).get(batch.producer, request.sender) != request.sender:
-            broken = ("fenced",)
-        ahead = advanced(batch, progress, old + len(new))
+        progress = checked(ledger.progress, None)
+        old = inbox_state.duplicates(batch, progress)
+        if batch.end - max(progress.floor, batch.confirmed) > self.unconfirmed:
+            raise errors.QuotaError("too many")
+        stored = dict(ledger.kept)
+        kept = [stored[batch.first + n] for n in range(old)]
+        messages = [read_message(text) for text in batch.messages]
+        inbox_state.check_same(batch, messages, kept, progress)
+        names = [id_of(text) for text in batch.messages[old:limit]]
+        new = [StoredReply(name, json.dumps({"ok": name})) for name in names]
+        why = None if limit is None or limit < old else "Retry"
+        ahead = advanced(batch, progress, new)
         stored |= dict(enumerate(new, batch.first + old))
-        rows[batch.producer] = (ahead, tuple((n, r) for n, r in stored.items() if n >= ahead.floor))
-        ledger = ledger._replace(effects=(*ledger.effects, *(one.id for one in new)))
+        left = tuple((n, one) for n, one in stored.items() if n >= ahead.floor)
         replies = tuple(one.reply for one in kept + new)
-        return self._written(ledger, rows), (ahead.next, replies, why), broken
-
-    def _written(self, ledger: Ledger, rows: dict[str, Any]) -> Ledger:
-        producers = sorted((name, *row) for name, row in rows.items())
-        return ledger._replace(producers=tuple(producers))
+        broken = ("fenced",) if new and request.sender != progress.start else ()
+        return Ledger(ahead, left, (*ledger.effects, *names)), (ahead.next, replies, why), broken
 
 
-def cut(outbox: Outbox) -> Outbox:
-    """Return an outbox without its connection; the next one goes to the other worker."""
-    if outbox.link is None:
-        return outbox
-    return outbox._replace(link=None, worker=1 - outbox.worker)
-
-
-def unflown(link: Link, kept: dict[int, int]) -> Link:
-    """Return a link whose packets know where their batches are among the flights now."""
-    up = tuple(r._replace(flight=kept.get(r.flight, -1)) for r in link.up)
-    down = tuple(
-        Reply(r.request._replace(flight=kept.get(r.request.flight, -1)), r.content)
-        for r in link.down
-    )
-    return link._replace(up=up, down=down)
-
-
-def answer_of(content: Any) -> Answer:
-    number, replies, name = content
-    error = None if name is None else getattr(errors, name)("")
-    return Answer(number, list(replies), error)
-
-
-def describe(content: Any) -> str:
-    if isinstance(content, Welcome):
-        return f"welcome {named(content.producer)}, epoch {content.epoch}, next {content.next}"
-    number, replies, name = content
-    done = " ".join(json.loads(reply)["ok"] for reply in replies)
-    return f"next {number}" + (f", replies {done}" if done else "") + (f", {name}" if name else "")
-
-
-def ids(batch: Batch) -> str:
-    return "+".join(id_of(text) for text in batch.messages)
-
-
-def main(arguments: list[str]) -> int:
+def main(arguments):
     parser = argparse.ArgumentParser(description="Search all states of the delivery's protocol.")
-    parser.add_argument("--faults", type=int, default=2, help="how many may happen")
+    parser.add_argument("--faults", type=int, default=1, help="how many may happen")
     parser.add_argument("--kinds", nargs="*", choices=FAULTS, default=FAULTS, help="of faults")
     parser.add_argument("--unconfirmed", type=int, default=20, help="replies that the inbox keeps")
-    parser.add_argument("--broken", choices=BROKEN, help="a rule to break")
     options = parser.parse_args(arguments)
-    rules = BROKEN.get(options.broken, Rules)()
-    search = Search(rules, options.faults, options.kinds, options.unconfirmed)
-    began = time.process_time()
-    search.run(stop_at_first=options.broken is not None)
-    seconds = time.process_time() - began
-    print(
-        f"{len(search.parents):,} states, {search.edges:,} steps, depth {search.depth}, "
-        f"up to {options.faults} faults: {len(INVARIANTS)} invariants, "
-        f"{len(search.counterexamples)} violated ({seconds:.1f} s)"
-    )
-    for found in search.counterexamples.values():
-        print(f"\n{found.invariant}: {INVARIANTS[found.invariant]}")
-        for number, step in enumerate(found.steps, 1):
-            print(f"{number:4}. {step}")
-    return bool(search.counterexamples)
+    search = Search(**vars(options)).run()
+    states, seconds = len(search.parents), time.process_time()
+    print(f"{states:,} states, {len(search.found)} invariants violated ({seconds:.0f} s)")
+    for invariant, steps in search.found.items():
+        print(f"\n{invariant}: {INVARIANTS[invariant]}")
+        print(*(f"{number:4}. {step}" for number, step in enumerate(steps, 1)), sep="\n")
+    return bool(search.found)
 
 
 if __name__ == "__main__":
