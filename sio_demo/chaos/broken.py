@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..delivery import Inbox, Letter, Retry, inbox
+from ..delivery import Inbox, Letter, Retry, applier
+from ..delivery.applier import Applier, Item
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Hello, Message, Welcome, read_message
 from .stores import (
@@ -18,16 +19,16 @@ from .stores import (
 )
 
 
-class NoDedup(Inbox):
+class ApplyAll(Applier):
     """Broken: applies all that comes, as often as it comes."""
 
-    async def _apply(self, item: Any, verdict: str | None = None) -> Answer:
+    async def apply_batch(self, item: Item, verdict: str | None = None) -> Answer:
         batch, session, done, error = item.batch, item.session, list[StoredReply](), None
         for text in batch.messages:
             message = read_message(text)
             letter = Letter(batch.producer, batch.first + len(done), session.user, text)
             try:
-                reply = verdict or self._reply(message, letter, session.sid)
+                reply = verdict or self.handle(message, letter, session.sid)
             except Retry as why:
                 error = why
                 break
@@ -38,22 +39,27 @@ class NoDedup(Inbox):
             self.store.save(batch.producer, ahead, end, [])
         return Answer(end, [one.reply for one in done], error)
 
-    def _reply(self, message: Message, letter: Letter, sid: str) -> str:
-        return self._handle(message, letter, sid)
 
-
-class IdPerAttempt(NoDedup):
+class ApplyOncePerConnection(ApplyAll):
     """Broken: knows a message again on its connection only, as if a retry had an id of its own."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._replies: dict[tuple[str, str], str] = {}
+        self._replies: dict[tuple[str | None, str], str] = {}
 
-    def _reply(self, message: Message, letter: Letter, sid: str) -> str:
+    def handle(self, message: Message, letter: Letter, sid: str | None = None) -> str:
         attempt = sid, message.id
         if attempt not in self._replies:
-            self._replies[attempt] = super()._reply(message, letter, sid)
+            self._replies[attempt] = super().handle(message, letter, sid)
         return self._replies[attempt]
+
+
+class NoDedup(Inbox):
+    applier = ApplyAll
+
+
+class IdPerAttempt(Inbox):
+    applier = ApplyOncePerConnection
 
 
 class ImplicitProducers(Inbox):
@@ -68,12 +74,12 @@ class IgnoredIds(Inbox):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        vars(inbox)["check_same"] = lambda *_: None
+        vars(applier)["check_same"] = lambda *_: None
 
     async def _welcome(self, session: Any, hello: Hello) -> Welcome:
         progress = self.store.progress(hello.producer)
         if progress and hello.epoch <= progress.epoch:
-            async with self._transaction():
+            async with self._transactions.one():
                 self.store.save(hello.producer, progress._replace(epoch=0), progress.next, [])
         return await super()._welcome(session, hello)
 

@@ -41,11 +41,12 @@ The wire format, for clients in other languages, is in :mod:`sio_demo.delivery.m
 """
 
 from ..errors import Retry
-from .inbox import Inbox, InboxStatistics, Received
+from .inbox import Inbox, InboxStatistics
 from .outbox import Outbox, OutboxStatistics
 from .receipt import Receipt
-from .sqlite import SQLiteInboxStore, SQLiteOutboxStore
-from .stores import Letter, MemoryInboxStore, MemoryOutboxStore
+from .sqlite_inbox import SQLiteInboxStore
+from .sqlite_outbox import SQLiteOutboxStore
+from .stores import Letter, MemoryInboxStore, MemoryOutboxStore, Received
 
 __all__ = [
     "Inbox",

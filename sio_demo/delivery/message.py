@@ -71,7 +71,7 @@ import secrets
 from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from .. import errors
 from ..errors import BatchError, DeadLetterError, DeliveryError, HandlerError, PayloadError
@@ -105,107 +105,31 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """The first request on a connection: who sends."""
-
-    producer: str
-    known: bool
-    epoch: int
-    start: str
+class Packet:
+    """What crosses the wire as an object with the fields of a class."""
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the argument of the event."""
-        return _fields(self)
+        """Return the argument of the event, or of the acknowledgement."""
+        names: tuple[str, ...] = self.__slots__
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_wire(cls, data: Any) -> Hello:
-        """Read the argument of the event; raise `BatchError` if it has another format."""
-        hello: Hello = _read(cls, data)
-        return hello
-
-
-@dataclass(frozen=True, slots=True)
-class Welcome:
-    """The answer to a hello: what to go on with, and the limits of the inbox."""
-
-    next: int
-    last: str
-    batch: int
-    characters: int
-    unconfirmed: int
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the argument of the acknowledgement."""
-        return _fields(self)
-
-    @classmethod
-    def from_wire(cls, data: Any) -> Welcome:
-        """Read an acknowledgement.
-
-        Raises
-        ------
-        DeliveryError
-            The inbox refused the hello: the error that it named.
-        BatchError
-            An inbox did not write it.
-        """
-        if isinstance(data, dict) and "error" in data:
-            raise Answer.from_wire(data).error or BatchError("An inbox refused without a reason.")
-        welcome: Welcome = _read(cls, data)
-        if not (welcome.batch and welcome.characters and welcome.unconfirmed):
-            raise BatchError("The inbox takes no messages: one of its limits is 0.")
-        return welcome
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Consecutive messages of one producer, as JSON texts."""
-
-    producer: str
-    epoch: int
-    first: int
-    after: str
-    confirmed: int
-    messages: list[str]
-
-    @property
-    def end(self) -> int:
-        """The sequence number after that of the last message."""
-        return self.first + len(self.messages)
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the argument of the event."""
-        return _fields(self)
-
-    @classmethod
-    def from_wire(cls, data: Any) -> Batch:
-        """Read the argument of the event.
+    def from_wire(cls, data: Any) -> Self:
+        """Read the argument of the event, or of the acknowledgement.
 
         Raises
         ------
         BatchError
             It does not have the documented format.
         """
-        batch: Batch = _read(cls, data)
-        if batch.confirmed > batch.first:
-            raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
-        return batch
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _read(kind: Any, data: Any) -> Any:
-    """Return a record with fields of the documented format."""
-    if not isinstance(data, dict) or set(data) != set(kind.__slots__):
-        raise BatchError(
-            f"A {kind.__name__.lower()} is an object with {', '.join(kind.__slots__)}."
-        )
-    for name, value in data.items():
-        if not _RULES.get(name, _is_count)(value):
-            raise BatchError(f"{name} does not have the documented format.")
-    return kind(**data)
+        name = cls.__name__.lower()
+        fields: tuple[str, ...] = cls.__slots__
+        if not isinstance(data, dict) or set(data) != set(fields):
+            raise BatchError(f"A {name} is an object with {', '.join(fields)}.")
+        for field, value in data.items():
+            if not _RULES.get(field, _is_count)(value):
+                raise BatchError(f"{field} does not have the documented format.")
+        return cls(**data)
 
 
 def _is_count(value: Any) -> bool:
@@ -224,6 +148,62 @@ _RULES: dict[str, Callable[[Any], object]] = {
     "after": _is_name,
     "last": _is_name,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Packet):
+    """The first request on a connection: who sends."""
+
+    producer: str
+    known: bool
+    epoch: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(Packet):
+    """The answer to a hello: what to go on with, and the limits of the inbox."""
+
+    next: int
+    last: str
+    batch: int
+    characters: int
+    unconfirmed: int
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Self:
+        """Read an acknowledgement; raise the error that the inbox named, if it refused."""
+        if isinstance(data, dict) and "error" in data:
+            raise Answer.from_wire(data).error or BatchError("An inbox refused without a reason.")
+        welcome = super(Welcome, cls).from_wire(data)
+        if not (welcome.batch and welcome.characters and welcome.unconfirmed):
+            raise BatchError("The inbox takes no messages: one of its limits is 0.")
+        return welcome
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Packet):
+    """Consecutive messages of one producer, as JSON texts."""
+
+    producer: str
+    epoch: int
+    first: int
+    after: str
+    confirmed: int
+    messages: list[str]
+
+    @property
+    def end(self) -> int:
+        """The sequence number after that of the last message."""
+        return self.first + len(self.messages)
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Self:
+        """Read the argument of the event; raise `BatchError` if it has another format."""
+        batch = super(Batch, cls).from_wire(data)
+        if batch.confirmed > batch.first:
+            raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
+        return batch
 
 
 def wire_size(text: str) -> int:

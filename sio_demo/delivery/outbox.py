@@ -5,32 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import socketio
 
-from ..errors import (
-    ClosedError,
-    DeliveryError,
-    OutboxFullError,
-    StoreError,
-    UncertainError,
-    UsageError,
-)
+from ..errors import ClosedError, DeliveryError, OutboxFullError, UncertainError, UsageError
 from .connector import HANG_UP, Connector, Delays
 from .message import LONGEST_NAME, Message, read_message, write_message
 from .receipt import Promise, Receipt
 from .relay import Events, Relay
-from .send_window import SendWindow
+from .send_window import Identity, SendWindow
 from .stores import MemoryOutboxStore, OutboxStore
+from .storing import OutboxTransaction, Storing
 
 log = logging.getLogger("sio_demo.delivery")
-
-T = TypeVar("T")
 
 CLOSE = 5.0  # seconds that the last save may take
 
@@ -110,13 +101,9 @@ class Outbox:
         self._window_size, self._limit = int(window), limit
         self._namespace, self._ack_timeout = namespace, ack_timeout
         self._connector = Connector(client, delays)
-        self._window: SendWindow[Receipt] | None = None
         self._relay: Relay | None = None
+        self._storing: Storing | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = ThreadPoolExecutor(1, "outbox")
-        self._writing = asyncio.Lock()  # held by whoever uses the store
-        self._incoming: list[Receipt] = []  # not yet in the store
-        self._to_store = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -149,19 +136,20 @@ class Outbox:
             raise ClosedError("This outbox is closed. Make a new one.")
         if self._relay is not None and not self._relay.tried.done:  # an open() was cancelled
             return await self._first_attempt(self._relay)
-        if self._window is not None or self.client.connected:
+        if self._relay is not None or self.client.connected:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
         self._loop = asyncio.get_running_loop()
         saved = self._store.load()
-        identity = replace(saved.identity, start=secrets.token_hex(8))
-        window = self._window = SendWindow(identity, saved.base, self._window_size, saved.after)
-        self._resume(window, saved.texts)
+        window = self._new_window(saved.identity, saved.base, saved.after, saved.texts)
+        self._storing = storing = Storing(
+            self._store, window, self._troubled, self._stored, self._gave_up
+        )
         events = Events(self._welcomed, self._answered, self._troubled, self._gave_up)
         self._relay = relay = Relay(
             window, self._connector, self._namespace, self._ack_timeout, events
         )
         if self._store.durable:
-            self._start(self._keep_storing())
+            self._start(storing.keep_saving(self._connector.next_delay))
         self._start(relay.keep_sending())
         self._start(relay.keep_connected(url, connect_arguments))
         await self._first_attempt(relay)
@@ -193,14 +181,13 @@ class Outbox:
         ClosedError, DeliveryError
             The outbox is closed, or it has failed permanently.
         """
-        window, relay = self._usable()
+        storing, relay = self._usable()
         if self._store.durable:
             receipt = self._new_receipt(event, payload)
-            self._incoming.append(receipt)
-            self._to_store.set()
+            storing.add(receipt)
         else:
             receipt = self._new_receipt(event, payload, _ACCEPTED)
-            window.accept((receipt,))
+            storing.window.accept((receipt,))
             relay.wake()
         return receipt
 
@@ -224,43 +211,27 @@ class Outbox:
         StoreError
             The commit failed.
         """
-        begin = getattr(self._store, "begin", None)
-        if begin is None:
-            raise UsageError("Only a SQLiteOutboxStore has transactions.")
-        await self._writing.acquire()
-        transaction = OutboxTransaction(self._store, self._usable, self._new_receipt)
-        try:
-            self._usable()
-            await self._in_thread(begin)
+        storing, _ = self._usable()
+        transaction = OutboxTransaction(self._store, self._new_checked_receipt)
+        async with storing.transaction(self._usable) as receipts:
+            transaction.receipts = receipts
             yield transaction
-            self._usable()
-        except BaseException as error:
-            self._store.rollback()  # type: ignore[attr-defined]
-            self._writing.release()
-            for receipt in transaction.receipts:
-                receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
-            raise
-        self._incoming += transaction.receipts
-        await asyncio.shield(self._start(self._save_and_release()))
-        if transaction.receipts:
-            await transaction.receipts[0].accepted
 
     @property
     def pending(self) -> int:
         """How many messages have no reply yet."""
-        return len(self._incoming) + (len(self._window) if self._window else 0)
+        return len(self._storing.incoming) + len(self._storing.window) if self._storing else 0
 
     @property
     def unanswered(self) -> list[Message]:
         """The messages that have no reply yet, oldest first, also after a final refusal."""
-        receipts = (self._window.messages if self._window else []) + self._incoming
-        return [read_message(receipt.text) for receipt in receipts]
+        return [read_message(receipt.text) for receipt in self._left()]
 
     def statistics(self) -> OutboxStatistics:
         """Return counts: what waits now, and what was done so far."""
-        window, relay = self._window, self._relay
-        if window is None or relay is None:
+        if self._storing is None or self._relay is None:
             return OutboxStatistics(0, 0, 0, 0, 0, 0)
+        window, relay = self._storing.window, self._relay
         counts = (window.in_flight, window.sent, window.resent, relay.connections, relay.refusals)
         return OutboxStatistics(self.pending, *counts)
 
@@ -274,10 +245,9 @@ class Outbox:
         """
         self._usable()
         while self.pending:
-            window, _ = self._usable()
-            last = self._incoming[-1] if self._incoming else window.last
+            self._usable()
             with suppress(DeliveryError):  # of one message; the owner of its receipt gets it
-                await last
+                await self._left()[-1]
         self._usable()
 
     async def reissue(self, *, keep: bool = True) -> list[Receipt]:
@@ -297,11 +267,12 @@ class Outbox:
         UsageError
             The inbox has not refused anything for good.
         StoreError
-            The store cannot be written; nothing has changed.
+            The store cannot be written, and nothing has changed. (`UncertainError`: perhaps it
+            has; call it again.)
         """
         self._check_loop()
-        if self._failure is None:
-            raise UsageError("Nothing was refused for good: the outbox goes on by itself.")
+        if self._failure is None or isinstance(self._failure, UncertainError):
+            raise UsageError("No inbox has refused anything for good.")
         await asyncio.shield(asyncio.create_task(self._reissue(keep)))
         return self.resumed
 
@@ -331,89 +302,27 @@ class Outbox:
         state = "closed" if closed else "online" if self._connector.online else "offline"
         return f"<Outbox {state}, {self.pending} pending>"
 
-    # --- storing -----------------------------------------------------------------------
+    # --- what has happened ---------------------------------------------------------------
 
-    async def _keep_storing(self) -> None:
-        """Save what was sent since the last commit, in one commit, until closed."""
-        assert self._window is not None
-        while True:
-            await self._to_store.wait()
-            self._to_store.clear()
-            while self._incoming or self._window.to_confirm >= self._window.confirm_at:
-                async with self._writing:
-                    await self._save()
-                if self._incoming and isinstance(self.last_error, UncertainError):
-                    await asyncio.sleep(self._connector.next_delay())
-
-    async def _save(self) -> None:
-        """Save what was sent, and settle the receipts; the caller holds `_writing`."""
-        assert self._window is not None
+    def _stored(self, group: list[Receipt]) -> None:
         assert self._relay is not None
-        window, group, base = self._window, self._incoming[:], self._window.base
-        texts = [receipt.text for receipt in group]
-        try:
-            await self._in_thread(self._store.save, base, window.next, texts, window.after)
-        except UncertainError as error:
-            self._troubled(error)
-            return
-        except StoreError as error:
-            self._troubled(error)
-            del self._incoming[: len(group)]
+        if self._failure is not None:
             for receipt in group:
-                receipt.fail(error)
-            return
-        window.confirmed = base
-        del self._incoming[: len(group)]
-        window.accept(group)
-        for receipt in group:
-            receipt.accepted.settle(None)
-            if self._failure is not None:
                 receipt.fail(self._failure)
         self._relay.wake()
 
-    async def _save_and_release(self) -> None:
-        """End a transaction of the caller, who does not know yet whether it was committed."""
-        try:
-            await self._save()
-            if self._incoming and isinstance(self.last_error, UncertainError):
-                self._gave_up(self.last_error)  # to try again would save messages without rows
-                for receipt in self._incoming:
-                    receipt.fail(self.last_error)
-                self._incoming.clear()
-        finally:
-            self._writing.release()
-
-    async def _reissue(self, keep: bool) -> None:
-        assert self._window is not None
-        assert self._relay is not None
-        async with self._writing:
-            texts = [receipt.text for receipt in self._window.messages] if keep else []
-            identity = await self._in_thread(self._store.restart, texts)
-            identity = replace(identity, start=secrets.token_hex(8))
-            window = self._window = SendWindow(identity, 0, self._window_size)
-            self._resume(window, texts)
-            self._failure = self.last_error = None
-            self._relay.restart(window)
-
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
-
-    # --- what the relay says -----------------------------------------------------------
-
     async def _welcomed(self) -> None:
         """Store that the inbox knows the producer, before the first message leaves."""
-        if self._store.durable and self._window is not None:
-            async with self._writing:
-                await self._in_thread(self._store.known)
-                self._window.known = True
+        assert self._storing is not None
+        if self._store.durable:
+            window = self._storing.window
+            await self._storing.run(self._store.known)
+            window.known = True
 
     def _answered(self) -> None:
-        assert self._window is not None
+        assert self._storing is not None
         self.last_error = None
-        if self._store.durable:  # only once it is saved may the inbox delete replies
-            self._to_store.set()
-        else:
-            self._window.confirmed = self._window.base
+        self._storing.answered()
 
     def _troubled(self, error: Exception) -> None:
         self.last_error = error
@@ -423,8 +332,18 @@ class Outbox:
         """Stop permanently: sending again would not help. The store keeps its messages."""
         log.error("outbox: refused for good: %s", error)
         self._failure = self.last_error = error
-        for receipt in self._window.messages if self._window else ():
+        for receipt in self._storing.window.messages if self._storing else ():
             receipt.fail(error)  # those that are not in the store yet fail when they are
+
+    async def _reissue(self, keep: bool) -> None:
+        assert self._storing is not None
+        assert self._relay is not None
+        kept = self._storing.window.messages if keep else []
+        texts = [receipt.text for receipt in kept]
+        identity = await self._storing.run(self._store.restart, texts)
+        window = self._storing.window = self._new_window(identity, 0, "", texts)
+        self._failure = self.last_error = None
+        self._relay.restart(window)
 
     # --- its parts ---------------------------------------------------------------------
 
@@ -438,9 +357,22 @@ class Outbox:
             )
         return Receipt(text, accepted, self._loop)
 
-    def _resume(self, window: SendWindow[Receipt], texts: list[str]) -> None:
+    def _new_checked_receipt(self, event: str, payload: Any) -> Receipt:
+        self._usable()
+        return self._new_receipt(event, payload)
+
+    def _new_window(
+        self, identity: Identity, base: int, after: str, texts: list[str]
+    ) -> SendWindow[Receipt]:
+        """Return a window of a new start, with the messages that are in the store."""
+        identity = replace(identity, start=secrets.token_hex(8))
+        window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size, after)
         self.resumed = [Receipt(text, _ACCEPTED, self._loop) for text in texts]
         window.accept(self.resumed)
+        return window
+
+    def _left(self) -> list[Receipt]:
+        return self._storing.window.messages + self._storing.incoming if self._storing else []
 
     def _check_loop(self) -> None:
         """Refuse a call from another thread or event loop, which would stall or corrupt."""
@@ -463,29 +395,25 @@ class Outbox:
         if self._closing is not None:
             raise ClosedError("The outbox was closed while it was being opened.")
 
-    def _usable(self) -> tuple[SendWindow[Receipt], Relay]:
+    def _usable(self) -> tuple[Storing, Relay]:
         self._check_loop()
         if self._failure is not None:
             raise self._failure
-        if self._window is None or self._relay is None or self._closing is not None:
+        if self._storing is None or self._relay is None or self._closing is not None:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
-        return self._window, self._relay
+        return self._storing, self._relay
 
     async def _close(self) -> None:
-        relay, window = self._relay, self._window
-        if relay is not None and window is not None:
-            relay.stop()
-            with suppress(TimeoutError):  # a transaction of the caller may hold it up
-                async with asyncio.timeout(CLOSE), self._writing:
-                    if self._store.durable and (self._incoming or window.to_confirm):
-                        await self._save()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=HANG_UP)  # a user's handler may hold one up
-            await self._connector.disconnect()
-        self._thread.shutdown(wait=False)
-        self._store.close()
-        for receipt in self._incoming + (window.messages if window else []):
+        if self._storing is None or self._relay is None:
+            self._store.close()
+            return
+        self._relay.stop()
+        await self._storing.close(CLOSE)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=HANG_UP)  # a user's handler may hold one up
+        await self._connector.disconnect()
+        for receipt in self._left():
             receipt.fail(ClosedError("The outbox was closed before this was applied."))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -498,24 +426,3 @@ class Outbox:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._gave_up(error)
-
-
-class OutboxTransaction:
-    """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
-
-    def __init__(
-        self,
-        store: Any,
-        check: Callable[[], object],
-        new_receipt: Callable[[str, Any], Receipt],
-    ) -> None:
-        self._check = check
-        self.execute, self.executemany = store.db.execute, store.db.executemany
-        self.receipts: list[Receipt] = []
-        self._new_receipt = new_receipt
-
-    def send(self, event: str, payload: Any = None) -> Receipt:
-        """Queue a message with the transaction; see `Outbox.send`."""
-        self._check()
-        self.receipts.append(self._new_receipt(event, payload))
-        return self.receipts[-1]

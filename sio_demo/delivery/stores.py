@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
+from .message import read_message
 from .send_window import Identity
 
 
@@ -54,6 +55,25 @@ class Letter(NamedTuple):
     user: str | None
     text: str
     error: str = ""
+
+
+class Received(NamedTuple):
+    """A message and who sent it: a handler's third argument, if it takes three.
+
+    `sid` is None when the message is replayed, and after the commit.
+    """
+
+    id: str
+    event: str
+    payload: Any
+    user: str | None
+    sid: str | None
+    producer: str
+
+    @classmethod
+    def of(cls, letter: Letter, sid: str | None = None) -> Received:
+        """Read what a letter says."""
+        return cls(*read_message(letter.text)[:3], letter.user, sid, letter.producer)
 
 
 class InboxStore(Protocol):
@@ -152,6 +172,7 @@ class UndoDict(dict[Any, Any]):
     def __init__(self) -> None:
         super().__init__()
         self._before: list[tuple[Any, Any]] = []
+        self._marked = 0
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._before.append((key, self.get(key, self)))
@@ -174,12 +195,22 @@ class UndoDict(dict[Any, Any]):
 
     clear = popitem = setdefault = update = __ior__ = _refuse
 
+    def keep(self) -> None:
+        """Make all changes so far final."""
+        self._before.clear()
+        self._marked = 0
+
     def savepoint(self) -> None:
         """Mark where `undo` goes back to."""
-        self._before.clear()
+        self._marked = len(self._before)
+
+    def roll_back(self) -> None:
+        """Undo all changes that are not final."""
+        self._marked = 0
+        self.undo()
 
     def undo(self) -> None:
-        while self._before:
+        while len(self._before) > self._marked:
             key, value = self._before.pop()
             if value is self:
                 super().pop(key)
@@ -198,24 +229,27 @@ class MemoryInboxStore:
         self._seen: dict[str, float] = {}
         self._owned: Counter[str | None] = Counter()  # producers of each user
         self._kept: dict[str, dict[int, StoredReply]] = {}
-        self._boxes: dict[str, dict[Letter, None]] = {"dead": {}, "after": {}}
+        self._aside = UndoDict()  # (box, letter): None
 
     def begin(self, patience: float = 0.0) -> None:
-        """Mark where `rollback` goes back to: the inbox saves each batch last."""
-        self.db.savepoint()
+        """Do nothing: what was before is final."""
 
     def commit(self) -> None:
-        pass
+        self.db.keep()
+        self._aside.keep()
 
     def rollback(self) -> None:
-        """Undo the current message."""
-        self.db.undo()
+        """Undo all since the latest `commit` or `save`: the inbox saves each batch last."""
+        self.db.roll_back()
+        self._aside.roll_back()
 
     def savepoint(self) -> None:
         self.db.savepoint()
+        self._aside.savepoint()
 
     def undo(self) -> None:
         self.db.undo()
+        self._aside.undo()
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return False: dicts do not fail."""
@@ -240,16 +274,17 @@ class MemoryInboxStore:
             replies.pop(sequence, None)
         replies.update(enumerate(kept, first))
         self._progress[producer], self._seen[producer] = progress, time.time()
+        self.commit()
 
     def put_aside(self, box: str, letter: Letter) -> None:
-        self._boxes[box][letter] = None
+        self._aside[box, letter] = None
 
     def aside(self, box: str) -> list[Letter]:
-        return list(self._boxes[box])
+        return [letter for name, letter in self._aside if name == box]
 
     def take_out(self, box: str, letters: Collection[Letter]) -> None:
         for letter in letters:
-            self._boxes[box].pop(letter, None)
+            self._aside.pop((box, letter), None)
 
     def touch(self, producers: Collection[str]) -> None:
         self._seen.update(dict.fromkeys(self._seen.keys() & producers, time.time()))

@@ -128,6 +128,8 @@ def _noting(requests: Tasks) -> Middleware:
         requests.add(task)
         try:
             return await handler(request)
+        except ConnectionResetError:  # the client has gone, and aiohttp would log it as an error
+            return web.Response()
         finally:
             requests.discard(task)
 

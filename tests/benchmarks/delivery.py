@@ -191,10 +191,12 @@ async def group_commit(options: Options) -> list[Figure]:
             inbox = Inbox(sio, plain)
             inbox.on("order", lambda db, order: None)
             producer = await greeted(sio)
+            after = ""
             for number in range(n):
                 text = write_message("order", peer.message(number))
-                batch = Batch(producer, 1, number, id_of(text) if number else "", number, [text])
+                batch = Batch(producer, 1, number, after, number, [text])
                 check(await sio.handlers["/"][EVENT]("sid", batch.to_wire()))
+                after = id_of(text)
 
         async with bench(directory) as b:
             sides = {

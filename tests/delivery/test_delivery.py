@@ -15,8 +15,8 @@ from sio_demo.delivery import (
     Outbox,
     SQLiteInboxStore,
     SQLiteOutboxStore,
+    applier,
 )
-from sio_demo.delivery import inbox as inbox_module
 from sio_demo.delivery.inbox_state import Progress
 from sio_demo.delivery.message import EVENT, HELLO, Batch, write_message
 from sio_demo.errors import (
@@ -79,9 +79,9 @@ async def test_both_halves_on_disk(disk, tmp_path):
 async def test_drain_waits_also_for_what_is_on_its_way_to_the_disk(disk, tmp_path):
     store = SQLiteOutboxStore(tmp_path / "outbox.db")
     outbox = await disk.outbox(store)
-    with store._lock:
+    with store.lock:
         receipt = outbox.send("note", 1)
-        await wait_until(lambda: not outbox._to_store.is_set())
+        await wait_until(lambda: not outbox._storing._wanted.is_set())
         assert outbox.pending == 1
     await outbox.drain()
     assert receipt.done
@@ -723,11 +723,11 @@ async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_
         inbox.store.save(producer := str(uuid.uuid4()), Progress(), 0, [])
         answers.append(asyncio.get_running_loop().create_future())
         batch = Batch(producer, 0, 0, "", 0, texts)
-        session = inbox_module._Session("sid", None)
-        session.waiting.append(inbox_module._Item(session, batch, answers[-1]))
-        inbox._waiting.append(session)
+        session = applier.Session("sid", None)
+        session.waiting.append(applier.Item(session, batch, answers[-1]))
+        inbox._applier.waiting.append(session)
     with pytest.raises(end):
-        await inbox._apply_all()
+        await inbox._applier.run()
     assert [type(answer.result().error) for answer in answers] == [StoreError] * 2
     assert rows(tmp_path, "SELECT number FROM effects") == []
 
@@ -806,7 +806,7 @@ async def test_a_conflict_stops_the_outbox_and_says_so(bench):
     outbox = await bench.outbox()
     client = socketio.AsyncClient(handle_sigint=False)
     await client.connect(bench.server.url)
-    producer = outbox._window.identity.producer
+    producer = outbox._storing.window.identity.producer
     batch = Batch(producer, 1, 0, "", 0, [write_message("note", "x")])
     await client.call(EVENT, batch.to_wire())
     receipt = outbox.send("note", "y")
@@ -882,7 +882,7 @@ async def test_a_store_without_the_reply_to_a_duplicate_is_in_trouble(disk, tmp_
     async with disk.link.cut_when("ACK") as cut, disk.link.refuse():
         receipt = outbox.send("note", 1)
         await cut
-        disk.inbox.store._connection.execute("DELETE FROM inbox_replies")
+        disk.inbox.store.connection.execute("DELETE FROM inbox_replies")
     await wait_until(lambda: isinstance(outbox.last_error, StoreError))
     assert "are missing in the store" in str(outbox.last_error)
     assert not receipt.done
@@ -944,9 +944,9 @@ def rows(directory, query, name="inbox.db"):
 
 def fill(store):
     """Let SQLite find the disk full: no page may be added."""
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def make_room(store):
-    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.connection.execute("PRAGMA max_page_count = 1000000")

@@ -11,7 +11,14 @@ import pytest
 import socketio
 from kit import SCHEMA, DeliveryBench, greet
 
-from sio_demo.delivery import Inbox, MemoryInboxStore, Retry, SQLiteInboxStore, SQLiteOutboxStore
+from sio_demo.delivery import (
+    Inbox,
+    MemoryInboxStore,
+    Retry,
+    SQLiteInboxStore,
+    SQLiteOutboxStore,
+    applier,
+)
 from sio_demo.delivery.inbox import REFUSALS, WAITING
 from sio_demo.delivery.message import EVENT, Batch, id_of, read_message, write_message
 from sio_demo.errors import (
@@ -169,7 +176,7 @@ async def test_a_client_that_does_not_await_answers_is_refused_and_then_cut_off(
     await client.connect(disk.server.url, transports=["websocket"])
     producer = (await greet(client))["producer"]
     other = await disk.outbox()
-    async with disk.inbox._turn:  # nothing is applied meanwhile
+    async with disk.inbox._transactions.turn:  # nothing is applied meanwhile
         for first in range(WAITING + REFUSALS + 1):
             batch = Batch(producer, 1, first, "", 0, [write_message("note", first)])
             await client.emit(EVENT, batch.to_wire())
@@ -459,7 +466,7 @@ async def test_what_was_refused_for_good_can_be_dropped(bench, tmp_path):
         await receipt
     assert await outbox.reissue(keep=False) == []
     assert await outbox.send("note", 3) == 3
-    with pytest.raises(UsageError, match="Nothing was refused"):
+    with pytest.raises(UsageError, match="No inbox has refused"):
         await outbox.reissue()
     assert bench.applied == [1, 3]
 
@@ -514,16 +521,114 @@ async def test_two_inboxes_share_a_store(quiet, tmp_path):
     await bench.close()
 
 
-def test_a_commit_that_was_denied_but_happened_is_found_in_the_file(tmp_path, monkeypatch):
+async def test_a_producer_that_is_connected_to_another_inbox_of_the_store_is_not_forgotten(
+    quiet, tmp_path
+):
+    bench = DeliveryBench()
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    store = SQLiteInboxStore(tmp_path / "inbox.db")
+    first, second = (Inbox(sio, store, namespace=name) for name in ("/", "/admin"))
+    second.on("note", bench._note)
+    bench.inbox = first
+    await bench.serve(sio)
+    outbox = await bench.outbox(namespace="/admin")
+    assert await outbox.send("note", 1) == 1
+    assert await first.forget(0) == 0
+    await first.close()  # the other inbox still uses the store
+    assert await outbox.send("note", 2) == 2
+    await bench.close()
+    await second.close()
+
+
+async def test_a_request_that_is_cancelled_leaves_nothing_of_its_batch(bench, monkeypatch):
+    """python-socketio cancels handlers with their connection if they are not tasks of their own."""
+    monkeypatch.setattr(applier, "SLICE", 0.0)  # other tasks run after every message
+    requests = []
+
+    @bench.inbox.on("count")
+    def count(db, name):
+        db[name] = db.get(name, 0) + 1
+        if name == "b" and requests:
+            requests.pop().cancel()
+
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(bench.server.url)
+    producer = (await greet(client))["producer"]
+    (sid,) = bench.server.sids()
+    texts = [write_message("count", name) for name in "abc"]
+    batch = Batch(producer, 1, 0, "", 0, texts).to_wire()
+    requests.append(request := asyncio.create_task(bench.inbox._receive(sid, batch)))
+    await asyncio.wait({request})
+    assert request.cancelled()
+    assert bench.inbox.store.db == {}
+    assert (await client.call(EVENT, batch))["next"] == 3
+    assert bench.inbox.store.db == {"a": 1, "b": 1, "c": 1}
+    await client.shutdown()
+
+
+async def test_two_processes_on_a_file_follow_their_own_commits(disk, tmp_path):
+    told = []
+    other = DeliveryBench()
+    await other.start_server(SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA))
+    for name, bench in (("one", disk), ("other", other)):
+
+        @bench.inbox.after_commit("insert")
+        async def tell(received, name=name):
+            told.append((name, received.payload))
+
+    outboxes = [await disk.outbox(), await other.outbox()]
+    for number in range(5):
+        for outbox in outboxes:
+            await outbox.send("insert", number)
+    await wait_until(lambda: len(told) >= 10)
+    await wait_until(lambda: disk.inbox.store.aside("after") == [])
+    assert sorted(told) == [(name, n) for name in ("one", "other") for n in range(5)]
+    await other.close()
+
+
+async def test_a_statement_that_rolls_the_callers_transaction_back_is_named(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db", ORDERS))
+
+    async def roll_back():
+        async with outbox.transaction() as db:
+            db.send("note", "lost")
+            db.execute("INSERT INTO orders VALUES (1)")
+            with suppress(sqlite3.IntegrityError):
+                db.execute("INSERT OR ROLLBACK INTO orders VALUES (1)")
+
+    with pytest.raises(UsageError, match="rolled back the whole transaction"):
+        await roll_back()
+    assert await outbox.send("note", 1) == 1
+    assert bench.applied == [1]
+
+
+def test_a_restart_that_was_denied_but_happened_is_found_in_the_file(tmp_path, monkeypatch):
     store = SQLiteOutboxStore(tmp_path / "outbox.db")
-    control = store._control
+    before = store.load().identity.producer
+    control = store.control
 
     def deny(sql):
         control(sql)
         if sql == "COMMIT":
             raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(store, "_control", deny)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "control", deny)
+        after = store.restart(["a"]).producer
+    assert store.load()[0].producer == after != before
+    store.close()
+
+
+def test_a_commit_that_was_denied_but_happened_is_found_in_the_file(tmp_path, monkeypatch):
+    store = SQLiteOutboxStore(tmp_path / "outbox.db")
+    control = store.control
+
+    def deny(sql):
+        control(sql)
+        if sql == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(store, "control", deny)
     store.save(0, 0, ["a"], "")
     with monkeypatch.context() as patch:
         patch.setattr(store, "_connect", lambda: (_ for _ in ()).throw(StoreError("gone")))

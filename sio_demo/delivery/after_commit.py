@@ -1,0 +1,98 @@
+"""Calls what follows the commit of a message: at least once, also after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from ..errors import StoreError
+from .stores import Letter, Received
+from .transactions import Transactions
+
+AGAIN = 1.0  # seconds until a callback that failed is called again
+BOX = "after"
+
+log = logging.getLogger("sio_demo.delivery")
+
+
+class Callbacks:
+    """The callbacks of an inbox, and the messages that they are still to be called for.
+
+    `note` is called in a transaction, then `committed` or `undone`.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._callbacks: dict[str, Callable[[Received], Awaitable[object]]] = {}
+        self._noted: list[Letter] = []  # in the transaction that is under way
+        self._due: list[Letter] = []
+        self._looked = False  # whether those were read that an earlier process has left
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def register(self, event: str, callback: Callable[[Received], Awaitable[object]]) -> None:
+        self._callbacks[event] = callback
+        self._looked = False
+
+    def note(self, event: str, letter: Letter) -> None:
+        """Put a message aside, if a callback is to follow it."""
+        if event in self._callbacks:
+            self._transactions.store.put_aside(BOX, letter)
+            self._noted.append(letter)
+
+    def undone(self) -> None:
+        self._noted.clear()
+
+    def committed(self) -> None:
+        """Let callbacks run that are due."""
+        self._due += self._noted
+        self._noted.clear()
+        idle = self._task is None and not self._closed
+        if idle and self._callbacks and (self._due or not self._looked):
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=AGAIN)
+
+    async def _run(self) -> None:
+        try:
+            while self._due or not self._looked:
+                failed = await self._run_due()
+                if failed:
+                    await asyncio.sleep(AGAIN)
+                    self._due = failed + self._due
+        finally:
+            self._task = None
+
+    async def _run_due(self) -> list[Letter]:
+        """Call what is due, and take it out; return what is to be tried again."""
+        failed: list[Letter] = []
+        try:
+            if not self._looked:
+                async with self._transactions.turn:
+                    left = self._transactions.store.aside(BOX)
+                self._looked, self._due = True, left
+            due, self._due = self._due, []
+            failed = [letter for letter in due if not await self._call(letter)]
+            async with self._transactions.one() as store:
+                store.take_out(BOX, [letter for letter in due if letter not in failed])
+        except StoreError as error:  # called again at the next start, at the latest
+            log.warning("What follows a commit may follow twice: %s", error)
+            if not self._looked:
+                await asyncio.sleep(AGAIN)
+        return failed
+
+    async def _call(self, letter: Letter) -> bool:
+        received = Received.of(letter)
+        callback = self._callbacks.get(received.event)
+        try:
+            if callback is not None:
+                await callback(received)
+        except Exception:
+            log.exception("What follows %s failed; it is tried again", received.event)
+            return False
+        return True

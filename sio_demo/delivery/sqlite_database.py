@@ -1,0 +1,160 @@
+"""What the SQLite stores share: a file with a write-ahead log and ``synchronous=FULL``.
+
+When a commit returns, its data is on disk. Every SQLite error becomes a `StoreError`, after a
+rollback.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from os import PathLike
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from ..errors import StoreError, UsageError
+
+# What a handler must not do: end the inbox's transaction, or write to another file, which would
+# not be committed together with this one. SQLite itself refuses the pragmas that matter here.
+_REFUSED = {
+    sqlite3.SQLITE_TRANSACTION,
+    sqlite3.SQLITE_SAVEPOINT,
+    sqlite3.SQLITE_ATTACH,
+    sqlite3.SQLITE_DETACH,
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Database:
+    """A database file; its methods may be called from any thread, one at a time."""
+
+    durable = True
+    _busy_timeout = 0  # milliseconds
+
+    def __init__(self, path: str | PathLike[str], schema: str) -> None:
+        self.path = str(path)
+        self._schema = schema
+        self.lock = threading.RLock()
+        self._in_control = False  # while the store runs a statement of its own
+        self.marked = False  # whether a savepoint is set
+        with suppress(OSError):  # a file that is there keeps its mode
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self.connection = self._connect()
+        self.db = Transaction(self)
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=1, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path} cannot be opened: {error}.") from error
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.executescript(self._schema)
+            connection.execute(f"PRAGMA busy_timeout={self._busy_timeout}")
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreError(f"{self.path} cannot be used: {error}.") from error
+        connection.set_authorizer(self._authorize)
+        return connection
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        with self.lock:
+            self.connection.close()
+
+    def rollback(self) -> None:
+        """Roll the transaction back, if there is one."""
+        with self.lock:
+            self.marked = False
+            if self.connection.in_transaction:
+                self.control("ROLLBACK")
+
+    def check_transaction(self) -> None:
+        """Raise UsageError if a caller's statement has rolled the transaction back."""
+        if self.marked and not self.connection.in_transaction:
+            raise UsageError(
+                "A statement rolled back the whole transaction, with the effects of other "
+                "messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
+            )
+
+    def control(self, sql: str) -> None:
+        """Run a transaction statement, which the authorizer refuses to callers."""
+        self._in_control = True
+        try:
+            # sqlite3 caches statements by their text and asks the authorizer once for each. The
+            # comment makes this text different from the same statement in a handler.
+            self.connection.execute(f"{sql} /* store */")
+        finally:
+            self._in_control = False
+
+    def _authorize(self, action: int, *_: str | None) -> int:
+        """Return SQLITE_DENY for a statement that only the store may run."""
+        refused = action in _REFUSED and not self._in_control
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+
+D = TypeVar("D", bound=Database)
+
+
+def guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P], R]:
+    """Turn SQLite errors into StoreError, after a rollback."""
+
+    @functools.wraps(method)
+    def inner(self: D, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.lock:
+            try:
+                return method(self, *args, **kwargs)
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):  # the first error matters more
+                    self.rollback()
+                raise StoreError(f"{self.path}: {error}.") from error
+
+    return inner  # type: ignore[return-value]
+
+
+class Transaction:
+    """What a handler writes to: ``execute`` and ``executemany`` of ``sqlite3.Connection``.
+
+    It does not commit: the inbox commits the effects together with the mark.
+
+    Raises
+    ------
+    UsageError
+        The statement would end the transaction, set a savepoint, or attach another file.
+    """
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return self._run(self._store.connection.execute, sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        return self._run(self._store.connection.executemany, sql, parameters)
+
+    def _run(
+        self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
+    ) -> sqlite3.Cursor:
+        self._store.check_transaction()
+        try:
+            return execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            if primary(error) != sqlite3.SQLITE_AUTH:
+                raise
+            raise UsageError(
+                "A handler runs inside the inbox's transaction and must not end it, nor attach "
+                "another file. To undo its effects, raise an exception."
+            ) from error
+
+
+def primary(error: sqlite3.Error) -> int:
+    """Return the primary result code (sqlite.org/rescode.html)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

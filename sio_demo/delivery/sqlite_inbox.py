@@ -1,0 +1,202 @@
+"""An inbox's store on disk: progress, replies and the handlers' effects in one transaction."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from os import PathLike
+
+from ..errors import StoreError
+from .inbox_state import Progress, StoredReply
+from .sqlite_database import Database, guarded, primary
+from .stores import Letter, fitting
+
+# Errors of the disk or the file, not of the statement.
+_TROUBLE = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS inbox_producers (
+    producer TEXT PRIMARY KEY, user TEXT, epoch INTEGER, start TEXT, last TEXT, floor INTEGER,
+    next INTEGER, attempts INTEGER, seen REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS inbox_users ON inbox_producers (user);
+CREATE TABLE IF NOT EXISTS inbox_replies (
+    producer TEXT, sequence INTEGER, id TEXT, reply TEXT, PRIMARY KEY (producer, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox_aside (
+    box TEXT, producer TEXT, sequence INTEGER, user TEXT, text TEXT, error TEXT,
+    UNIQUE (box, producer, sequence)
+);
+"""
+
+
+class SQLiteInboxStore(Database):
+    """Keeps progress in the same database as the handlers' effects.
+
+    Parameters
+    ----------
+    path : str or path-like
+    schema : str
+        Statements that create the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``.
+
+    Raises
+    ------
+    StoreError
+        The file is locked, or is no database.
+    """
+
+    def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
+        super().__init__(path, SCHEMA + schema)
+
+    def begin(self, patience: float = 0.0) -> None:
+        self.marked = False
+        until = time.monotonic() + patience
+        while not self._begun(time.monotonic() >= until):
+            time.sleep(random.uniform(0.001, 0.003))
+
+    @guarded
+    def _begun(self, last: bool) -> bool:
+        try:
+            self.control("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last or primary(error) != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
+
+    def commit(self) -> None:
+        with self.lock:
+            try:
+                self.control("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self.rollback()
+                if self.is_store_failure(error):
+                    raise StoreError(f"{self.path}: {error}.") from error
+                raise  # a deferred constraint: a handler is to blame
+
+    @guarded
+    def savepoint(self) -> None:
+        self._release()
+        self.control("SAVEPOINT message")
+        self.marked = True
+
+    @guarded
+    def undo(self) -> None:
+        self.check_transaction()
+        self.control("ROLLBACK TO message")
+
+    def is_store_failure(self, error: BaseException) -> bool:
+        """Return whether an error comes from the disk or the file."""
+        seen = set()
+        cause: BaseException | None = error
+        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a cycle
+            if isinstance(cause, sqlite3.Error) and primary(cause) in _TROUBLE:
+                return True
+            seen.add(id(cause))
+            cause = cause.__context__ if cause.__cause__ is None else cause.__cause__
+        return False
+
+    @guarded
+    def owned(self, user: str | None, limit: int) -> int:
+        (count,) = self.connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
+            (user, limit),
+        ).fetchone()
+        return int(count)
+
+    @guarded
+    def progress(self, producer: str) -> Progress | None:
+        found = self.connection.execute(
+            "SELECT user, epoch, start, last, floor, next, attempts FROM inbox_producers "
+            "WHERE producer = ?",
+            (producer,),
+        ).fetchone()
+        return Progress(*found) if found else None
+
+    @guarded
+    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+        rows = self.connection.execute(
+            "SELECT id, reply FROM inbox_replies WHERE producer = ? "
+            "AND sequence >= ? AND sequence < ? ORDER BY sequence",
+            (producer, first, first + count),
+        )
+        return fitting((StoredReply(*row) for row in rows), size)
+
+    @guarded
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
+        self._release()
+        db = self.connection
+        db.execute(
+            "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (producer, *progress, time.time()),
+        )
+        db.execute(
+            "DELETE FROM inbox_replies WHERE producer = ? AND sequence < ?",
+            (producer, progress.floor),
+        )
+        db.executemany(
+            "INSERT INTO inbox_replies VALUES (?, ?, ?, ?)",
+            [(producer, number, *one) for number, one in enumerate(kept, first)],
+        )
+
+    @guarded
+    def put_aside(self, box: str, letter: Letter) -> None:
+        self.connection.execute(
+            "REPLACE INTO inbox_aside VALUES (?, ?, ?, ?, ?, ?)", (box, *letter)
+        )
+
+    @guarded
+    def aside(self, box: str) -> list[Letter]:
+        rows = self.connection.execute(
+            "SELECT producer, sequence, user, text, error FROM inbox_aside WHERE box = ? "
+            "ORDER BY rowid",
+            (box,),
+        )
+        return [Letter(*row) for row in rows]
+
+    @guarded
+    def take_out(self, box: str, letters: Collection[Letter]) -> None:
+        self.connection.executemany(
+            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ?",
+            [(box, letter.producer, letter.sequence) for letter in letters],
+        )
+
+    @guarded
+    def touch(self, producers: Collection[str]) -> None:
+        now = time.time()
+        self.connection.executemany(
+            "UPDATE inbox_producers SET seen = ? WHERE producer = ?",
+            [(now, producer) for producer in producers],
+        )
+
+    @guarded
+    def forget(self, seconds: float, keep: Collection[str]) -> int:
+        db, last = self.connection, time.time() - seconds
+        found = db.execute("SELECT producer FROM inbox_producers WHERE seen <= ?", (last,))
+        silent = [(name,) for (name,) in found if name not in keep]
+        db.executemany("DELETE FROM inbox_replies WHERE producer = ?", silent)
+        db.executemany("DELETE FROM inbox_producers WHERE producer = ?", silent)
+        return len(silent)
+
+    def _release(self) -> None:
+        """End the savepoint of the previous message, and keep its effects."""
+        if self.marked:
+            self.check_transaction()
+            self.control("RELEASE message")
+            self.marked = False

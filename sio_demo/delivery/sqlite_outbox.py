@@ -1,0 +1,177 @@
+"""An outbox's store on disk."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import uuid
+from contextlib import suppress
+from os import PathLike
+from typing import IO
+
+from ..errors import StoreError, UncertainError
+from .send_window import Identity
+from .sqlite_database import Database, guarded
+from .stores import Saved
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox_producer (
+    producer TEXT, known INTEGER, epoch INTEGER, base INTEGER, after TEXT
+);
+CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
+"""
+
+
+class SQLiteOutboxStore(Database):
+    """Keeps the messages of one outbox, and tables of yours, in a file.
+
+    One outbox at a time: the lock on a file beside it, ``path.lock``, holds until the store is
+    closed. (SQLite's own lock vanishes when this process closes any descriptor of the database:
+    sqlite.org/howtocorrupt.html.) Other connections may read the file, and write your tables.
+
+    Parameters
+    ----------
+    path : str or path-like
+    schema : str
+        Statements that create your own tables: ``CREATE TABLE IF NOT EXISTS ...``.
+
+    Raises
+    ------
+    StoreError
+        The file is in use, or is no database.
+    """
+
+    _busy_timeout = 5000  # others may write the caller's tables
+
+    def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
+        self._held = _lock_file(path)
+        self._broken = False
+        try:
+            super().__init__(path, SCHEMA + schema)
+        except StoreError:
+            self._held.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self._held.close()
+
+    @guarded
+    def load(self) -> Saved:
+        db = self.connection
+        self.control("BEGIN IMMEDIATE")
+        if db.execute("SELECT 1 FROM outbox_producer").fetchone() is None:
+            self._register(str(uuid.uuid4()), 0)
+        db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
+        producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
+        texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
+        self.control("COMMIT")
+        return Saved(Identity(producer, bool(known), epoch), base, after, texts)
+
+    @guarded
+    def known(self) -> None:
+        self.connection.execute("UPDATE outbox_producer SET known = 1")
+
+    @guarded
+    def begin(self) -> None:
+        """Begin a transaction of the caller, which `save` will commit."""
+        if self._broken:
+            self._read_again()
+        self.control("BEGIN IMMEDIATE")
+        self.marked = True
+
+    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
+        with self.lock:
+            if self._broken and self._read_again() and self._has(first, texts):
+                return
+            try:
+                self._save(base, first, texts, after)
+            except sqlite3.Error as error:
+                self._broken = True  # the disk may have what the error denies
+                if not (self._read_again() and self._has(first, texts)):
+                    raise StoreError(f"{self.path}: {error}.") from error
+
+    def restart(self, texts: list[str]) -> Identity:
+        producer = str(uuid.uuid4())
+        with self.lock:
+            try:
+                self._restart(producer, texts)
+            except sqlite3.Error as error:
+                if not (self._read_again() and self._is(producer)):
+                    raise StoreError(f"{self.path}: {error}.") from error
+        return Identity(producer)
+
+    def _restart(self, producer: str, texts: list[str]) -> None:
+        db = self.connection
+        self.control("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM outbox_producer")
+        self._register(producer, 1)
+        db.execute("DELETE FROM outbox_messages")
+        db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
+        self.control("COMMIT")
+
+    def _register(self, producer: str, epoch: int) -> None:
+        self.connection.execute(
+            "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')", (producer, epoch)
+        )
+
+    def _is(self, producer: str) -> bool:
+        found = self.connection.execute("SELECT producer FROM outbox_producer").fetchone()
+        return bool(found == (producer,))
+
+    def _save(self, base: int, first: int, texts: list[str], after: str) -> None:
+        self.check_transaction()
+        db = self.connection
+        if not db.in_transaction:
+            self.control("BEGIN IMMEDIATE")
+        self.marked = False
+        db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
+        db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
+        db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
+        self.control("COMMIT")
+
+    def _read_again(self) -> bool:
+        """Open the file again after an error, and write what is in its log to the disk."""
+        try:
+            with suppress(sqlite3.Error):
+                self.connection.close()
+            self.connection = self._connect()
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (StoreError, sqlite3.Error) as error:
+            raise UncertainError(f"{self.path} cannot be read after an error: {error}.") from error
+        self._broken = False
+        return True
+
+    def _has(self, first: int, texts: list[str]) -> bool:
+        last = (first + len(texts) - 1, texts[-1] if texts else "")
+        found = self.connection.execute(
+            "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?", last
+        )
+        return found.fetchone() is not None
+
+
+def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
+    """Return the lock file of a database, locked until it is closed."""
+    try:
+        file = open(os.path.realpath(path) + ".lock", "ab", opener=_private)  # noqa: SIM115
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error}.") from error
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StoreError(f"{path} is locked: another outbox uses it.") from error
+    return file
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,176 @@
+"""Writes the messages of an outbox to its store, and accepts them once they are there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from ..errors import ClosedError, StoreError, UncertainError, UsageError
+from .receipt import Receipt
+from .send_window import SendWindow
+from .stores import OutboxStore
+
+T = TypeVar("T")
+
+
+class Storing:
+    """The only user of an outbox's store while that is open: one call at a time, in a thread.
+
+    Parameters
+    ----------
+    store : OutboxStore
+    window : SendWindow
+        Gets what is stored. `reissue` puts another in its place.
+    troubled : callable
+        Called with the error of a save that failed.
+    stored : callable
+        Called with the receipts of what was saved.
+    failed : callable
+        Called with an error after which the store must be opened again.
+
+    Attributes
+    ----------
+    incoming : list of Receipt
+        What is not in the store yet.
+    """
+
+    def __init__(
+        self,
+        store: OutboxStore,
+        window: SendWindow[Receipt],
+        troubled: Callable[[Exception], None],
+        stored: Callable[[list[Receipt]], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.store, self.window = store, window
+        self.incoming: list[Receipt] = []
+        self._troubled, self._stored, self._failed = troubled, stored, failed
+        self._thread = ThreadPoolExecutor(1, "outbox")
+        self._busy = asyncio.Lock()
+        self._wanted = asyncio.Event()
+
+    def add(self, receipt: Receipt) -> None:
+        self.incoming.append(receipt)
+        self._wanted.set()
+
+    def answered(self) -> None:
+        """Save how far the answers have come, if that is worth it: the inbox may forget them."""
+        if self.store.durable:
+            self._wanted.set()
+        else:
+            self.window.confirmed = self.window.base
+
+    async def keep_saving(self, pause: Callable[[], float]) -> None:
+        """Save what was sent since the last commit, in one commit, until cancelled.
+
+        While it is not known what the store has, wait `pause()` seconds between attempts.
+        """
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self.incoming or self.window.to_confirm >= self.window.confirm_at:
+                async with self._busy:
+                    known = await self._save()
+                if not known:
+                    await asyncio.sleep(pause())
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a method of the store."""
+        async with self._busy:
+            return await self._in_thread(function, *arguments)
+
+    @asynccontextmanager
+    async def transaction(self, check: Callable[[], object]) -> AsyncIterator[list[Receipt]]:
+        """Commit what the block does in the store's ``db``, with the receipts that it appends."""
+        await self._busy.acquire()
+        receipts: list[Receipt] = []
+        store: Any = self.store
+        try:
+            check()
+            await self._in_thread(store.begin)
+            yield receipts
+            check()
+            store.check_transaction()
+        except BaseException as error:
+            store.rollback()
+            self._busy.release()
+            for receipt in receipts:
+                receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
+            raise
+        self.incoming += receipts
+        await asyncio.shield(asyncio.create_task(self._commit(receipts)))
+
+    async def close(self, patience: float) -> None:
+        """Save what is left, unless a transaction holds it up for too long; close the store."""
+        try:
+            async with asyncio.timeout(patience), self._busy:
+                if self.store.durable and (self.incoming or self.window.to_confirm):
+                    await self._save()
+        except TimeoutError:
+            pass
+        self._thread.shutdown(wait=False)
+        self.store.close()
+
+    async def _save(self) -> bool:
+        """Save all that is incoming, and settle the receipts; return whether its fate is known."""
+        window, group, base = self.window, self.incoming[:], self.window.base
+        texts = [receipt.text for receipt in group]
+        try:
+            await self._in_thread(self.store.save, base, window.next, texts, window.after)
+        except UncertainError as error:
+            self._troubled(error)
+            return False
+        except StoreError as error:
+            self._troubled(error)
+            del self.incoming[: len(group)]
+            for receipt in group:
+                receipt.fail(error)
+            return True
+        window.confirmed = base
+        del self.incoming[: len(group)]
+        window.accept(group)
+        for receipt in group:
+            receipt.accepted.settle(None)
+        self._stored(group)
+        return True
+
+    async def _commit(self, receipts: list[Receipt]) -> None:
+        try:
+            if await self._save():
+                if receipts:
+                    await receipts[0].accepted  # raises why it was not committed
+                return
+            # To try again would save messages without the caller's rows.
+            error = UncertainError(
+                "It is not known whether the transaction was committed. Open the store with a "
+                "new outbox: it sends what is there."
+            )
+            for receipt in self.incoming:
+                receipt.fail(error)
+            self.incoming.clear()
+            self._failed(error)
+            raise error
+        finally:
+            self._busy.release()
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+class OutboxTransaction:
+    """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
+
+    def __init__(self, store: Any, new_receipt: Callable[[str, Any], Receipt]) -> None:
+        if not hasattr(store, "db"):
+            raise UsageError("Only a SQLiteOutboxStore has transactions.")
+        self.execute, self.executemany = store.db.execute, store.db.executemany
+        self._new_receipt = new_receipt
+        self.receipts: list[Receipt] = []
+
+    def send(self, event: str, payload: Any = None) -> Receipt:
+        """Queue a message with the transaction; see `Outbox.send`."""
+        self.receipts.append(self._new_receipt(event, payload))
+        return self.receipts[-1]
