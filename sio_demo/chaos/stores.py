@@ -12,9 +12,10 @@ from types import FrameType
 from typing import Any
 
 from .. import delivery
-from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite
+from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite_outbox
 from ..delivery.inbox_state import Progress, StoredReply
 from ..delivery.send_window import SendWindow
+from ..delivery.sqlite_database import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -79,7 +80,7 @@ class FailPoint:
         return self._trace
 
 
-class _Killable(sqlite._Database):
+class _Killable(Database):
     """Counts SQLite's instructions, and fails at a commit or after it."""
 
     def __init__(self, path: str, fail_point: FailPoint, *schema: str) -> None:
@@ -91,10 +92,10 @@ class _Killable(sqlite._Database):
         connection.set_progress_handler(partial(self._fail_point.tick, "statement kill"), 1)
         return connection
 
-    def _control(self, sql: str) -> None:
+    def control(self, sql: str) -> None:
         trouble = self._fail_point.trouble if sql == "COMMIT" else ""
         if trouble != "commits fail":
-            super()._control(sql)
+            super().control(sql)
         if trouble.startswith("commits fail"):
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
@@ -159,7 +160,7 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite._lock_file = lambda path: open(path, "rb")  # noqa: SIM115
+        sqlite_outbox._lock_file = lambda path: open(path, "rb")  # noqa: SIM115
         super().__init__(path, fail_point)
 
 
