@@ -106,6 +106,7 @@ class Outbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
+        self._reissuing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
     # --- for the caller ----------------------------------------------------------------
@@ -273,7 +274,9 @@ class Outbox:
         self._check_loop()
         if self._failure is None or isinstance(self._failure, UncertainError):
             raise UsageError("No inbox has refused anything for good.")
-        await asyncio.shield(asyncio.create_task(self._reissue(keep)))
+        if self._reissuing is None:  # else finish what another call began
+            self._reissuing = asyncio.create_task(self._reissue(keep))
+        await asyncio.shield(self._reissuing)
         return self.resumed
 
     async def close(self) -> None:
@@ -338,12 +341,13 @@ class Outbox:
     async def _reissue(self, keep: bool) -> None:
         assert self._storing is not None
         assert self._relay is not None
-        kept = self._storing.window.messages if keep else []
-        texts = [receipt.text for receipt in kept]
-        identity = await self._storing.run(self._store.restart, texts)
-        window = self._storing.window = self._new_window(identity, 0, "", texts)
-        self._failure = self.last_error = None
-        self._relay.restart(window)
+        try:
+            dropped = None if keep else self._failure
+            window = await self._storing.restart(self._new_window, dropped)
+            self._failure = self.last_error = None
+            self._relay.restart(window)
+        finally:
+            self._reissuing = None
 
     # --- its parts ---------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ class SendWindow(Generic[M]):
         self.base = self.confirmed = base
         self.after = after
         self.sent = self.resent = 0
-        self._allowed = FLIGHTS
+        self._allowed, self._heard = FLIGHTS, True  # heard: an answer since a connection was lost
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
         self._characters, self._unconfirmed = LARGEST, 2**53
@@ -195,7 +195,7 @@ class SendWindow(Generic[M]):
         self._replies.update(
             (first + i, reply) for i, reply in enumerate(replies) if first + i >= self.base
         )
-        current = self._land(batch)
+        current, self._heard = self._land(batch), True
         done = []
         while self._messages and self.base in self._replies:
             done.append((self._messages.popleft(), self._replies.pop(self.base)))
@@ -231,9 +231,11 @@ class SendWindow(Generic[M]):
         self._next = self.base
 
     def lost(self) -> None:
-        """Note a lost connection: a proxy may let smaller batches through."""
+        """Note a lost connection. After two without an answer, smaller batches may get through."""
         if self._flights:
-            self._batch = max(1, self._batch // 2)
+            if not self._heard:
+                self._batch = max(1, self._batch // 2)
+            self._heard = False
         self.rewind()
 
     def _id_before(self, number: int) -> str:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from ..errors import ClosedError, StoreError, UncertainError, UsageError
 from .receipt import Receipt
-from .send_window import SendWindow
+from .send_window import Identity, SendWindow
 from .stores import OutboxStore
 
 T = TypeVar("T")
+NewWindow = Callable[[Identity, int, str, list[str]], SendWindow[Receipt]]
 
 
 class Storing:
@@ -81,6 +82,21 @@ class Storing:
         """Call a method of the store."""
         async with self._busy:
             return await self._in_thread(function, *arguments)
+
+    async def restart(
+        self, new_window: NewWindow, dropped: Exception | None
+    ) -> SendWindow[Receipt]:
+        """Go on under a new producer id, with what has no reply; without it, if it is dropped."""
+        async with self._busy:  # what is being saved counts
+            kept = [] if dropped else self.window.messages
+            texts = [receipt.text for receipt in kept]
+            identity = await self._in_thread(self.store.restart, texts)
+            if dropped:
+                for receipt in self.incoming:
+                    receipt.fail(dropped)
+                self.incoming.clear()
+            self.window = new_window(identity, 0, "", texts)
+            return self.window
 
     @asynccontextmanager
     async def transaction(self, check: Callable[[], object]) -> AsyncIterator[list[Receipt]]:

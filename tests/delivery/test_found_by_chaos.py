@@ -2,11 +2,12 @@
 
 import asyncio
 import shutil
+import threading
 
 import pytest
 
-from sio_demo.delivery import SQLiteOutboxStore
-from sio_demo.errors import FencedError
+from sio_demo.delivery import MemoryInboxStore, SQLiteOutboxStore
+from sio_demo.errors import FencedError, UnknownProducerError
 from sio_demo.lab.waiting import wait_until
 
 
@@ -39,3 +40,54 @@ async def test_nothing_is_applied_behind_a_batch_that_was_refused(bench, tmp_pat
     assert bench.applied == [0, 1, 2, 3]
     await asyncio.gather(*await outbox.reissue())
     assert bench.applied == [0, 1, 2, 3, *range(100, 108)]
+
+
+class SlowStore(SQLiteOutboxStore):
+    """An outbox's store whose saves wait while `free` is not set."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.free, self.saving = threading.Event(), threading.Event()
+        self.free.set()
+
+    def save(self, *arguments):
+        self.saving.set()
+        assert self.free.wait(5)
+        super().save(*arguments)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_what_is_being_saved_while_an_outbox_reissues_is_not_forgotten(bench, tmp_path, keep):
+    """It was accepted, and then deleted: `reissue` had listed the messages before the save."""
+    store = SlowStore(tmp_path / "outbox.db")
+    outbox = await bench.outbox(store)
+    await outbox.send("note", 1)
+    await outbox.send("note", 2)
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await bench.stop_server()
+        await bench.start_server(MemoryInboxStore())
+        refused = outbox.send("note", 3)
+        await refused.accepted
+        store.free.clear()
+        store.saving.clear()
+        late = outbox.send("note", 4)
+        await asyncio.to_thread(store.saving.wait, 5)
+        waiting = outbox.send("note", 5)  # not even in the save
+    with pytest.raises(UnknownProducerError):
+        await refused
+    calls = [asyncio.create_task(outbox.reissue(keep=keep)) for _ in range(2)]
+    await asyncio.sleep(0)
+    store.free.set()
+    again, same = [
+        [receipt.id for receipt in receipts] for receipts in await asyncio.gather(*calls)
+    ]
+    await late.accepted
+    assert again == same == ([refused.id, late.id] if keep else [])
+    await outbox.drain()
+    assert bench.applied == ([1, 2, 3, 4, 5] if keep else [1, 2])
+    if keep:
+        assert await waiting == 5
+    else:
+        with pytest.raises(UnknownProducerError):
+            await waiting.accepted
