@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..delivery import Inbox, Letter, Retry, applier
+from ..delivery import Inbox, Letter, Retry
 from ..delivery.applier import Applier, Item
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Hello, Message, Welcome, read_message
 from .stores import (
+    ClockEpochs,
     KillableInboxStore,
     KillableOutboxStore,
     MarkFirst,
     MarkOutside,
-    NumbersOnly,
     Unlocked,
 )
 
@@ -69,21 +69,6 @@ class ImplicitProducers(Inbox):
         return await super()._welcome(session, replace(hello, known=False))
 
 
-class IgnoredIds(Inbox):
-    """Broken: knows a message again by its number only, whoever sends it."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        vars(applier)["check_same"] = lambda *_: None
-
-    async def _welcome(self, session: Any, hello: Hello) -> Welcome:
-        progress = self.store.progress(hello.producer)
-        if progress and hello.epoch <= progress.epoch:
-            async with self._transactions.one():
-                self.store.save(hello.producer, progress._replace(epoch=0), progress.next, [])
-        return await super()._welcome(session, hello)
-
-
 class Parts(NamedTuple):
     """What a delivery is built of."""
 
@@ -99,7 +84,7 @@ PARTS = {
     "mark-first": Parts(inbox_store=MarkFirst),
     "id-per-attempt": Parts(inbox=IdPerAttempt),
     "implicit-producers": Parts(inbox=ImplicitProducers),
-    "ignored-ids": Parts(inbox=IgnoredIds, outbox_store=NumbersOnly),
+    "clock-epochs": Parts(outbox_store=ClockEpochs),
     "unlocked": Parts(outbox_store=Unlocked),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

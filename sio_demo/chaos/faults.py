@@ -165,8 +165,12 @@ async def missing_handler(stage: Stage, fault: PlannedFault) -> None:
 
 
 async def clock_jump(stage: Stage, fault: PlannedFault) -> None:
-    stage.half(fault).tell("clock", fault.seconds)
+    """Start a process again, on a machine whose clock has jumped."""
+    actor = stage.half(fault)
+    await actor.kill()
+    actor.order["clock"] = fault.seconds
     stage.go_on(fault)
+    await stage.start(actor)
 
 
 STRIKES: dict[str, Strike] = {

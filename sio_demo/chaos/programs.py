@@ -44,8 +44,6 @@ async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[
                 connection.send(("armed",))
             case ("disk", trouble, count):
                 fail_point.fail(trouble, count)
-            case ("clock", seconds):
-                time.time = lambda: _clock() + seconds
             case _:
                 messages.put_nowait(message)
 
@@ -118,7 +116,7 @@ class _Server:
         before = self._online.copy()
         with suppress(StoreError):
             await self._inbox.forget(0)
-        stayed = {number for sid, number in before.items() if sid in self._online}
+        stayed = {client for sid, client in before.items() if client and sid in self._online}
         self._connection.send(("forgot", stayed))
 
 
@@ -255,6 +253,7 @@ def run_program(connection: Connection) -> NoReturn:
     code = 1
     try:
         program, order = connection.recv()
+        time.time = lambda: _clock() + order.get("clock", 0)
         asyncio.run(PROGRAMS[program](order, connection))
         code = 0
     except BaseException:

@@ -94,7 +94,8 @@ KINDS = {
     ),
     "missing handler": FaultKind({"seconds": (0.05, 0.2)}, ", for {fault.seconds:g} s"),
     "clock jump": FaultKind(
-        {"half": _HALVES, "seconds": (-86400, 86400)}, " of the {fault.half}, {fault.seconds:+} s"
+        {"half": _HALVES, "seconds": (-86400, 86400)},
+        " of the {fault.half}, which starts again, {fault.seconds:+} s",
     ),
 }
 FAULTS = tuple(KINDS)

@@ -198,9 +198,9 @@ class ClientActor(Actor):
         self.numbers: dict[str, int] = {}  # of its messages, by their ids
         self.done = False
         self.opened = False
-        self._copied: set[int] = set()  # accepted before the copy was made
         self._reasons: list[Reason] = []  # for a refusal
-        self._refused: Reason | None = None
+        self._refused: Reason | None = None  # and has not reissued yet
+        self._copied: tuple[set[int], list[Reason]] = set(), []  # accepted, reasons
 
     async def start(self, **order: Any) -> None:
         """Start it, with what is new in its order; it goes on where the last process was."""
@@ -233,15 +233,22 @@ class ClientActor(Actor):
         await self.until(lambda: self.done)
 
     def back_up(self) -> None:
-        self._copied = {*self.journal.accepted}
+        reasons = [*self._reasons, *([self._refused] if self._refused else [])]
+        self._copied = {*self.journal.accepted}, reasons
         super().back_up()
 
     def restore(self) -> None:
-        """Put the copy in place of the outbox; what was accepted since then is gone."""
+        """Put the copy in place of the outbox; what was accepted since then is gone.
+
+        What was a reason to refuse its producer is one again.
+        """
         super().restore()
         texts = self.rows("SELECT text FROM outbox_messages")
-        self.journal.gone |= {*self.journal.accepted} - self._copied
-        self.may_be_refused(RESTORED_OUTBOX, {self.numbers[id_of(text)] for (text,) in texts})
+        again = {self.numbers[id_of(text)] for (text,) in texts}
+        accepted, reasons = self._copied
+        self.journal.gone |= {*self.journal.accepted} - accepted
+        reasons = [(names, more | again) for names, more in reasons]
+        self._reasons = [(RESTORED_OUTBOX, again), *reasons]
 
     def may_be_refused(self, names: set[str], again: set[int]) -> Reason:
         """Note that the inbox may refuse it once, and what may then be applied again."""

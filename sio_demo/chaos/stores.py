@@ -7,6 +7,8 @@ import resource
 import signal
 import sqlite3
 import sys
+import time
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -14,8 +16,8 @@ from typing import Any
 from .. import delivery
 from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite_outbox
 from ..delivery.inbox_state import Progress, StoredReply
-from ..delivery.send_window import SendWindow
 from ..delivery.sqlite_database import Database
+from ..delivery.stores import Saved
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -56,7 +58,8 @@ class FailPoint:
 
     def hit(self, point: str) -> None:
         """Be at a point; who is to die in a write does so before the commit has returned."""
-        if point == self.point or (self.point == "write kill" and point.startswith("after ")):
+        late = self.point in ("write kill", "statement kill") and point.startswith("after ")
+        if late or point == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.point == "line kill":  # this may be another thread
             sys.settrace(self._trace)
@@ -160,26 +163,14 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite_outbox._lock_file = lambda path: open(path, "rb")  # noqa: SIM115
+        sqlite_outbox._lock_file = lambda path: open(f"{path}-none", "ab")  # noqa: SIM115
         super().__init__(path, fail_point)
 
 
-class AnyId(str):
-    """Equals every other."""
+class ClockEpochs(KillableOutboxStore):
+    """Broken: takes the time for a number that only grows."""
 
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, _: object) -> bool:
-        return True
-
-    def __ne__(self, _: object) -> bool:
-        return False
-
-
-class NumbersOnly(KillableOutboxStore):
-    """Broken: lets the outbox believe that an inbox has applied the messages that it has sent."""
-
-    def __init__(self, path: str, fail_point: FailPoint) -> None:
-        SendWindow._id_before = lambda *_: AnyId()  # type: ignore[method-assign]
-        super().__init__(path, fail_point)
+    def load(self) -> Saved:
+        saved = super().load()
+        epoch = int(time.time() * 1000)
+        return saved._replace(identity=replace(saved.identity, epoch=epoch))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAILED = 1  # exit code
 VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
-    *("implicit-producers", "ignored-ids", "unlocked"),
+    *("implicit-producers", "clock-epochs", "unlocked"),
 )
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one

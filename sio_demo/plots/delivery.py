@@ -23,6 +23,7 @@ _LANE_LABELS, _LANE, _LEVEL, _LANE_GAP = 0.95, 4.35, 0.25, 0.3
 _FOUND = 0.2  # right of the lanes
 
 _MOST_SENDERS, _MOST_LANES = 6, 6
+_CUTS = ("reset", "clean close", "half-open", "refusal")
 
 
 class Timeline(NamedTuple):
@@ -140,12 +141,14 @@ def _lane(axes: Axes, name: str, lane: Timeline) -> None:
 
 
 def _mark(axes: Axes, after: int, y: float, fault: str) -> None:
-    """Draw what strikes: a process is a square, slowness a ring, a cut the zigzag."""
+    """Draw what strikes: an end of a process is a square, slowness a ring, a cut the zigzag."""
     inch = axes.get_xlim()[1] / _LANE
     if fault.endswith(("kill", "restart")):
         axes.plot([after + 0.15 * inch], [y], "s", color=style.INK, markersize=8)
     elif fault in ("latency", "black hole"):
         axes.plot([after + 0.15 * inch], [y], "o", mfc="white", mec=style.INK, markersize=8)
+    elif fault not in _CUTS and not fault.startswith("lost"):
+        axes.plot([after + 0.15 * inch], [y], "^", color=style.INK, markersize=8)
     else:
         x = [after + step * 0.06 * inch for step in range(5)]
         teeth = [y + side * 0.07 for side in (0, -1, 1, -1, 0)]

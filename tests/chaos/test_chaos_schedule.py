@@ -11,11 +11,15 @@ from sio_demo.errors import UsageError
 
 SCHEDULES = [Schedule.from_seed(seed) for seed in range(1000)]
 TEXT_17 = """\
-seed 17: 2 clients, 46 messages each; window 16, 1 at a time, 1 at most unanswered
-  client 1, 12 answered: refusal, after a reset, for 0.1 s
-  client 2, 19 answered: server restart
-  client 1, 24 accepted: client kill (-9): before save
-  client 1, 35 accepted: half-open"""
+seed 17: 2 clients by polling, 46 messages each; window 4, 3 at a time
+  client 2,  2 answered: forget: who is away, after a kill of the client
+  client 1,  8 accepted: clock jump of the server, which starts again, -86400 s
+  client 1, 12 accepted: forget: who is away, after a kill of the client
+  client 1, 18 accepted: forget: who is away, after a kill of the client
+  client 2, 19 answered: half-open
+  client 1, 20 answered: write kill (-9): the client, 147 bytes of its log from now
+  client 2, 24 accepted: server restart
+  client 2, 35 answered: clean close"""
 DRAWN = [fault for schedule in SCHEDULES for fault in schedule.faults]
 
 
@@ -58,7 +62,7 @@ def test_there_is_always_something_to_send_after_the_last_fault():
 
 
 def test_clients_may_send_a_little_beyond_the_next_fault():
-    schedule = Schedule(0, 2, 30, 1, 1, 1, (PlannedFault("reset", 1, 5, "accepted"),))
+    schedule = Schedule(0, 2, 30, 1, 1, 1, "polling", (PlannedFault("reset", 1, 5, "accepted"),))
     assert [schedule.allowance(struck) for struck in (0, 1)] == [5 + AHEAD, 30]
     assert schedule.total == 60
 

@@ -38,7 +38,7 @@ def failures():
 
 async def server(failures, **answers):
     fork_server = FakeForkServer(start=[("url", "http://127.0.0.1:1")], **answers)
-    actor = ServerActor(fork_server, failures.append)
+    actor = ServerActor(fork_server, failures.append, path="inbox.db")
     async with asyncio.timeout(1):
         assert await actor.start() == "http://127.0.0.1:1"
     return actor, fork_server
@@ -72,9 +72,9 @@ async def test_a_process_that_ends_of_itself_is_a_failure(failures):
 
 async def test_a_client_goes_on_where_its_last_process_was(failures):
     fork_server = FakeForkServer()
-    actor = ClientActor(fork_server, failures.append, client=1, allowance=7)
+    actor = ClientActor(fork_server, failures.append, client=1, path="outbox.db", allowance=7)
     await actor.start(url="http://127.0.0.1:1")
-    for message in (("sent", 1), ("sent", 2), ("accepted", 1), ("answered", 1, "yes")):
+    for message in (("sent", "a"), ("sent", "b"), ("accepted", "a"), ("answered", "a", "yes")):
         fork_server.hear(message)
     actor.allow(9)
     await actor.kill()
@@ -82,12 +82,12 @@ async def test_a_client_goes_on_where_its_last_process_was(failures):
     first, second = fork_server.orders
     assert first == {
         "client": 1,
+        "path": "outbox.db",
         "allowance": 7,
         "url": "http://127.0.0.1:1",
-        "first": 1,
         "accepted": 0,
     }
-    assert second == first | {"allowance": 9, "first": 1001, "accepted": 1}
+    assert second == first | {"allowance": 9, "accepted": 1}
     assert actor.journal.sent == [1, 2]
     assert actor.journal.accepted == [1]
     assert actor.journal.answers == {1: "yes"}
