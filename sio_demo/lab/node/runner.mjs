@@ -36,7 +36,8 @@ function watchStdin() {
 async function runSnippets(url) {
   const { io } = await import("socket.io-client");
   const require = createRequire(import.meta.url); // the packages beside this file
-  Object.assign(globalThis, { io, url, require });
+  const load = (module) => import(module); // a snippet itself cannot
+  Object.assign(globalThis, { io, url, require, load });
   globalThis.crypto ??= webcrypto; // Node.js 18 has it, but not as a global
 
   const send = (message) => parentPort.postMessage(JSON.stringify(message));

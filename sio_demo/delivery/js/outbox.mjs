@@ -1,0 +1,607 @@
+// An outbox for socket.io-client: keeps every message, and sends it again, until the inbox has
+// applied it. The wire format is on the page of ../message.py.
+//
+//   const outbox = new Outbox(io(), new IndexedDBStore("orders"));
+//   const receipt = outbox.send("order", { item: "tea" });
+//   await receipt.accepted;            // it is in the store, and outlives the page
+//   console.log(await receipt);        // what the handler of the inbox returned
+
+const EVENT = "outbox";
+const HELLO = "outbox_hello";
+const LARGEST = 999_000; // characters in a packet of 1 MB, Engine.IO's default limit
+const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
+
+/** An error, named as the inbox names it; `name` tells the kinds apart. */
+export class DeliveryError extends Error {
+  constructor(name, message) {
+    super(message);
+    this.name = name;
+  }
+}
+
+const conflict = (number) =>
+  new DeliveryError("ConflictError", `Another message with the number ${number} was applied ` +
+    "before. Was the outbox copied, or restored from a copy?");
+
+const size = (text) => JSON.stringify(text).length + 1; // in a packet
+const idOf = (text) => JSON.parse(text)[0];
+
+function refuseWhatIsNotJson(_, value) {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${value}`);
+  return value;
+}
+
+/** Return the JSON text of a message with a new id. */
+export function write(event, payload = null) {
+  let text;
+  try {
+    text = JSON.stringify([crypto.randomUUID(), event, payload], refuseWhatIsNotJson);
+  } catch (error) {
+    throw new DeliveryError("PayloadError", `The payload is not JSON: ${error.message}`);
+  }
+  if (size(text) > LARGEST) throw new DeliveryError("PayloadError", "The payload is too long.");
+  return text;
+}
+
+/** Return what the handler returned; throw what it raised. */
+export function read(reply) {
+  const { ok, error, dead, withdrawn } = JSON.parse(reply);
+  if (error !== undefined) throw new DeliveryError("HandlerError", error);
+  if (dead !== undefined) throw new DeliveryError("DeadLetterError", dead);
+  if (withdrawn !== undefined) {
+    throw new DeliveryError("PayloadError", "It is too long for this server's packets.");
+  }
+  return ok;
+}
+
+/** Which messages wait, and which are sent: one batch at a time. No I/O. */
+export class SendWindow {
+  #texts;
+  #batch = null; // in flight
+  #most = 500; // messages in a batch
+  #heard = true; // an answer since a connection was lost
+  #limits = { batch: 500, characters: LARGEST, unconfirmed: Number.MAX_SAFE_INTEGER };
+
+  constructor({ producer, known, epoch, start, base, after, texts }) {
+    this.identity = { producer, known, epoch, start };
+    this.base = this.confirmed = base; // confirmed: a base that the store has saved
+    this.after = after; // the id of the message before base
+    this.#texts = [...texts];
+  }
+
+  get next() {
+    return this.base + this.#texts.length;
+  }
+
+  get texts() {
+    return [...this.#texts];
+  }
+
+  accept(texts) {
+    this.#texts.push(...texts);
+  }
+
+  /** Return the first request of a connection. */
+  hello() {
+    return { ...this.identity };
+  }
+
+  /** Go on where the inbox is; throw if one of the two stores is an older copy. */
+  welcomed(welcome) {
+    if (welcome.next < this.base) {
+      throw new DeliveryError("RestoredError", `The inbox has gone back: it expects message ` +
+        `${welcome.next}, and has answered all below ${this.base}.`);
+    }
+    if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
+      throw conflict(welcome.next - 1);
+    }
+    this.#limits = welcome;
+  }
+
+  /** Return the next messages to send; null if there are none, or an answer is due. */
+  nextBatch() {
+    const { batch, characters, unconfirmed } = this.#limits;
+    const most = Math.min(this.#most, batch, this.confirmed + unconfirmed - this.base);
+    const messages = [];
+    let left = characters;
+    for (const text of this.#texts.slice(0, Math.max(most, 0))) {
+      const fits = size(text) <= characters; // if not, the inbox answers by name
+      const sent = fits ? text : JSON.stringify(JSON.parse(text).slice(0, 2));
+      left -= size(sent);
+      if (messages.length && left < 0) break;
+      messages.push(sent);
+    }
+    if (this.#batch || !messages.length) return null;
+    const { producer, epoch } = this.identity;
+    const { base: first, after, confirmed } = this;
+    this.#batch = { producer, epoch, first, after, confirmed, messages };
+    return this.#batch;
+  }
+
+  /** Note the answer to the batch; return the texts that are done, with their replies. */
+  answered({ replies, error }) {
+    const asked = this.#batch.messages.length;
+    this.#batch = null;
+    this.#heard = true;
+    if (replies.length === asked) this.#most += Math.floor(this.#most / 4) + 1;
+    else if (!error) this.#most = Math.max(1, replies.length); // there was no room for more
+    const done = this.#texts.splice(0, replies.length).map((text, at) => [text, replies[at]]);
+    if (done.length) this.after = idOf(done.at(-1)[0]);
+    this.base += done.length;
+    return done;
+  }
+
+  /** Note a lost connection. After two without an answer, smaller batches may get through. */
+  lost() {
+    if (!this.#batch) return;
+    if (!this.#heard) this.#most = Math.max(1, Math.floor(this.#most / 2));
+    this.#heard = false;
+    this.#batch = null;
+  }
+
+  #idBefore(number) {
+    return number > this.base ? idOf(this.#texts[number - this.base - 1]) : this.after;
+  }
+}
+
+/** Keeps the messages while the page is open. */
+export class MemoryStore {
+  #state = { producer: crypto.randomUUID(), known: false, epoch: 0, base: 0, after: "" };
+  #texts = []; // from base on
+
+  async lead() {
+    return () => {};
+  }
+
+  listen() {}
+
+  post() {}
+
+  async add(texts) {
+    this.#texts.push(...texts);
+    return [];
+  }
+
+  async load() {
+    this.#state.epoch += 1;
+    return { ...this.#state, texts: [...this.#texts] };
+  }
+
+  async read(from) {
+    return this.#texts.slice(from - this.#state.base);
+  }
+
+  async known() {
+    this.#state.known = true;
+  }
+
+  async forget(base, after) {
+    this.#texts.splice(0, base - this.#state.base);
+    Object.assign(this.#state, { base, after });
+  }
+
+  async restart(keep) {
+    const producer = crypto.randomUUID();
+    Object.assign(this.#state, { producer, known: false, epoch: 1, base: 0, after: "" });
+    if (!keep) this.#texts = [];
+    return { ...this.#state, texts: [...this.#texts] };
+  }
+
+  async close() {}
+}
+
+const promised = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/** Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. */
+export class IndexedDBStore {
+  #name;
+  #database;
+  #channel;
+  #leaving = new AbortController();
+
+  constructor(name) {
+    if (!globalThis.indexedDB || !globalThis.navigator?.locks) {
+      throw new DeliveryError("StoreError", "IndexedDB and Web Locks need a page from https or " +
+        "localhost. Pass a MemoryStore, and messages last as long as the page.");
+    }
+    this.#name = `outbox ${name}`;
+    const request = indexedDB.open(this.#name, 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("state");
+      request.result.createObjectStore("messages", { autoIncrement: true });
+    };
+    this.#database = promised(request);
+    this.#database.catch(() => {}); // every method says it
+    this.#channel = new BroadcastChannel(this.#name);
+  }
+
+  /** Wait until no other tab sends; return what lets the next one send. */
+  lead() {
+    const { signal } = this.#leaving;
+    return new Promise((resolve, reject) => {
+      const held = () => new Promise((release) => resolve(release));
+      navigator.locks.request(this.#name, { signal }, held).catch(reject);
+    });
+  }
+
+  listen(tell) {
+    this.#channel.onmessage = ({ data }) => tell(data);
+  }
+
+  /** Tell the other tabs. */
+  post(news) {
+    this.#channel.postMessage(news);
+  }
+
+  /** Append messages; return their keys. */
+  add(texts) {
+    return this.#run("readwrite", (_, messages) =>
+      Promise.all(texts.map((text) => promised(messages.add(text)))));
+  }
+
+  /** Return what is stored, with an epoch that counts this start too. */
+  load() {
+    return this.#run("readwrite", async (states, messages) => {
+      const state = (await promised(states.get("state"))) ?? fresh(1);
+      state.epoch += 1;
+      states.put(state, "state");
+      return { ...state, texts: await promised(messages.getAll()) };
+    });
+  }
+
+  /** Return the messages from a sequence number on. */
+  read(from) {
+    return this.#run("readonly", async (states, messages) => {
+      const { offset } = await promised(states.get("state"));
+      return promised(messages.getAll(IDBKeyRange.lowerBound(offset + from)));
+    });
+  }
+
+  known() {
+    return this.#update(() => ({ known: true }));
+  }
+
+  /** Delete the messages below `base`. */
+  forget(base, after) {
+    return this.#update(({ offset }, messages) => {
+      messages.delete(IDBKeyRange.upperBound(offset + base, true));
+      return { base, after };
+    });
+  }
+
+  /** Begin again under a new producer id, with the messages or without. */
+  restart(keep) {
+    return this.#run("readwrite", async (states, messages) => {
+      const texts = keep ? await promised(messages.getAll()) : [];
+      messages.clear();
+      const last = await promised(messages.add("")); // the keys go on: where are they?
+      messages.delete(last);
+      for (const text of texts) messages.add(text);
+      const state = { ...fresh(last + 1), epoch: 1 };
+      states.put(state, "state");
+      return { ...state, texts };
+    });
+  }
+
+  async close() {
+    this.#leaving.abort();
+    this.#channel.close();
+    (await this.#database).close();
+  }
+
+  #update(change) {
+    return this.#run("readwrite", async (states, messages) => {
+      const state = await promised(states.get("state"));
+      states.put({ ...state, ...change(state, messages) }, "state");
+    });
+  }
+
+  async #run(mode, work) {
+    try {
+      const database = await this.#database;
+      const transaction = database.transaction(["state", "messages"], mode,
+        { durability: "strict" });
+      const ended = new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      const result = work(transaction.objectStore("state"), transaction.objectStore("messages"));
+      await Promise.all([ended, result]);
+      return await result;
+    } catch (error) {
+      throw new DeliveryError("StoreError", `${this.#name}: ${error?.name}: ${error?.message}`);
+    }
+  }
+}
+
+// `offset` is the key of message 0: a key is never used again.
+const fresh = (offset) =>
+  ({ producer: crypto.randomUUID(), known: false, epoch: 0, base: 0, after: "", offset });
+
+/** Sends messages to an inbox: effectively once, in order. */
+export class Outbox {
+  #socket;
+  #store;
+  #options;
+  #window = null; // of the tab that sends
+  #release = null;
+  #incoming = []; // receipts that are not in the store yet
+  #receipts = new Map(); // those of this tab without a reply, by id
+  #saving = false;
+  #busy = false;
+  #more = true; // the store may have messages that the window has not
+  #greeted = false;
+  #attempts = 0;
+  #failure = null;
+  #closed = false;
+  #drained = [];
+
+  /**
+   * @param socket a socket of socket.io-client, without the option `retries`
+   * @param store an IndexedDBStore, or a MemoryStore, the default
+   * @param options times in milliseconds: `ackTimeout` without an answer, after which the
+   *   connection counts as dead; `retryDelay`, which doubles up to `retryDelayMax`
+   */
+  constructor(socket, store = new MemoryStore(), options = {}) {
+    if (socket.io?.opts?.retries) {
+      throw new DeliveryError("UsageError", "Pass a socket without `retries`: the outbox retries.");
+    }
+    this.#socket = socket;
+    this.#store = store;
+    this.#options = { ackTimeout: 5000, retryDelay: 100, retryDelayMax: 5000, ...options };
+    this.lastError = null;
+    this.onConnect = () => this.#connected(true);
+    this.onDisconnect = () => this.#connected(false);
+    socket.on("connect", this.onConnect);
+    socket.on("disconnect", this.onDisconnect);
+    store.listen((news) => this.#hear(news));
+    this.#lead();
+  }
+
+  /** How many messages of this tab have no reply yet. */
+  get pending() {
+    return this.#receipts.size;
+  }
+
+  /** Queue a message. Await `accepted` of the receipt, then the receipt for the reply. */
+  send(event, payload) {
+    if (this.#closed || this.#failure) throw this.#failure ?? closed();
+    const text = write(event, payload);
+    const id = idOf(text);
+    let settle;
+    const receipt = new Promise((resolve, reject) => { settle = { resolve, reject }; });
+    receipt.id = id;
+    receipt.accepted = new Promise((resolve, reject) => {
+      this.#incoming.push({ id, text, accept: resolve, fail: reject });
+    });
+    for (const promise of [receipt, receipt.accepted]) promise.catch(() => {}); // may be unwatched
+    this.#receipts.set(id, settle);
+    this.#save();
+    return receipt;
+  }
+
+  /** Wait until every message of this tab has its reply. */
+  async drain() {
+    while (this.pending && !this.#failure && !this.#closed) {
+      await new Promise((resolve) => this.#drained.push(resolve));
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  /**
+   * Go on after a final refusal, under a new producer id, with the unanswered messages or without.
+   * What the inbox may have applied under the old id, it will apply again: it cannot tell.
+   */
+  async reissue({ keep = true } = {}) {
+    if (!this.#failure || !this.#window) {
+      throw new DeliveryError("UsageError", "The inbox has not refused this tab for good.");
+    }
+    this.#begin(await this.#store.restart(keep));
+    this.#failure = this.lastError = null;
+    this.#greeted = false;
+    this.#wake();
+  }
+
+  /** Stop sending. What is in an IndexedDB stays there, for the next page. */
+  async close() {
+    this.#closed = true;
+    this.#socket.off("connect", this.onConnect);
+    this.#socket.off("disconnect", this.onDisconnect);
+    this.#reject(closed());
+    this.#release?.();
+    await this.#store.close();
+  }
+
+  // --- one tab sends ------------------------------------------------------------------
+
+  async #lead() {
+    try {
+      this.#release = await this.#store.lead();
+      this.#begin(await this.#store.load());
+    } catch (error) {
+      if (!this.#closed) this.#fail(error);
+      return;
+    }
+    this.#wake();
+  }
+
+  #begin({ offset, ...saved }) {
+    this.#window = new SendWindow({ ...saved, start: crypto.randomUUID() });
+    this.#more = true;
+    const oldest = offset + saved.base;
+    this.#hear({ oldest });
+    this.#store.post({ oldest });
+  }
+
+  /** Hear what another tab has done. */
+  #hear({ added, replies, oldest, failure }) {
+    if (added) {
+      this.#more = true;
+      this.#wake();
+    }
+    for (const [id, reply] of replies ?? []) this.#settle(id, reply);
+    if (failure) this.#reject(new DeliveryError(failure.name, failure.message));
+    for (const [id, { key, reject }] of this.#receipts) {
+      if (!(key < oldest)) continue; // the tab that sent has ended
+      this.#receipts.delete(id);
+      reject(new DeliveryError("DeliveryError", "It was applied; the reply went to a closed tab."));
+    }
+  }
+
+  // --- the store ----------------------------------------------------------------------
+
+  /** Save what was sent meanwhile, in one transaction. */
+  async #save() {
+    if (this.#saving) return;
+    this.#saving = true;
+    await null; // what the caller sends in one go is saved in one go
+    while (this.#incoming.length) {
+      const group = [...this.#incoming];
+      let error = null;
+      let keys = [];
+      try {
+        keys = await this.#store.add(group.map(({ text }) => text));
+      } catch (reason) {
+        this.lastError = error = reason;
+      }
+      this.#incoming.splice(0, group.length);
+      group.forEach(({ id, accept, fail }, at) => {
+        const receipt = this.#receipts.get(id);
+        if (!error) {
+          if (receipt) receipt.key = keys[at];
+          return accept();
+        }
+        fail(error);
+        receipt?.reject(error);
+        this.#receipts.delete(id);
+      });
+      if (!error) this.#store.post({ added: true });
+      this.#more = true;
+      this.#wake();
+    }
+    this.#saving = false;
+  }
+
+  // --- the inbox ----------------------------------------------------------------------
+
+  #connected(up) {
+    this.#greeted = false;
+    if (up) this.#wake();
+  }
+
+  #wake() {
+    if (this.#window && !this.#busy) this.#deliver();
+  }
+
+  async #deliver() {
+    this.#busy = true;
+    try {
+      while (this.#mayStep() && (await this.#step()));
+    } catch (error) {
+      if (this.#closed) return;
+      if (WORTH_A_RETRY.has(error.name)) this.#tryLater(error);
+      else this.#fail(error);
+    }
+    this.#busy = false;
+    if (this.#more && this.#mayStep() && !this.#pausing) this.#wake();
+  }
+
+  #pausing = null;
+
+  #mayStep() {
+    return this.#socket.connected && !this.#failure && !this.#closed && !this.#pausing;
+  }
+
+  /** Say hello, or send a batch; return whether there may be more to do. */
+  async #step() {
+    const window = this.#window;
+    if (!this.#greeted) {
+      window.lost();
+      const welcome = await this.#ask(HELLO, window.hello());
+      if (!welcome) return true;
+      window.welcomed(welcome);
+      if (!window.identity.known) await this.#store.known(); // before the first message leaves
+      window.identity.known = this.#greeted = true;
+    }
+    if (this.#more) {
+      this.#more = false;
+      window.accept(await this.#store.read(window.next));
+    }
+    const batch = window.nextBatch();
+    if (!batch) return false;
+    const answer = await this.#ask(EVENT, batch);
+    if (!answer) return true;
+    const done = window.answered(answer).map(([text, reply]) => [idOf(text), reply]);
+    if (done.length) {
+      this.#attempts = 0;
+      this.lastError = null;
+      this.#store.post({ replies: done });
+      for (const [id, reply] of done) this.#settle(id, reply);
+      await this.#store.forget(window.base, window.after);
+      window.confirmed = window.base;
+    }
+    if (answer.error) throw new DeliveryError(answer.error, answer.message);
+    return true;
+  }
+
+  /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
+  async #ask(event, request) {
+    const { engine } = this.#socket.io;
+    const { ackTimeout } = this.#options;
+    let answer;
+    try {
+      answer = await this.#socket.timeout(ackTimeout).emitWithAck(event, request);
+    } catch (error) {
+      this.lastError = new DeliveryError("DeliveryError", error.message);
+      this.#greeted = false;
+      if (this.#socket.io.engine === engine && this.#socket.connected) engine.close();
+      return null;
+    }
+    if (answer.error && event === HELLO) throw new DeliveryError(answer.error, answer.message);
+    return answer;
+  }
+
+  #tryLater(error) {
+    this.lastError = error;
+    const { retryDelay, retryDelayMax } = this.#options;
+    const delay = Math.min(retryDelayMax, retryDelay * 2 ** this.#attempts++);
+    this.#pausing = setTimeout(() => {
+      this.#pausing = null;
+      this.#wake();
+    }, delay * (0.5 + Math.random() / 2));
+  }
+
+  #fail(error) {
+    this.#failure = this.lastError = error;
+    this.#store.post({ failure: { name: error.name, message: error.message } });
+    this.#reject(error);
+  }
+
+  #settle(id, reply) {
+    const receipt = this.#receipts.get(id);
+    if (!receipt) return;
+    this.#receipts.delete(id);
+    try {
+      receipt.resolve(read(reply));
+    } catch (error) {
+      receipt.reject(error);
+    }
+    this.#tellDrained();
+  }
+
+  #reject(error) {
+    for (const { reject } of this.#receipts.values()) reject(error);
+    this.#receipts.clear();
+    this.#tellDrained();
+  }
+
+  #tellDrained() {
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}
+
+const closed = () => new DeliveryError("ClosedError", "The outbox is closed.");

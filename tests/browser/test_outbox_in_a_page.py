@@ -1,0 +1,182 @@
+"""The outbox for socket.io-client in a real browser: IndexedDB, tabs, and a browser that dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import socketio
+from aiohttp import web
+from playwright.async_api import BrowserContext, Page, async_playwright
+
+from sio_demo.delivery import Inbox
+from sio_demo.lab.link import Link
+from sio_demo.lab.waiting import wait_until
+
+from .conftest import FLAGS, ROOT
+
+PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
+<script type="module">
+  import { io } from "/socket.io.mjs";
+  import { Outbox, IndexedDBStore } from "/outbox.mjs";
+
+  const socket = io({ transports: ["websocket"], reconnectionDelay: 10 });
+  const outbox = new Outbox(socket, new IndexedDBStore("orders"), { retryDelay: 10 });
+  window.order = (item) => outbox.send("order", item);
+  Object.assign(window, { outbox, socket });
+</script>"""
+CLIENT = "sio_demo/lab/node/node_modules/socket.io-client/dist/socket.io.esm.min.js"
+FILES = {
+    "/shop": PAGE,
+    "/socket.io.mjs": (ROOT / CLIENT).read_text(encoding="utf-8"),
+    "/outbox.mjs": (ROOT / "sio_demo/delivery/js/outbox.mjs").read_text(encoding="utf-8"),
+}
+ORDER = "(items) => Promise.all(items.map((item) => order(item)))"
+ACCEPT = "(items) => Promise.all(items.map((item) => order(item).accepted)).then(() => null)"
+
+
+class Shop:
+    """A server with an inbox behind a link, and a browser with a profile that outlives it."""
+
+    def __init__(self, link: Link, open_browser: Any) -> None:
+        self.applied: list[Any] = []
+        self.link = link
+        self._open = open_browser
+        self.browser: BrowserContext
+
+    async def start_browser(self) -> None:
+        self.browser = await self._open()
+
+    async def tab(self) -> Page:
+        """Open the page."""
+        page = await self.browser.new_page()
+        await page.goto(f"{self.link.url}/shop")
+        await page.wait_for_function("window.socket?.connected")
+        return page
+
+    async def kill_browser(self) -> None:
+        """Kill every process of the browser with SIGKILL."""
+        for process in psutil.Process().children(recursive=True):
+            if any("shop-profile" in word for word in process.cmdline()):
+                process.kill()
+        await self.browser.close()
+
+
+@pytest.fixture
+async def shop(chromium: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    app, sio = web.Application(), socketio.AsyncServer(async_mode="aiohttp")
+    sio.attach(app)
+    for path, text in FILES.items():
+        app.router.add_get(path, sender_of(text))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    link = await Link.to(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with async_playwright() as playwright:
+
+        async def open_browser() -> BrowserContext:
+            return await playwright.chromium.launch_persistent_context(
+                tmp_path / "shop-profile", executable_path=chromium, args=FLAGS.split()
+            )
+
+        shop = Shop(link, open_browser)
+        inbox = Inbox(sio)
+        inbox.on("order", lambda _, item: shop.applied.append(item) or f"{item} is ordered")
+        await shop.start_browser()
+        yield shop
+        await shop.browser.close()
+    await link.close()
+    await inbox.close()
+    await sio.shutdown()
+    await runner.cleanup()
+
+
+def sender_of(text: str) -> Any:
+    """Return what answers with a page, or a script."""
+    kind = "text/html" if text.startswith("<") else "text/javascript"
+
+    async def send(_: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=kind)
+
+    return send
+
+
+async def test_ten_orders_survive_a_cut_and_a_closed_tab(shop: Shop) -> None:
+    page = await shop.tab()
+    assert await page.evaluate(ORDER, [0]) == ["0 is ordered"]
+    async with shop.link.refuse():
+        await shop.link.cut()
+        await page.evaluate(ACCEPT, [*range(1, 10)])
+        await page.close()
+    page = await shop.tab()
+    await wait_until(lambda: len(shop.applied) == 10)
+    assert await page.evaluate(ORDER, [10]) == ["10 is ordered"]
+    assert shop.applied == [*range(11)]
+
+
+async def test_an_answer_that_was_lost_is_given_again(shop: Shop) -> None:
+    page = await shop.tab()
+    async with shop.link.cut_when("ACK") as cut:
+        answers = await page.evaluate(ORDER, ["tea", "milk"])
+        await cut
+    assert answers == ["tea is ordered", "milk is ordered"]
+    assert shop.applied == ["tea", "milk"]
+
+
+async def test_two_tabs_share_one_outbox_and_one_goes_on_when_the_other_ends(shop: Shop) -> None:
+    first, second = await shop.tab(), await shop.tab()
+    answers = await asyncio.gather(
+        first.evaluate(ORDER, ["a1", "a2"]), second.evaluate(ORDER, ["b1", "b2"])
+    )
+    assert answers == [
+        [f"{item} is ordered" for item in items] for items in (["a1", "a2"], ["b1", "b2"])
+    ]
+    async with shop.link.refuse():
+        await shop.link.cut()
+        await first.evaluate(ACCEPT, ["a3"])
+        waiting = asyncio.create_task(second.evaluate(ORDER, ["b3"]))
+        await wait_until(lambda: second.evaluate("outbox.pending"))
+        await first.close()
+    assert await waiting == ["b3 is ordered"]
+    assert sorted(shop.applied) == ["a1", "a2", "a3", "b1", "b2", "b3"]
+    for tab in "ab":
+        assert [item for item in shop.applied if item[0] == tab] == [f"{tab}{n}" for n in (1, 2, 3)]
+
+
+async def test_what_was_accepted_survives_the_death_of_the_browser(shop: Shop) -> None:
+    page = await shop.tab()
+    assert await page.evaluate(ORDER, [0]) == ["0 is ordered"]
+    async with shop.link.refuse():
+        await shop.link.cut()
+        await page.evaluate(ACCEPT, [*range(1, 50)])
+        await shop.kill_browser()
+    await shop.start_browser()
+    await shop.tab()
+    await wait_until(lambda: len(shop.applied) == 50)
+    assert shop.applied == [*range(50)]
+
+
+async def test_a_reload_in_the_middle_doubles_nothing(shop: Shop) -> None:
+    page = await shop.tab()
+    for number in range(0, 20, 2):
+        await page.evaluate(ACCEPT, [number, number + 1])
+        await page.reload()
+        await page.wait_for_function("window.socket?.connected")
+    await wait_until(lambda: len(shop.applied) == 20)
+    assert await page.evaluate(ORDER, [20]) == ["20 is ordered"]
+    assert shop.applied == [*range(21)]
+
+
+async def test_a_full_disk_is_named(shop: Shop) -> None:
+    page = await shop.tab()
+    words = await page.evaluate("""async () => {
+      const full = new DOMException("full", "QuotaExceededError");
+      IDBObjectStore.prototype.add = () => { throw full; };
+      return order("tea").accepted.catch(({ name, message }) => `${name}: ${message}`);
+    }""")
+    assert words == "StoreError: outbox orders: QuotaExceededError: full"
+    assert shop.applied == []

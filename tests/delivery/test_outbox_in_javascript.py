@@ -1,0 +1,232 @@
+"""The outbox for socket.io-client, in Node: the same machine, and the same promises."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sio_demo.delivery import MemoryInboxStore, Retry
+from sio_demo.delivery.message import Answer, Welcome, id_of
+from sio_demo.delivery.send_window import Identity, SendWindow
+from sio_demo.errors import DeliveryError, StoreError
+from sio_demo.lab.node import NodeClient
+from sio_demo.lab.waiting import wait_until
+
+MODULE = (Path(__file__).parents[2] / "sio_demo/delivery/js/outbox.mjs").as_uri()
+CASES = json.loads(Path(__file__).with_name("window_cases.json").read_text(encoding="utf-8"))
+LIMITS = {"batch": 500, "characters": 999_000, "unconfirmed": 20_000}
+
+SETUP = f"""
+const {{ Outbox, MemoryStore, SendWindow }} = await load("{MODULE}");
+const store = new MemoryStore();
+const open = (place = store) => {{
+  const socket = io(url, {{ transports: ["websocket"], reconnectionDelay: 10, forceNew: true }});
+  return new Outbox(socket, place, {{ retryDelay: 10, retryDelayMax: 50, ackTimeout: 400 }});
+}};
+let outbox = open();
+const send = (...payloads) => Promise.all(payloads.map((one) => outbox.send("note", one)));
+const words = (error) => `${{error.name}}: ${{error.message}}`;
+const mistake = (promise) => promise.then(() => null, words);
+"""
+
+MACHINE = """
+function play(steps, limits) {
+  const output = [];
+  let window;
+  for (const [what, argument] of steps) {
+    if (what === "start") window = new SendWindow({ ...argument, texts: [] });
+    if (what === "accept") window.accept(argument);
+    if (what === "lost") window.lost();
+    if (what === "saved") window.confirmed = window.base;
+    if (what === "hello") output.push(window.hello());
+    if (what === "next_batch") {
+      const batch = window.nextBatch();
+      if (batch) { delete batch.producer; delete batch.epoch; }
+      output.push(batch);
+    }
+    if (what === "answered") output.push(window.answered(argument).map(([, reply]) => reply));
+    if (what === "welcomed") {
+      try {
+        window.welcomed({ ...limits, ...argument });
+        output.push(null);
+      } catch (error) { output.push(error.name); }
+    }
+  }
+  return output;
+}"""
+
+
+def play(steps):
+    """Run the steps on the machine of the Python outbox."""
+    output, batch = [], None
+    for what, *argument in steps:
+        match what:
+            case "start":
+                [start] = argument
+                identity = Identity(*(start[n] for n in ("producer", "known", "epoch", "start")))
+                window = SendWindow(identity, start["base"], 4000, start["after"])
+            case "accept":
+                window.accept([Text(text) for text in argument[0]])
+            case "lost":
+                window.lost()
+            case "saved":
+                window.confirmed = window.base
+            case "hello":
+                output.append(window.hello().to_wire())
+            case "next_batch":
+                sent = window.next_batch()
+                batch = sent or batch
+                output.append(sent and {n: sent.to_wire()[n] for n in argument[0]})
+            case "answered":
+                answer = Answer.from_wire(argument[0])
+                if answer.error is not None:
+                    assert window.refused(batch, answer)
+                output.append([reply for _, reply in window.answered(batch, answer)])
+            case "welcomed":
+                try:
+                    window.welcomed(Welcome.from_wire(LIMITS | argument[0]), flights=1)
+                except DeliveryError as error:
+                    output.append(type(error).__name__)
+                else:
+                    output.append(None)
+    return output
+
+
+class Text(str):
+    """A message of the window."""
+
+    @property
+    def text(self):
+        return str(self)
+
+
+@pytest.fixture
+async def js(bench):
+    js = await NodeClient.start(bench.link.url)
+    await js.run(SETUP)
+    yield js
+    await js.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_both_machines_answer_alike(js, case):
+    steps = CASES[case]
+    expected = [step[-1] for step in steps if step[0] in SHOWN]
+    assert play(steps) == expected
+    await js.run(MACHINE)
+    assert await js.run(f"play({json.dumps(steps)}, {json.dumps(LIMITS)})") == expected
+
+
+SHOWN = ("hello", "next_batch", "answered", "welcomed")
+
+
+@pytest.mark.parametrize("lost", ["outbox_hello", "outbox", "ACK"])
+async def test_each_message_is_applied_once_and_in_order(bench, js, lost):
+    assert await js.run("send('first')") == ["first"]
+    await bench.link.cut()
+    async with bench.link.cut_when(lost) as cut:
+        assert await js.run("send(...Array(1200).keys())") == list(range(1200))
+        await cut
+    assert bench.applied == ["first", *range(1200)]
+    assert await js.run("outbox.pending") == 0
+
+
+async def test_a_silent_connection_is_replaced(bench, js):
+    await js.run("send(1)")
+    async with bench.link.black_hole():
+        await js.run("receipt = outbox.send('note', 2); null")
+        await wait_until(lambda: js.run("outbox.lastError !== null"))
+    assert await js.run("receipt") == 2
+    assert bench.applied == [1, 2]
+
+
+async def test_messages_of_a_page_that_has_ended_are_sent_by_the_next(bench, js):
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await js.run("""
+            receipts = [1, 2, 3].map((number) => outbox.send("note", number));
+            await Promise.all(receipts.map(({ accepted }) => accepted));
+            await outbox.close()""")
+    assert await js.run("mistake(receipts[0])") == "ClosedError: The outbox is closed."
+    assert await js.run("outbox = open(); send(4)") == [4]
+    assert bench.applied == [1, 2, 3, 4]
+
+
+async def test_it_goes_on_when_the_inbox_is_no_longer_in_trouble(bench, js):
+    left = 3
+
+    def not_yet(db, payload):
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise Retry("The bank is closed.")
+        return bench.applied.append(payload)
+
+    bench.inbox.on("pay", not_yet)
+    await js.run("outbox.send('pay', 1); outbox.send('note', 2); outbox.drain()")
+    assert bench.applied == [1, 2]
+
+
+async def test_a_refusal_is_final_and_there_is_a_way_on(bench, js):
+    await js.run("send(1)")
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await bench.stop_server()
+        await bench.start_server(MemoryInboxStore())
+        await js.run("receipt = outbox.send('note', 2); await receipt.accepted")
+    assert (await js.run("mistake(receipt)")).startswith("UnknownProducerError")
+    assert (await js.run("mistake(outbox.drain())")).startswith("UnknownProducerError")
+    await js.run("await outbox.reissue()")
+    assert await js.run("send(3)") == [3]
+    assert bench.applied == [1, 2, 3]
+    assert (await js.run("mistake(outbox.reissue())")).startswith("UsageError")
+
+
+async def test_errors_of_a_handler_come_back_by_name(bench, js):
+    words = await js.run("mistake(outbox.send('refuse', 1))")
+    assert words.startswith("HandlerError: ValueError")
+
+
+@pytest.mark.parametrize("value", ["NaN", "[Infinity]", "10n", "'x'.repeat(1e6)"])
+async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
+    words = await js.run(f"mistake((async () => outbox.send('note', {value}))())")
+    assert words.startswith("PayloadError")
+    assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
+
+
+async def test_a_message_that_cannot_be_stored_is_not_sent(bench, js):
+    await js.run("send(1)")
+    await js.run("""
+        const add = store.add;
+        store.add = async () => { throw new Error("the disk is full"); };
+        lost = outbox.send("note", 2); null""")
+    assert await js.run("mistake(lost.accepted)") == "Error: the disk is full"
+    assert await js.run("mistake(lost)") == "Error: the disk is full"
+    assert await js.run("store.add = add; send(3)") == [3]
+    assert bench.applied == [1, 3]
+
+
+async def test_it_wants_a_socket_that_does_not_retry_itself(js):
+    words = await js.run("mistake((async () => new Outbox(io(url, { retries: 3 })))())")
+    assert words.startswith("UsageError: Pass a socket without `retries`")
+
+
+async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):
+    save, left = MemoryInboxStore.save, 2
+
+    def fail(*arguments):
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise StoreError("The disk is full.")
+        save(*arguments)
+
+    monkeypatch.setattr(MemoryInboxStore, "save", fail)
+    assert await js.run("send(1, 2)") == [1, 2]
+    assert bench.applied[-2:] == [1, 2]
+
+
+def test_the_cases_use_ids_of_the_length_that_the_outbox_makes():
+    for steps in CASES.values():
+        for text in (t for what, *rest in steps if what == "accept" for t in rest[0]):
+            assert json.loads(text)[0] == id_of(text)
