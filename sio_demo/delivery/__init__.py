@@ -37,8 +37,11 @@ Limits:
 
 Left out on purpose: synchronous servers, priorities, expiry, rate limits.
 
-The wire format, for clients in other languages, is in :mod:`sio_demo.delivery.message`.
+`OUTBOX_MJS` is the outbox for ``socket.io-client``. The wire format, for clients in other
+languages, is in :mod:`sio_demo.delivery.message`.
 """
+
+from pathlib import Path
 
 from ..errors import Retry
 from .inbox import Inbox, InboxStatistics
@@ -48,7 +51,10 @@ from .sqlite_inbox import SQLiteInboxStore
 from .sqlite_outbox import SQLiteOutboxStore
 from .stores import Letter, MemoryInboxStore, MemoryOutboxStore, Received
 
+OUTBOX_MJS = Path(__file__).with_name("js").joinpath("outbox.mjs").as_uri()  # for `import`
+
 __all__ = [
+    "OUTBOX_MJS",
     "Inbox",
     "InboxStatistics",
     "Letter",

@@ -362,9 +362,9 @@ export class Outbox {
     this.#lead();
   }
 
-  /** How many messages of this tab have no reply yet. */
+  /** How many messages have no reply yet: of this tab, or of all if it is the one that sends. */
   get pending() {
-    return this.#receipts.size;
+    return Math.max(this.#receipts.size, this.#window?.texts.length ?? 0);
   }
 
   /** Queue a message. Await `accepted` of the receipt, then the receipt for the reply. */
@@ -384,7 +384,7 @@ export class Outbox {
     return receipt;
   }
 
-  /** Wait until every message of this tab has its reply. */
+  /** Wait until no message is pending. */
   async drain() {
     while (this.pending && !this.#failure && !this.#closed) {
       await new Promise((resolve) => this.#drained.push(resolve));
@@ -544,6 +544,7 @@ export class Outbox {
       await this.#store.forget(window.base, window.after);
       window.confirmed = window.base;
     }
+    if (!this.pending) this.#tellDrained();
     if (answer.error) throw new DeliveryError(answer.error, answer.message);
     return true;
   }
@@ -590,7 +591,7 @@ export class Outbox {
     } catch (error) {
       receipt.reject(error);
     }
-    this.#tellDrained();
+    if (!this.pending) this.#tellDrained();
   }
 
   #reject(error) {
