@@ -9,17 +9,20 @@ of 10 ms each way.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import peer
+import psutil
 import socketio
 from harness import Figure, Options, ratio, take_turns
 
@@ -38,6 +41,7 @@ from sio_demo.lab.server import serve
 LATENCY = 0.01  # seconds each way
 CLIENTS = 100
 WINDOW = 1000
+FLOOD = str(Path(__file__).with_name("flood.py"))
 
 SOCKET = "const s = io(url, { transports: ['websocket'], retries: 3, ackTimeout: 5000 })"
 
@@ -239,23 +243,127 @@ async def memory(options: Options) -> list[Figure]:
 
 
 async def recovery(options: Options) -> list[Figure]:
-    """Reset with a full window under way; from the reconnection until all is applied."""
-    round_trips = []
-    async with bench(window=WINDOW) as b, b.link.latency(LATENCY):
+    """Reset with a full window under way; from the reconnection until all is applied.
+
+    What it takes without latency, the work of both processors, is subtracted.
+    """
+    times = await take_turns(
+        {"far": lambda: recover(LATENCY), "near": lambda: recover(0)}, options.pick(9, 1)
+    )
+    trips = [(t - median(times["near"])) / (2 * LATENCY) for t in times["far"]]
+    parts = {name: median(values) * 1e3 for name, values in times.items()}
+    name = "round trips to recover 1,000"
+    return [Figure(name, "recovery", median(trips), min(trips), max(trips), parts, "ms")]
+
+
+async def recover(latency: float) -> float:
+    """Return the seconds from the reconnection until all is applied."""
+    async with bench(window=WINDOW) as b, AsyncExitStack() as stack:
+        if latency:
+            await stack.enter_async_context(b.link.latency(latency))
         connected = asyncio.Event()
         b.client.on("connect", connected.set)
-        for _ in range(options.pick(9, 1)):
-            connected.clear()
-            for number in range(WINDOW):
-                b.outbox.send("order", peer.message(number))
-            await asyncio.sleep(LATENCY / 2)  # under way, and not yet there
-            await b.link.cut()
-            await connected.wait()
+        for number in range(WINDOW):
+            b.outbox.send("order", peer.message(number))
+        await asyncio.sleep(latency / 2)  # under way, and not yet there
+        await b.link.cut()
+        await connected.wait()
+        began = time.perf_counter()
+        await b.outbox.drain()
+        return time.perf_counter() - began
+
+
+async def awaited(options: Options) -> list[Figure]:
+    """Compare one message at a time on disk, acknowledged and awaited, with ``call``."""
+    with TemporaryDirectory() as directory:
+        async with bench(directory) as b:
+
+            async def call_each(count: int) -> None:
+                for number in range(count):
+                    await b.client.call("ask", peer.message(number))
+
+            async def send_each(count: int) -> None:
+                for _ in range(count):
+                    await send_one(b.outbox)
+
+            count = options.pick(300, 10)
+            sides = {
+                "awaited, durable": lambda: rate(send_each, count),
+                "call": lambda: rate(call_each, count),
+            }
+            values = await take_turns(sides, options.pick(5, 1))
+    return [ratio(values, "awaited, durable", "call", "/s")]
+
+
+async def big_replies(options: Options) -> list[Figure]:
+    """Compare the cost of a reply of 100 kB when there are many with that when there are few."""
+    reply = "x" * 100_000
+    async with bench() as b:
+        b.inbox.on("big", lambda db, _: reply)
+
+        async def ask(count: int) -> float:
             began = time.perf_counter()
-            await b.outbox.drain()
-            round_trips.append((time.perf_counter() - began) / (2 * LATENCY))
-    low, high = min(round_trips), max(round_trips)
-    return [Figure("round trips to recover 1,000", "recovery", median(round_trips), low, high)]
+            await asyncio.gather(*(b.outbox.send("big", n) for n in range(count)))
+            return (time.perf_counter() - began) * 1e3 / count
+
+        many = options.pick(160, 8)
+        sides = {"ms a reply, many": lambda: ask(many), "few": lambda: ask(many // 8)}
+        values = await take_turns(sides, options.pick(5, 1))
+    figure = ratio(values, "ms a reply, many", "few", "ms")
+    return [replace(figure, kind="big replies")]
+
+
+async def idle_producers(options: Options) -> list[Figure]:
+    """Measure the memory of producers that have sent one message, and confirmed its reply."""
+    count = options.pick(10_000, 100)
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    inbox = Inbox(sio)
+    inbox.on("order", lambda db, order: None)
+    receive = sio.handlers["/"][EVENT]
+    text = write_message("order", peer.message(1))
+    tracemalloc.start()
+    for _ in range(count):
+        producer = await greeted(sio)
+        check(await receive("sid", Batch(producer, 1, 0, "", 0, [text]).to_wire()))
+        check(await receive("sid", Batch(producer, 1, 1, id_of(text), 1, [text]).to_wire()))
+    used = tracemalloc.get_traced_memory()[0] / 1e6
+    tracemalloc.stop()
+    return [Figure(f"MB of {count:,} idle producers", "idle producers", used, used, used)]
+
+
+async def flood(options: Options) -> list[Figure]:
+    """Let two processes send batches without awaiting answers; measure a third client."""
+    async with bench() as b:
+        alone = await latencies(b, options.pick(50, 2))
+        before = resident()
+        async with AsyncExitStack() as stack:
+            for _ in range(2):
+                process = await asyncio.create_subprocess_exec(sys.executable, FLOOD, b.link.url)
+                stack.push_async_callback(process.wait)
+                stack.callback(process.kill)
+            await asyncio.sleep(options.pick(1, 0.1))  # they have begun
+            flooded = await latencies(b, options.pick(300, 2))
+            grown = resident() - before
+    parts = {
+        "flooded": median(flooded),
+        "alone": median(alone),
+        "99 %": flooded[len(flooded) * 99 // 100],
+    }
+    name = "ms of a third client, two flood"
+    return [
+        Figure(name, "flood", median(flooded), flooded[0], flooded[-1], parts, "ms"),
+        Figure("MB that the floods cost", "flood memory", grown, grown, grown),
+    ]
+
+
+async def latencies(b: Bench, count: int) -> list[float]:
+    """Return the sorted milliseconds of single messages."""
+    return sorted([await microseconds(send_one(b.outbox)) / 1e3 for _ in range(count)])
+
+
+def resident() -> float:
+    """Return the memory of this process in MB."""
+    return psutil.Process().memory_info().rss / 1e6
 
 
 def run(options: Options) -> list[Figure]:
@@ -268,5 +376,9 @@ def run(options: Options) -> list[Figure]:
         group_commit(options),
         memory(options),
         recovery(options),
+        awaited(options),
+        big_replies(options),
+        idle_producers(options),
+        flood(options),
     )
     return [figure for case in cases for figure in asyncio.run(case)]
