@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import random
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from sio_demo.delivery import OUTBOX_MJS, MemoryInboxStore, Retry
 from sio_demo.delivery.message import Answer, Welcome, id_of
 from sio_demo.delivery.send_window import Identity, SendWindow
-from sio_demo.errors import DeliveryError, StoreError
+from sio_demo.errors import DeliveryError, NotSeenError, StoreError
 from sio_demo.lab.node import NodeClient
 
 CASES = json.loads(Path(__file__).with_name("window_cases.json").read_text(encoding="utf-8"))
@@ -222,6 +225,49 @@ async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):
     monkeypatch.setattr(MemoryInboxStore, "save", fail)
     assert await js.run("send(1, 2)") == [1, 2]
     assert bench.applied[-2:] == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_is_lost_doubled_or_reordered_whatever_strikes(bench, js, seed):
+    chance = random.Random(seed)
+
+    def sometimes_not_yet(db, payload):
+        if chance.random() < 0.02:
+            raise Retry("Not yet.")
+        bench.applied.append(payload)
+
+    bench.inbox.on("number", sometimes_not_yet)
+    await js.run("""
+        let sent = 0;
+        const burst = (count) => {
+          while (count--) outbox.send("number", sent++);
+        };""")
+    strikes = [
+        bench.link.cut,
+        partial(bench.link.cut, "half-open"),
+        partial(js.run, "await outbox.close(); outbox = open(); null"),
+        partial(silence, bench, chance.uniform(0, 0.5)),
+        partial(lose, bench, "ACK"),
+        partial(lose, bench, "outbox"),
+    ]
+    for _ in range(15):
+        await js.run(f"burst({chance.choice((1, 3, 50, 300))})")
+        await chance.choice(strikes)()
+    await js.run("outbox.drain()")
+    assert bench.applied == [*range(await js.run("sent"))]
+
+
+async def silence(bench, seconds):
+    async with bench.link.black_hole():
+        await asyncio.sleep(seconds)
+
+
+async def lose(bench, packet):
+    """Cut the connection at a packet, if one comes soon."""
+    async with bench.link.cut_when(packet) as cut:
+        with suppress(NotSeenError, TimeoutError):
+            async with asyncio.timeout(0.2):
+                await cut
 
 
 def test_the_cases_use_ids_of_the_length_that_the_outbox_makes():
