@@ -50,6 +50,7 @@ class Storing:
         self.incoming: list[Receipt] = []
         self._troubled, self._stored, self._failed = troubled, stored, failed
         self._thread = ThreadPoolExecutor(1, "outbox")
+        self._closed = False
         self._busy = asyncio.Lock()
         self._wanted = asyncio.Event()
 
@@ -127,6 +128,7 @@ class Storing:
                     await self._save()
         except TimeoutError:
             pass
+        self._closed = True
         self._thread.shutdown(wait=False)
         self.store.close()
 
@@ -173,6 +175,8 @@ class Storing:
             self._busy.release()
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._closed:
+            raise ClosedError("The outbox is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
 

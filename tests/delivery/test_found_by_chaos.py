@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sio_demo.delivery import MemoryInboxStore, SQLiteOutboxStore
-from sio_demo.errors import FencedError, UnknownProducerError
+from sio_demo.errors import ClosedError, FencedError, UnknownProducerError
 from sio_demo.lab.waiting import wait_until
 
 
@@ -91,3 +91,26 @@ async def test_what_is_being_saved_while_an_outbox_reissues_is_not_forgotten(ben
     else:
         with pytest.raises(UnknownProducerError):
             await waiting.accepted
+
+
+async def test_a_reissue_that_comes_after_a_close_says_so(bench, tmp_path):
+    store = SlowStore(tmp_path / "outbox.db")
+    outbox = await bench.outbox(store)
+    await outbox.send("note", 1)
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await bench.stop_server()
+        await bench.start_server(MemoryInboxStore())
+        refused = outbox.send("note", 2)
+    with pytest.raises(UnknownProducerError):
+        await refused
+    store.free.clear()
+    outbox._storing.add(refused)  # a save that lasts
+    closing = asyncio.create_task(outbox.close())
+    await asyncio.to_thread(store.saving.wait, 5)
+    reissue = asyncio.create_task(outbox.reissue())
+    await asyncio.sleep(0)
+    store.free.set()
+    await closing
+    with pytest.raises(ClosedError):
+        await reissue
