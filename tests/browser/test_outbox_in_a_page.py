@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import socketio
 from aiohttp import web
 from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
 
 from sio_demo.delivery import Inbox
 from sio_demo.lab.link import Link
@@ -59,11 +61,15 @@ class Shop:
         return page
 
     async def kill_browser(self) -> None:
-        """Kill every process of the browser with SIGKILL."""
-        for process in psutil.Process().children(recursive=True):
-            if any("shop-profile" in word for word in process.cmdline()):
-                process.kill()
-        await self.browser.close()
+        """Kill every process of the browser with SIGKILL, and wait until its profile is free."""
+        children = psutil.Process().children(recursive=True)
+        processes = [p for p in children if any("shop-profile" in word for word in p.cmdline())]
+        for process in processes:
+            process.kill()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 10)
+        assert not alive
+        with suppress(PlaywrightError):  # it has gone
+            await self.browser.close()
 
 
 @pytest.fixture

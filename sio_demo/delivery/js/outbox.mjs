@@ -336,6 +336,7 @@ export class Outbox {
   #more = true; // the store may have messages that the window has not
   #greeted = false;
   #attempts = 0;
+  #pausing = null; // a timer, while the inbox recovers
   #failure = null;
   #closed = false;
   #drained = [];
@@ -354,10 +355,8 @@ export class Outbox {
     this.#store = store;
     this.#options = { ackTimeout: 5000, retryDelay: 100, retryDelayMax: 5000, ...options };
     this.lastError = null;
-    this.onConnect = () => this.#connected(true);
-    this.onDisconnect = () => this.#connected(false);
-    socket.on("connect", this.onConnect);
-    socket.on("disconnect", this.onDisconnect);
+    socket.on("connect", this.#connected);
+    socket.on("disconnect", this.#connected);
     store.listen((news) => this.#hear(news));
     this.#lead();
   }
@@ -409,8 +408,9 @@ export class Outbox {
   /** Stop sending. What is in an IndexedDB stays there, for the next page. */
   async close() {
     this.#closed = true;
-    this.#socket.off("connect", this.onConnect);
-    this.#socket.off("disconnect", this.onDisconnect);
+    this.#socket.off("connect", this.#connected);
+    this.#socket.off("disconnect", this.#connected);
+    clearTimeout(this.#pausing);
     this.#reject(closed());
     this.#release?.();
     await this.#store.close();
@@ -488,10 +488,11 @@ export class Outbox {
 
   // --- the inbox ----------------------------------------------------------------------
 
-  #connected(up) {
+  /** Note that the connection has come, or gone. */
+  #connected = () => {
     this.#greeted = false;
-    if (up) this.#wake();
-  }
+    this.#wake();
+  };
 
   #wake() {
     if (this.#window && !this.#busy) this.#deliver();
@@ -509,8 +510,6 @@ export class Outbox {
     this.#busy = false;
     if (this.#more && this.#mayStep() && !this.#pausing) this.#wake();
   }
-
-  #pausing = null;
 
   #mayStep() {
     return this.#socket.connected && !this.#failure && !this.#closed && !this.#pausing;
