@@ -1,4 +1,4 @@
-"""What the checker returns: findings, and the files that it skipped."""
+"""What the checker returns: findings, and the files that it did not check."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Finding:
         The rule that found it: a key of `RULES`.
     message : str
         What happens at run time, and what to do about it.
+    code : str
+        The line of the source.
     """
 
     path: str
@@ -28,6 +30,7 @@ class Finding:
     column: int
     rule: str
     message: str = field(compare=False)
+    code: str = field(default="", compare=False)
 
     @property
     def atlas(self) -> str:
@@ -37,10 +40,19 @@ class Finding:
 
 @dataclass(frozen=True, order=True)
 class Skipped:
-    """A file that was not checked, and why."""
+    """A file that was not checked, or not all of it, and why."""
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """A comment ``sio-demo: ignore[...]`` that does nothing, and why."""
+
+    path: str
+    line: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,18 @@ class Report:
     findings : tuple of Finding
         In order of file and line.
     skipped : tuple of Skipped
-        Files that were not checked.
+        Files that should have been checked.
     files, lines : int
         How much was checked.
+    left_out : tuple of Skipped
+        Files and folders that are not the reader's own code.
+    remarks : tuple of Remark
+        Comments that silence nothing.
     """
 
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
     files: int
     lines: int
+    left_out: tuple[Skipped, ...] = ()
+    remarks: tuple[Remark, ...] = ()

@@ -1,15 +1,18 @@
-"""A report as text, JSON, or SARIF 2.1.0."""
+"""A report as text, JSON, SARIF 2.1.0, or annotations for GitHub; and the rules as text."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ..causes import RULES, Rule
+from ..causes import RULES, Rule, cause
+from ..errors import UsageError
 from .model import Finding, Report, Skipped
 
 JsonObject = dict[str, Any]
@@ -18,11 +21,14 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report) -> str:
-    """Return a line for each finding, then a fix for each rule, then a summary.
+    """Return each finding with its line of code, then a fix for each rule, then a summary.
 
     Skipped files are not included: the command prints them on standard error.
     """
-    lines = [f"{f.path}:{f.line}:{f.column} {f.rule} {f.message}" for f in report.findings]
+    lines = []
+    for f in report.findings:
+        lines.append(printable(f"{f.path}:{f.line}:{f.column}: {f.rule} {f.message}"))
+        lines += [printable(f"    {f.code}")] if f.code else []
     seen = sorted({finding.rule for finding in report.findings})
     if seen:
         lines.append("")
@@ -39,7 +45,49 @@ def summary(report: Report) -> str:
         _number(report.lines, "line"),
     ]
     skipped = f"; {_number(len(report.skipped), 'file')} skipped" if report.skipped else ""
-    return f"{counts[0]} in {counts[1]} ({counts[2]}){skipped}"
+    reasons = Counter(
+        f"{'folders' if path.path.endswith('/') else 'files'} ({path.reason})"
+        for path in report.left_out
+    )
+    left_out = ", ".join(f"{count:,} {what}" for what, count in sorted(reasons.items()))
+    left_out = f"; left out: {left_out}" if left_out else ""
+    return f"{counts[0]} in {counts[1]} ({counts[2]}){skipped}{left_out}"
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters escaped, so that they do not reach a terminal."""
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda m: ascii(m[0])[1:-1], text
+    )
+
+
+def list_rules() -> str:
+    return "\n".join(f"{rule.id:28}  {rule.atlas:3}  {rule.title}" for rule in RULES.values())
+
+
+def explain(name: str) -> str:
+    """Return what a rule finds, why, what to do, and where others met it.
+
+    Raises
+    ------
+    UsageError
+        There is no such rule.
+    """
+    if name not in RULES:
+        raise UsageError(f"there is no rule {name!r}: there are {', '.join(RULES)}")
+    rule, known = RULES[name], cause(RULES[name].atlas)
+    return (
+        f"{rule.id} [{rule.atlas}]: {rule.title}\n\n{rule.why}\n\nFix: {rule.fix}\n\n"
+        f"{rule.atlas} in notebook 09, {known.title}: {known.symptom} {known.mechanism}\n"
+        "See " + "\n    ".join(map(_address, known.evidence))
+    )
+
+
+def _address(evidence: str) -> str:
+    """Return the address of a page, or of a thread such as `socketio/socket.io#4919`."""
+    repository, _, number = evidence.partition("#")
+    thread = re.fullmatch(r"[\w.-]+/[\w.-]+", repository) is not None
+    return f"https://github.com/{repository}/issues/{number}" if thread else evidence
 
 
 def _number(count: int, noun: str) -> str:
@@ -106,6 +154,7 @@ def _rule(rule: Rule) -> JsonObject:
             "text": f"{rule.why} {rule.fix}".replace("`", ""),
             "markdown": f"{rule.why}\n\n**Fix.** {rule.fix}\n\nAtlas entry {rule.atlas}.",
         },
+        "helpUri": _address(cause(rule.atlas).evidence[0]),
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["socket.io", "reconnection", f"atlas-{rule.atlas}"]},
     }
@@ -142,4 +191,23 @@ def _uri(path: str) -> str:
     return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"text": as_text, "json": as_json, "sarif": as_sarif}
+def as_github(report: Report) -> str:
+    """Return a report as workflow commands, which GitHub shows beside the code."""
+    lines = [
+        f"::warning file={_escaped(f.path, ',:')},line={f.line},col={f.column},"
+        f"title={f.rule}::{_escaped(f.message)}"
+        for f in report.findings
+    ]
+    return "\n".join([*lines, summary(report)])
+
+
+def _escaped(text: str, more: str = "") -> str:
+    return re.sub(rf"[%\r\n{more}]", lambda m: f"%{ord(m[0]):02X}", text)
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "github": as_github,
+}

@@ -13,6 +13,9 @@ REMEMBERED = re.compile(
     r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
     r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
 )
+SURELY_REMEMBERED = re.compile(
+    r"(?i)seen|processed|handled|done|dedup|duplicate|applied|delivered|executed|acked|idempot"
+)
 MESSAGE_ID = re.compile(
     r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
     r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scoring import score
 
 from sio_demo.check import RULES, check_paths, check_source
-from sio_demo.check.score import score
 from sio_demo.errors import UsageError
 
 CORPUS = Path(__file__).parent / "corpus"

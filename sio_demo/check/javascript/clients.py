@@ -11,6 +11,7 @@ from ast_grep_py import SgNode
 from ..nodes import holds, text
 from ..shared import word_set
 from .facts import CHAINED, Role
+from .flow import Flow
 from .naming import is_client_module
 from .roles import Roles
 from .script import Call, Script, unwrap
@@ -25,6 +26,7 @@ class Clients:
     def __init__(self, script: Script, client_script: bool) -> None:
         self.script = script
         self.roles = Roles(script, client_script)
+        self.flow = Flow(script)
 
     def root_of(self, target: SgNode) -> SgNode:
         """Return the start of a chain such as `socket.on(...).on(...)`."""

@@ -15,7 +15,12 @@ AGAIN = word_set(
     "connect reconnect disconnect connect_error reconnect_attempt reconnecting reconnect_error"
     " connecting"
 )
+_OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 LOST = AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
+
+
+_EACH = "its function then runs once more for each message"
+_ONCE = "until the event comes they pile up, and then all of them run"
 
 
 def listeners_in_connect(source: Source) -> None:
@@ -40,6 +45,9 @@ def listeners_in_connect(source: Source) -> None:
             here = not step.trail and _registers_elsewhere(source, call, regions)
             if not here and not _registers(source, call):
                 continue
+            once = call.name in ("once", "prependOnceListener")
+            if once and source.event_of(call) == _OPPOSITES.get(handler.event):
+                continue  # used up before the handler runs again
             safe = (
                 source.fresh(call.target, regions)
                 or source.removed_before(call, steps)
@@ -53,8 +61,8 @@ def listeners_in_connect(source: Source) -> None:
                 call,
                 "listener-in-connect",
                 f"The listener for {event} is added in the handler of '{handler.event}', which "
-                "runs again at every reconnection: its function then runs once more for each "
-                "message. Register it once, outside that handler.",
+                f"runs again at every reconnection: {_ONCE if once else _EACH}. Register it "
+                "once, outside that handler.",
             )
 
 

@@ -28,10 +28,13 @@ class Role(Enum):
 
 
 CLIENTS = (Role.CLIENT, Role.MAYBE)
-_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
-_CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
-_EMITS = re.compile(r"([\w$.]+)\.emit\(")
+_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt|@angular|@ionic|solid-js)\b")
+_CONNECTS = re.compile(
+    r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
+)
+_EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
+_LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 FOLLOW_DEPTH = 16  # how many names are followed through others
 MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
@@ -136,6 +139,6 @@ class Facts:
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
         if is_other_library(module):
             return Role.OTHER
-        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
+        if not _LOCAL.match(module):
             return None
         return self.by_name(binding.name) or self.by_name(imported)

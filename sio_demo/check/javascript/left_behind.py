@@ -64,6 +64,8 @@ def _left_behind(source: Source, mount: Mount) -> None:
     ]
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
+    if mount.again:
+        taken += [step.call for step in steps]
     for step in steps:
         if source.makes_client(step.call):
             if not _closed(source, own, taken) and not _replaces(source, step, steps):
@@ -120,6 +122,7 @@ def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount
     """Return whether a listener is on a new client, is removed first, or is added only once."""
     return (
         source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
+        or source.is_owned(step.call.target or step.call.node)
         or source.first_time(step)
         or source.removed_before(step.call, steps)
     )

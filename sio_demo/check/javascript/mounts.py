@@ -10,6 +10,7 @@ from ast_grep_py import SgNode
 
 from ..nodes import find_kinds, holds, parts, span
 from ..shared import word_set
+from .naming import names_a_client
 from .script import FUNCTIONS, Call, unwrap
 from .source import Source
 
@@ -20,19 +21,26 @@ EFFECTS = word_set(
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
 MOUNTS = {
-    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect"), "vue"),
+    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue"),
     **dict.fromkeys(word_set("onMount $effect"), "svelte"),
 }
 UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
 )
+CLEANUPS = word_set("onCleanup onWatcherCleanup")
 MEMBERS = word_set("pair field_definition public_field_definition")
-OF_REACT = word_set("constructor componentDidMount componentWillMount UNSAFE_componentWillMount")
+OF_REACT = word_set(
+    "constructor componentDidMount componentWillMount UNSAFE_componentWillMount componentDidUpdate"
+)
+OF_ANGULAR = word_set(
+    "constructor ngOnInit ngAfterViewInit ngAfterContentInit ngOnChanges ionViewWillEnter "
+    "ionViewDidEnter"
+)
 OF_VUE = word_set("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
-    "beforeRouteLeave"
+    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave"
 )
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
@@ -49,7 +57,8 @@ class Mount:
     `own` are the cleanups that it returns. `cleanups` are all that run before it runs again;
     `others` belong to effects that may run less often. An `opaque` effect returns something that
     cannot be followed. Of a `body`, only the statements run, not the functions in it. A client
-    created in the component's `home` belongs to the component.
+    created in the component's `home` belongs to the component. What runs `again` while the
+    component stays has to take back in itself what it did before.
     """
 
     what: str
@@ -60,6 +69,7 @@ class Mount:
     opaque: bool = False
     body: bool = False
     home: SgNode | None = None
+    again: bool = False
 
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
@@ -76,19 +86,28 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
-    """Yield the arguments of `onMounted` and similar functions."""
+    """Yield the arguments of `onMounted`, `watch` and similar functions."""
     for name, library in MOUNTS.items():
+        watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
-            if call.args and (function := _callback(source, call.args[0])) is not None:
+            if len(call.args) < 1 + watch or (watch and _watches_client(call.args[0])):
+                continue
+            if (function := _callback(source, call.args[watch])) is not None:
                 mount = _effect(source, call, function)
-                cleanups = tuple(_given_to(source, UNMOUNTS))
+                cleanups = tuple(_given_to(source, CLEANUPS if watch else UNMOUNTS))
                 if library == "svelte":  # Vue ignores what the function returns
                     cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
                     home = source.script.root
                 opaque = library == "svelte" and mount.opaque
-                yield Mount(library, function, cleanups, cleanups, opaque=opaque, home=home)
+                yield Mount(library, function, cleanups, cleanups, (), opaque, False, home, watch)
+
+
+def _watches_client(watched: SgNode) -> bool:
+    """Return whether `watch` waits for another client, whose listeners are new."""
+    name = re.search(r"(\w+)(\.value)?[\s);}]*$", watched.text()[-200:])
+    return name is not None and names_a_client(name[1])
 
 
 def _renders(source: Source) -> Iterator[Mount]:
@@ -132,7 +151,8 @@ def _elsewhere(source: Source) -> Iterator[Mount]:
         if _is_component(source, function):
             continue  # found as a component
         cleanups = tuple(_given_to(source, UNMOUNTS))
-        yield Mount("hook", function, cleanups, cleanups, body=True)
+        observed = "new Observable" in function.text()  # runs its function for each subscriber
+        yield Mount("hook", function, cleanups, cleanups, body=not observed, again=observed)
 
 
 def _callback(source: Source, node: SgNode) -> SgNode | None:
@@ -211,7 +231,7 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
 
 def _methods(source: Source) -> Iterator[Mount]:
     """Yield the mount hooks of class components and of Vue's options."""
-    for name in OF_REACT | OF_VUE:
+    for name in OF_REACT | OF_VUE | OF_ANGULAR:
         for function in source.script.functions.get(name, ()):
             home = function.parent()
             if home is not None and home.kind() in MEMBERS:
@@ -226,8 +246,28 @@ def _methods(source: Source) -> Iterator[Mount]:
             ]
             if name == "setup":
                 cleanups += _given_to(source, UNMOUNTS)
-            taken = tuple(cleanups)
-            yield Mount("hook", function, taken, taken, body=name == "setup", home=home)
+            again = name in ("componentDidUpdate", "ngOnChanges")
+            taken = () if again else tuple(cleanups)
+            body = name == "setup"
+            yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
+    for options in source.script.properties.get("watch", ()) if _is_vue(source) else ():
+        for function in _watchers(source, options):
+            yield Mount("hook", function, (), (), home=options.parent(), again=True)
+
+
+def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
+    """Yield the functions in `watch: { room() {}, user: { handler() {} } }`."""
+    for member in parts(options):
+        name = member.field("name") or member.field("key")
+        if name is not None and names_a_client(name.text()):
+            continue
+        inner = member.field("value")
+        if member.kind() == "method_definition":
+            yield member
+        elif inner is not None and inner.kind() in FUNCTIONS:
+            yield inner
+        elif inner is not None and inner.kind() == "object":
+            yield from _watchers(source, inner)
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
@@ -238,7 +278,11 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
         return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:
         return False
-    heritage = parent.text()[: span(home)[0] - span(parent)[0]]
+    outer = parent.parent() if parent.kind() != "class" else None
+    whole = outer if outer is not None and outer.kind() == "export_statement" else parent
+    heritage = whole.text()[: span(home)[0] - span(whole)[0]]
+    if re.search(r"@(Component|Directive|IonicPage)\b", heritage) and "extends Vue" not in heritage:
+        return name in OF_ANGULAR
     if re.search(r"extends\s+\w*Vue\b", heritage):
         return name in OF_VUE
     react = re.search(r"extends\s+[\w.]*Component\b", heritage)

@@ -13,8 +13,6 @@ from .facts import CLIENTS, REGISTERS, Role
 from .flow import REMOVES, CallStep
 from .script import Call, text_of_string, unwrap
 
-_QUOTES = "\"'`"
-
 
 class Removals(Clients):
     """The clients in one source, and whether their listeners are removed."""
@@ -72,8 +70,9 @@ class Removals(Clients):
 
     def same_event(self, node: SgNode, event: SgNode) -> bool:
         """Return whether two expressions can be the same event; a variable can be any."""
-        if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
-            return True
+        literals = [text_of_string(unwrap(n)) for n in (node, event)]
+        if None not in literals:
+            return literals[0] == literals[1]
         one, two = (self._name_of(unwrap(n)) for n in (node, event))
         return one is None or two is None or one == two
 
@@ -88,4 +87,9 @@ class Removals(Clients):
         if len(removes.args) < 2 or len(adds.args) < 2:
             return False
         functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))
-        return any(f.kind() in ("arrow_function", "function_expression") for f in functions)
+        if any(f.kind() in ("arrow_function", "function_expression") for f in functions):
+            return True
+        if any(f.kind() == "call_expression" and ".bind(" in f.text() for f in functions):
+            return True
+        one, two = map(self.flow.function_of, functions)
+        return one is not None and two is not None and one != two

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,10 +11,11 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..nodes import last_name
+from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
-from ..sources import EmbeddedScripts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, CallStep, Flow
+from .flow import CLOSES, CallStep
+from .owners import exported, owns_client
 from .removals import Removals
 from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
 
@@ -60,21 +61,22 @@ class Source(Removals):
 
     def __init__(
         self,
-        root: SgNode,
-        text: str,
-        grammar: str,
+        script: Script,
         report: Reporter,
         page: EmbeddedScripts | None,
-        entries: Collection[Entry] = (),
+        entries: Collection[Entry],
+        owns: Callable[[str, str], bool],
     ) -> None:
-        super().__init__(Script(root, text, grammar), page is not None and page.client_script)
+        super().__init__(script, page is not None and page.client_script)
         self.page = page
         self.entries = entries
+        self._owns = owns
         self.instances = page.instances if page else ()
-        self.flow = Flow(self.script)
         self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
+        if "@WebSocketGateway" in script.text:
+            self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()
 
     def report(self, call: Call, rule: str, message: str) -> None:
@@ -194,18 +196,24 @@ class Source(Removals):
         """Yield the functions that other files run, with their entries."""
         for entry in self.entries:
             if entry.when == when:
-                for function in self._exported(entry.name):
+                for function in exported(self.flow, entry.name):
                     yield function, entry
 
-    def _exported(self, name: str) -> list[SgNode]:
-        if name not in ("default", "*"):
-            return self.script.functions.get(name, [])[:1]
-        values = list(self.script.members.get(("module", "exports"), ()))
-        for statement in self.script.root.find_all(kind="export_statement"):
-            if any(child.kind() == "default" for child in statement.children()):
-                values += [v for v in map(statement.field, ("value", "declaration")) if v]
-        found = [self.flow.function_of(value) for value in values]
-        return [function for function in found if function is not None]
+    def is_owned(self, target: SgNode) -> bool:
+        """Return whether a client comes from a hook that makes one for each of its callers."""
+        path = self.script.path(self.root_of(target))
+        binding = self.script.resolve(target, path[0]) if path else None
+        if binding is None:
+            return False
+        for made in map(unwrap, filter(None, (binding.source, *binding.values))):
+            call = self.script.call_of(made) if made.kind() == "call_expression" else None
+            if call is None or not call.name.startswith("use"):
+                continue
+            hook = self.script.resolve(call.callee, call.name)
+            if hook is not None and hook.module:
+                return self._owns(hook.module, hook.imported)
+            return owns_client(self.script, call.name)
+        return False
 
     def is_owner_client(self, call: Call) -> bool:
         """Return whether a call may be a method of a client."""

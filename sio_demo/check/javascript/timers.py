@@ -28,10 +28,14 @@ def timers_in_connect(source: Source) -> None:
 
 
 def _timers(source: Source, function: SgNode, when: str) -> None:
-    for step in source.flow.steps(function):
-        if not _starts_timer(source, step):
+    steps = list(source.flow.steps(function))
+    clears: list[SgNode] | None = None
+    for step in steps:
+        if not _starts_timer(source, step) or source.first_time(step):
             continue
-        if _stopped(source, step.call) or source.first_time(step):
+        if clears is None:
+            clears = _cleared(source, steps)
+        if _stopped(source, step.call, clears):
             continue
         source.report(
             step.call,
@@ -70,17 +74,32 @@ def _calls_itself(source: Source, call: Call) -> bool:
     return all(source.script.enclosing(statement) != function for statement in returns)
 
 
-def _stopped(source: Source, call: Call) -> bool:
-    """Return whether the source clears the name that a timer is assigned to."""
-    cleared = [c.args[0] for c in source.script.called("clearInterval", "clearTimeout") if c.args]
+def _cleared(source: Source, steps: list[CallStep]) -> list[SgNode]:
+    """Return the timers that are cleared when the connection is lost, or before the next ones."""
+    ends = [handler.function for handler in source.handlers]
+    ends += source.script.functions.get("handleDisconnect", [])
+    calls = [step.call for step in steps]
+    calls += [step.call for function in ends for step in source.flow.steps(function)]
+    return [c.args[0] for c in calls if c.name in ("clearInterval", "clearTimeout") and c.args]
+
+
+def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
+    """Return whether one of the cleared timers is the one that a call starts."""
     place = beyond(call.node, _PASSES_ON)
     if place is None or place.kind() in ("expression_statement", "arrow_function"):
         return False
     kept = label(place, "name", "left")
     if kept is None or kept.kind() not in ("identifier", "member_expression"):
         return bool(cleared)
+    if kept.kind() == "identifier":
+        home = source.script.resolve(kept)
+        return any(
+            source.script.resolve(timer) is home
+            for timer in map(unwrap, cleared)
+            if timer.kind() == "identifier"
+        )
     name = last_name(kept)
-    if name == "current":
+    if name in ("current", "value"):
         name = last_name(kept.field("object"))
     return any(
         name in timer.text() or name in map(last_name, source.values_of(timer)) for timer in cleared

@@ -10,20 +10,22 @@ from ..nodes import label, last_name, span, text, up_to
 from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
 from .dedup import check_then_await
 from .module import EventHandler, Module, assignments_in, calls_in, string_of
-from .tasks import runs_for_ever, started, stopped
+from .tasks import endless_loop, runs_for_ever, started, stopped
 
+_USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 
 
 def check_python(root: SgNode, source: str, report: Reporter) -> None:
     """Run the rules on a parsed source, and report each finding."""
-    if not re.search(r"(?m)^\s*(from|import)\s+(flask_)?socketio\b|\bsio\b", source):
+    if not _USES.search(source):
         return
     module = Module(root, source)
     for handler in module.handlers:
         if handler.event in ("connect", "reconnect"):
             _handlers_in_connect(module, handler, report)
             _tasks_in_connect(module, handler, report)
+            _loops_in_connect(module, handler, report)
             if handler.side == "server":
                 _shared_emitters(module, handler, report)
         if handler.event in _LOST:
@@ -94,6 +96,23 @@ def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -
             f"`{target.text()}` is started again at every connection and never ends: after n "
             "reconnects n + 1 of them run, and each sends. Start it once, under a guard, or "
             "cancel it in `disconnect`.",
+        )
+
+
+def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
+    """Find endless loops that are part of the handler, or that it waits for."""
+    loops = [endless_loop(handler.function)]
+    for call, inside in module.steps(handler.function, depth=1):
+        function = module.function_of(call.node.field("function"))
+        runs = function is not None and not _guarded(call.node, inside)
+        if function and runs and not module.is_argument_of_task(call.node):
+            loops.append(call.node if endless_loop(function) else None)
+    for node in filter(None, loops[:1] if loops[0] else loops):
+        report(
+            node,
+            "timer-in-connect",
+            "This loop never ends, and every connection starts another one: after n reconnects "
+            "n + 1 of them run, and each sends. Start it once, outside the handler, as a task.",
         )
 
 

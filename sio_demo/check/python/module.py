@@ -16,8 +16,11 @@ from ..shared import word_set
 
 Side = Literal["client", "server"]
 
-_CLIENT = re.compile(r"^(socketio\.)?(Async)?(Simple)?Client$")
-_SERVER = re.compile(r"^((socketio\.)?(Async)?Server|(flask_socketio\.)?SocketIO)$")
+_CLIENT = re.compile(r"^(Async)?(Simple)?Client$")
+_SERVER = re.compile(r"^((Async)?Server|SocketIO)$")
+_MODULE = re.compile(
+    r"(?m)^[ \t]*import[ \t][^#\n]{0,200}?\b((?:flask_)?socketio)(?:[ \t]+as[ \t]+(\w+))?"
+)
 _CLIENT_NAMESPACE = re.compile(r"(Async)?ClientNamespace$")
 _SERVER_NAMESPACE = re.compile(r"(^|\.)(Async)?Namespace$")
 _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|sio_?server)$")
@@ -89,6 +92,7 @@ class Module:
         self.root = root
         self.text = source
         self.flask = "flask_socketio" in source
+        self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         for function in root.find_all(kind="function_definition"):
             if name := function.field("name"):
@@ -103,14 +107,16 @@ class Module:
         """Return which side of Socket.IO an expression creates, if any."""
         if node is None or node.kind() != "call":
             return None
-        name = text(node.field("function"))
-        if _CLIENT.match(name) and self._imported(name):
-            return "client"
-        return "server" if _SERVER.match(name) and self._imported(name) else None
+        owner, _, name = text(node.field("function")).rpartition(".")
+        side: Side | None = "client" if _CLIENT.match(name) else None
+        side = "server" if _SERVER.match(name) else side
+        return side if side is not None and self._imported(owner, name) else None
 
-    def _imported(self, name: str) -> bool:
+    def _imported(self, owner: str, name: str) -> bool:
+        if owner:
+            return owner in self._modules
         imports = rf"from\s+(flask_)?socketio\b[^\n]*import\s[^#]*?\b{name}\b"
-        return "." in name or re.search(imports, self.text) is not None
+        return re.search(imports, self.text) is not None
 
     def is_socketio(self, node: SgNode | None) -> bool:
         return text(node) in self._sides or _NAME.match(last_name(node)) is not None
@@ -201,14 +207,14 @@ class Module:
     ) -> Iterator[tuple[Call, SgNode]]:
         for call in calls_in(function):
             yield call, function
-            if depth <= 0 or self._is_argument_of_task(call.node):
+            if depth <= 0 or self.is_argument_of_task(call.node):
                 continue
             inner = self.function_of(call.node.field("function"))
             if inner is not None and inner not in seen and function not in inner.ancestors():
                 seen.add(inner)
                 yield from self._steps(inner, seen, depth - 1)
 
-    def _is_argument_of_task(self, call: SgNode) -> bool:
+    def is_argument_of_task(self, call: SgNode) -> bool:
         """Return whether a call only creates a coroutine for a task."""
         parent = call.parent()
         outer = parent.parent() if parent and parent.kind() == "argument_list" else None

@@ -6,7 +6,7 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, last_name, text, up_to
+from ..nodes import beyond, find_kinds, holds, last_name, parts, text, up_to
 from ..shared import word_set
 from .module import TASKS, Call, Module, calls_in
 
@@ -38,17 +38,35 @@ def started(call: Call) -> SgNode | None:
 
 
 def runs_for_ever(module: Module, target: SgNode) -> bool:
+    if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
+        inner = [call.node.field("function") for call in calls_in(target)]
+        inner += parts(target.field("arguments"))[:1]
+        return any(runs_for_ever(module, each) for each in inner if each and _is_name(each))
     function = module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
-    for loop in function.find_all(kind="while_statement"):
-        if text(loop.field("condition")) in ("True", "1", "(True)") and not _can_end(loop):
-            return True
-    for loop in function.find_all(kind="for_statement"):
-        if re.search(r"\.listen\(\)$|\bcount\(\d*\)$", text(loop.field("right"))):
-            return not _can_end(loop)
     name = text(function.field("name"))
-    return any(call.name == "Timer" and name in call.node.text() for call in calls_in(function))
+    return endless_loop(function) is not None or any(
+        call.name == "Timer" and name in call.node.text() for call in calls_in(function)
+    )
+
+
+def _is_name(node: SgNode) -> bool:
+    return node.kind() in ("identifier", "attribute")
+
+
+def endless_loop(function: SgNode) -> SgNode | None:
+    """Return the first loop of a function that never ends, without those of inner functions."""
+    inner = function.find_all(kind="function_definition")
+    for loop in find_kinds(function, ("while_statement", "for_statement")):
+        if any(holds(other, loop) for other in inner if other != function):
+            continue
+        endless = text(loop.field("condition")) in ("True", "1", "(True)") or re.search(
+            r"\.listen\(\)$|\bcount\(\d*\)$", text(loop.field("right"))
+        )
+        if endless and not _can_end(loop):
+            return loop
+    return None
 
 
 def _can_end(loop: SgNode) -> bool:
