@@ -38,6 +38,7 @@ def listeners_in_connect(source: Source) -> None:
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
+        removing = [step for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
@@ -50,7 +51,7 @@ def listeners_in_connect(source: Source) -> None:
                 continue  # used up before the handler runs again
             safe = (
                 source.fresh(call.target, regions)
-                or source.removed_before(call, steps)
+                or source.removed_before(call, removing)
                 or source.removed(call, undone)
                 or source.first_time(step)
             )
@@ -119,9 +120,9 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            calls = source.script.calls_within(function)
-            made = source.makes_client(step.call)
-            if made and not source.closes(calls) and not source.makes_once(step):
+            if not source.makes_client(step.call) or source.makes_once(step):
+                continue
+            if not source.closes(source.script.calls_within(function)):
                 source.report(
                     step.call,
                     "client-in-handler",

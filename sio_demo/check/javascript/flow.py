@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from ast_grep_py import SgNode
 
@@ -42,6 +42,8 @@ class Flow:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self._exits = cache(self._find_exits)
+        self._changes = cache(self._find_changes)
 
     def function_of(self, node: SgNode) -> SgNode | None:
         """Return the function that an expression is or refers to."""
@@ -125,7 +127,7 @@ class Flow:
         conditions = self.conditions(node, function)
         if not conditions:
             return False
-        assigned = self._assigned(function, {function, self._home(node, function)})
+        assigned = self._changes(function) | self._changes(self._home(node, function))
         return any(_says_first_time(condition, assigned) for condition in conditions)
 
     def conditions(self, node: SgNode, function: SgNode) -> list[str]:
@@ -143,24 +145,30 @@ class Flow:
                 operator = text(ancestor.field("operator"))
                 if operator in ("&&", "||", "??", "??=", "||="):
                     yield text(ancestor.field("left")) + ("\0" if "=" in operator else "")
-        for statement in function.find_all(kind="if_statement"):
-            if span(statement)[1] <= start and _leaves(statement):
-                condition = statement.field("condition")
-                if condition and self.script.enclosing(statement) == self._home(node, function):
-                    yield condition.text()
+        exits = self._exits(self._home(node, function))
+        yield from (condition for end, condition in exits if end <= start)
+
+    def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
+        """Return where a function may be left early, and under which conditions."""
+        return [
+            (span(statement)[1], text(statement.field("condition")))
+            for statement in function.find_all(kind="if_statement")
+            if _leaves(statement) and self.script.enclosing(statement) == function
+        ]
 
     def _home(self, node: SgNode, function: SgNode) -> SgNode:
         return self.script.enclosing(node) or function
 
-    def _assigned(self, function: SgNode, homes: set[SgNode]) -> set[str]:
+    def _find_changes(self, function: SgNode) -> set[str]:
+        """Return what a function assigns, itself or through setters of a state."""
         kinds = ("assignment_expression", "augmented_assignment_expression", "update_expression")
         found = set()
         for node in find_kinds(function, kinds):
             left = node.field("left") or node.field("argument")
-            if left and self.script.enclosing(node) in homes:
+            if left and self.script.enclosing(node) == function:
                 found.add(left.text().replace("?.", ".").replace("!", ""))
         for call in self.script.calls_within(function):
-            if self.script.enclosing(call.node) not in homes:
+            if self.script.enclosing(call.node) != function:
                 continue
             if call.name in ("add", "set", "push") and call.target is not None:
                 found.add(call.target.text())

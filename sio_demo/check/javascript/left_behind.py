@@ -124,7 +124,7 @@ def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount
         source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
         or source.is_owned(step.call.target or step.call.node)
         or source.first_time(step)
-        or source.removed_before(step.call, steps)
+        or source.removed_before(step.call, [s for s in steps if s.call.name in REMOVES])
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ast_grep_py import SgNode
 
@@ -165,21 +166,29 @@ def _callback(source: Source, node: SgNode) -> SgNode | None:
 
 
 def _effect(source: Source, call: Call, function: SgNode) -> Mount:
-    component = source.script.enclosing(call.node)
+    component = source.script.enclosing(call.node) or source.script.root
     cleanups = _given_to(source, UNMOUNTS)
     others: list[SgNode] = []
-    for other in source.script.calls_within(component or source.script.root):
-        if (other.name not in EFFECTS and other.name not in MOUNTS) or not other.args:
-            continue
-        effect = _callback(source, other.args[0])
-        if effect is not None:
-            found = [source.flow.function_of(returned) for returned in _returns(source, effect)]
-            home = cleanups if _runs_as_often(other, call) else others
-            home += [cleanup for cleanup in found if cleanup is not None]
+    for other, found in _cleanups_of_effects(source, component):
+        (cleanups if _runs_as_often(other, call) else others).extend(found)
     returned = _returns(source, function)
     own = [cleanup for r in returned if (cleanup := source.flow.function_of(r)) is not None]
     opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
     return Mount("effect", function, tuple(own), tuple(cleanups), tuple(others), opaque)
+
+
+@lru_cache(maxsize=8)
+def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
+    """Return the effects of a component that return something, with their cleanups."""
+    effects = []
+    for call in source.script.calls_within(component):
+        if (call.name in EFFECTS or call.name in MOUNTS) and call.args:
+            effect = _callback(source, call.args[0])
+            returned = _returns(source, effect) if effect is not None else []
+            found = [source.flow.function_of(value) for value in returned]
+            if any(found):
+                effects.append((call, [cleanup for cleanup in found if cleanup is not None]))
+    return effects
 
 
 def _runs_as_often(other: Call, call: Call) -> bool:

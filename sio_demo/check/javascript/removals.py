@@ -18,7 +18,7 @@ class Removals(Clients):
     """The clients in one source, and whether their listeners are removed."""
 
     def removed_before(self, call: Call, steps: Iterable[CallStep]) -> bool:
-        """Return whether a step that runs before a call removes the listener that it adds.
+        """Return whether a removal that runs before a call takes off the listener that it adds.
 
         Emptying the client's private `_callbacks` counts too.
         """
@@ -29,9 +29,7 @@ class Removals(Clients):
         removing = [
             step.call
             for step in steps
-            if step.call.name in REMOVES
-            and step.call.end <= before
-            and not self._runs_later(step, call)
+            if step.call.end <= before and not self._runs_later(step, call)
         ]
         return self.removed(call, removing)
 

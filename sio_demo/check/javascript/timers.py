@@ -93,11 +93,8 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
         return bool(cleared)
     if kept.kind() == "identifier":
         home = source.script.resolve(kept)
-        return any(
-            source.script.resolve(timer) is home
-            for timer in map(unwrap, cleared)
-            if timer.kind() == "identifier"
-        )
+        alike = (timer for timer in cleared if timer.text() == kept.text())
+        return any(source.script.resolve(timer) is home for timer in alike)
     name = last_name(kept)
     if name in ("current", "value"):
         name = last_name(kept.field("object"))
