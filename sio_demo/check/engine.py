@@ -16,7 +16,7 @@ from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .parse import Parsed, parse
 from .python import check_python
-from .shared import word_set
+from .shared import ImpatientError, Patience, word_set
 from .silence import silence
 from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of, read
 
@@ -135,12 +135,14 @@ class _Run:
                 self._skip(file, str(error))
             except RecursionError:
                 self._skip(file, "nested too deeply")
+            except ImpatientError:
+                self._skip(file, "takes too long; what was found until then is reported")
         self.findings[file], self.remarks[file] = silence(file.path.as_posix(), text, found)
         return run
 
     def _skip(self, file: SourceFile, reason: str) -> None:
         self.skipped[file] = Skipped(file.path.as_posix(), reason)
-        if not reason.startswith("does not parse"):
+        if ";" not in reason:
             self.lines.pop(file, None)
 
     def _apply_rules(self, file: SourceFile, text: str, found: list[Finding]) -> list[Entry]:
@@ -164,6 +166,7 @@ class _Run:
 
         root_component = file.path.name in ROOT_COMPONENTS
         script = self._scripts.get(file) or self._index(file, parsed, text)
+        script.patience = Patience()
         entries = self._entries[file]
         return check_javascript(script, report, parsed.page, root_component, entries, owns)
 

@@ -14,6 +14,7 @@ from .sources import UnreadableError, is_minified
 _AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
 _WITH_SCRIPTS = ("vue", "svelte", "html", "astro")
 _DEEPEST = 100  # levels of indentation; Python itself allows no more, and the parser some hundred
+_SAMPLE = 20_000  # characters
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ def parse(text: str, language: str) -> Parsed:
     page = scripts_of(text, language) if language in _WITH_SCRIPTS else None
     best: tuple[int, Parsed] | None = None
     for source, grammar in _ways(text, language, page):
-        root = SgRoot(source, grammar).root()
-        errors = [e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)]
+        start = len(source) - len(source.lstrip())
+        if len(source) > _SAMPLE and len(_parse(source[start : start + _SAMPLE], grammar)[1]) > 99:
+            raise UnreadableError("does not parse")  # the parser is slow if all is wrong
+        root, errors = _parse(source, grammar)
         line = errors[0].range().start.line + 1 if errors else None
         if best is None or len(errors) < best[0]:
             best = len(errors), Parsed(root, grammar, page, line)
@@ -52,12 +55,18 @@ def parse(text: str, language: str) -> Parsed:
     return best[1]
 
 
+def _parse(source: str, grammar: str) -> tuple[SgNode, list[SgNode]]:
+    root = SgRoot(source, grammar).root()
+    return root, [e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)]
+
+
 def _ways(text: str, language: str, page: EmbeddedScripts | None) -> Iterator[tuple[str, str]]:
     """Yield what to parse, with which grammar; JavaScript may have the types of TypeScript."""
     if page is not None:
         yield page.text, page.language
-        if language == "html":
-            yield without_templates(page.text), page.language
+        plain = without_templates(page.text)
+        if language == "html" and plain != page.text:
+            yield plain, page.language
         return
     for grammar in (language, *_AGAIN.get(language, ())):
         yield text, grammar

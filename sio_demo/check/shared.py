@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from time import process_time
 
 from ast_grep_py import SgNode
 
@@ -22,6 +23,21 @@ MESSAGE_ID = re.compile(
     r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
 )
 RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token")
+
+
+class ImpatientError(Exception):
+    """A source takes too long, whatever it is; what was found until then is reported."""
+
+
+class Patience:
+    """Ends what takes longer than a second of computing time, which ordinary sources never do."""
+
+    def __init__(self) -> None:
+        self.start = process_time()
+
+    def ask(self) -> None:
+        if process_time() - self.start > 1:
+            raise ImpatientError
 
 
 def word_set(text: str) -> frozenset[str]:

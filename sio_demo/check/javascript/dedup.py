@@ -99,7 +99,7 @@ def _first_mark(
     ]
     marks += [
         node
-        for node in function.find_all(kind="assignment_expression")
+        for node in source.script.own(source.script.enclosing(check), "assignment_expression")
         if text(node.field("left")) == f"{memory}[{key}]"
     ]
     after = [mark for mark in marks if span(mark)[0] > end]
@@ -110,9 +110,7 @@ def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -
     """Return whether there is a wait between a check and its mark: `await`, or `then`."""
     (_, start), (end, _) = span(check), span(mark)
     return any(
-        start < span(node)[0] < end
-        for node in function.find_all(kind="await_expression")
-        if source.script.enclosing(node) == function
+        start < span(node)[0] < end for node in source.script.own(function, "await_expression")
     ) or any(
         call.start > start and any(holds(argument, mark) for argument in call.args)
         for call in source.script.called("then", "finally")

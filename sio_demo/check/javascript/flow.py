@@ -9,7 +9,7 @@ from functools import cache, cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, nearest, parts, span, text, up_to
+from ..nodes import holds, nearest, parts, span, text, up_to
 from ..shared import word_set
 from .facts import REGISTERS
 from .script import FUNCTIONS, Call, Script, unwrap
@@ -42,6 +42,7 @@ class Flow:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.steps = cache(self._find_steps)
         self._exits = cache(self._find_exits)
         self._changes = cache(self._find_changes)
 
@@ -73,9 +74,9 @@ class Flow:
                 return function
         return None
 
-    def steps(self, function: SgNode, depth: int = CALL_DEPTH) -> Iterator[CallStep]:
-        """Yield all calls in this source that a function leads to."""
-        yield from self._steps(function, (), {function}, depth)
+    def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[CallStep, ...]:
+        """Return all calls in this source that a function leads to."""
+        return tuple(self._steps(function, (), {function}, depth))
 
     def _steps(
         self,
@@ -152,8 +153,8 @@ class Flow:
         """Return where a function may be left early, and under which conditions."""
         return [
             (span(statement)[1], text(statement.field("condition")))
-            for statement in function.find_all(kind="if_statement")
-            if _leaves(statement) and self.script.enclosing(statement) == function
+            for statement in self.script.own(function, "if_statement")
+            if _leaves(statement)
         ]
 
     def _home(self, node: SgNode, function: SgNode) -> SgNode:
@@ -163,13 +164,11 @@ class Flow:
         """Return what a function assigns, itself or through setters of a state."""
         kinds = ("assignment_expression", "augmented_assignment_expression", "update_expression")
         found = set()
-        for node in find_kinds(function, kinds):
-            left = node.field("left") or node.field("argument")
-            if left and self.script.enclosing(node) == function:
+        for node in self.script.own(function, *kinds):
+            if left := node.field("left") or node.field("argument"):
                 found.add(left.text().replace("?.", ".").replace("!", ""))
-        for call in self.script.calls_within(function):
-            if self.script.enclosing(call.node) != function:
-                continue
+        for node in self.script.own(function, "call_expression"):
+            call = self.script.call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
                 found.add(call.target.text())
             if re.match(r"set[A-Z]", call.name) and call.target is None:

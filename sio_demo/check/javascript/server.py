@@ -34,9 +34,7 @@ def shared_emitters(source: Source) -> None:
             )
 
 
-def _adds_to_shared(
-    source: Source, step: CallStep, function: SgNode, stops: list[Call]
-) -> bool:
+def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ast_grep_py import SgNode
 
 from ..nodes import beyond, label, last_name, up_to
@@ -19,23 +21,24 @@ STARTS = frozenset({"connect", "reconnect"})
 
 
 def timers_in_connect(source: Source) -> None:
+    lost = [handler.function for handler in source.handlers]
+    lost += source.script.functions.get("handleDisconnect", [])
+    ends = _cleared(step.call for function in lost for step in source.flow.steps(function))
     for handler in source.handlers:
         target = handler.call.target or handler.call.node
         if handler.event in STARTS and source.is_client(target) and not only_once(source, handler):
-            _timers(source, handler.function, "at every reconnection")
+            _timers(source, handler.function, "at every reconnection", ends)
     for function in source.connections:
-        _timers(source, function, "for every connection, also one that comes back")
+        _timers(source, function, "for every connection, also one that comes back", ends)
 
 
-def _timers(source: Source, function: SgNode, when: str) -> None:
-    steps = list(source.flow.steps(function))
-    clears: list[SgNode] | None = None
+def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
+    steps = source.flow.steps(function)
+    cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
         if not _starts_timer(source, step) or source.first_time(step):
             continue
-        if clears is None:
-            clears = _cleared(source, steps)
-        if _stopped(source, step.call, clears):
+        if _stopped(source, step.call, cleared):
             continue
         source.report(
             step.call,
@@ -74,12 +77,7 @@ def _calls_itself(source: Source, call: Call) -> bool:
     return all(source.script.enclosing(statement) != function for statement in returns)
 
 
-def _cleared(source: Source, steps: list[CallStep]) -> list[SgNode]:
-    """Return the timers that are cleared when the connection is lost, or before the next ones."""
-    ends = [handler.function for handler in source.handlers]
-    ends += source.script.functions.get("handleDisconnect", [])
-    calls = [step.call for step in steps]
-    calls += [step.call for function in ends for step in source.flow.steps(function)]
+def _cleared(calls: Iterable[Call]) -> list[SgNode]:
     return [c.args[0] for c in calls if c.name in ("clearInterval", "clearTimeout") and c.args]
 
 

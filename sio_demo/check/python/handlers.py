@@ -9,7 +9,7 @@ from ast_grep_py import SgNode
 from ..nodes import label, last_name, span, text, up_to
 from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
 from .dedup import check_then_await
-from .module import EventHandler, Module, assignments_in, calls_in, string_of
+from .module import EventHandler, Module, assignments_in, string_of
 from .tasks import endless_loop, runs_for_ever, started, stopped
 
 _USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
@@ -46,7 +46,9 @@ def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter
             continue
         if call.argument(1, "handler") is None or string_of(call.argument(0, "event")) is None:
             continue
-        if not _made_within(module, call.owner, functions) and not _guarded(call.node, inside):
+        if not _made_within(module, call.owner, functions) and not _guarded(
+            module, call.node, inside
+        ):
             _report_handler(handler, call.node, report)
 
 
@@ -86,7 +88,7 @@ def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -
             continue
         if (
             stopped(module, call.node)
-            or _guarded(call.node, inside)
+            or _guarded(module, call.node, inside)
             or _guarded_on_the_way(module, handler.function, inside)
         ):
             continue
@@ -104,7 +106,7 @@ def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -
     loops = [endless_loop(handler.function)]
     for call, inside in module.steps(handler.function, depth=1):
         function = module.function_of(call.node.field("function"))
-        runs = function is not None and not _guarded(call.node, inside)
+        runs = function is not None and not _guarded(module, call.node, inside)
         if function and runs and not module.is_argument_of_task(call.node):
             loops.append(call.node if endless_loop(function) else None)
     for node in filter(None, loops[:1] if loops[0] else loops):
@@ -120,21 +122,17 @@ def _guarded_on_the_way(module: Module, start: SgNode, inside: SgNode) -> bool:
     """Return whether the call that leads from `start` to the function `inside` is guarded."""
     name = text(inside.field("name"))
     return inside != start and any(
-        _guarded(call.node, function) for call, function in module.steps(start) if call.name == name
+        _guarded(module, call.node, function)
+        for call, function in module.steps(start)
+        if call.name == name
     )
 
 
-def _guarded(node: SgNode, function: SgNode) -> bool:
+def _guarded(module: Module, node: SgNode, function: SgNode) -> bool:
     """Return whether code runs only the first time: under a condition on what it assigns."""
-    assigned = {name for name, _ in assignments_in(function)}
-    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
-    names = {re.sub(r"\[.*", "", name) for name in assigned} - {""}
+    names, exits = module.guards(function)
     statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
-    statements += [
-        before
-        for before in function.find_all(kind="if_statement")
-        if span(before)[1] <= span(node)[0] and before.find(kind="return_statement")
-    ]
+    statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
     conditions = [text(statement.field("condition")) for statement in statements]
     words = {word for condition in conditions for word in re.findall(r"[\w.]+", condition)}
     return any(w in names or w.rpartition(".")[0] in names for w in words)
@@ -142,7 +140,7 @@ def _guarded(node: SgNode, function: SgNode) -> bool:
 
 def _clients_in_handler(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
-        if module.side_of_value(call.node) != "client" or _guarded(call.node, inside):
+        if module.side_of_value(call.node) != "client" or _guarded(module, call.node, inside):
             continue
         closes = re.search(r"\.(disconnect|shutdown)\(", inside.text())
         if closes or "reconnection=False" in call.node.text():

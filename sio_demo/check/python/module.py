@@ -6,13 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 from ast_grep_py import SgNode
 
 from ..nodes import last_name, nearest, parts, text
-from ..shared import word_set
+from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
 
@@ -85,12 +85,26 @@ def string_of(node: SgNode | None) -> str | None:
     return "".join(c.text() for c in content)
 
 
+def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
+    """Return the names that a function assigns or adds to, and where it may be left early."""
+    assigned = {name for name, _ in assignments_in(function)}
+    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
+    exits = [
+        statement
+        for statement in function.find_all(kind="if_statement")
+        if statement.find(kind="return_statement")
+    ]
+    return {re.sub(r"\[.*", "", name) for name in assigned} - {""}, exits
+
+
 class Module:
     """A Python source as the rules see it."""
 
     def __init__(self, root: SgNode, source: str) -> None:
         self.root = root
         self.text = source
+        self.patience = Patience()
+        self.guards = cache(_guards)
         self.flask = "flask_socketio" in source
         self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
@@ -119,10 +133,12 @@ class Module:
         return re.search(imports, self.text) is not None
 
     def is_socketio(self, node: SgNode | None) -> bool:
+        self.patience.ask()
         return text(node) in self._sides or _NAME.match(last_name(node)) is not None
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node."""
+        self.patience.ask()
         found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
         return next(found, None)
 
@@ -192,6 +208,7 @@ class Module:
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
         """Return the function that an expression refers to: by its name, or as `self.name`."""
+        self.patience.ask()
         if node is None or node.kind() not in ("identifier", "attribute"):
             return None
         if node.kind() == "attribute" and text(node.field("object")) not in ("self", "cls"):
