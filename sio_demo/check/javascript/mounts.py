@@ -259,7 +259,8 @@ def _methods(source: Source) -> Iterator[Mount]:
             taken = () if again else tuple(cleanups)
             body = name == "setup"
             yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
-    for options in source.script.properties.get("watch", ()) if _is_vue(source) else ():
+    vue = source.page is not None or _is_vue(source)
+    for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(source, options):
             yield Mount("hook", function, (), (), home=options.parent(), again=True)
 
