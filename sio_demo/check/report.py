@@ -45,12 +45,11 @@ def summary(report: Report) -> str:
         _number(report.lines, "line"),
     ]
     skipped = f"; {_number(len(report.skipped), 'file')} skipped" if report.skipped else ""
-    reasons = Counter(
-        f"{'folders' if path.path.endswith('/') else 'files'} ({path.reason})"
-        for path in report.left_out
+    kinds = Counter(
+        ("folder" if path.path.endswith("/") else "file", path.reason) for path in report.left_out
     )
-    left_out = ", ".join(f"{count:,} {what}" for what, count in sorted(reasons.items()))
-    left_out = f"; left out: {left_out}" if left_out else ""
+    left = [f"{_number(kinds[kind], kind[0])} ({kind[1]})" for kind in sorted(kinds)]
+    left_out = f"; left out: {', '.join(left)}" if left else ""
     return f"{counts[0]} in {counts[1]} ({counts[2]}){skipped}{left_out}"
 
 

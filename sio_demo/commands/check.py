@@ -88,9 +88,9 @@ def _check(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> Report:
     from ..check import Report, check_paths, check_source
-    from ..check.config import read_config
+    from ..check.config import Config
 
-    config = read_config(options.paths[0], options.select, options.ignore)
+    config = Config(options.paths[0], options.select, options.ignore)
     if options.paths == ["-"]:
         text = sys.stdin.read()
         findings = tuple(check_source(text, options.stdin_filename))
