@@ -79,32 +79,6 @@ class Facts:
         """Whether a library with another kind of sockets is imported."""
         return any(is_other_library(m) for m in self.modules)
 
-    def by_type(self, written: str) -> Role | None:
-        """Return the role that a type annotation implies."""
-        for name in re.findall(r"[\w$.]+", written):
-            if name.startswith("SocketIOClient.") or name in ("SocketIOClient", "SocketClient"):
-                return Role.CLIENT
-            if name == "SocketIO.Socket":
-                return Role.PEER
-            if name in ("SocketIO.Server", "SocketIO.Namespace"):
-                return Role.SERVER
-            binding = self.script.bindings.get((None, name.partition(".")[0]))
-            if binding is None or not binding.module:
-                continue
-            last = name.rpartition(".")[2] if "." in name else binding.imported
-            if is_client_module(binding.module) and last in ("Socket", "default", "*"):
-                return Role.CLIENT
-            if is_client_module(binding.module) and last == "Manager":
-                return Role.MANAGER
-            if is_server_module(binding.module):
-                server = last in ("Server", "Namespace", "default")
-                return Role.SERVER if server else Role.PEER if last == "Socket" else None
-            if is_other_library(binding.module):
-                return Role.OTHER
-        if re.search(r"\b(WebSocket|WebSocketSubject|EventEmitter|Redis)\b", written):
-            return Role.OTHER
-        return None
-
     @cached_property
     def in_browser(self) -> bool:
         """Whether a user interface library is imported; there sockets are not streams."""

@@ -139,16 +139,10 @@ def _adds(source: Source, call: Call) -> bool:
         return False
     if call.name in ("once", "prependOnceListener", "onAny", "prependAny"):
         return False
-    if not source.is_function(call.args[1]) or _used(call):
+    if not source.is_function(call.args[1]):
         return False
     role = source.roles.of(call.target)
     return role is not Role.ENGINE and source.is_client(call.target, source.event_of(call))
-
-
-def _used(call: Call) -> bool:
-    """Return whether the result of `on` is used: it may be a function that removes the listener."""
-    parent = call.node.parent()
-    return parent is not None and parent.kind() not in _UNUSED
 
 
 def _cleans(source: Source, call: Call) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, span, up_to
+from ..nodes import last_name, span
 from .clients import Clients
-from .facts import CLIENTS, REGISTERS, Role
+from .facts import CLIENTS, Role
 from .flow import REMOVES, CallStep
 from .script import Call, text_of_string, unwrap
 
@@ -26,23 +26,8 @@ class Removals(Clients):
         home = self.script.enclosing(call.node) or self.script.root
         if "._callbacks" in home.text()[: before - span(home)[0]]:
             return True
-        removing = [
-            step.call
-            for step in steps
-            if step.call.end <= before and not self._runs_later(step, call)
-        ]
+        removing = [step.call for step in steps if step.call.end <= before]
         return self.removed(call, removing)
-
-    def _runs_later(self, step: CallStep, call: Call) -> bool:
-        """Return whether a step runs in a listener that does not contain the call."""
-        for ancestor in up_to(step.call.node, step.function):
-            start, end = span(ancestor)
-            if ancestor.kind() == "call_expression" and not start <= call.start < end:
-                outer = self.script.call_of(ancestor)
-                inner = outer.args[-1:]
-                if outer.name in REGISTERS and inner and span(inner[0])[0] <= step.call.start:
-                    return True
-        return False
 
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
         """Return whether one of the calls removes the listener that a call adds."""

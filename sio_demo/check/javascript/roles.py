@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, parts, text
+from ..nodes import last_name, text
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import is_client_module, is_server_module, names_a_client, names_a_server
 from .script import FUNCTIONS, Call, Script, unwrap
 
-_REFERENCES = ("useRef", "ref", "shallowRef", "createRef")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "binary_expression": ("left", "right"),
     "ternary_expression": ("consequence", "alternative"),
@@ -29,24 +28,16 @@ class Roles:
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[object] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
-        self._gave_up = 0
 
     def of(self, node: SgNode) -> Role | None:
         node = unwrap(node)
-        if node in self._known:
-            return self._known[node]
-        if node in self._busy or len(self._busy) > FOLLOW_DEPTH:
-            self._gave_up += 1
-            return None
-        before = self._gave_up
-        self._busy.add(node)
-        try:
+        if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
+            self._busy.add(node)
             role = self._of(node) or self.facts.by_use(node.text())
-        finally:
             self._busy.discard(node)
-        if role is not None or before == self._gave_up or not self._busy:
-            self._known[node] = role
-        return role
+            if role is not None or not self._busy:  # else it may depend on what is busy
+                self._known[node] = role
+        return self._known.get(node)
 
     def _of(self, node: SgNode) -> Role | None:
         kind = node.kind()
@@ -79,47 +70,23 @@ class Roles:
     def of_binding(self, binding: Binding) -> Role | None:
         key = (binding.scope, binding.name)
         if key in self._busy:
-            self._gave_up += 1
             return None
         self._busy.add(key)
-        try:
-            return self._of_binding(binding)
-        finally:
-            self._busy.discard(key)
+        role = self._of_binding(binding)
+        self._busy.discard(key)
+        return role
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
             return self.facts.by_import(binding)
-        if binding.type and (role := self.facts.by_type(binding.type)):
-            return role
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
-        if role is None and binding.source is not None:
-            role = self._of_state(binding)
         if role is not None:
             return role
         if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
-
-    def _of_state(self, binding: Binding) -> Role | None:
-        """Return the role of `value` in `[value, setValue] = useState(...)`."""
-        source = unwrap(binding.source) if binding.source else None
-        if source is None or binding.index != 0 or source.kind() != "call_expression":
-            return None
-        call = self.script.call_of(source)
-        if call.name != "useState":
-            return None
-        role = self.facts.by_type(text(source.field("type_arguments")))
-        return role or self._first(self._values_of_state(binding, call))
-
-    def _values_of_state(self, binding: Binding, call: Call) -> list[SgNode]:
-        """Return the initial value of `useState(...)`, and the arguments of its setter."""
-        names = [n for n in parts(binding.node.parent()) if n.kind() == "identifier"]
-        setters = self.script.called(names[1].text()) if len(names) == 2 else []
-        given = [argument for setter in setters for argument in setter.args[:1]]
-        return [*(self._returned_by(arg) or arg for arg in call.args[:1]), *given]
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
         """Return the first expression that a function returns."""
@@ -201,14 +168,7 @@ class Roles:
         path = self.script.path(node)
         if path is None:
             return self.facts.by_name(name)
-        if role := self.facts.by_type(self.script.member_types.get(path, "")):
-            return role
         values = list(self.script.members.get(path, ()))
-        if name in ("current", "value") and len(path) == 2:
-            values += self._values_of_reference(inner)
-            binding = self.script.resolve(inner) if inner.kind() == "identifier" else None
-            if binding and binding.type and (role := self.facts.by_type(binding.type)):
-                return role
         if not values and path[0] != "this" and names_a_client(name):
             values += self.script.properties.get(name, ())
         if role := self._first(values):
@@ -216,18 +176,6 @@ class Roles:
         if name in ("current", "value"):
             name = path[-2]
         return self.facts.by_name(name)
-
-    def _values_of_reference(self, reference: SgNode) -> list[SgNode]:
-        """Return the initial values of `useRef(...)` or `ref(...)`."""
-        reference = unwrap(reference)
-        binding = self.script.resolve(reference) if reference.kind() == "identifier" else None
-        found: list[SgNode] = []
-        for value in map(unwrap, binding.values if binding else ()):
-            call = self.script.call_of(value) if value.kind() == "call_expression" else None
-            if binding and call and call.name in _REFERENCES:
-                binding.type = binding.type or text(value.field("type_arguments"))
-                found += call.args[:1]
-        return found
 
     def _of_call(self, call: Call) -> Role | None:
         if call.name in ("require", "import"):

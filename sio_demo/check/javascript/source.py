@@ -166,21 +166,9 @@ class Source(Removals):
             if self.roles.is_server_connection(call):
                 continue
             function = self.flow.function_of(call.args[1])
-            if function is not None and not self._takes_peer(event, call, function):
+            if function is not None:
                 found.append(EventHandler(event, call, function))
         return sorted(found, key=lambda handler: handler.call.start)
-
-    def _takes_peer(self, event: str, call: Call, function: SgNode) -> bool:
-        """Return whether a `connect` handler uses its argument as a socket, as on a server."""
-        if event != "connect" or self.roles.of(call.target or call.node) is Role.CLIENT:
-            return False
-        for use in self.script.calls_within(function):
-            if use.name in ("on", "emit", "join", "once") and use.target is not None:
-                root = self.root_of(use.target)
-                binding = self.script.resolve(root) if root.kind() == "identifier" else None
-                if binding and binding.scope == function and binding.index == 0:
-                    return True
-        return False
 
     @cached_property
     def connections(self) -> list[SgNode]:
