@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from ..causes import RULES, Rule, cause
 from ..errors import UsageError
-from .model import Finding, Report, Skipped
+from .model import Finding, Report
 
 JsonObject = dict[str, Any]
 
@@ -39,18 +40,14 @@ def as_text(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    counts = [
-        _number(len(report.findings), "finding"),
-        _number(report.files, "file"),
-        _number(report.lines, "line"),
-    ]
+    findings, files = _number(len(report.findings), "finding"), _number(report.files, "file")
     skipped = f"; {_number(len(report.skipped), 'file')} skipped" if report.skipped else ""
     kinds = Counter(
         ("folder" if path.path.endswith("/") else "file", path.reason) for path in report.left_out
     )
     left = [f"{_number(kinds[kind], kind[0])} ({kind[1]})" for kind in sorted(kinds)]
     left_out = f"; left out: {', '.join(left)}" if left else ""
-    return f"{counts[0]} in {counts[1]} ({counts[2]}){skipped}{left_out}"
+    return f"{findings} in {files} ({_number(report.lines, 'line')}){skipped}{left_out}"
 
 
 def printable(text: str) -> str:
@@ -96,8 +93,8 @@ def _number(count: int, noun: str) -> str:
 def as_json(report: Report) -> str:
     record = {
         "version": 1,
-        "findings": [_finding(f) for f in report.findings],
-        "skipped": [{"path": s.path, "reason": s.reason} for s in report.skipped],
+        "findings": [_finding(finding) for finding in report.findings],
+        "skipped": [asdict(skipped) for skipped in report.skipped],
         "files": report.files,
         "lines": report.lines,
     }
@@ -105,15 +102,9 @@ def as_json(report: Report) -> str:
 
 
 def _finding(finding: Finding) -> JsonObject:
-    return {
-        "path": finding.path,
-        "line": finding.line,
-        "column": finding.column,
-        "rule": finding.rule,
-        "atlas": finding.atlas,
-        "message": finding.message,
-        "fix": RULES[finding.rule].fix,
-    }
+    names = ("path", "line", "column", "rule", "atlas", "message")
+    record = {name: getattr(finding, name) for name in names}
+    return record | {"fix": RULES[finding.rule].fix}
 
 
 def as_sarif(report: Report) -> str:
@@ -122,22 +113,30 @@ def as_sarif(report: Report) -> str:
     See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
     order = list(RULES)
+    driver = {
+        "name": "sio-demo",
+        "semanticVersion": version("sio-demo"),
+        "rules": [_rule(rule) for rule in RULES.values()],
+    }
+    notes = [
+        {"level": "note", "message": {"text": f"Skipped: {s.reason}"}, **_place(s.path)}
+        for s in report.skipped
+    ]
+    results = [
+        {
+            "ruleId": f.rule,
+            "ruleIndex": order.index(f.rule),
+            "level": "warning",
+            "message": {"text": f.message},
+            **_place(f.path, region={"startLine": f.line, "startColumn": f.column}),
+        }
+        for f in report.findings
+    ]
     run = {
-        "tool": {
-            "driver": {
-                "name": "sio-demo",
-                "semanticVersion": version("sio-demo"),
-                "rules": [_rule(rule) for rule in RULES.values()],
-            }
-        },
+        "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "invocations": [
-            {
-                "executionSuccessful": True,
-                "toolExecutionNotifications": [_notification(s) for s in report.skipped],
-            }
-        ],
-        "results": [_result(finding, order.index(finding.rule)) for finding in report.findings],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
+        "results": results,
     }
     sarif = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(sarif, indent=2, ensure_ascii=False)
@@ -146,7 +145,7 @@ def as_sarif(report: Report) -> str:
 def _rule(rule: Rule) -> JsonObject:
     return {
         "id": rule.id,
-        "name": "".join(word.capitalize() for word in rule.id.split("-")),
+        "name": rule.id.title().replace("-", ""),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why.replace("`", "")},
         "help": {
@@ -159,35 +158,11 @@ def _rule(rule: Rule) -> JsonObject:
     }
 
 
-def _result(finding: Finding, index: int) -> JsonObject:
-    return {
-        "ruleId": finding.rule,
-        "ruleIndex": index,
-        "level": "warning",
-        "message": {"text": finding.message},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(finding.path)},
-                    "region": {"startLine": finding.line, "startColumn": finding.column},
-                }
-            }
-        ],
-    }
-
-
-def _notification(skipped: Skipped) -> JsonObject:
-    return {
-        "level": "note",
-        "message": {"text": f"Skipped: {skipped.reason}"},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(skipped.path)}}}],
-    }
-
-
-def _uri(path: str) -> str:
-    """Return a path as a URI, with a scheme if it is absolute."""
+def _place(path: str, **region: JsonObject) -> JsonObject:
+    """Return a place in a file; an absolute path gets a scheme."""
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    uri = pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    return {"locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, **region}}]}
 
 
 def as_github(report: Report) -> str:
@@ -204,9 +179,5 @@ def _escaped(text: str, more: str = "") -> str:
     return re.sub(rf"[%\r\n{more}]", lambda m: f"%{ord(m[0]):02X}", text)
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {
-    "text": as_text,
-    "json": as_json,
-    "sarif": as_sarif,
-    "github": as_github,
-}
+FORMATS: dict[str, Callable[[Report], str]]
+FORMATS = {"text": as_text, "json": as_json, "sarif": as_sarif, "github": as_github}

@@ -55,8 +55,7 @@ class Flow:
         if kind == "identifier":
             return self._function_named(node)
         if kind == "member_expression":
-            found = self.script.functions.get(text(node.field("property")), [])
-            return nearest(found, node, ("class_body", "object"))
+            return nearest(self.script.functions.get(text(node.field("property")), []), node)
         if kind == "call_expression":
             call = self.script.call_of(node)
             if call.name == "bind" and call.target is not None:
