@@ -29,20 +29,14 @@ _NAMED = re.compile(
 
 
 def check_source(text: str, language: str) -> list[Finding]:
-    """Check a source that is in memory.
+    """Check a source that is in memory, and return what is found in the order of lines.
 
     Parameters
     ----------
     text : str
         The source.
     language : str
-        ``"javascript"``, ``"typescript"``, ``"tsx"``, ``"vue"``, ``"svelte"``, ``"html"`` or
-        ``"python"``; or a file name with the extension of one.
-
-    Returns
-    -------
-    list of Finding
-        In order of lines.
+        One of ``LANGUAGES``, such as ``"tsx"``; or a file name with the extension of one.
 
     Raises
     ------

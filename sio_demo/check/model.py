@@ -11,18 +11,9 @@ from ..causes import RULES
 class Finding:
     """A line of source code that handles messages twice, or loses them.
 
-    Attributes
-    ----------
-    path : str
-        The file, or the `language` that `check_source` was called with.
-    line, column : int
-        Both from 1; columns in characters.
-    rule : str
-        The rule that found it: a key of `RULES`.
-    message : str
-        What happens at run time, and what to do about it.
-    code : str
-        The line of the source.
+    The `path` is the file, or the `language` that `check_source` was called with. `line` and
+    `column` count from 1, in characters. The `rule` is a key of `RULES`; the `message` says what
+    happens at run time and what to do about it; `code` is the line of the source.
     """
 
     path: str
@@ -59,18 +50,8 @@ class Remark:
 class Report:
     """The result of a run.
 
-    Attributes
-    ----------
-    findings : tuple of Finding
-        In order of file and line.
-    skipped : tuple of Skipped
-        Files that should have been checked.
-    files, lines : int
-        How much was checked.
-    left_out : tuple of Skipped
-        Files and folders that are not the reader's own code.
-    remarks : tuple of Remark
-        Comments that silence nothing.
+    `skipped` should have been checked, and could not; `left_out` is not the reader's own code.
+    `files` and `lines` say how much was checked, and `remarks` which comments silence nothing.
     """
 
     findings: tuple[Finding, ...]

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, parts, span
+from ..nodes import find_kinds, holds, parts, span, text
 from ..shared import word_set
 from .naming import names_a_client
 from .script import FUNCTIONS, Call, unwrap
@@ -78,7 +78,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     effects = [
         _effect(source, call, function)
         for call in source.script.called(*EFFECTS)
-        if call.args and (function := _callback(source, call.args[0])) is not None
+        if call.args and (function := source.flow.function_of(call.args[0])) is not None
     ]
     if root_component:
         return [*effects, *_renders(source)]
@@ -93,7 +93,7 @@ def _hooks(source: Source) -> Iterator[Mount]:
         for call in source.script.by_name.get(name, ()):
             if len(call.args) < 1 + watch or (watch and _watches_client(call.args[0])):
                 continue
-            if (function := _callback(source, call.args[watch])) is not None:
+            if (function := source.flow.function_of(call.args[watch])) is not None:
                 mount = _effect(source, call, function)
                 cleanups = tuple(_given_to(source, CLEANUPS if watch else UNMOUNTS))
                 if library == "svelte":  # Vue ignores what the function returns
@@ -126,16 +126,11 @@ def _is_component(source: Source, function: SgNode) -> bool:
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
         return False
     react = not source.roles.facts.modules.isdisjoint(_REACT)
-    hook = name.startswith("use")
-    if hook and not react:
-        return False
     typed = source.script.grammar == "typescript"  # its grammar has no JSX
-    if not hook and not typed and find_kinds(function, JSX):
+    if not name.startswith("use") and not typed and find_kinds(function, JSX):
         return True
-    return react and any(
-        re.match(r"use[A-Z]", c.name) and source.script.enclosing(c.node) == function
-        for c in source.script.calls_within(function)
-    )
+    own = source.script.own(function, "call_expression")
+    return react and any(re.match(r"use[A-Z]", text(c.field("function"))) for c in own)
 
 
 def _instance(source: Source) -> Iterator[Mount]:
@@ -149,20 +144,9 @@ def _instance(source: Source) -> Iterator[Mount]:
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
-        if _is_component(source, function):
-            continue  # found as a component
         cleanups = tuple(_given_to(source, UNMOUNTS))
         observed = "new Observable" in function.text()  # runs its function for each subscriber
         yield Mount("hook", function, cleanups, cleanups, body=not observed, again=observed)
-
-
-def _callback(source: Source, node: SgNode) -> SgNode | None:
-    """Return the function of an effect, unwrapped from `useCallback(...)`."""
-    node = unwrap(node)
-    if node.kind() == "call_expression":
-        call = source.script.call_of(node)
-        return source.flow.function_of(call.args[0]) if call.args else None
-    return source.flow.function_of(node)
 
 
 def _effect(source: Source, call: Call, function: SgNode) -> Mount:
@@ -183,7 +167,7 @@ def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, 
     effects = []
     for call in source.script.calls_within(component):
         if (call.name in EFFECTS or call.name in MOUNTS) and call.args:
-            effect = _callback(source, call.args[0])
+            effect = source.flow.function_of(call.args[0])
             returned = _returns(source, effect) if effect is not None else []
             found = [source.flow.function_of(value) for value in returned]
             if any(found):
@@ -205,8 +189,8 @@ def _runs_as_often(other: Call, call: Call) -> bool:
 
 
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    found = [_callback(source, c.args[0]) for c in source.script.called(*names) if c.args]
-    return [f for f in found if f is not None]
+    calls = source.script.called(*names)
+    return [f for c in calls if c.args and (f := source.flow.function_of(c.args[0])) is not None]
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
@@ -215,16 +199,12 @@ def _may_clean(returned: SgNode, function: SgNode) -> bool:
     An early `return navigate("/")` is not.
     """
     kind = returned.kind()
-    if kind == "call_expression" and _leaves_early(returned, function):
+    last = parts(function.field("body"))[-1:]
+    if kind == "call_expression" and any(span(s)[0] > span(returned)[1] for s in last):
         return False
     if kind in ("call_expression", "identifier", "member_expression", "ternary_expression"):
         return returned.text() not in ("undefined", "null")
     return kind in ("array", "binary_expression")
-
-
-def _leaves_early(returned: SgNode, function: SgNode) -> bool:
-    last = parts(function.field("body"))[-1:]
-    return any(span(statement)[0] > span(returned)[1] for statement in last)
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
@@ -247,17 +227,12 @@ def _methods(source: Source) -> Iterator[Mount]:
                 home = home.parent()
             if home is None or not _is_home(source, home, name):
                 continue
-            cleanups = [
-                function
-                for other in UNMOUNT_METHODS
-                for function in source.script.functions.get(other, ())
-                if holds(home, function)
-            ]
-            if name == "setup":
-                cleanups += _given_to(source, UNMOUNTS)
+            others = (f for n in UNMOUNT_METHODS for f in source.script.functions.get(n, ()))
+            cleanups = [function for function in others if holds(home, function)]
+            body = name == "setup"
+            cleanups += _given_to(source, UNMOUNTS) if body else []
             again = name in ("componentDidUpdate", "ngOnChanges")
             taken = () if again else tuple(cleanups)
-            body = name == "setup"
             yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
     vue = source.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
@@ -271,12 +246,10 @@ def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
         name = member.field("name") or member.field("key")
         if name is not None and names_a_client(name.text()):
             continue
-        inner = member.field("value")
-        if member.kind() == "method_definition":
-            yield member
-        elif inner is not None and inner.kind() in FUNCTIONS:
+        inner = member.field("value") or member
+        if inner.kind() in FUNCTIONS:
             yield inner
-        elif inner is not None and inner.kind() == "object":
+        elif inner.kind() == "object":
             yield from _watchers(source, inner)
 
 

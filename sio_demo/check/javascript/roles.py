@@ -116,12 +116,8 @@ class Roles:
                 call.name == "use" and call.target is not None and self.is_server(call.target)
             )
         name = self.script.names_of_functions.get(function)
-        if not name:
-            return False
-        for call in self.script.called("on", "once"):
-            if len(call.args) == 2 and last_name(call.args[1]) == name:
-                return self.is_server_connection(call)
-        return False
+        calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
+        return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
 
     def is_server(self, node: SgNode) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
@@ -183,14 +179,12 @@ class Roles:
             if is_client_module(module):
                 return Role.MAKER
             return Role.SERVER_MAKER if is_server_module(module) else None
-        if call.target is not None:
-            if (role := self._of_method(call)) is not None:
-                return role
-            if self.of(call.callee) is Role.MAKER:
-                return Role.CLIENT
-        elif (role := self.of(call.callee)) is Role.MAKER:
+        if call.target is not None and (role := self._of_method(call)) is not None:
+            return role
+        role = self.of(call.callee)
+        if role is Role.MAKER:
             return Role.CLIENT
-        elif role is Role.SERVER_MAKER:
+        if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER
         if call.name in HOLDERS:
             for argument in call.args[:1]:
@@ -217,10 +211,8 @@ class Roles:
             return role
         if call.name == "of" and (role is Role.SERVER or self.is_server(call.target)):
             return Role.SERVER
-        if role is Role.MANAGER and call.name == "socket":
-            return Role.CLIENT
         if role is Role.MANAGER:
-            return role
+            return Role.CLIENT if call.name == "socket" else role
         return None
 
     def is_shadowed_maker(self, target: SgNode) -> bool:
@@ -232,10 +224,7 @@ class Roles:
 
     def _of_new(self, call: Call) -> Role | None:
         role = self.of(call.callee)
-        if role is Role.MANAGER_MAKER:
-            return Role.MANAGER
-        if role is Role.SERVER_MAKER:
-            return Role.SERVER
+        made = {Role.MANAGER_MAKER: Role.MANAGER, Role.SERVER_MAKER: Role.SERVER}
         if role is Role.MAKER:
             return Role.MANAGER if call.name == "Manager" else Role.CLIENT
-        return Role.OTHER
+        return made.get(role, Role.OTHER) if role else Role.OTHER

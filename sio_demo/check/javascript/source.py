@@ -14,14 +14,15 @@ from ..nodes import last_name
 from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, CallStep
+from .flow import CallStep
 from .owners import exported, owns_client
 from .removals import Removals
 from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
-    r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown"
+    r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|"
+    r"terminate|^end$"
 )
 
 _REFERS = {"identifier", "member_expression", "call_expression"}
@@ -96,21 +97,10 @@ class Source(Removals):
         if not call.args:
             return None
         node = unwrap(call.args[0])
-        text = text_of_string(node)
-        if text is not None:
-            return text
         if node.kind() == "member_expression":
             return last_name(node).lower()
-        if node.kind() == "identifier" and (binding := self.script.resolve(node)):
-            for value in binding.values:
-                if (text := text_of_string(unwrap(value))) is not None:
-                    return text
-        return None
-
-    @cached_property
-    def sure(self) -> bool:
-        """Whether the source imports Socket.IO, rather than only using its names."""
-        return self.roles.facts.client_imported
+        texts = (text_of_string(unwrap(value)) for value in (node, *self.values_of(node)))
+        return next((text for text in texts if text is not None), None)
 
     @cached_property
     def in_browser(self) -> bool:
@@ -135,7 +125,7 @@ class Source(Removals):
             return True
         if role is not Role.MAYBE:
             return False
-        if self.sure or self.in_browser:
+        if self.roles.facts.client_imported or self.in_browser:
             return True
         if event is not None and event not in _STREAMED:
             return True
@@ -158,26 +148,20 @@ class Source(Removals):
         """All functions registered on clients for known events."""
         found = []
         for call in self.script.called(*REGISTERS):
-            if call.target is None or len(call.args) < 2:
+            if call.target is None or len(call.args) < 2 or self.roles.is_server_connection(call):
                 continue
-            event = self.event_of(call)
-            if event is None or self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
+            if self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
                 continue
-            if self.roles.is_server_connection(call):
-                continue
-            function = self.flow.function_of(call.args[1])
-            if function is not None:
+            event, function = self.event_of(call), self.flow.function_of(call.args[1])
+            if event is not None and function is not None:
                 found.append(EventHandler(event, call, function))
         return sorted(found, key=lambda handler: handler.call.start)
 
     @cached_property
     def connections(self) -> list[SgNode]:
         """The functions that servers run for every connection, here or in another file."""
-        registered = [
-            self.flow.function_of(call.args[1])
-            for call in self.script.called("on", "once", "addListener")
-            if self.roles.is_server_connection(call)
-        ]
+        calls = filter(self.roles.is_server_connection, self.script.called(*REGISTERS))
+        registered = (self.flow.function_of(call.args[1]) for call in calls)
         return [*(f for f in registered if f is not None), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
@@ -215,9 +199,7 @@ class Source(Removals):
 
     def makes_once(self, step: CallStep) -> bool:
         """Return whether a client is created under a condition about an existing one."""
-        if self.first_time(step):
-            return True
-        return any(
+        return self.first_time(step) or any(
             re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
             for call, inside in step.way
             for condition in self.flow.conditions(call.node, inside)
@@ -225,18 +207,8 @@ class Source(Removals):
 
     def closes(self, calls: Iterable[Call]) -> bool:
         """Return whether calls close a client."""
-        return any(
-            call.name in CLOSES
-            or call.name == "removeAllListeners"
-            or (TIDY.search(call.name) and not call.new)
-            for call in calls
-        )
+        return any(TIDY.search(call.name) and not call.new for call in calls)
 
     def is_function(self, node: SgNode) -> bool:
         """Return whether an argument can be a function."""
-        return unwrap(node).kind() in (
-            *FUNCTIONS,
-            "identifier",
-            "member_expression",
-            "call_expression",
-        )
+        return unwrap(node).kind() in FUNCTIONS | _REFERS
