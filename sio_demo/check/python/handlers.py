@@ -6,10 +6,10 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import label, last_name, span, text, up_to
+from ..nodes import label, last_name, text
 from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
 from .dedup import check_then_await
-from .module import EventHandler, Module, assignments_in, string_of
+from .module import EventHandler, Module, assignments_in
 from .tasks import endless_loop, runs_for_ever, started, stopped
 
 _USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
@@ -42,13 +42,10 @@ def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter
             if found and not _made_within(module, found[0], functions):
                 _report_handler(handler, decorator, report)
     for call, inside in module.steps(handler.function):
-        if call.name != "on" or call.owner is None or not module.is_socketio(call.owner):
+        if call.owner is None or module.event_of(call) is None or not call.argument(1, "handler"):
             continue
-        if call.argument(1, "handler") is None or string_of(call.argument(0, "event")) is None:
-            continue
-        if not _made_within(module, call.owner, functions) and not _guarded(
-            module, call.node, inside
-        ):
+        made = _made_within(module, call.owner, functions)
+        if not made and not module.guarded(call.node, inside):
             _report_handler(handler, call.node, report)
 
 
@@ -84,21 +81,23 @@ def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> No
 def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
         target = started(call)
-        if target is None or not runs_for_ever(module, target):
+        if target is None or not runs_for_ever(module, target) or stopped(module, call.node):
             continue
-        if (
-            stopped(module, call.node)
-            or _guarded(module, call.node, inside)
-            or _guarded_on_the_way(module, handler.function, inside)
-        ):
-            continue
-        report(
-            call.node,
-            "timer-in-connect",
-            f"`{target.text()}` is started again at every connection and never ends: after n "
-            "reconnects n + 1 of them run, and each sends. Start it once, under a guard, or "
-            "cancel it in `disconnect`.",
-        )
+        name = text(inside.field("name"))
+        way = [(call, inside)]
+        if inside != handler.function:
+            way += [step for step in module.steps(handler.function) if step[0].name == name]
+        if not any(module.guarded(step.node, function) for step, function in way):
+            _report_loop(call.node, f"`{target.text()}`", report)
+
+
+def _report_loop(node: SgNode, what: str, report: Reporter) -> None:
+    report(
+        node,
+        "timer-in-connect",
+        f"{what} is started again at every connection and never ends: after n reconnects n + 1 of "
+        "them run, and each sends. Start it once, under a guard, or cancel it in `disconnect`.",
+    )
 
 
 def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
@@ -106,46 +105,21 @@ def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -
     loops = [endless_loop(handler.function)]
     for call, inside in module.steps(handler.function, depth=1):
         function = module.function_of(call.node.field("function"))
-        runs = function is not None and not _guarded(module, call.node, inside)
-        if function and runs and not module.is_argument_of_task(call.node):
-            loops.append(call.node if endless_loop(function) else None)
+        if function is None or module.is_argument_of_task(call.node):
+            continue
+        if endless_loop(function) and not module.guarded(call.node, inside):
+            loops.append(call.node)
     for node in filter(None, loops[:1] if loops[0] else loops):
-        report(
-            node,
-            "timer-in-connect",
-            "This loop never ends, and every connection starts another one: after n reconnects "
-            "n + 1 of them run, and each sends. Start it once, outside the handler, as a task.",
-        )
-
-
-def _guarded_on_the_way(module: Module, start: SgNode, inside: SgNode) -> bool:
-    """Return whether the call that leads from `start` to the function `inside` is guarded."""
-    name = text(inside.field("name"))
-    return inside != start and any(
-        _guarded(module, call.node, function)
-        for call, function in module.steps(start)
-        if call.name == name
-    )
-
-
-def _guarded(module: Module, node: SgNode, function: SgNode) -> bool:
-    """Return whether code runs only the first time: under a condition on what it assigns."""
-    names, exits = module.guards(function)
-    statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
-    statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
-    conditions = [text(statement.field("condition")) for statement in statements]
-    words = {word for condition in conditions for word in re.findall(r"[\w.]+", condition)}
-    return any(w in names or w.rpartition(".")[0] in names for w in words)
+        _report_loop(node, "This loop", report)
 
 
 def _clients_in_handler(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
-        if module.side_of_value(call.node) != "client" or _guarded(module, call.node, inside):
+        if module.side_of_value(call.node) != "client" or module.guarded(call.node, inside):
             continue
         closes = re.search(r"\.(disconnect|shutdown)\(", inside.text())
-        if closes or "reconnection=False" in call.node.text():
-            continue
-        report(call.node, "client-in-handler", remakes_client(handler.event))
+        if not closes and "reconnection=False" not in call.node.text():
+            report(call.node, "client-in-handler", remakes_client(handler.event))
 
 
 def _shared_emitters(module: Module, handler: EventHandler, report: Reporter) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, nearest, parts, text
+from ..nodes import last_name, nearest, parts, span, text, up_to
 from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
@@ -21,8 +21,7 @@ _SERVER = re.compile(r"^((Async)?Server|SocketIO)$")
 _MODULE = re.compile(
     r"(?m)^[ \t]*import[ \t][^#\n]{0,200}?\b((?:flask_)?socketio)(?:[ \t]+as[ \t]+(\w+))?"
 )
-_CLIENT_NAMESPACE = re.compile(r"(Async)?ClientNamespace$")
-_SERVER_NAMESPACE = re.compile(r"(^|\.)(Async)?Namespace$")
+_NAMESPACE = re.compile(r"(?:^|\.)(?:Async)?(Client)?Namespace$")
 _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|sio_?server)$")
 
 
@@ -89,12 +88,9 @@ def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
     """Return the names that a function assigns or adds to, and where it may be left early."""
     assigned = {name for name, _ in assignments_in(function)}
     assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
-    exits = [
-        statement
-        for statement in function.find_all(kind="if_statement")
-        if statement.find(kind="return_statement")
-    ]
-    return {re.sub(r"\[.*", "", name) for name in assigned} - {""}, exits
+    conditions = function.find_all(kind="if_statement")
+    exits = [statement for statement in conditions if statement.find(kind="return_statement")]
+    return {name.partition("[")[0] for name in assigned} - {""}, exits
 
 
 class Module:
@@ -104,7 +100,7 @@ class Module:
         self.root = root
         self.text = source
         self.patience = Patience()
-        self.guards = cache(_guards)
+        self._guards = cache(_guards)
         self.flask = "flask_socketio" in source
         self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
@@ -149,17 +145,27 @@ class Module:
 
     def registration(self, decorator: SgNode) -> tuple[SgNode, str | None] | None:
         """Return the object and the event of ``@sio.on("event")`` or ``@sio.event``."""
-        event = None
         expression = parts(decorator)[0]
-        if expression.kind() == "call":
-            event = string_of(call_of(expression).argument(0, "event"))
-            expression = expression.field("function") or expression
-        owner, name = expression.field("object"), text(expression.field("attribute"))
-        if owner is None or not self.is_socketio(owner):
+        called = expression.field("function") or expression
+        owner, name = called.field("object"), text(called.field("attribute"))
+        event = self.event_of(call_of(expression)) if called != expression else None
+        if owner is None or not self.is_socketio(owner) or (event is None and name != "event"):
             return None
-        if name == "event":
-            return owner, None
-        return (owner, event) if name == "on" and event is not None else None
+        return owner, event
+
+    def guarded(self, node: SgNode, function: SgNode) -> bool:
+        """Return whether code runs only the first time: under a condition on what it assigns."""
+        names, exits = self._guards(function)
+        statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
+        statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
+        conditions = " ".join(text(statement.field("condition")) for statement in statements)
+        words = set(re.findall(r"[\w.]+", conditions))
+        return any(w in names or w.rpartition(".")[0] in names for w in words)
+
+    def event_of(self, call: Call) -> str | None:
+        """Return the event of ``sio.on("event")``; None if it is another call."""
+        registers = call.name == "on" and self.is_socketio(call.owner)
+        return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="decorated_definition"):
@@ -173,26 +179,20 @@ class Module:
 
     def _registered(self) -> Iterator[EventHandler]:
         for call in calls_in(self.root):
-            if call.name != "on" or call.owner is None or not self.is_socketio(call.owner):
-                continue
-            event = string_of(call.argument(0, "event"))
-            function = self.function_of(call.argument(1, "handler"))
-            if event and function:
+            event = self.event_of(call)
+            function = self.function_of(call.argument(1, "handler")) if event else None
+            if event and function and call.owner:
                 yield EventHandler(event, self._side(call.owner, function), function)
 
     def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
             bases = [base.text() for base in parts(node.field("superclasses"))]
-            side: Side = "server"
-            if any(_CLIENT_NAMESPACE.search(base) for base in bases):
-                side = "client"
-            elif not any(_SERVER_NAMESPACE.search(base) for base in bases):
-                continue
-            for part in parts(node.field("body")):
+            kinds = [match[1] for base in bases if (match := _NAMESPACE.search(base))]
+            for part in parts(node.field("body")) if kinds else ():
                 function = part.field("definition") or part
                 name = text(function.field("name"))
                 if name.startswith("on_"):
-                    yield EventHandler(name[3:], side, function)
+                    yield EventHandler(name[3:], "client" if any(kinds) else "server", function)
 
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):

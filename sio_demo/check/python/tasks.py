@@ -41,18 +41,14 @@ def runs_for_ever(module: Module, target: SgNode) -> bool:
     if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
         inner = [call.node.field("function") for call in calls_in(target)]
         inner += parts(target.field("arguments"))[:1]
-        return any(runs_for_ever(module, each) for each in inner if each and _is_name(each))
+        names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
+        return any(runs_for_ever(module, name) for name in names)
     function = module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
     name = text(function.field("name"))
-    return endless_loop(function) is not None or any(
-        call.name == "Timer" and name in call.node.text() for call in calls_in(function)
-    )
-
-
-def _is_name(node: SgNode) -> bool:
-    return node.kind() in ("identifier", "attribute")
+    timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
+    return endless_loop(function) is not None or any(name in timer for timer in timers)
 
 
 def endless_loop(function: SgNode) -> SgNode | None:
@@ -70,11 +66,10 @@ def endless_loop(function: SgNode) -> SgNode | None:
 
 
 def _can_end(loop: SgNode) -> bool:
-    for kind, ends in _WITHIN.items():
-        for node in loop.find_all(kind=kind):
-            if ends.isdisjoint(around.kind() for around in up_to(node, loop)):
-                return True
-    return False
+    return any(
+        _WITHIN[node.kind()].isdisjoint(around.kind() for around in up_to(node, loop))
+        for node in find_kinds(loop, _WITHIN)
+    )
 
 
 def stopped(module: Module, call: SgNode) -> bool:
