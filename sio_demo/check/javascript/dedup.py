@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ast_grep_py import SgNode
 
 from ..nodes import beyond, find_kinds, holds, label, span, text, up_to
-from ..shared import MESSAGE_ID, REMEMBERED, SURELY_REMEMBERED, waits_between, word_set
+from ..shared import REMEMBERED, SURELY_REMEMBERED, waits_between, word_set
 from .script import Call, unwrap
 from .source import Source
 
@@ -81,8 +81,12 @@ def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
 
 def _sure(memory: str, key: str) -> bool:
     """Return whether a map holds what was handled, and not what a cache would."""
-    known = SURELY_REMEMBERED.search(memory) is not None
-    return known or (REMEMBERED.search(memory) and MESSAGE_ID.search(key[-40:])) is not None
+    if SURELY_REMEMBERED.search(memory):
+        return True
+    name = key[-40:].rpartition(".")[2]
+    return REMEMBERED.search(memory) is not None and (
+        _MESSAGE_ID.match(name) is not None or (name == "id" and memory.lower().endswith("ids"))
+    )
 
 
 def _first_mark(
@@ -99,7 +103,7 @@ def _first_mark(
     ]
     marks += [
         node
-        for node in source.script.own(source.script.enclosing(check), "assignment_expression")
+        for node in function.find_all(kind="assignment_expression")
         if text(node.field("left")) == f"{memory}[{key}]"
     ]
     after = [mark for mark in marks if span(mark)[0] > end]

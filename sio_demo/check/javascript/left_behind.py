@@ -20,10 +20,7 @@ _OWNERS = re.compile(
     r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
-_UNUSED = word_set(
-    "expression_statement member_expression arrow_function binary_expression ternary_expression "
-    "unary_expression sequence_expression"
-)
+_NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
@@ -68,7 +65,7 @@ def _left_behind(source: Source, mount: Mount) -> None:
         taken += [step.call for step in steps]
     for step in steps:
         if source.makes_client(step.call):
-            if not _closed(source, own, taken) and not _replaces(source, step, steps):
+            if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
                 _report_client(source, step.call, mount)
         elif _adds(source, step.call) and not (
             _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
@@ -124,8 +121,13 @@ def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount
         source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
         or source.is_owned(step.call.target or step.call.node)
         or source.first_time(step)
+        or (mount.again and any(map(_NEW_CLIENT.search, _conditions(source, step))))
         or source.removed_before(step.call, [s for s in steps if s.call.name in REMOVES])
     )
+
+
+def _conditions(source: Source, step: CallStep) -> list[str]:
+    return source.flow.conditions(step.call.node, step.function)
 
 
 def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
@@ -164,9 +166,11 @@ def _cleans(source: Source, call: Call) -> bool:
     return named and _OWNERS.search(owner) is not None
 
 
-def _closed(source: Source, own: list[Call], all_calls: list[Call]) -> bool:
+def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
     """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
-    if any(call.name in REMOVES and source.is_owner_client(call) for call in own):
+    kept = text(label(made.node.parent(), "left"))
+    removing = [c for c in own if c.name in REMOVES and source.is_owner_client(c)]
+    if any("." not in kept or text(call.target) == kept for call in removing):
         return True
     return any(_cleans(source, call) for call in all_calls)
 

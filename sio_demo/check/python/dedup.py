@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
@@ -12,7 +13,7 @@ from .module import Call, Module, assignments_in, calls_in
 
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
     r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
-    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is None)?"
+    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
     r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
 )
 _MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
@@ -20,23 +21,36 @@ _MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 def check_then_await(module: Module, report: Reporter) -> None:
     """Find `if id in seen: return`, an await, and only then `seen.add(id)`."""
-    for statement in module.root.find_all(kind="if_statement"):
-        condition = statement.field("condition")
-        function = module.enclosing(statement)
-        if condition is None or function is None:
-            continue
-        match = _ASKS.fullmatch(condition.text()[:300])
+    for function, question, then in _questions(module):
+        match = _ASKS.fullmatch(question.text()[:300])
         if match is None:
             continue
         memory = match["memory"] or match["map"] or match["store"]
         key = match["key"] or match["entry"] or match["name"]
-        known = REMEMBERED if match["memory"] else SURELY_REMEMBERED
+        known = SURELY_REMEMBERED if ".get(" in question.text() else REMEMBERED
         if not known.search(f"{memory} {key}" if match["store"] else memory):
             continue
-        if f"{memory}[" in text(statement.field("consequence")):
+        if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
             continue
-        if _waits_before_mark(module, function, condition, key, memory, match["store"] is not None):
-            report(condition, "check-then-await", waits_between(memory))
+        if _waits_before_mark(module, function, question, key, memory, match["store"] is not None):
+            report(question, "check-then-await", waits_between(memory))
+
+
+def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
+    """Yield what decides an `if`: its condition, or the value of the name in it; and what follows.
+
+    The function around it comes first.
+    """
+    for statement in module.root.find_all(kind="if_statement"):
+        condition, function = statement.field("condition"), module.enclosing(statement)
+        if condition is not None and function is not None:
+            yield function, condition, statement.field("consequence")
+    for name, assignment in assignments_in(module.root):
+        value, function = assignment.field("right"), module.enclosing(assignment)
+        if value is not None and function is not None and name.isidentifier():
+            after = function.text()[span(assignment)[1] - span(function)[0] :]
+            if re.search(rf"\bif (not )?{name}\b", after):
+                yield function, value, None
 
 
 def _waits_before_mark(
