@@ -124,17 +124,12 @@ class Flow:
         The condition of an `if` around it, or of an early `return` before it, mentions something
         that the function assigns, or the listeners that exist.
         """
-        conditions = self.conditions(node, function)
-        if not conditions:
-            return False
         assigned = self._changes(function) | self._changes(self._home(node, function))
+        conditions = self.conditions(node, function)
         return any(_says_first_time(condition, assigned) for condition in conditions)
 
-    def conditions(self, node: SgNode, function: SgNode) -> list[str]:
-        """Return the conditions under which code in a function runs, as source text."""
-        return list(self._conditions(node, function))
-
-    def _conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
+    def conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
+        """Yield the conditions under which code in a function runs, as source text."""
         start = span(node)[0]
         for ancestor in up_to(node, function):
             if ancestor.kind() in ("if_statement", "ternary_expression"):
@@ -179,9 +174,9 @@ def _leaves(statement: SgNode) -> bool:
     consequence = statement.field("consequence")
     if consequence is None or statement.field("alternative") is not None:
         return False
-    if consequence.kind() == "return_statement":
-        return True
-    return any(last.kind() == "return_statement" for last in parts(consequence)[-1:])
+    return (parts(consequence) or [consequence])[-1].kind() == "return_statement" or (
+        consequence.kind() == "return_statement"
+    )
 
 
 def _says_first_time(condition: str, assigned: set[str]) -> bool:
