@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from ast_grep_py import SgNode
@@ -95,8 +96,7 @@ class _Run:
         self._files = dict.fromkeys(files)
         self._modules = ModuleResolver(self._files)
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
-        self._parsed: dict[SourceFile, Parsed] = {}
-        self._scripts: dict[SourceFile, Script] = {}
+        self._parsed: dict[SourceFile, tuple[Parsed, Script]] = {}
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
         self.skipped: dict[SourceFile, Skipped] = {}
@@ -122,15 +122,15 @@ class _Run:
         self.lines[file] = text.count("\n") + 1
         found: list[Finding] = []
         run: list[Entry] = []
-        if self._entries[file] or _is_relevant(text, file.language):
-            try:
+        try:
+            if self._entries[file] or _is_relevant(text, file.language):
                 run = self._apply_rules(file, text, found)
-            except UnreadableError as error:
-                self._skip(file, str(error))
-            except RecursionError:
-                self._skip(file, "nested too deeply")
-            except ImpatientError:
-                self._skip(file, "takes too long; what was found until then is reported")
+        except UnreadableError as error:
+            self._skip(file, str(error))
+        except RecursionError:
+            self._skip(file, "nested too deeply")
+        except ImpatientError:
+            self._skip(file, "takes too long; what was found until then is reported")
         self.findings[file], self.remarks[file] = silence(file.path.as_posix(), text, found)
         return run
 
@@ -140,7 +140,6 @@ class _Run:
             self.lines.pop(file, None)
 
     def _apply_rules(self, file: SourceFile, text: str, found: list[Finding]) -> list[Entry]:
-        parsed = self._parse(file, text)
         lines = text.split("\n")
 
         def report(node: SgNode, rule: str, message: str) -> None:
@@ -149,42 +148,34 @@ class _Run:
             code = lines[start.line].strip()[:120]
             found.append(Finding(*where, f"{message} [{RULES[rule].atlas}]", code))
 
-        if file.language == "python":
-            check_python(parsed.root, text, report)
-            return []
-
         def owns(module: str, name: str) -> bool:
             other = self._modules.file_of(module, file)
-            script = self._script(other) if other is not None else None
-            return script is not None and owns_client(script, name)
+            with suppress(UnreadableError):
+                return other is not None and owns_client(self._load(other)[1], name)
+            return False
 
-        root_component = file.path.name in ROOT_COMPONENTS
-        script = self._scripts.get(file) or self._index(file, parsed, text)
+        if file.language == "python":
+            check_python(self._parse(file, text).root, text, report)
+            return []
+        parsed, script = self._load(file, text)
         script.patience = Patience()
+        root_component = file.path.name in ROOT_COMPONENTS
         entries = self._entries[file]
         return check_javascript(script, report, parsed.page, root_component, entries, owns)
 
-    def _parse(self, file: SourceFile, text: str) -> Parsed:
+    def _load(self, file: SourceFile, text: str | None = None) -> tuple[Parsed, Script]:
+        """Parse a source in JavaScript or TypeScript, once."""
         if file not in self._parsed:
-            parsed = self._parsed[file] = parse(text, file.language)
-            if parsed.broken is not None:
-                self._skip(file, f"does not parse, near line {parsed.broken}; the rest is checked")
+            text = read(file.path) if text is None else text
+            parsed = self._parse(file, text)
+            self._parsed[file] = parsed, Script(parsed.root, text, parsed.grammar)
         return self._parsed[file]
 
-    def _index(self, file: SourceFile, parsed: Parsed, text: str) -> Script:
-        return self._scripts.setdefault(file, Script(parsed.root, text, parsed.grammar))
-
-    def _script(self, file: SourceFile) -> Script | None:
-        """Return another source; None if it cannot be read."""
-        if file.language == "python":
-            return None
-        if file not in self._scripts:
-            try:
-                text = read(file.path)
-                self._index(file, self._parse(file, text), text)
-            except UnreadableError:
-                return None
-        return self._scripts[file]
+    def _parse(self, file: SourceFile, text: str) -> Parsed:
+        parsed = parse(text, file.language)
+        if parsed.broken is not None:
+            self._skip(file, f"does not parse, near line {parsed.broken}; the rest is checked")
+        return parsed
 
 
 def _is_relevant(text: str, language: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
@@ -78,7 +79,7 @@ class Search:
         self.left_out: list[Skipped] = []
         self.unread: list[Skipped] = []
         self._root = root
-        self._patterns = [(root, pattern) for pattern in exclude]
+        self._patterns = [(f"{root.as_posix()}/", pattern) for pattern in exclude]
         if root.is_dir():
             self._walk()
         elif language := language_of(root):
@@ -92,10 +93,9 @@ class Search:
             if ".gitignore" in names:
                 self._read_patterns(here)
             packaged = not _PACKAGE.isdisjoint((*directories, *names))
+            folders = [(name, _what_folder_holds(here / name, packaged)) for name in directories]
             directories[:] = [
-                name
-                for name in sorted(directories)
-                if not self._leave_out(here / name, _what_folder_holds(here / name, packaged), "/")
+                n for n, why in sorted(folders) if not self._leaves(here / n, why, "/")
             ]
             for name in sorted(names):
                 self._add(here / name)
@@ -105,14 +105,12 @@ class Search:
         self.unread.append(Skipped(path, f"cannot be read: {error.strerror}"))
 
     def _read_patterns(self, folder: Path) -> None:
-        try:
-            lines = read(folder / ".gitignore").split("\n")
-        except UnreadableError:
-            return
-        patterns = (line.strip() for line in lines)
-        self._patterns += [(folder, p) for p in patterns if p and not p.startswith("#")]
+        with suppress(UnreadableError):
+            lines = map(str.strip, read(folder / ".gitignore").split("\n"))
+            patterns = (line for line in lines if line and not line.startswith("#"))
+            self._patterns += [(f"{folder.as_posix()}/", pattern) for pattern in patterns]
 
-    def _leave_out(self, path: Path, reason: str, slash: str = "") -> bool:
+    def _leaves(self, path: Path, reason: str, slash: str = "") -> bool:
         reason = reason or ("ignored" if self._is_ignored(path, slash) else "")
         if reason and not path.name.startswith("."):
             self.left_out.append(Skipped(path.as_posix() + slash, reason))
@@ -120,13 +118,12 @@ class Search:
 
     def _is_ignored(self, path: Path, slash: str) -> bool:
         """Return whether a pattern of a `.gitignore` leaves a path out: the last one decides."""
-        ignored = False
+        ignored, whole = False, path.as_posix()
         for folder, pattern in self._patterns:
-            if not path.is_relative_to(folder) or (pattern.endswith("/") and not slash):
-                continue
             plain = pattern.lstrip("!").rstrip("/")
-            name = path.relative_to(folder).as_posix() if "/" in plain else path.name
-            if fnmatchcase(name, plain.lstrip("/").removeprefix("**/")):
+            name = whole[len(folder) :] if "/" in plain else path.name
+            holds = whole.startswith(folder) and (slash or not pattern.endswith("/"))
+            if holds and fnmatchcase(name, plain.lstrip("/").removeprefix("**/")):
                 ignored = not pattern.startswith("!")
         return ignored
 
@@ -137,7 +134,7 @@ class Search:
         try:
             if path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
                 raise UnreadableError("a link to another place")
-            if self._leave_out(path, self._what_file_is(path)):
+            if self._leaves(path, self._what_file_is(path)):
                 return
             if language is not None:
                 self.files.append(SourceFile(path, language))

@@ -26,13 +26,8 @@ _ONCE = "until the event comes they pile up, and then all of them run"
 def listeners_in_connect(source: Source) -> None:
     """Find listeners registered in handlers that run at every reconnection."""
     handlers = [h for h in source.handlers if h.event in AGAIN and not only_once(source, h)]
-    undone = [
-        step.call
-        for h in source.handlers
-        if h.event == "disconnect"
-        for step in source.flow.steps(h.function)
-        if step.call.name in REMOVES
-    ]
+    lost = (h.function for h in source.handlers if h.event == "disconnect")
+    undone = [step.call for function in lost for step in source.flow.steps(function)]
     for handler in handlers:
         if not source.reconnects(handler.call.target or handler.call.node):
             continue
@@ -49,13 +44,9 @@ def listeners_in_connect(source: Source) -> None:
             once = call.name in ("once", "prependOnceListener")
             if once and source.event_of(call) == _OPPOSITES.get(handler.event):
                 continue  # used up before the handler runs again
-            safe = (
-                source.fresh(call.target, regions)
-                or source.removed_before(call, removing)
-                or source.removed(call, undone)
-                or source.first_time(step)
-            )
-            if safe:
+            if source.fresh(call.target, regions) or source.first_time(step):
+                continue
+            if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
             event = call.args[0].text() if len(call.args) > 1 else "any event"
             source.report(
@@ -103,13 +94,10 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
 
 def only_once(source: Source, handler: EventHandler) -> bool:
     """Return whether a handler runs once: registered with `once`, or it removes itself."""
-    if handler.call.name in ("once", "prependOnceListener"):
-        return True
-    return any(
-        call.name in ("off", "removeListener")
-        and call.args
-        and source.event_of(call) == handler.event
-        for call in source.script.calls_within(handler.function)
+    inner = source.script.calls_within(handler.function)
+    removes = (call for call in inner if call.name in ("off", "removeListener"))
+    return handler.call.name in ("once", "prependOnceListener") or any(
+        source.event_of(call) == handler.event for call in removes
     )
 
 
@@ -120,9 +108,8 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            if not source.makes_client(step.call) or source.makes_once(step):
-                continue
-            if not source.closes(source.script.calls_within(function)):
+            made = source.makes_client(step.call) and not source.makes_once(step)
+            if made and not source.closes(source.script.calls_within(function)):
                 source.report(
                     step.call,
                     "client-in-handler",

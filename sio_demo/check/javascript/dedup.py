@@ -64,9 +64,8 @@ def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
     for call in source.script.called(*_CHECKS):
         if call.target is not None and len(call.args) == 1:
             memory, key = text(call.target), call.args[0].text()
-            if REMEMBERED.search(memory) and (
-                call.name in ("has", "includes") or _sure(memory, key)
-            ):
+            sure = call.name not in ("has", "includes") or REMEMBERED.search(memory) is None
+            if not sure or _sure(memory, key):
                 yield call.node, memory, key
     for node in find_kinds(source.script.root, ("subscript_expression", "binary_expression")):
         if node.kind() == "subscript_expression":
@@ -94,18 +93,10 @@ def _first_mark(
 ) -> SgNode | None:
     """Return the first thing after a check that marks the id as known."""
     end = span(check)[1]
-    marks = [
-        call.node
-        for call in source.script.calls_within(function)
-        if call.name in _MARKS
-        and text(call.target) == memory
-        and [argument.text() for argument in call.args[:1]] == [key]
-    ]
-    marks += [
-        node
-        for node in function.find_all(kind="assignment_expression")
-        if text(node.field("left")) == f"{memory}[{key}]"
-    ]
+    calls = (c for c in source.script.calls_within(function) if c.name in _MARKS and c.args)
+    marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() == key]
+    writes = function.find_all(kind="assignment_expression")
+    marks += [node for node in writes if text(node.field("left")) == f"{memory}[{key}]"]
     after = [mark for mark in marks if span(mark)[0] > end]
     return min(after, key=span, default=None)
 
@@ -113,11 +104,10 @@ def _first_mark(
 def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -> bool:
     """Return whether there is a wait between a check and its mark: `await`, or `then`."""
     (_, start), (end, _) = span(check), span(mark)
-    return any(
-        start < span(node)[0] < end for node in source.script.own(function, "await_expression")
-    ) or any(
-        call.start > start and any(holds(argument, mark) for argument in call.args)
-        for call in source.script.called("then", "finally")
+    waits = source.script.own(function, "await_expression")
+    later = (call for call in source.script.called("then", "finally") if call.start > start)
+    return any(start < span(wait)[0] < end for wait in waits) or any(
+        holds(argument, mark) for call in later for argument in call.args
     )
 
 
@@ -147,12 +137,11 @@ def _ask_store(source: Source, check: Call) -> None:
     if not any(wanted.search(key) for key in keys) or not _decides(check.node, function):
         return
     for mark in source.script.calls_within(function):
-        if mark.name in _STORE_MARKS and mark.start > check.end and text(mark.target) == store:
-            written = mark.node.text()
-            if mark.args[0].text() == check.args[0].text() and not re.search(
-                r"\bNX\b|nx:", written
-            ):
-                source.report(check, "check-then-await", waits_between(store))
+        if mark.name not in _STORE_MARKS or mark.start < check.end or text(mark.target) != store:
+            continue
+        same = text(mark.args[0] if mark.args else None) == check.args[0].text()
+        if same and not re.search(r"\bNX\b|nx:", mark.node.text()):
+            source.report(check, "check-then-await", waits_between(store))
 
 
 def _keys(source: Source, check: Call) -> list[str]:
@@ -177,16 +166,12 @@ def _query(source: Source, query: Call) -> None:
     if not (_tests(kept, after) if kept else _decides(query.node, function)):
         return
     table = text(query.target)
-    inserted = any(
-        call.start > query.end
-        and any(re.search(rf"\b{key}\b", after) for key in keys)
-        and (
-            (call.new and call.callee.text() == table)
-            or (call.name in _INSERTS and text(call.target) == table)
-        )
+    inserts = (
+        call.callee.text() if call.new else text(call.target) if call.name in _INSERTS else ""
         for call in source.script.calls_within(function)
+        if call.start > query.end
     )
-    if inserted:
+    if table in inserts and any(re.search(rf"\b{key}\b", after) for key in keys):
         source.report(
             query,
             "check-then-await",

@@ -109,8 +109,6 @@ class Roles:
         """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
-            if outer.kind() != "call_expression":
-                return False
             call = self.script.call_of(outer)
             return self.is_server_connection(call) or (
                 call.name == "use" and call.target is not None and self.is_server(call.target)
@@ -147,13 +145,10 @@ class Roles:
             return Role.MANAGER
         if name == "engine" and self.of(inner) in (Role.MANAGER, *CLIENTS, Role.SERVER):
             return Role.ENGINE
-        if name in ("sockets", "local", "volatile", "broadcast", "compress"):
-            if role := self.of(inner):
-                if name == "sockets":
-                    return Role.SERVER if role in (Role.SERVER, Role.MAKER) else Role.OTHER
-                return role
-            if self.is_server(inner):
-                return Role.SERVER
+        if name == "sockets" and (self.is_server(inner) or self.of(inner)):
+            return Role.SERVER if self.of(inner) in (None, Role.SERVER, Role.MAKER) else Role.OTHER
+        if name in ("local", "volatile", "broadcast", "compress") and (role := self.of(inner)):
+            return role
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
         if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:

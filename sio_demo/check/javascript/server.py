@@ -10,7 +10,7 @@ from ..nodes import holds, text
 from ..shared import word_set
 from .facts import Role
 from .flow import CLOSES, REMOVES, CallStep
-from .script import Call, unwrap
+from .script import Call
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -40,9 +40,7 @@ def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: lis
         return False
     if not source.is_function(call.args[-1]) or call.args[-1].kind() == "call_expression":
         return False
-    target = unwrap(call.target)
-    if target.kind() == "call_expression":
-        target = source.root_of(target)
+    target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
         return False
     path = source.script.path(target)
@@ -57,9 +55,7 @@ def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: lis
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
-    if not _outlives(source, call, path[0], function, step):
-        return False
-    return not any(
+    return _outlives(source, call, path[0], function, step) and not any(
         (other.name not in REMOVES or source.takes_off(other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
