@@ -33,10 +33,12 @@ class Patience:
     """Ends what takes longer than a second of computing time, which ordinary sources never do."""
 
     def __init__(self) -> None:
-        self.start = process_time()
+        self._start = process_time()
+        self._asked = 0
 
     def ask(self) -> None:
-        if process_time() - self.start > 1:
+        self._asked += 1
+        if self._asked % 64 == 0 and process_time() - self._start > 1:
             raise ImpatientError
 
 

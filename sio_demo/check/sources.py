@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
+from stat import S_ISREG
 
 from .model import Skipped
 from .shared import word_set
@@ -191,14 +192,14 @@ def read(path: Path) -> str:
         It is too large or binary, or the system cannot read it.
     """
     try:
-        if not path.is_file():
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
             raise UnreadableError("not a regular file")
-        with path.open("rb") as file:
-            data = file.read(HUGE + 1)
+        if status.st_size > HUGE:
+            raise UnreadableError(f"larger than {HUGE // 1_000_000} MB")
+        data = path.read_bytes()
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-    if len(data) > HUGE:
-        raise UnreadableError(f"larger than {HUGE // 1_000_000} MB")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace").replace("\r\n", "\n")
     if b"\0" in data:

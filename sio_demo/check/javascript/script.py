@@ -70,6 +70,7 @@ class Script:
         self.grammar = grammar
         self.text = text
         self.patience = Patience()
+        self._enclosing: dict[SgNode, SgNode | None] = {}
         self._own: dict[tuple[str, ...], dict[SgNode | None, list[SgNode]]] = {}
         self._functions = _functions_in(root)
         self._starts = [start for start, *_ in self._functions]
@@ -124,6 +125,11 @@ class Script:
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
+        if node not in self._enclosing:
+            self._enclosing[node] = self._find_enclosing(node)
+        return self._enclosing[node]
+
+    def _find_enclosing(self, node: SgNode) -> SgNode | None:
         self.patience.ask()
         start, end = span(node)
         number = bisect_right(self._starts, start) - 1
