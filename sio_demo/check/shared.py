@@ -38,7 +38,7 @@ class Patience:
 
     def ask(self) -> None:
         self._asked += 1
-        if self._asked % 64 == 0 and process_time() - self._start > 1:
+        if self._asked % 32 == 0 and process_time() - self._start > 1:
             raise ImpatientError
 
 

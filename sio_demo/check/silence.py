@@ -9,7 +9,9 @@ from ..causes import RULES
 from .model import Finding, Remark
 
 _ALONE = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
-_IGNORE = re.compile(r"sio-demo:\s*ignore(-file)?\[([^\]\n]{1,400})\]")
+_IGNORE = re.compile(
+    r"(?://|#|/\*|<!--|^\s*\*).{0,200}?sio-demo:\s*ignore(-file)?\[([^\]\n]{1,400})\]"
+)
 
 
 def silence(

@@ -27,7 +27,7 @@ LANGUAGES = {
     ".astro": "astro",
     ".py": "python",
 }
-_UNREAD = (".mdx", ".pug", ".jade", ".coffee", ".marko", ".ipynb")
+_UNREAD = (".mdx", ".pug", ".jade", ".coffee", ".marko")
 _INSTALLED = word_set("node_modules bower_components jspm_packages site-packages __pycache__")
 _TESTS = word_set("__tests__ __mocks__ cypress playwright")
 _PERHAPS = {  # what a folder holds if it stands beside a package's own files

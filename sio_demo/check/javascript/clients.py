@@ -30,6 +30,7 @@ class Clients:
 
     def root_of(self, target: SgNode) -> SgNode:
         """Return the start of a chain such as `socket.on(...).on(...)`."""
+        self.script.patience.ask()
         target = unwrap(target)
         while target.kind() == "call_expression":
             call = self.script.call_of(target)

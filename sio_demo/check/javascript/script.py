@@ -125,12 +125,12 @@ class Script:
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
+        self.patience.ask()
         if node not in self._enclosing:
             self._enclosing[node] = self._find_enclosing(node)
         return self._enclosing[node]
 
     def _find_enclosing(self, node: SgNode) -> SgNode | None:
-        self.patience.ask()
         start, end = span(node)
         number = bisect_right(self._starts, start) - 1
         while number >= 0:
