@@ -268,8 +268,8 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
         return name in OF_ANGULAR
     if re.search(r"extends\s+\w*Vue\b", heritage):
         return name in OF_VUE
-    react = re.search(r"extends\s+[\w.]*Component\b", heritage)
-    return name in OF_REACT and (name != "constructor" or react is not None)
+    react = re.search(r"extends\s+[\w.]*Component\b", heritage) is not None
+    return name in OF_REACT and (name != "constructor" or react)
 
 
 def _is_vue(source: Source) -> bool:

@@ -213,7 +213,9 @@ class Module:
             return None
         if node.kind() == "attribute" and text(node.field("object")) not in ("self", "cls"):
             return None
-        return nearest(self.functions.get(last_name(node), []), node)
+        found = self.functions.get(last_name(node), [])
+        before = [f for f in found if span(f)[0] < span(node)[0] and node.kind() == "identifier"]
+        return nearest(before or found, node)
 
     def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[Call, SgNode]]:
         """Yield the calls that a function leads to, each with the function that contains it."""
