@@ -57,11 +57,9 @@ def _starts_timer(source: Source, step: CallStep) -> bool:
 
 def _calls_itself(source: Source, call: Call) -> bool:
     """Return whether `setTimeout` unconditionally runs the function that contains it."""
-    if not call.args:
-        return False
     function = source.script.enclosing(call.node)
     name = source.script.names_of_functions.get(function) if function else None
-    if function is None or not name:
+    if function is None or not name or not call.args:
         return False
     again = unwrap(call.args[0])
     if again.kind() in ("arrow_function", "function_expression"):
@@ -73,8 +71,7 @@ def _calls_itself(source: Source, call: Call) -> bool:
     kinds = ("if_statement", "ternary_expression", "binary_expression", "return_statement")
     if any(around.kind() in kinds for around in up_to(call.node, function)):
         return False
-    returns = function.find_all(kind="return_statement")
-    return all(source.script.enclosing(statement) != function for statement in returns)
+    return not source.script.own(function, "return_statement")
 
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:
