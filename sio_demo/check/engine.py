@@ -4,55 +4,40 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePath
 
-from ast_grep_py import SgNode, SgRoot
+from ast_grep_py import SgNode
 
 from ..causes import RULES
 from ..errors import UsageError
-from .javascript import Entry, check_javascript
-from .model import Finding, Report, Skipped
+from .javascript import Entry, Script, check_javascript, owns_client
+from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
+from .parse import Parsed, parse
 from .python import check_python
-from .shared import word_set
-from .sources import (
-    LANGUAGES,
-    SourceFile,
-    UnreadableError,
-    find_files,
-    is_minified,
-    language_of,
-    read,
-    scripts_of,
-    without_templates,
-)
+from .shared import ImpatientError, Patience, word_set
+from .silence import silence
+from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of, read
 
-ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte")
-_COMMENT = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
-_IGNORE = re.compile(r"sio-demo:\s*ignore\[([\w\s,-]+)\]")
+ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.component.ts")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
-_RUNS = re.compile(r"\w*[sS]ocket\w*\s*\(|\b(on|use)[A-Z]\w*\s*\(")  # may run code of other files
-_NAMED = re.compile(r"ocket|OCKET|io[(.\n]|\.on\(\s*['\"](connect|connect_error|reconnect)['\"]")
-_AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
-_WITH_SCRIPTS = ("vue", "svelte", "html")
+_RUNS = re.compile(r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(")  # of other files
+_NAMED = re.compile(
+    r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
+)
 
 
 def check_source(text: str, language: str) -> list[Finding]:
-    """Check a source that is in memory.
+    """Check a source that is in memory, and return what is found in the order of lines.
 
     Parameters
     ----------
     text : str
         The source.
     language : str
-        ``"javascript"``, ``"typescript"``, ``"tsx"``, ``"vue"``, ``"svelte"``, ``"html"`` or
-        ``"python"``; or a file name with the extension of one.
-
-    Returns
-    -------
-    list of Finding
-        In order of lines.
+        One of ``LANGUAGES``, such as ``"tsx"``; or a file name with the extension of one.
 
     Raises
     ------
@@ -63,83 +48,134 @@ def check_source(text: str, language: str) -> list[Finding]:
     if known is None:
         choice = ", ".join(sorted(set(LANGUAGES.values())))
         raise UsageError(f"unknown language {language!r}: say one of {choice}, or a file name")
-    try:
-        return _check(text, known, language)[0]
-    except UnreadableError as error:
-        raise UsageError(f"{language}: {error}") from None
+    run = _Run(())
+    run.check(SourceFile(Path(language), known), text)
+    for skipped in run.skipped.values():
+        raise UsageError(f"{language}: {skipped.reason.partition(';')[0]}")
+    return [finding for found in run.findings.values() for finding in found]
 
 
-def check_paths(paths: Iterable[str | Path]) -> Report:
+def check_paths(paths: Iterable[str | Path], exclude: Iterable[str] = ()) -> Report:
     """Check files, and all sources below directories, without running them.
 
     Parameters
     ----------
     paths : iterable of str or Path
         Files and directories. Tests, hidden directories, installed packages and build outputs
-        below a directory are skipped.
+        below a directory are left out.
+    exclude : iterable of str
+        Patterns of what else is left out, as in `.gitignore`.
 
     Raises
     ------
     UsageError
         A path does not exist.
     """
-    sources: list[SourceFile] = []
+    searches = []
     for root in map(Path, paths):
         if not root.exists():
             raise UsageError(f"there is no {root}: name a file or a directory")
-        sources += find_files(root)
-    modules = ModuleResolver(sources)
-    entries: dict[SourceFile, set[Entry]] = defaultdict(set)
-    findings: dict[SourceFile, list[Finding]] = {}
-    lines: dict[SourceFile, int] = {}
-    skipped: set[Skipped] = set()
-    waiting = deque(sources)
-    while waiting:
-        file = waiting.popleft()
-        name = file.path.as_posix()
+        searches.append(Search(root, exclude))
+    run = _Run(file for search in searches for file in search.files)
+    run.check_all()
+    skipped = {*run.skipped.values(), *(file for search in searches for file in search.unread)}
+    return Report(
+        tuple(sorted({finding for found in run.findings.values() for finding in found})),
+        tuple(sorted(skipped)),
+        len(run.lines),
+        sum(run.lines.values()),
+        tuple(sorted({path for search in searches for path in search.left_out})),
+        tuple(sorted({remark for remarks in run.remarks.values() for remark in remarks})),
+    )
+
+
+class _Run:
+    """Checks sources that can run functions of each other; each is parsed once."""
+
+    def __init__(self, files: Iterable[SourceFile]) -> None:
+        self._files = dict.fromkeys(files)
+        self._modules = ModuleResolver(self._files)
+        self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
+        self._parsed: dict[SourceFile, tuple[Parsed, Script]] = {}
+        self.findings: dict[SourceFile, list[Finding]] = {}
+        self.remarks: dict[SourceFile, list[Remark]] = {}
+        self.skipped: dict[SourceFile, Skipped] = {}
+        self.lines: dict[SourceFile, int] = {}
+
+    def check_all(self) -> None:
+        waiting = deque(self._files)
+        while waiting:
+            file = waiting.popleft()
+            try:
+                entries = self.check(file, read(file.path))
+            except UnreadableError as error:
+                self._skip(file, str(error))
+                continue
+            for other, entry in self._modules.files_of(entries, file):
+                if entry not in self._entries[other]:  # check it again, knowing this
+                    self._entries[other].add(entry)
+                    if other not in waiting:
+                        waiting.append(other)
+
+    def check(self, file: SourceFile, text: str) -> list[Entry]:
+        """Check a source, and return what it runs of others."""
+        self.lines[file] = text.count("\n") + 1
+        found: list[Finding] = []
+        run: list[Entry] = []
         try:
-            text = read(file.path)
-            lines[file] = text.count("\n") + 1
-            findings[file], run = _check(text, file.language, name, entries[file])
+            if self._entries[file] or _is_relevant(text, file.language):
+                run = self._apply_rules(file, text, found)
         except UnreadableError as error:
-            skipped.add(Skipped(name, str(error)))
-            continue
-        for other, entry in modules.files_of(run, file):
-            if entry not in entries[other]:  # check it again, knowing this
-                entries[other].add(entry)
-                if other not in waiting:
-                    waiting.append(other)
-    found = {finding for of_file in findings.values() for finding in of_file}
-    return Report(tuple(sorted(found)), tuple(sorted(skipped)), len(lines), sum(lines.values()))
+            self._skip(file, str(error))
+        except RecursionError:
+            self._skip(file, "nested too deeply")
+        except ImpatientError:
+            self._skip(file, "takes too long; what was found until then is reported")
+        self.findings[file], self.remarks[file] = silence(file.path.as_posix(), text, found)
+        return run
 
+    def _skip(self, file: SourceFile, reason: str) -> None:
+        self.skipped[file] = Skipped(file.path.as_posix(), reason)
+        if ";" not in reason:
+            self.lines.pop(file, None)
 
-def _check(
-    text: str, language: str, name: str, entries: Collection[Entry] = ()
-) -> tuple[list[Finding], list[Entry]]:
-    if not entries and not _is_relevant(text, language):
-        return [], []
-    if is_minified(text):
-        raise UnreadableError("minified")
-    page = None
-    if language in _WITH_SCRIPTS:
-        page = scripts_of(text, language)
-        root, grammar = _parse_scripts(page.text, page.language, language)
-    else:
-        root, grammar = _parse(text, language)
-    findings: list[Finding] = []
-    run: list[Entry] = []
+    def _apply_rules(self, file: SourceFile, text: str, found: list[Finding]) -> list[Entry]:
+        lines = text.split("\n")
 
-    def report(node: SgNode, rule: str, message: str) -> None:
-        start = node.range().start
-        where = (name, start.line + 1, start.column + 1, rule)
-        findings.append(Finding(*where, f"{message} [{RULES[rule].atlas}]"))
+        def report(node: SgNode, rule: str, message: str) -> None:
+            start = node.range().start
+            where = (file.path.as_posix(), start.line + 1, start.column + 1, rule)
+            code = lines[start.line].strip()[:120]
+            found.append(Finding(*where, f"{message} [{RULES[rule].atlas}]", code))
 
-    if language == "python":
-        check_python(root, text, report)
-    else:
-        root_component = PurePath(name).name in ROOT_COMPONENTS
-        run = check_javascript(root, text, grammar, report, page, root_component, entries)
-    return sorted(f for f in set(findings) if not _silenced(f, text.split("\n"))), run
+        def owns(module: str, name: str) -> bool:
+            other = self._modules.file_of(module, file)
+            with suppress(UnreadableError):
+                return other is not None and owns_client(self._load(other)[1], name)
+            return False
+
+        if file.language == "python":
+            check_python(self._parse(file, text).root, text, report)
+            return []
+        parsed, script = self._load(file, text)
+        script.patience = Patience()
+        root_component = file.path.name in ROOT_COMPONENTS
+        entries = self._entries[file]
+        return check_javascript(script, report, parsed.page, root_component, entries, owns)
+
+    def _load(self, file: SourceFile, text: str | None = None) -> tuple[Parsed, Script]:
+        """Parse a source in JavaScript or TypeScript, once."""
+        if file not in self._parsed:
+            text = read(file.path) if text is None else text
+            parsed = self._parse(file, text)
+            self._parsed[file] = parsed, Script(parsed.root, text, parsed.grammar)
+        return self._parsed[file]
+
+    def _parse(self, file: SourceFile, text: str) -> Parsed:
+        parsed = parse(text, file.language)
+        if parsed.broken is not None:
+            self._skip(file, f"does not parse, near line {parsed.broken}; the rest is checked")
+        return parsed
 
 
 def _is_relevant(text: str, language: str) -> bool:
@@ -155,43 +191,3 @@ def _is_relevant(text: str, language: str) -> bool:
     if _NAMED.search(text) is None:
         return False
     return (_REGISTERS.search(text) or _RUNS.search(text)) is not None
-
-
-def _parse(text: str, language: str) -> tuple[SgNode, str]:
-    """Parse a source; JavaScript with type annotations is parsed as TypeScript."""
-    broken = None
-    for grammar in (language, *_AGAIN.get(language, ())):
-        root = SgRoot(text, grammar).root()
-        error = next((e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)), None)
-        if error is None:
-            return root, grammar
-        broken = broken or error
-    line = broken.range().start.line + 1 if broken else 1
-    raise UnreadableError(f"does not parse, near line {line}")
-
-
-def _is_plain_text(error: SgNode) -> bool:
-    """Return whether a syntax error is only an `&` in JSX text, which the grammar rejects."""
-    parent = error.parent()
-    within = parent.kind() if parent else ""
-    return error.text().startswith("&") and within in ("jsx_element", "string")
-
-
-def _parse_scripts(text: str, grammar: str, language: str) -> tuple[SgNode, str]:
-    try:
-        return _parse(text, grammar)
-    except UnreadableError:
-        if language != "html":
-            raise
-        return _parse(without_templates(text), grammar)
-
-
-def _silenced(finding: Finding, lines: list[str]) -> bool:
-    """Return whether a comment on the finding's line, or alone on the line above, silences it."""
-    near = lines[finding.line - 1 : finding.line]
-    if finding.line > 1 and _COMMENT.match(lines[finding.line - 2]):
-        near.append(lines[finding.line - 2])
-    silenced = [
-        rule for line in near for match in _IGNORE.findall(line) for rule in match.split(",")
-    ]
-    return finding.rule in map(str.strip, silenced)

@@ -1,4 +1,4 @@
-"""What the checker returns: findings, and the files that it skipped."""
+"""What the checker returns: findings, and the files that it did not check."""
 
 from __future__ import annotations
 
@@ -11,16 +11,9 @@ from ..causes import RULES
 class Finding:
     """A line of source code that handles messages twice, or loses them.
 
-    Attributes
-    ----------
-    path : str
-        The file, or the `language` that `check_source` was called with.
-    line, column : int
-        Both from 1; columns in characters.
-    rule : str
-        The rule that found it: a key of `RULES`.
-    message : str
-        What happens at run time, and what to do about it.
+    The `path` is the file, or the `language` that `check_source` was called with. `line` and
+    `column` count from 1, in characters. The `rule` is a key of `RULES`; the `message` says what
+    happens at run time and what to do about it; `code` is the line of the source.
     """
 
     path: str
@@ -28,6 +21,7 @@ class Finding:
     column: int
     rule: str
     message: str = field(compare=False)
+    code: str = field(default="", compare=False)
 
     @property
     def atlas(self) -> str:
@@ -37,27 +31,32 @@ class Finding:
 
 @dataclass(frozen=True, order=True)
 class Skipped:
-    """A file that was not checked, and why."""
+    """A file that was not checked, or not all of it, and why."""
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """A comment ``sio-demo: ignore[...]`` that does nothing, and why."""
+
+    path: str
+    line: int
+    text: str
 
 
 @dataclass(frozen=True)
 class Report:
     """The result of a run.
 
-    Attributes
-    ----------
-    findings : tuple of Finding
-        In order of file and line.
-    skipped : tuple of Skipped
-        Files that were not checked.
-    files, lines : int
-        How much was checked.
+    `skipped` should have been checked, and could not; `left_out` is not the reader's own code.
+    `files` and `lines` say how much was checked, and `remarks` which comments silence nothing.
     """
 
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
     files: int
     lines: int
+    left_out: tuple[Skipped, ...] = ()
+    remarks: tuple[Remark, ...] = ()

@@ -2,48 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from .javascript import Entry
-from .sources import LANGUAGES, SourceFile
+from .sources import LANGUAGES, SourceFile, UnreadableError, read
 
-_ALIASES = ("@/", "~/", "~~/", "$lib/", "src/")
+_USUAL = ("@/", "~/", "~~/", "$lib/", "src/", "@src/", "#/")
+_CONFIGS = (
+    "tsconfig*.json",
+    "jsconfig.json",
+    "vite.config.*",
+    "webpack.config.*",
+    "babel.config.*",
+)
+_COMMENT = re.compile(
+    r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|,(?=\s*[}\]])'
+)
+_ALIAS = re.compile(
+    r"""['"]?(?<![\w./])([@~#$\w][\w@~#$/-]{0,60})['"]?\s{0,9}(?::|,\s{0,20}replacement:)"""
+    r"""[^'"\n]{0,120}['"](?:\.?/)?([\w.-][\w./-]{0,200})['"]"""
+)
 
 
 class ModuleResolver:
     """Finds the files of a run that imports refer to."""
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
-        self._files = {os.path.abspath(file.path): file for file in files}
+        self._files = {os.path.abspath(f.path): f for f in files if f.language != "python"}
+        self._aliases = cache(_aliases_in)
 
     def files_of(
         self, entries: Iterable[Entry], importer: SourceFile
     ) -> Iterator[tuple[SourceFile, Entry]]:
         """Yield the entries whose module is a file of the run, with that file."""
         for entry in entries:
-            if (file := self._file_of(entry.module, importer)) not in (None, importer):
+            if (file := self.file_of(entry.module, importer)) is not None:
                 yield file, entry
 
-    def _file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
-        for base in _bases(module, os.path.abspath(importer.path)):
+    def file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
+        """Return the file of a module; None if it is none of this run, or the importer itself."""
+        for base in self._bases(module, os.path.abspath(importer.path)):
             for name in (base, base.removesuffix(".js"), os.path.join(base, "index")):
                 for suffix in ("", *LANGUAGES):
-                    if found := self._files.get(os.path.normpath(name + suffix)):
+                    found = self._files.get(os.path.normpath(name + suffix))
+                    if found not in (None, importer):
                         return found
         return None
 
+    def _bases(self, module: str, importer: str) -> Iterator[str]:
+        """Yield the paths that a module name can refer to."""
+        if module.startswith("."):
+            yield os.path.join(os.path.dirname(importer), module)
+            return
+        above = [str(path) for path in Path(importer).parents]
+        for folder in above:
+            for alias, place in self._aliases(folder):
+                if module == alias or module.startswith(alias + "/" * (alias != "")):
+                    yield os.path.join(folder, place, module[len(alias) :].lstrip("/"))
+        for alias in _USUAL:
+            if module.startswith(alias):
+                rest = module.removeprefix(alias)
+                yield from (os.path.join(f, s, rest) for f in above for s in ("", "src", "src/lib"))
 
-def _bases(module: str, importer: str) -> list[str]:
-    """Return the paths that a module name can refer to: relative, or below a `src` directory."""
-    if module.startswith("."):
-        return [os.path.join(os.path.dirname(importer), module)]
-    for alias in _ALIASES:
-        if module.startswith(alias):
-            above = Path(importer).parents
-            rest = module.removeprefix(alias)
-            return [
-                os.path.join(p, folder, rest) for p in above for folder in ("", "src", "src/lib")
-            ]
-    return []
+
+def _aliases_in(folder: str) -> list[tuple[str, str]]:
+    """Return the aliases that the configuration files of a folder define, and their places."""
+    found: list[tuple[str, str]] = []
+    for pattern in _CONFIGS:
+        for path in sorted(Path(folder).glob(pattern)):
+            try:
+                text = read(path)
+                found += _from_json(text) if path.suffix == ".json" else _ALIAS.findall(text)
+            except (OSError, UnreadableError, ValueError, AttributeError, TypeError):
+                continue  # a file for another tool: whatever is wrong with it, it has no aliases
+    return found
+
+
+def _from_json(text: str) -> list[tuple[str, str]]:
+    """Return the aliases of a `tsconfig.json`: its `paths`, and all below its `baseUrl`."""
+    options = json.loads(_COMMENT.sub(r"\1", text)).get("compilerOptions", {})
+    base = options.get("baseUrl")
+    found = [
+        (alias.removesuffix("*").rstrip("/"), os.path.join(base or ".", place.removesuffix("*")))
+        for alias, places in options.get("paths", {}).items()
+        for place in places
+    ]
+    return found if base is None else [*found, ("", base)]

@@ -56,16 +56,7 @@ def beyond(node: SgNode, kinds: Iterable[str]) -> SgNode | None:
     return next((a for a in node.ancestors() if a.kind() not in kinds), None)
 
 
-def nearest(functions: list[SgNode], node: SgNode, homes: Iterable[str] = ()) -> SgNode | None:
-    """Return the one of several functions that is closest to its use: in the same class.
-
-    Only nodes of the kinds `homes` count as classes; without `homes`, all do.
-    """
-    if len(functions) < 2:
-        return functions[0] if functions else None
-    for home in node.ancestors():
-        if not homes or home.kind() in homes:
-            inside = [function for function in functions if holds(home, function)]
-            if len(inside) == 1:
-                return inside[0]
-    return None
+def nearest(functions: list[SgNode], node: SgNode) -> SgNode | None:
+    """Return the one of several functions of a name that is closest to its use."""
+    here = span(node)[0]
+    return min(functions, key=lambda function: abs(span(function)[0] - here), default=None)

@@ -1,16 +1,20 @@
-"""A report as text, JSON, or SARIF 2.1.0."""
+"""A report as text, JSON, SARIF 2.1.0, or annotations for GitHub; and the rules as text."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ..causes import RULES, Rule
-from .model import Finding, Report, Skipped
+from ..causes import RULES, Rule, cause
+from ..errors import UsageError
+from .model import Finding, Report
 
 JsonObject = dict[str, Any]
 
@@ -18,11 +22,14 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report) -> str:
-    """Return a line for each finding, then a fix for each rule, then a summary.
+    """Return each finding with its line of code, then a fix for each rule, then a summary.
 
     Skipped files are not included: the command prints them on standard error.
     """
-    lines = [f"{f.path}:{f.line}:{f.column} {f.rule} {f.message}" for f in report.findings]
+    lines = []
+    for f in report.findings:
+        lines.append(printable(f"{f.path}:{f.line}:{f.column}: {f.rule} {f.message}"))
+        lines += [printable(f"    {f.code}")] if f.code else []
     seen = sorted({finding.rule for finding in report.findings})
     if seen:
         lines.append("")
@@ -33,13 +40,50 @@ def as_text(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    counts = [
-        _number(len(report.findings), "finding"),
-        _number(report.files, "file"),
-        _number(report.lines, "line"),
-    ]
+    findings, files = _number(len(report.findings), "finding"), _number(report.files, "file")
     skipped = f"; {_number(len(report.skipped), 'file')} skipped" if report.skipped else ""
-    return f"{counts[0]} in {counts[1]} ({counts[2]}){skipped}"
+    kinds = Counter(
+        ("folder" if path.path.endswith("/") else "file", path.reason) for path in report.left_out
+    )
+    left = [f"{_number(kinds[kind], kind[0])} ({kind[1]})" for kind in sorted(kinds)]
+    left_out = f"; left out: {', '.join(left)}" if left else ""
+    return f"{findings} in {files} ({_number(report.lines, 'line')}){skipped}{left_out}"
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters escaped, so that they do not reach a terminal."""
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda m: ascii(m[0])[1:-1], text
+    )
+
+
+def list_rules() -> str:
+    return "\n".join(f"{rule.id:28}  {rule.atlas:3}  {rule.title}" for rule in RULES.values())
+
+
+def explain(name: str) -> str:
+    """Return what a rule finds, why, what to do, and where others met it.
+
+    Raises
+    ------
+    UsageError
+        There is no such rule.
+    """
+    if name not in RULES:
+        raise UsageError(f"there is no rule {name!r}: there are {', '.join(RULES)}")
+    rule, known = RULES[name], cause(RULES[name].atlas)
+    return (
+        f"{rule.id} [{rule.atlas}]: {rule.title}\n\n{rule.why}\n\nFix: {rule.fix}\n\n"
+        f"{rule.atlas} in notebook 09, {known.title}: {known.symptom} {known.mechanism}\n"
+        "See " + "\n    ".join(map(_address, known.evidence))
+    )
+
+
+def _address(evidence: str) -> str:
+    """Return the address of a page, or of a thread such as `socketio/socket.io#4919`."""
+    repository, _, number = evidence.partition("#")
+    thread = re.fullmatch(r"[\w.-]+/[\w.-]+", repository) is not None
+    return f"https://github.com/{repository}/issues/{number}" if thread else evidence
 
 
 def _number(count: int, noun: str) -> str:
@@ -49,8 +93,8 @@ def _number(count: int, noun: str) -> str:
 def as_json(report: Report) -> str:
     record = {
         "version": 1,
-        "findings": [_finding(f) for f in report.findings],
-        "skipped": [{"path": s.path, "reason": s.reason} for s in report.skipped],
+        "findings": [_finding(finding) for finding in report.findings],
+        "skipped": [asdict(skipped) for skipped in report.skipped],
         "files": report.files,
         "lines": report.lines,
     }
@@ -58,15 +102,9 @@ def as_json(report: Report) -> str:
 
 
 def _finding(finding: Finding) -> JsonObject:
-    return {
-        "path": finding.path,
-        "line": finding.line,
-        "column": finding.column,
-        "rule": finding.rule,
-        "atlas": finding.atlas,
-        "message": finding.message,
-        "fix": RULES[finding.rule].fix,
-    }
+    names = ("path", "line", "column", "rule", "atlas", "message")
+    record = {name: getattr(finding, name) for name in names}
+    return record | {"fix": RULES[finding.rule].fix}
 
 
 def as_sarif(report: Report) -> str:
@@ -75,22 +113,30 @@ def as_sarif(report: Report) -> str:
     See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
     order = list(RULES)
+    driver = {
+        "name": "sio-demo",
+        "semanticVersion": version("sio-demo"),
+        "rules": [_rule(rule) for rule in RULES.values()],
+    }
+    notes = [
+        {"level": "note", "message": {"text": f"Skipped: {s.reason}"}, **_place(s.path)}
+        for s in report.skipped
+    ]
+    results = [
+        {
+            "ruleId": f.rule,
+            "ruleIndex": order.index(f.rule),
+            "level": "warning",
+            "message": {"text": f.message},
+            **_place(f.path, region={"startLine": f.line, "startColumn": f.column}),
+        }
+        for f in report.findings
+    ]
     run = {
-        "tool": {
-            "driver": {
-                "name": "sio-demo",
-                "semanticVersion": version("sio-demo"),
-                "rules": [_rule(rule) for rule in RULES.values()],
-            }
-        },
+        "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "invocations": [
-            {
-                "executionSuccessful": True,
-                "toolExecutionNotifications": [_notification(s) for s in report.skipped],
-            }
-        ],
-        "results": [_result(finding, order.index(finding.rule)) for finding in report.findings],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
+        "results": results,
     }
     sarif = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(sarif, indent=2, ensure_ascii=False)
@@ -99,47 +145,39 @@ def as_sarif(report: Report) -> str:
 def _rule(rule: Rule) -> JsonObject:
     return {
         "id": rule.id,
-        "name": "".join(word.capitalize() for word in rule.id.split("-")),
+        "name": rule.id.title().replace("-", ""),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why.replace("`", "")},
         "help": {
             "text": f"{rule.why} {rule.fix}".replace("`", ""),
             "markdown": f"{rule.why}\n\n**Fix.** {rule.fix}\n\nAtlas entry {rule.atlas}.",
         },
+        "helpUri": _address(cause(rule.atlas).evidence[0]),
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["socket.io", "reconnection", f"atlas-{rule.atlas}"]},
     }
 
 
-def _result(finding: Finding, index: int) -> JsonObject:
-    return {
-        "ruleId": finding.rule,
-        "ruleIndex": index,
-        "level": "warning",
-        "message": {"text": finding.message},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(finding.path)},
-                    "region": {"startLine": finding.line, "startColumn": finding.column},
-                }
-            }
-        ],
-    }
-
-
-def _notification(skipped: Skipped) -> JsonObject:
-    return {
-        "level": "note",
-        "message": {"text": f"Skipped: {skipped.reason}"},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(skipped.path)}}}],
-    }
-
-
-def _uri(path: str) -> str:
-    """Return a path as a URI, with a scheme if it is absolute."""
+def _place(path: str, **region: JsonObject) -> JsonObject:
+    """Return a place in a file; an absolute path gets a scheme."""
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    uri = pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    return {"locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, **region}}]}
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"text": as_text, "json": as_json, "sarif": as_sarif}
+def as_github(report: Report) -> str:
+    """Return a report as workflow commands, which GitHub shows beside the code."""
+    lines = [
+        f"::warning file={_escaped(f.path, ',:')},line={f.line},col={f.column},"
+        f"title={f.rule}::{_escaped(f.message)}"
+        for f in report.findings
+    ]
+    return "\n".join([*lines, summary(report)])
+
+
+def _escaped(text: str, more: str = "") -> str:
+    return re.sub(rf"[%\r\n{more}]", lambda m: f"%{ord(m[0]):02X}", text)
+
+
+FORMATS: dict[str, Callable[[Report], str]]
+FORMATS = {"text": as_text, "json": as_json, "sarif": as_sarif, "github": as_github}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from time import process_time
 
 from ast_grep_py import SgNode
 
@@ -13,12 +14,32 @@ REMEMBERED = re.compile(
     r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
     r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
 )
+SURELY_REMEMBERED = re.compile(
+    r"(?i)seen|processed|handled|done|dedup|duplicate|applied|delivered|executed|acked|idempot"
+)
 MESSAGE_ID = re.compile(
     r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
     r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
     r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
 )
 RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token")
+
+
+class ImpatientError(Exception):
+    """A source takes too long, whatever it is; what was found until then is reported."""
+
+
+class Patience:
+    """Ends what takes longer than a second of computing time, which ordinary sources never do."""
+
+    def __init__(self) -> None:
+        self._start = process_time()
+        self._asked = 0
+
+    def ask(self) -> None:
+        self._asked += 1
+        if self._asked % 32 == 0 and process_time() - self._start > 1:
+            raise ImpatientError
 
 
 def word_set(text: str) -> frozenset[str]:

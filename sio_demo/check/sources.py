@@ -1,51 +1,63 @@
-"""Finds and reads sources, and extracts the scripts of pages and components."""
+"""Finds and reads sources; names what is left out, and what cannot be read."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
+from stat import S_ISREG
 
+from .model import Skipped
 from .shared import word_set
 
 HUGE = 1_000_000  # bytes
 LONG_LINE = 5_000  # characters; only minified code has many longer ones
 
 LANGUAGES = {
-    ".js": "javascript",
-    ".jsx": "javascript",
-    ".mjs": "javascript",
-    ".cjs": "javascript",
-    ".ts": "typescript",
-    ".mts": "typescript",
-    ".cts": "typescript",
+    **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), "javascript"),
+    **dict.fromkeys((".ts", ".mts", ".cts"), "typescript"),
+    **dict.fromkeys((".html", ".htm", ".ejs", ".hbs", ".handlebars", ".php", ".njk"), "html"),
     ".tsx": "tsx",
     ".vue": "vue",
     ".svelte": "svelte",
-    ".html": "html",
-    ".htm": "html",
+    ".astro": "astro",
     ".py": "python",
 }
-_SKIPPED_DIRECTORIES = word_set(
-    "node_modules bower_components jspm_packages dist build out coverage vendor vendors "
-    "third_party site-packages __pycache__ venv virtualenv env target storybook-static"
+_UNREAD = (".mdx", ".pug", ".jade", ".coffee", ".marko")
+_INSTALLED = word_set("node_modules bower_components jspm_packages site-packages __pycache__")
+_TESTS = word_set("__tests__ __mocks__ cypress playwright")
+_PERHAPS = {  # what a folder holds if it stands beside a package's own files
+    **dict.fromkeys(word_set("dist build out coverage target storybook-static"), "build outputs"),
+    **dict.fromkeys(word_set("vendor vendors third_party env venv virtualenv"), "installed"),
+    **dict.fromkeys(word_set("test tests spec specs e2e testing"), "tests"),
+}
+_PACKAGE = word_set(
+    "package.json tsconfig.json pyproject.toml setup.py requirements.txt pom.xml Cargo.toml go.mod "
+    "composer.json Gemfile src .git"
 )
-_TEST_DIRECTORIES = word_set(
-    "test tests __tests__ __mocks__ spec specs e2e cypress playwright testing"
+_TEST_NAME = re.compile(
+    r"\.(tests?|specs?|cy|e2e|stories)\.\w+$|^test_.*\.py$|_test\.py$|^conftest"
 )
-_TEST_FILE = re.compile(
-    r"(\.|-|_)(test|tests|spec|specs|cy|e2e|stories)\.\w+$|^(test|tests|spec|conftest)[._-]|"
-    r"^(test|tests|conftest)\.\w+$"
+_VENDORED_NAME = re.compile(
+    r"(?i)\.min\.|\.d\.[cm]?ts$|^[a-z.]+-\d[\d.]+\.js$|^chunk-|\.chunk\.|-[0-9a-f]{8,}\.js$"
 )
-_VENDORED_FILE = re.compile(
-    r"(?i)\.min\.|[.-]bundle\.|\.d\.[cm]?ts$|^(socket\.io|socketio|jquery|bootstrap|vue|react|"
-    r"angular|three|phaser|p5|require)([.-][\w.-]*)?\.js$|^chunk-|\.chunk\.|-[0-9a-f]{8,}\.js$"
+_PERHAPS_NAME = re.compile(
+    r"(?i)^(socket\.?io|jquery|bootstrap|vue|react|angular|three|phaser|p5|require)"
+    r"([.-][\w.-]*)?\.js$|[.-]bundle\.|^(tests?|spec)[._-]|[_-](tests?|specs?|e2e)\.\w+$"
 )
-_SCRIPT = re.compile(r"""(?is)<script\b((?:"[^"]*"|'[^']*'|[^>"'])*)>(.*?)</script\s*>""")
-_ATTRIBUTE = re.compile(r"""(?i)\b(lang|type|src)\s*=\s*["']?([^"'\s>]+)""")
-_TEMPLATE = re.compile(r"(?s)\{\{.*?\}\}|<%.*?%>|\{%.*?%\}|\{#.*?#\}")
+_VENDORED_TEXT = re.compile(
+    r"/\*!|@license|@preserve|define\.amd|__webpack_require__|webpackJsonp|sourceMappingURL=|"
+    r"__esModule|parcelRequire|System\.register\(|\* \(c\) \d{4}"
+)
+_TEST_TEXT = re.compile(
+    r"\b(describe|it|test|suite)(\.\w+)?\(\s*['\"`]|\bexpect\(|\bimport (pytest|unittest)\b|"
+    r"['\"](vitest|mocha|chai|node:test|supertest|assert|@jest/|@playwright/|@testing-library/)|"
+    r"\bdef test_|\bjest\."
+)
 
 
 @dataclass(frozen=True)
@@ -56,42 +68,115 @@ class SourceFile:
     language: str
 
 
-def find_files(root: Path) -> Iterator[SourceFile]:
-    """Yield the sources below a path in a stable order, without tests and installed packages.
+class Search:
+    """The sources below a path, in a stable order.
 
-    Links to directories are not followed, so they cannot cause a loop.
+    What is `left_out` is not the reader's own code: tests, installed packages, build outputs, what
+    `.gitignore` names. What is `unread` may be. Links are not followed to other places.
     """
-    if not root.is_dir():
-        yield from _file(root)
-        return
-    for folder, directories, names in os.walk(root, followlinks=False):
-        here = Path(folder)
-        directories[:] = sorted(d for d in directories if _is_searched(here / d))
-        for name in sorted(names):
-            if not is_test(name) and not _VENDORED_FILE.search(name):
-                yield from _file(here / name)
+
+    def __init__(self, root: Path, exclude: Iterable[str] = ()) -> None:
+        self.files: list[SourceFile] = []
+        self.left_out: list[Skipped] = []
+        self.unread: list[Skipped] = []
+        self._root = root
+        self._patterns = [(f"{root.as_posix()}/", pattern) for pattern in exclude]
+        if root.is_dir():
+            self._walk()
+        elif language := language_of(root):
+            self.files.append(SourceFile(root, language))
+        else:
+            self.unread.append(Skipped(root.as_posix(), "unknown kind of file"))
+
+    def _walk(self) -> None:
+        for folder, directories, names in os.walk(self._root, onerror=self._cannot_open):
+            here = Path(folder)
+            if ".gitignore" in names:
+                self._read_patterns(here)
+            packaged = not _PACKAGE.isdisjoint((*directories, *names))
+            folders = [(name, _what_folder_holds(here / name, packaged)) for name in directories]
+            directories[:] = [
+                n for n, why in sorted(folders) if not self._leaves(here / n, why, "/")
+            ]
+            for name in sorted(names):
+                self._add(here / name)
+
+    def _cannot_open(self, error: OSError) -> None:
+        path = Path(str(error.filename)).as_posix()
+        self.unread.append(Skipped(path, f"cannot be read: {error.strerror}"))
+
+    def _read_patterns(self, folder: Path) -> None:
+        with suppress(UnreadableError):
+            lines = map(str.strip, read(folder / ".gitignore").split("\n"))
+            patterns = (line for line in lines if line and not line.startswith("#"))
+            self._patterns += [(f"{folder.as_posix()}/", pattern) for pattern in patterns]
+
+    def _leaves(self, path: Path, reason: str, slash: str = "") -> bool:
+        reason = reason or ("ignored" if self._is_ignored(path, slash) else "")
+        if reason and not path.name.startswith("."):
+            self.left_out.append(Skipped(path.as_posix() + slash, reason))
+        return bool(reason)
+
+    def _is_ignored(self, path: Path, slash: str) -> bool:
+        """Return whether a pattern of a `.gitignore` leaves a path out: the last one decides."""
+        ignored, whole = False, path.as_posix()
+        for folder, pattern in self._patterns:
+            plain = pattern.lstrip("!").rstrip("/")
+            name = whole[len(folder) :] if "/" in plain else path.name
+            holds = whole.startswith(folder) and (slash or not pattern.endswith("/"))
+            if holds and fnmatchcase(name, plain.lstrip("/").removeprefix("**/")):
+                ignored = not pattern.startswith("!")
+        return ignored
+
+    def _add(self, path: Path) -> None:
+        language = language_of(path)
+        if language is None and path.suffix.lower() not in _UNREAD:
+            return
+        try:
+            if path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
+                raise UnreadableError("a link to another place")
+            if self._leaves(path, self._what_file_is(path)):
+                return
+            if language is not None:
+                self.files.append(SourceFile(path, language))
+            elif "socket" in read(path).lower():
+                raise UnreadableError(f"{path.suffix} is a kind that is not read")
+        except (OSError, RuntimeError, UnreadableError) as error:
+            self.unread.append(Skipped(path.as_posix(), str(error)))
+
+    def _what_file_is(self, path: Path) -> str:
+        """Return why a file is not the reader's own code; `""` if it is."""
+        if _TEST_NAME.search(path.name):
+            return "tests"
+        if _VENDORED_NAME.search(path.name):
+            return "installed"
+        folders = path.relative_to(self._root).parts[:-1]
+        if _PERHAPS_NAME.search(path.name) or not _PERHAPS.keys().isdisjoint(folders):
+            text = read(path)
+            if _TEST_TEXT.search(text):
+                return "tests"
+            if _VENDORED_TEXT.search(text) or is_minified(text):
+                return "installed"
+        return ""
 
 
-def _file(path: Path) -> Iterator[SourceFile]:
-    language = language_of(path)
-    if language is not None:
-        yield SourceFile(path, language)
+def _what_folder_holds(folder: Path, packaged: bool) -> str:
+    """Return why a folder is not searched; `""` if it is.
+
+    A route can have the name of a build output, too; such folders are only left out where they
+    stand in a package beside its own files.
+    """
+    name = folder.name
+    if name.startswith(".") or name in _INSTALLED or (folder / "pyvenv.cfg").exists():
+        return "installed"
+    if name in _TESTS:
+        return "tests"
+    return _PERHAPS.get(name, "") if packaged else ""
 
 
 def language_of(path: PurePath) -> str | None:
     """Return the language of a file by its extension; None if it is not supported."""
     return LANGUAGES.get(path.suffix.lower())
-
-
-def _is_searched(directory: Path) -> bool:
-    name = directory.name
-    if name.startswith(".") or name in _SKIPPED_DIRECTORIES or name in _TEST_DIRECTORIES:
-        return False
-    return not (directory / "pyvenv.cfg").exists()
-
-
-def is_test(name: str) -> bool:
-    return _TEST_FILE.search(name) is not None
 
 
 class UnreadableError(Exception):
@@ -107,9 +192,10 @@ def read(path: Path) -> str:
         It is too large or binary, or the system cannot read it.
     """
     try:
-        if not path.is_file():
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
             raise UnreadableError("not a regular file")
-        if path.stat().st_size > HUGE:
+        if status.st_size > HUGE:
             raise UnreadableError(f"larger than {HUGE // 1_000_000} MB")
         data = path.read_bytes()
     except OSError as error:
@@ -125,55 +211,3 @@ def read(path: Path) -> str:
 def is_minified(text: str) -> bool:
     longest = max(map(len, text.splitlines()), default=0)
     return longest > LONG_LINE and len(text) > 200 * (text.count("\n") + 1)
-
-
-@dataclass(frozen=True)
-class EmbeddedScripts:
-    """The scripts of a page or component at their original positions; the rest is blank.
-
-    `instances` are the spans that run for every instance of the component.
-    """
-
-    text: str
-    language: str
-    client_script: bool
-    instances: tuple[tuple[int, int], ...] = ()
-
-
-def scripts_of(text: str, language: str) -> EmbeddedScripts:
-    kept = list(re.sub(r"[^\n]", " ", text))
-    found = "javascript"
-    client = False
-    instances = []
-    for match in _SCRIPT.finditer(text):
-        attributes = {k.lower(): v for k, v in _ATTRIBUTE.findall(match[1])}
-        if "socket.io" in attributes.get("src", ""):
-            client = True
-        kind = attributes.get("type", "").lower()
-        if kind and not re.search(r"javascript|module|babel|jsx|ecmascript|typescript", kind):
-            continue
-        lang = attributes.get("lang", "").lower()
-        if lang in ("ts", "typescript"):
-            found = "typescript" if found == "javascript" else found
-        elif lang == "tsx":
-            found = "tsx"
-        kept[match.start(2) : match.end(2)] = match[2]
-        once = language == "html" or (language == "vue") != bool(re.search(r"\bsetup\b", match[1]))
-        if not once and not re.search(r"\bmodule\b", match[1]):
-            instances.append(match.span(2))
-    client = client or (language == "html" and "socket.io.js" in text)
-    return EmbeddedScripts("".join(kept), found, client, tuple(instances))
-
-
-def without_templates(text: str) -> str:
-    """Replace the expressions of a template language, so that the script around them parses."""
-    return _TEMPLATE.sub(
-        lambda m: (
-            re.sub(r"[^\n]", " ", m[0][:-1]) + "0"
-            if m[0][:2] in ("{{", "<%")
-            and m[0][2:3] in "=-" + m[0][2:3]
-            and not m[0].startswith(("<% ", "<%_"))
-            else re.sub(r"[^\n]", " ", m[0])
-        ),
-        text,
-    )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..check import Report
 
 CLEAN, FOUND, MISUSED = 0, 1, 2
 
@@ -16,51 +20,81 @@ def add(commands: Any) -> None:
         "check",
         help="find the patterns that lead to duplicates in your own code",
         description="Reads JavaScript, TypeScript, Vue, Svelte, HTML and Python sources and "
-        "executes none. Exit code: 0 nothing found, 1 something found, 2 called wrongly. A "
-        "comment 'sio-demo: ignore[rule-id]' on a line, or on the line above, silences a finding.",
+        "executes none. Exit code: 0 nothing found, 1 something found, 2 called wrongly, or "
+        "nothing to check. A comment 'sio-demo: ignore[rule-id]' on a line, or on the line above, "
+        "silences a finding; 'ignore-file[rule-id]' does so in the whole file. [tool.sio-demo] in "
+        "pyproject.toml, or 'sio-demo' in package.json, sets select, ignore, exclude and "
+        "per-file-ignores.",
     )
-    command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a directory")
+    command.add_argument(
+        "paths", nargs="*", metavar="PATH", help="a file or a directory; - reads standard input"
+    )
     command.add_argument(
         "--format",
-        choices=("text", "json", "sarif"),
+        choices=("text", "json", "sarif", "github"),
         default="text",
         help="how to write the findings (default: text)",
     )
+    command.add_argument("--select", metavar="RULES", help="only these rules, with commas")
+    command.add_argument("--ignore", metavar="RULES", help="all but these rules, with commas")
+    command.add_argument("--exit-zero", action="store_true", help="exit with 0 also if it finds")
+    command.add_argument("--quiet", action="store_true", help="print the findings, and no summary")
+    command.add_argument("--verbose", action="store_true", help="name the files that are left out")
     command.add_argument(
-        "--score",
-        action="store_true",
-        help="print recall and precision against the 'expect: rule-id' comments in the sources",
+        "--stdin-filename", metavar="NAME", default="stdin.js", help="the file that - stands for"
     )
-    command.set_defaults(run=run)
+    command.add_argument("--rules", action="store_true", help="list the rules")
+    command.add_argument(
+        "--explain", metavar="RULE", help="say what a rule finds, why, and the fix"
+    )
+    command.set_defaults(run=run, misused=command.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check the paths and print the findings; return whether there are any as the exit code."""
+    from ..check.report import explain, list_rules
+
     try:
-        return _score(options.paths) if options.score else _check(options.paths, options.format)
+        if options.rules or options.explain:
+            print(explain(options.explain) if options.explain else list_rules())
+            return CLEAN
+        return _check(options)
     except UsageError as error:
         print(f"sio-demo check: {error}", file=sys.stderr)
         return MISUSED
 
 
-def _check(paths: list[str], form: str) -> int:
-    from ..check import check_paths
-    from ..check.report import FORMATS
+def _check(options: argparse.Namespace) -> int:
+    from ..check.report import FORMATS, printable
 
-    report = check_paths(paths)
-    for skipped in report.skipped:
-        print(f"{skipped.path}: skipped, {skipped.reason}", file=sys.stderr)
-    print(FORMATS[form](report))
-    return FOUND if report.findings else CLEAN
+    if not options.paths:
+        options.misused("the following arguments are required: PATH")
+    report = _report(options)
+    for stream in (sys.stdout, sys.stderr):
+        getattr(stream, "reconfigure", dict)(errors="backslashreplace")
+    notes = [f"{skipped.path}: skipped, {skipped.reason}" for skipped in report.skipped]
+    notes += [f"{remark.path}:{remark.line}: {remark.text}" for remark in report.remarks]
+    if options.verbose:
+        notes += [f"{path.path}: left out, {path.reason}" for path in report.left_out]
+    nothing = not report.files and not report.skipped
+    for note in [*notes, "nothing was checked"] if nothing else notes:
+        print(printable(note), file=sys.stderr)
+    text = FORMATS[options.format](report)
+    print("\n".join(text.split("\n")[:-1]) if options.quiet and options.format == "text" else text)
+    if nothing:
+        return MISUSED
+    return FOUND if report.findings and not options.exit_zero else CLEAN
 
 
-def _score(paths: list[str]) -> int:
-    from ..check.score import as_table, score
+def _report(options: argparse.Namespace) -> Report:
+    from ..check import Report, check_paths, check_source
+    from ..check.config import Config
 
-    code = CLEAN
-    for path in paths:
-        result = score(path)
-        print(as_table(result))
-        if result.missed or result.false or result.skipped:
-            code = FOUND
-    return code
+    config = Config(options.paths[0], options.select, options.ignore)
+    if options.paths == ["-"]:
+        text = sys.stdin.read()
+        findings = tuple(check_source(text, options.stdin_filename))
+        report = Report(findings, (), 1, text.count("\n") + 1)
+    else:
+        report = check_paths(options.paths, config.exclude)
+    return replace(report, findings=tuple(filter(config.wants, report.findings)))

@@ -121,3 +121,84 @@ def test_files_that_import_each_other(tmp_path: Path):
     one = "import two from './two';\nexport default (s) => two(s);\nio.on('connection', two);\n"
     two = "import one from './one';\nexport default (s) => one(s);\nio.on('connection', one);\n"
     assert found(tmp_path, one_js=one, two_js=two) == []
+
+
+FEED = (
+    "import { listen } from '%s'; // uses the socket\nimport { useEffect } from 'react';\n"
+    "export function Feed() { useEffect(() => { listen(); }, []); }\n"
+)
+TSCONFIG = """{ // of the editor
+  "compilerOptions": { "baseUrl": ".", "paths": { "@live/*": ["%s/*"], } }
+}"""
+VITE = "export default { resolve: { alias: { '@live': path.resolve(__dirname, './%s') } } };\n"
+JSCONFIG = '{"compilerOptions": {"baseUrl": "./%s"}}'
+
+
+@pytest.mark.parametrize(
+    ("config", "text", "module"),
+    [
+        ("tsconfig.json", TSCONFIG, "@live/chat"),
+        ("tsconfig.base.json", TSCONFIG, "@live/chat"),
+        ("vite.config.ts", VITE, "@live/chat"),
+        ("jsconfig.json", JSCONFIG, "chat"),
+    ],
+)
+def test_aliases_of_a_configuration(tmp_path: Path, config: str, text: str, module: str):
+    (tmp_path / config).write_text(text % "shared/realtime")
+    expected = [("shared/realtime/chat.js", 2, "listener-without-cleanup")]
+    sources = {"shared__realtime__chat_js": LISTEN, "app__Feed_jsx": FEED % module}
+    assert found(tmp_path, **sources) == expected
+
+
+def test_broken_configuration_has_no_aliases(tmp_path: Path):
+    (tmp_path / "tsconfig.json").write_text('{"compilerOptions": [')
+    assert found(tmp_path, lib__chat_js=LISTEN, Feed_jsx=FEED % "@live/chat") == []
+
+
+OWN = (
+    "import { io } from 'socket.io-client';\nexport const useNews = () => {\n"
+    "  const socket = ref(null);\n  onMounted(() => { socket.value = io('/news'); });\n"
+    "  onUnmounted(() => socket.value.disconnect());\n  return { socket };\n};\n"
+)
+SHARED = (
+    "import { io } from 'socket.io-client';\nlet socket;\nexport const useNews = () => {\n"
+    "  if (!socket) socket = io('/news');\n  return { socket };\n};\n"
+)
+
+
+@pytest.mark.parametrize(("composable", "lines"), [(OWN, []), (SHARED, [3])])
+def test_composable_that_owns_its_client(tmp_path: Path, composable: str, lines: list[int]):
+    page = (
+        "<script setup>import { useNews } from './useNews';\nconst { socket } = useNews();\n"
+        "onMounted(() => socket.value.on('news', show));</script>\n"
+    )
+    results = found(tmp_path, News_vue=page, useNews_js=composable)
+    assert [line for name, line, _ in results if name == "News.vue"] == lines
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("listen(show) { this.socket.on('news', show); }", [5]),
+        ("listen() { return new Observable((o) => { this.socket.on('news', o.next); }); }", [5]),
+        (
+            "listen() { return new Observable((o) => { this.socket.on('news', o.next);"
+            " return () => this.socket.off('news', o.next); }); }",
+            [],
+        ),
+    ],
+)
+def test_service_that_a_component_of_angular_listens_through(
+    tmp_path: Path, body: str, lines: list[int]
+):
+    service = (
+        "import { Injectable } from '@angular/core';\nimport { io } from 'socket.io-client';\n"
+        f"@Injectable() export class LiveSocket {{\n  socket = io();\n  {body}\n}}\n"
+    )
+    component = (
+        "import { Component } from '@angular/core';\nimport { LiveSocket } from './live';\n"
+        "@Component({}) export class Feed { constructor(private live: LiveSocket) {}\n"
+        "  ngOnInit() { this.live.listen(); } }\n"
+    )
+    results = found(tmp_path, live_ts=service, feed_ts=component)
+    assert [line for _, line, _ in results] == lines

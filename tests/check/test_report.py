@@ -14,7 +14,7 @@ CLEAN = Report((), (), 1, 1)
 
 def test_text_has_a_line_for_each_finding_and_a_summary():
     lines = as_text(REPORT).split("\n")
-    assert lines[0] == "src/a b.js:3:5 listener-in-connect It is registered again. [D1]"
+    assert lines[0] == "src/a b.js:3:5: listener-in-connect It is registered again. [D1]"
     assert lines[2].startswith("listener-in-connect [D1]: Register the listener once")
     assert lines[-1] == "1 finding in 2 files (1,200 lines); 1 file skipped"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scoring import score
 
 from sio_demo.check import RULES, check_paths, check_source
-from sio_demo.check.score import score
 from sio_demo.errors import UsageError
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -102,3 +102,49 @@ def test_names_alone_do_not_make_a_client_of_what_comes_from_another_library():
     text = "import net from 'net';\nsocket.on('connect', () => { socket.on('reply', f) })\n"
     assert check_source(text, "javascript") == []
     assert len(check_source(text.partition("\n")[2], "javascript")) == 1
+
+
+@pytest.mark.parametrize(
+    "imported", ["import asyncio, socketio", "import socketio as sio_lib, asyncio"]
+)
+def test_library_that_is_not_alone_in_its_import(imported: str):
+    module = "sio_lib" if " as " in imported else "socketio"
+    text = (
+        f"{imported}\nclient = {module}.AsyncClient()\n@client.event\nasync def connect():\n"
+        "    while True:\n        await asyncio.sleep(1)\n"
+    )
+    assert [finding.line for finding in check_source(text, "a.py")] == [5]
+
+
+def test_comment_that_silences_a_whole_file(tmp_path: Path):
+    text = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f) })\n"
+    (tmp_path / "a.js").write_text(f"{text}// sio-demo: ignore-file[listener-in-connect]\n")
+    report = check_paths([tmp_path])
+    assert (report.findings, report.remarks) == ((), ())
+
+
+def test_comments_that_silence_nothing_are_named(tmp_path: Path):
+    (tmp_path / "a.js").write_text(
+        "const socket = io(); // sio-demo: ignore[timer-in-connect]\n"
+        "socket.on('a', f); // sio-demo: ignore[no-such-rule]\n"
+    )
+    assert [(remark.line, remark.text) for remark in check_paths([tmp_path]).remarks] == [
+        (1, "nothing to ignore for `timer-in-connect`"),
+        (2, "`no-such-rule` is no rule"),
+    ]
+
+
+def test_one_bad_construct_does_not_hide_the_rest(tmp_path: Path):
+    text = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f) })\nlet = = 3;\n"
+    (tmp_path / "a.js").write_text(text)
+    report = check_paths([tmp_path])
+    assert [finding.line for finding in report.findings] == [2]
+    assert [s.reason for s in report.skipped] == [
+        "does not parse, near line 3; the rest is checked"
+    ]
+
+
+def test_message_about_one_time_listeners_says_when_they_pile_up():
+    text = "const socket = io();\nsocket.on('connect', () => { socket.once('a', f) })\n"
+    [finding] = check_source(text, "javascript")
+    assert "until the event comes they pile up" in finding.message

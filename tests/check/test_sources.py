@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sio_demo.check import check_paths
-from sio_demo.check.sources import scripts_of, without_templates
+from sio_demo.check.pages import scripts_of, without_templates
 from sio_demo.errors import UsageError
 
 BAD = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f); });\n"
@@ -48,7 +48,6 @@ def test_all_languages_are_read(tmp_path: Path):
         "a.spec.ts",
         "a.cy.ts",
         "test_a.py",
-        "socket.io.js",
         "jquery-3.7.1.js",
         "a.min.js",
         "a.d.ts",
@@ -61,6 +60,52 @@ def test_what_is_not_the_readers_own_code_is_left_out(tmp_path: Path, name: str)
     report = check_paths([tmp_path])
     assert report.files == 1
     assert not report.skipped
+
+
+def reasons(path: Path) -> list[tuple[str, str]]:
+    left_out = check_paths([path]).left_out
+    return [(Path(s.path).relative_to(path).as_posix(), s.reason) for s in left_out]
+
+
+OWN_NAMES = ["socketIO.js", "socket.io.js", "socketio.service.js", "vue.js", "react.js"]
+OWN_NAMES += ["require.js", "test.js", "chat-test.js", "main-bundle.js"]
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+@pytest.mark.parametrize("folder", ["", "test/", "build/", "out/", "env/", "target/", "vendors/"])
+def test_own_code_with_the_name_of_a_library_or_an_output_is_read(
+    tmp_path: Path, name: str, folder: str
+):
+    write(tmp_path / "app" / folder / name)
+    assert found(tmp_path) == [f"app/{folder}{name}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("/*!\n * Socket.IO v4.7.5\n */\n" + BAD, "installed"),
+        ("if (typeof define === 'function' && define.amd) define(f);\n" + BAD, "installed"),
+        (BAD + "//# sourceMappingURL=socket.io.js.map\n", "installed"),
+        (BAD + "\nit('greets', () => { expect(1).toBe(1); });\n", "tests"),
+    ],
+)
+@pytest.mark.parametrize("name", ["socket.io.js", "test/a.js", "vendor/a.js"])
+def test_such_names_are_left_out_by_what_is_in_them(
+    tmp_path: Path, name: str, content: str, reason: str
+):
+    write(tmp_path / "app" / name, content)
+    write(tmp_path / "app" / "own.js", content)
+    assert reasons(tmp_path) == [(f"app/{name}", reason)]
+
+
+def test_what_git_ignores_is_left_out(tmp_path: Path):
+    write(tmp_path / ".gitignore", "# outputs\n/made\n*.gen.js\n!kept.gen.js\nold/\n")
+    write(tmp_path / "app" / ".gitignore", "local.js\n")
+    kept = ["app/a.js", "app/made/b.js", "kept.gen.js", "local.js"]
+    for name in (*kept, "made/c.js", "app/d.gen.js", "app/old/e.js", "app/local.js"):
+        write(tmp_path / name)
+    assert found(tmp_path) == sorted(kept)
+    assert {reason for _, reason in reasons(tmp_path)} == {"ignored"}
 
 
 def test_virtual_environment_is_left_out(tmp_path: Path):
@@ -89,7 +134,7 @@ def test_links_do_not_loop(tmp_path: Path):
         (BAD.encode() + b"\0", "binary"),
         (BAD.encode() + b" " * 1_000_000, "larger than 1 MB"),
         (BAD.replace("\n", "") + "f();" * 3_000, "minified"),
-        (BAD + "}} socket.on(", "does not parse, near line 3"),
+        (BAD + "}} socket.on(", "does not parse, near line 3; the rest is checked"),
     ],
     ids=["binary", "huge", "minified", "broken"],
 )
@@ -98,7 +143,7 @@ def test_file_that_cannot_be_checked_is_named(tmp_path: Path, content: str | byt
     write(tmp_path / "b.js")
     report = check_paths([tmp_path])
     assert [(s.path, s.reason) for s in report.skipped] == [(path.as_posix(), reason)]
-    assert len(report.findings) == 1
+    assert len(report.findings) == (2 if "the rest" in reason else 1)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from ast_grep_py import SgNode
-
+from ..pages import EmbeddedScripts
 from ..shared import Reporter
-from ..sources import EmbeddedScripts
 from .connect import clients_in_handlers, listeners_in_connect
 from .dedup import check_then_await
 from .entries import run_by_connections
 from .ids import ids_from_socket_id
 from .left_behind import component_listeners
+from .owners import owns_client
+from .script import Script
 from .server import shared_emitters
 from .source import Entry, Source
 from .timers import timers_in_connect
 
-__all__ = ["Entry", "check_javascript"]
+__all__ = ["Entry", "Script", "check_javascript", "owns_client"]
 
 
 def check_javascript(
-    root: SgNode,
-    text: str,
-    grammar: str,
+    script: Script,
     report: Reporter,
     page: EmbeddedScripts | None,
     root_component: bool,
-    entries: Collection[Entry] = (),
+    entries: Collection[Entry],
+    owns: Callable[[str, str], bool],
 ) -> list[Entry]:
     """Run the rules on a parsed source, and report each finding.
 
-    The `grammar` is ``"javascript"``, ``"typescript"`` or ``"tsx"``; a `page` or component contains
-    the source. A `root_component` is the application's outermost, which is mounted once. `entries`
-    are functions of this source that other files run; return those of other files that it runs.
+    A `page` or component contains the source. A `root_component` is the application's outermost,
+    which is mounted once. `entries` are functions of this source that other files run; return those
+    of other files that it runs. `owns` says whether a module's function makes a client of its own.
     """
-    source = Source(root, text, grammar, report, page, entries)
+    source = Source(script, report, page, entries, owns)
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)

@@ -17,8 +17,8 @@ BindingKind = Literal["import", "variable", "parameter", "function", "global"]
 class Binding:
     """A name in a scope, with the `values` assigned to it.
 
-    A destructured name has a `key` or an `index`, and the `source` that is destructured. An
-    import has its `module`, and the name that is `imported` from there.
+    A destructured name has a `key`, and the `source` that is destructured; a parameter its
+    `index`. An import has its `module`, and the name that is `imported` from there.
     """
 
     name: str
@@ -73,23 +73,21 @@ def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator
         whole = "*" if module else ""
         yield Binding(pattern.text(), scope, kind, pattern, values, written, module, whole)
         return
-    for name, key, index in _names(pattern):
-        found = Binding(name.text(), scope, kind, name, source=value, key=key, index=index)
+    for name, key in _names(pattern):
+        found = Binding(name.text(), scope, kind, name, source=value, key=key)
         found.module, found.imported = module, key if module else ""
         yield found
 
 
-def _names(pattern: SgNode | None) -> Iterator[tuple[SgNode, str, int]]:
-    """Yield name, key and index of each name in `{a, b: c, d = 1}` or `[a, b]`."""
-    for position, part in enumerate(parts(pattern)):
-        index = position if pattern and pattern.kind() == "array_pattern" else -1
-        part = _without_default(part)
+def _names(pattern: SgNode | None) -> Iterator[tuple[SgNode, str]]:
+    """Yield each name in `{a, b: c, d = 1}` or `[a, b]`, with its key."""
+    for part in map(_without_default, parts(pattern)):
         if part.kind() in ("shorthand_property_identifier_pattern", "identifier"):
-            yield part, part.text(), index
+            yield part, part.text()
         elif part.kind() == "pair_pattern" and (value := part.field("value")):
             value = _without_default(value)
             if value.kind() == "identifier":
-                yield value, text(part.field("key")), -1
+                yield value, text(part.field("key"))
             elif value.kind() == "object_pattern":
                 yield from _names(value)
 
@@ -114,5 +112,5 @@ def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
             found.index, found.member = index, member
             yield found
         elif pattern.kind() in ("object_pattern", "array_pattern"):
-            for name, key, _ in _names(pattern):
+            for name, key in _names(pattern):
                 yield Binding(name.text(), function, "parameter", name, key=key or "?", index=index)

@@ -11,6 +11,7 @@ from ast_grep_py import SgNode
 from ..nodes import holds, text
 from ..shared import word_set
 from .facts import CHAINED, Role
+from .flow import Flow
 from .naming import is_client_module
 from .roles import Roles
 from .script import Call, Script, unwrap
@@ -25,9 +26,11 @@ class Clients:
     def __init__(self, script: Script, client_script: bool) -> None:
         self.script = script
         self.roles = Roles(script, client_script)
+        self.flow = Flow(script)
 
     def root_of(self, target: SgNode) -> SgNode:
         """Return the start of a chain such as `socket.on(...).on(...)`."""
+        self.script.patience.ask()
         target = unwrap(target)
         while target.kind() == "call_expression":
             call = self.script.call_of(target)
@@ -64,29 +67,24 @@ class Clients:
         if root.kind() in ("call_expression", "new_expression"):
             return self.makes_client(self.script.call_of(root))
         for origin in self.origins(root):
-            manager = self._manager_of(origin)
-            if manager is not None and self.fresh(manager, regions):
-                return True
-            inside = any(holds(region, origin) for region in regions)
-            if inside and self._creates_client(origin) and not self._may_be_kept(origin, root):
+            if origin.kind() not in ("call_expression", "new_expression"):
+                continue
+            call = self.script.call_of(origin)
+            if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
+                if self.fresh(call.target, regions):  # as new as its manager
+                    return True
+            elif (
+                any(holds(region, origin) for region in regions)
+                and self._creates_client(call)
+                and not self._may_be_kept(origin, root)
+            ):
                 return True
         return self._is_parameter_within(root, regions)
 
-    def _manager_of(self, origin: SgNode) -> SgNode | None:
-        """Return `manager` of `manager.socket("/")`: the client is as new as its manager."""
-        call = self.script.call_of(origin) if origin.kind() == "call_expression" else None
-        if call is None or call.name != "socket" or call.target is None:
-            return None
-        return call.target if self.roles.of(call.target) is Role.MANAGER else None
-
-    def _creates_client(self, origin: SgNode) -> bool:
-        """Return whether an expression creates a client, or calls a function that does."""
-        if origin.kind() not in ("call_expression", "new_expression"):
-            return False
-        call = self.script.call_of(origin)
-        if call.new or self.makes_client(call):
-            return True
-        return call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+    def _creates_client(self, call: Call) -> bool:
+        """Return whether a call creates a client, or calls a function that does."""
+        known = call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+        return call.new or known or self.makes_client(call)
 
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
@@ -100,11 +98,10 @@ class Clients:
 
     def _is_parameter_within(self, root: SgNode, regions: Collection[SgNode]) -> bool:
         binding = self.script.resolve(root) if root.kind() == "identifier" else None
-        if binding is None or binding.kind != "parameter" or binding.scope is None:
+        scope = binding.scope if binding is not None and binding.kind == "parameter" else None
+        if scope is None or self.script.names_of_functions.get(scope):
             return False
-        if self.script.names_of_functions.get(binding.scope):
-            return False
-        return any(holds(region, binding.scope) for region in regions)
+        return any(holds(region, scope) for region in regions)
 
     @cached_property
     def _makers(self) -> set[str]:

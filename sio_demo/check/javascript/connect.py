@@ -15,24 +15,25 @@ AGAIN = word_set(
     "connect reconnect disconnect connect_error reconnect_attempt reconnecting reconnect_error"
     " connecting"
 )
+_OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 LOST = AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
+
+
+_EACH = "its function then runs once more for each message"
+_ONCE = "until the event comes they pile up, and then all of them run"
 
 
 def listeners_in_connect(source: Source) -> None:
     """Find listeners registered in handlers that run at every reconnection."""
     handlers = [h for h in source.handlers if h.event in AGAIN and not only_once(source, h)]
-    undone = [
-        step.call
-        for h in source.handlers
-        if h.event == "disconnect"
-        for step in source.flow.steps(h.function)
-        if step.call.name in REMOVES
-    ]
+    lost = (h.function for h in source.handlers if h.event == "disconnect")
+    undone = [step.call for function in lost for step in source.flow.steps(function)]
     for handler in handlers:
         if not source.reconnects(handler.call.target or handler.call.node):
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
+        removing = [step for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
@@ -40,21 +41,20 @@ def listeners_in_connect(source: Source) -> None:
             here = not step.trail and _registers_elsewhere(source, call, regions)
             if not here and not _registers(source, call):
                 continue
-            safe = (
-                source.fresh(call.target, regions)
-                or source.removed_before(call, steps)
-                or source.removed(call, undone)
-                or source.first_time(step)
-            )
-            if safe:
+            once = call.name in ("once", "prependOnceListener")
+            if once and source.event_of(call) == _OPPOSITES.get(handler.event):
+                continue  # used up before the handler runs again
+            if source.fresh(call.target, regions) or source.first_time(step):
+                continue
+            if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
             event = call.args[0].text() if len(call.args) > 1 else "any event"
             source.report(
                 call,
                 "listener-in-connect",
                 f"The listener for {event} is added in the handler of '{handler.event}', which "
-                "runs again at every reconnection: its function then runs once more for each "
-                "message. Register it once, outside that handler.",
+                f"runs again at every reconnection: {_ONCE if once else _EACH}. Register it "
+                "once, outside that handler.",
             )
 
 
@@ -94,13 +94,10 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
 
 def only_once(source: Source, handler: EventHandler) -> bool:
     """Return whether a handler runs once: registered with `once`, or it removes itself."""
-    if handler.call.name in ("once", "prependOnceListener"):
-        return True
-    return any(
-        call.name in ("off", "removeListener")
-        and call.args
-        and source.event_of(call) == handler.event
-        for call in source.script.calls_within(handler.function)
+    inner = source.script.calls_within(handler.function)
+    removes = (call for call in inner if call.name in ("off", "removeListener"))
+    return handler.call.name in ("once", "prependOnceListener") or any(
+        source.event_of(call) == handler.event for call in removes
     )
 
 
@@ -111,9 +108,8 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            calls = source.script.calls_within(function)
-            made = source.makes_client(step.call)
-            if made and not source.closes(calls) and not source.makes_once(step):
+            made = source.makes_client(step.call) and not source.makes_once(step)
+            if made and not source.closes(source.script.calls_within(function)):
                 source.report(
                     step.call,
                     "client-in-handler",

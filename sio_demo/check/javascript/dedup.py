@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, holds, label, span, text, up_to
-from ..shared import REMEMBERED, waits_between, word_set
-from .script import Call
+from ..nodes import beyond, find_kinds, holds, label, span, text, up_to
+from ..shared import REMEMBERED, SURELY_REMEMBERED, waits_between, word_set
+from .script import Call, unwrap
 from .source import Source
 
-_CHECKS = word_set("has includes")
+_CHECKS = word_set("has includes get hasOwnProperty")
 _MARKS = word_set("add set push unshift")
+_STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hGet")
+_STORE_MARKS = word_set("set setex setEx psetex sadd sAdd hset hSet")
 _QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
 _INSERTS = word_set("create insertOne insert")
 _MESSAGE_ID = re.compile(
@@ -22,15 +25,16 @@ _PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uui
 _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
-_SERVER_EMITS = re.compile(r"\bio(\.\w+(\([^()]*\))?)*\.emit\(")
+_SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
+_STATEMENTS = ("if_statement", "ternary_expression")
 
 
 def check_then_await(source: Source) -> None:
     """Find `if (seen.has(id)) return; await ...; seen.add(id)`.
 
-    Or with a database: `if (await Message.findOne({ id })) return; await Message.create(...)`.
+    Or with a store: `if (await Message.findOne({ id })) return; await Message.create(...)`.
     """
-    if "await" not in source.script.text:
+    if "await" not in source.script.text and ".then(" not in source.script.text:
         return
     if not (
         source.roles.facts.client_imported
@@ -40,13 +44,111 @@ def check_then_await(source: Source) -> None:
         or _SERVER_EMITS.search(source.script.text)
     ):
         return
-    for check in source.script.calls:
-        if check.target is None or len(check.args) < 1:
+    for node, memory, key in _checks(source):
+        function = source.script.enclosing(node)
+        if function is None or not _decides(node, function):
             continue
-        if check.name in _CHECKS and len(check.args) == 1:
-            _check(source, check)
-        elif check.name in _QUERIES:
-            _query(source, check)
+        mark = _first_mark(source, node, function, memory, key)
+        if mark is not None and _comes_late(source, node, mark, function):
+            source.report_node(node, "check-then-await", waits_between(memory))
+    for call in source.script.calls:
+        if call.target is not None and call.args:
+            if call.name in _QUERIES:
+                _query(source, call)
+            if call.name in _STORE_CHECKS:
+                _ask_store(source, call)
+
+
+def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
+    """Yield what asks whether an id is known, with the memory that is asked, and the id."""
+    for call in source.script.called(*_CHECKS):
+        if call.target is not None and len(call.args) == 1:
+            memory, key = text(call.target), call.args[0].text()
+            sure = call.name not in ("has", "includes") or REMEMBERED.search(memory) is None
+            if not sure or _sure(memory, key):
+                yield call.node, memory, key
+    for node in find_kinds(source.script.root, ("subscript_expression", "binary_expression")):
+        if node.kind() == "subscript_expression":
+            memory, key = text(node.field("object")), text(node.field("index"))
+        elif text(node.field("operator")) == "in":
+            memory, key = text(node.field("right")), text(node.field("left"))
+        else:
+            continue
+        if _sure(memory, key):
+            yield node, memory, key
+
+
+def _sure(memory: str, key: str) -> bool:
+    """Return whether a map holds what was handled, and not what a cache would."""
+    if SURELY_REMEMBERED.search(memory):
+        return True
+    name = key[-40:].rpartition(".")[2]
+    return REMEMBERED.search(memory) is not None and (
+        _MESSAGE_ID.match(name) is not None or (name == "id" and memory.lower().endswith("ids"))
+    )
+
+
+def _first_mark(
+    source: Source, check: SgNode, function: SgNode, memory: str, key: str
+) -> SgNode | None:
+    """Return the first thing after a check that marks the id as known."""
+    end = span(check)[1]
+    calls = (c for c in source.script.calls_within(function) if c.name in _MARKS and c.args)
+    marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() == key]
+    writes = function.find_all(kind="assignment_expression")
+    marks += [node for node in writes if text(node.field("left")) == f"{memory}[{key}]"]
+    after = [mark for mark in marks if span(mark)[0] > end]
+    return min(after, key=span, default=None)
+
+
+def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -> bool:
+    """Return whether there is a wait between a check and its mark: `await`, or `then`."""
+    (_, start), (end, _) = span(check), span(mark)
+    waits = source.script.own(function, "await_expression")
+    later = (call for call in source.script.called("then", "finally") if call.start > start)
+    return any(start < span(wait)[0] < end for wait in waits) or any(
+        holds(argument, mark) for call in later for argument in call.args
+    )
+
+
+def _decides(node: SgNode, function: SgNode) -> bool:
+    """Return whether a check is in the condition of an `if`, or its result is."""
+    for around in up_to(node, function):
+        if around.kind() in _STATEMENTS:
+            condition = around.field("condition")
+            return condition is not None and holds(condition, node)
+    place = beyond(node, ("await_expression", "unary_expression", "parenthesized_expression"))
+    kept = text(label(place, "name"))
+    after = function.text()[span(node)[1] - span(function)[0] :]
+    return bool(kept) and _tests(kept, after)
+
+
+def _tests(name: str, source: str) -> bool:
+    return re.search(rf"\bif\s*\(\s*!?\s*{re.escape(name)}\b", source) is not None
+
+
+def _ask_store(source: Source, check: Call) -> None:
+    """Report a question to a store such as Redis, whose mark is another request."""
+    function, parent = source.script.enclosing(check.node), check.node.parent()
+    if function is None or parent is None or parent.kind() != "await_expression":
+        return
+    store, keys = text(check.target), _keys(source, check)
+    wanted = SURELY_REMEMBERED if "get" in check.name.lower() else REMEMBERED
+    if not any(wanted.search(key) for key in keys) or not _decides(check.node, function):
+        return
+    for mark in source.script.calls_within(function):
+        if mark.name not in _STORE_MARKS or mark.start < check.end or text(mark.target) != store:
+            continue
+        same = text(mark.args[0] if mark.args else None) == check.args[0].text()
+        if same and not re.search(r"\bNX\b|nx:", mark.node.text()):
+            source.report(check, "check-then-await", waits_between(store))
+
+
+def _keys(source: Source, check: Call) -> list[str]:
+    """Return the arguments of a check as text, with the values of their names."""
+    names = [a for a in map(unwrap, check.args) if a.kind() == "identifier"]
+    values = [value.text() for name in names for value in source.values_of(name)]
+    return [*(argument.text() for argument in check.args), *values]
 
 
 def _query(source: Source, query: Call) -> None:
@@ -58,22 +160,18 @@ def _query(source: Source, query: Call) -> None:
     keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
     if not keys and "," not in query.args[0].text():  # else they name a user
         keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
-    if function is None or not kept or not keys or _ATOMIC.search(function.text()):
+    if function is None or not keys or _ATOMIC.search(function.text()):
         return
     after = function.text()[query.end - span(function)[0] :]
-    if not re.search(rf"\bif\s*\(\s*!?\s*{re.escape(kept)}\b", after):
+    if not (_tests(kept, after) if kept else _decides(query.node, function)):
         return
     table = text(query.target)
-    inserted = any(
-        call.start > query.end
-        and any(re.search(rf"\b{key}\b", after) for key in keys)
-        and (
-            (call.new and call.callee.text() == table)
-            or (call.name in _INSERTS and text(call.target) == table)
-        )
+    inserts = (
+        call.callee.text() if call.new else text(call.target) if call.name in _INSERTS else ""
         for call in source.script.calls_within(function)
+        if call.start > query.end
     )
-    if inserted:
+    if table in inserts and any(re.search(rf"\b{key}\b", after) for key in keys):
         source.report(
             query,
             "check-then-await",
@@ -81,33 +179,3 @@ def _query(source: Source, query: Call) -> None:
             "finds nothing either, and the message is stored twice. Insert it at once, with a "
             f"unique index on `{keys[0]}`, and treat the error as a duplicate.",
         )
-
-
-def _check(source: Source, check: Call) -> None:
-    function = source.script.enclosing(check.node)
-    memory, key = text(check.target), check.args[0].text()
-    if function is None or not REMEMBERED.search(memory) or not _decides(check.node, function):
-        return
-    marks = [
-        call.start
-        for call in source.script.calls_within(function)
-        if call.name in _MARKS
-        and text(call.target) == memory
-        and [argument.text() for argument in call.args[:1]] == [key]
-        and call.start > check.end
-    ]
-    waits = [
-        span(node)[0]
-        for node in function.find_all(kind="await_expression")
-        if source.script.enclosing(node) == function
-    ]
-    if any(check.end < wait < mark for mark in marks[:1] for wait in waits):
-        source.report(check, "check-then-await", waits_between(memory))
-
-
-def _decides(node: SgNode, function: SgNode) -> bool:
-    """Return whether a call is in the condition of the `if` around it."""
-    statements = (a for a in up_to(node, function) if a.kind() == "if_statement")
-    statement = next(statements, None)
-    condition = statement.field("condition") if statement else None
-    return condition is not None and holds(condition, node)

@@ -28,10 +28,13 @@ class Role(Enum):
 
 
 CLIENTS = (Role.CLIENT, Role.MAYBE)
-_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt)\b")
-_CONNECTS = re.compile(r"([\w$.]+)\.on\(\s*['\"](?:connect|connect_error|reconnect)['\"]")
-_EMITS = re.compile(r"([\w$.]+)\.emit\(")
+_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt|@angular|@ionic|solid-js)\b")
+_CONNECTS = re.compile(
+    r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
+)
+_EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
+_LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 FOLLOW_DEPTH = 16  # how many names are followed through others
 MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
@@ -76,32 +79,6 @@ class Facts:
         """Whether a library with another kind of sockets is imported."""
         return any(is_other_library(m) for m in self.modules)
 
-    def by_type(self, written: str) -> Role | None:
-        """Return the role that a type annotation implies."""
-        for name in re.findall(r"[\w$.]+", written):
-            if name.startswith("SocketIOClient.") or name in ("SocketIOClient", "SocketClient"):
-                return Role.CLIENT
-            if name == "SocketIO.Socket":
-                return Role.PEER
-            if name in ("SocketIO.Server", "SocketIO.Namespace"):
-                return Role.SERVER
-            binding = self.script.bindings.get((None, name.partition(".")[0]))
-            if binding is None or not binding.module:
-                continue
-            last = name.rpartition(".")[2] if "." in name else binding.imported
-            if is_client_module(binding.module) and last in ("Socket", "default", "*"):
-                return Role.CLIENT
-            if is_client_module(binding.module) and last == "Manager":
-                return Role.MANAGER
-            if is_server_module(binding.module):
-                server = last in ("Server", "Namespace", "default")
-                return Role.SERVER if server else Role.PEER if last == "Socket" else None
-            if is_other_library(binding.module):
-                return Role.OTHER
-        if re.search(r"\b(WebSocket|WebSocketSubject|EventEmitter|Redis)\b", written):
-            return Role.OTHER
-        return None
-
     @cached_property
     def in_browser(self) -> bool:
         """Whether a user interface library is imported; there sockets are not streams."""
@@ -136,6 +113,6 @@ class Facts:
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
         if is_other_library(module):
             return Role.OTHER
-        if not module.startswith((".", "@/", "~", "src", "/", "@app", "$", "#")):
+        if not _LOCAL.match(module):
             return None
         return self.by_name(binding.name) or self.by_name(imported)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, nearest, parts, span, text, up_to
+from ..nodes import holds, nearest, parts, span, text, up_to
 from ..shared import word_set
 from .facts import REGISTERS
 from .script import FUNCTIONS, Call, Script, unwrap
@@ -42,6 +42,9 @@ class Flow:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.steps = cache(self._find_steps)
+        self._exits = cache(self._find_exits)
+        self._changes = cache(self._find_changes)
 
     def function_of(self, node: SgNode) -> SgNode | None:
         """Return the function that an expression is or refers to."""
@@ -52,8 +55,7 @@ class Flow:
         if kind == "identifier":
             return self._function_named(node)
         if kind == "member_expression":
-            found = self.script.functions.get(text(node.field("property")), [])
-            return nearest(found, node, ("class_body", "object"))
+            return nearest(self.script.functions.get(text(node.field("property")), []), node)
         if kind == "call_expression":
             call = self.script.call_of(node)
             if call.name == "bind" and call.target is not None:
@@ -71,9 +73,9 @@ class Flow:
                 return function
         return None
 
-    def steps(self, function: SgNode, depth: int = CALL_DEPTH) -> Iterator[CallStep]:
-        """Yield all calls in this source that a function leads to."""
-        yield from self._steps(function, (), {function}, depth)
+    def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[CallStep, ...]:
+        """Return all calls in this source that a function leads to."""
+        return tuple(self._steps(function, (), {function}, depth))
 
     def _steps(
         self,
@@ -122,17 +124,12 @@ class Flow:
         The condition of an `if` around it, or of an early `return` before it, mentions something
         that the function assigns, or the listeners that exist.
         """
+        assigned = self._changes(function) | self._changes(self._home(node, function))
         conditions = self.conditions(node, function)
-        if not conditions:
-            return False
-        assigned = self._assigned(function, {function, self._home(node, function)})
         return any(_says_first_time(condition, assigned) for condition in conditions)
 
-    def conditions(self, node: SgNode, function: SgNode) -> list[str]:
-        """Return the conditions under which code in a function runs, as source text."""
-        return list(self._conditions(node, function))
-
-    def _conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
+    def conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
+        """Yield the conditions under which code in a function runs, as source text."""
         start = span(node)[0]
         for ancestor in up_to(node, function):
             if ancestor.kind() in ("if_statement", "ternary_expression"):
@@ -143,25 +140,29 @@ class Flow:
                 operator = text(ancestor.field("operator"))
                 if operator in ("&&", "||", "??", "??=", "||="):
                     yield text(ancestor.field("left")) + ("\0" if "=" in operator else "")
-        for statement in function.find_all(kind="if_statement"):
-            if span(statement)[1] <= start and _leaves(statement):
-                condition = statement.field("condition")
-                if condition and self.script.enclosing(statement) == self._home(node, function):
-                    yield condition.text()
+        exits = self._exits(self._home(node, function))
+        yield from (condition for end, condition in exits if end <= start)
+
+    def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
+        """Return where a function may be left early, and under which conditions."""
+        return [
+            (span(statement)[1], text(statement.field("condition")))
+            for statement in self.script.own(function, "if_statement")
+            if _leaves(statement)
+        ]
 
     def _home(self, node: SgNode, function: SgNode) -> SgNode:
         return self.script.enclosing(node) or function
 
-    def _assigned(self, function: SgNode, homes: set[SgNode]) -> set[str]:
+    def _find_changes(self, function: SgNode) -> set[str]:
+        """Return what a function assigns, itself or through setters of a state."""
         kinds = ("assignment_expression", "augmented_assignment_expression", "update_expression")
         found = set()
-        for node in find_kinds(function, kinds):
-            left = node.field("left") or node.field("argument")
-            if left and self.script.enclosing(node) in homes:
+        for node in self.script.own(function, *kinds):
+            if left := node.field("left") or node.field("argument"):
                 found.add(left.text().replace("?.", ".").replace("!", ""))
-        for call in self.script.calls_within(function):
-            if self.script.enclosing(call.node) not in homes:
-                continue
+        for node in self.script.own(function, "call_expression"):
+            call = self.script.call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
                 found.add(call.target.text())
             if re.match(r"set[A-Z]", call.name) and call.target is None:
@@ -173,9 +174,9 @@ def _leaves(statement: SgNode) -> bool:
     consequence = statement.field("consequence")
     if consequence is None or statement.field("alternative") is not None:
         return False
-    if consequence.kind() == "return_statement":
-        return True
-    return any(last.kind() == "return_statement" for last in parts(consequence)[-1:])
+    return (parts(consequence) or [consequence])[-1].kind() == "return_statement" or (
+        consequence.kind() == "return_statement"
+    )
 
 
 def _says_first_time(condition: str, assigned: set[str]) -> bool:

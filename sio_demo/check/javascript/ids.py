@@ -22,10 +22,13 @@ def ids_from_socket_id(source: Source) -> None:
         if parent is not None and parent.kind() in ("binary_expression", "template_substitution"):
             continue
         parts = _parts(node)
-        if len(parts) < 2 or not any(_is_socket_id(source, part) for part in parts):
+        if not any(_is_socket_id(source, part) for part in parts):
             continue
-        others = [p for p in parts if not _is_socket_id(source, p)]
-        if not others or RANDOM.search(node.text()) or not _names_an_id(source, node):
+        if (
+            all(_is_socket_id(source, part) for part in parts)
+            or RANDOM.search(node.text())
+            or not _names_an_id(source, node)
+        ):
             continue
         source.report_node(
             node,

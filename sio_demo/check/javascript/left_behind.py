@@ -20,10 +20,8 @@ _OWNERS = re.compile(
     r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
-_UNUSED = word_set(
-    "expression_statement member_expression arrow_function binary_expression ternary_expression "
-    "unary_expression sequence_expression"
-)
+_LASTING = REGISTERS - word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
+_NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
@@ -49,24 +47,20 @@ def _repeated(source: Source, mount: Mount) -> Iterator[Call]:
     steps = _steps(source, mount)
     for step in steps:
         regions = _regions(step, steps, mount)
-        if not source.first_time(step) and not any(
-            source.fresh(argument, regions) for argument in step.call.args
-        ):
+        own = any(source.fresh(argument, regions) for argument in step.call.args)
+        if not own and not source.first_time(step):
             yield step.call
 
 
 def _left_behind(source: Source, mount: Mount) -> None:
-    cleanups = (*mount.cleanups, *mount.others)
-    steps = [
-        step
-        for step in _steps(source, mount)
-        if not any(holds(cleanup, step.call.node) for cleanup in cleanups)
-    ]
+    ends = (*mount.cleanups, *mount.others)
+    steps = [s for s in _steps(source, mount) if not any(holds(end, s.call.node) for end in ends)]
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
+    taken += [step.call for step in steps] if mount.again else []
     for step in steps:
         if source.makes_client(step.call):
-            if not _closed(source, own, taken) and not _replaces(source, step, steps):
+            if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
                 _report_client(source, step.call, mount)
         elif _adds(source, step.call) and not (
             _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
@@ -94,35 +88,39 @@ def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
     """Return whether a client is created only if there is none, or after the old one is closed."""
     if source.makes_once(step):
         return True
-    home = source.script.enclosing(step.call.node)
-    closing = [
-        other.call
-        for other in steps
-        if other.call.name in CLOSES
-        and other.call.target is not None
-        and source.roles.of(other.call.target) in CLIENTS
-    ]
-    if any(source.script.enclosing(call.node) == home for call in closing):
-        return True
-    return bool(step.trail) and _is_brief(source, step.call, closing)
-
-
-def _is_brief(source: Source, made: Call, closing: list[Call]) -> bool:
-    """Return whether the function that creates a local client also closes it."""
-    name = text(label(made.node.parent(), "name"))
-    home = source.script.enclosing(made.node)
-    return home is not None and any(
-        text(call.target) == name and holds(home, call.node) for call in closing
-    )
+    made = step.call.node
+    home, name = source.script.enclosing(made), text(label(made.parent(), "name"))
+    for other in steps:
+        call = other.call
+        if (
+            call.name not in CLOSES
+            or not call.target
+            or source.roles.of(call.target) not in CLIENTS
+        ):
+            continue
+        brief = step.trail and text(call.target) == name and home and holds(home, call.node)
+        if brief or source.script.enclosing(call.node) == home:
+            return True
+    return False
 
 
 def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
     """Return whether a listener is on a new client, is removed first, or is added only once."""
     return (
         source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
+        or source.is_owned(step.call.target or step.call.node)
         or source.first_time(step)
-        or source.removed_before(step.call, steps)
+        or (
+            mount.again
+            and any(map(_NEW_CLIENT.search, source.flow.conditions(step.call.node, step.function)))
+        )
+        or source.removed_before(step.call, [s for s in steps if s.call.name in REMOVES])
     )
+
+
+def _has_new_client(source: Source, step: CallStep) -> bool:
+    conditions = source.flow.conditions(step.call.node, step.function)
+    return any(_NEW_CLIENT.search(condition) for condition in conditions)
 
 
 def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
@@ -132,20 +130,9 @@ def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]
 
 
 def _adds(source: Source, call: Call) -> bool:
-    if call.name not in REGISTERS or call.target is None or len(call.args) < 2 or call.new:
+    if call.name not in _LASTING or call.target is None or len(call.args) < 2 or call.new:
         return False
-    if call.name in ("once", "prependOnceListener", "onAny", "prependAny"):
-        return False
-    if not source.is_function(call.args[1]) or _used(call):
-        return False
-    role = source.roles.of(call.target)
-    return role is not Role.ENGINE and source.is_client(call.target, source.event_of(call))
-
-
-def _used(call: Call) -> bool:
-    """Return whether the result of `on` is used: it may be a function that removes the listener."""
-    parent = call.node.parent()
-    return parent is not None and parent.kind() not in _UNUSED
+    return source.is_function(call.args[1]) and source.is_client(call.target, source.event_of(call))
 
 
 def _cleans(source: Source, call: Call) -> bool:
@@ -167,22 +154,23 @@ def _cleans(source: Source, call: Call) -> bool:
     return named and _OWNERS.search(owner) is not None
 
 
-def _closed(source: Source, own: list[Call], all_calls: list[Call]) -> bool:
+def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
     """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
-    if any(call.name in REMOVES and source.is_owner_client(call) for call in own):
+    kept = text(label(made.node.parent(), "left"))
+    removing = [c for c in own if c.name in REMOVES and source.is_owner_client(c)]
+    if any("." not in kept or text(call.target) == kept for call in removing):
         return True
     return any(_cleans(source, call) for call in all_calls)
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
     """Return whether a cleanup removes the listener that a call adds."""
-    for other in cleanup:
-        if other.name in REMOVES and source.is_owner_client(other):
-            if source.takes_off(other, call):
-                return True
-        elif _cleans(source, other):
-            return True
-    return False
+    return any(
+        source.takes_off(other, call)
+        if other.name in REMOVES and source.is_owner_client(other)
+        else _cleans(source, other)
+        for other in cleanup
+    )
 
 
 def _report_listener(source: Source, call: Call, mount: Mount) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, parts, span
+from ..nodes import find_kinds, holds, parts, span, text
 from ..shared import word_set
+from .naming import names_a_client
 from .script import FUNCTIONS, Call, unwrap
 from .source import Source
 
@@ -20,19 +22,26 @@ EFFECTS = word_set(
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
 MOUNTS = {
-    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect"), "vue"),
+    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue"),
     **dict.fromkeys(word_set("onMount $effect"), "svelte"),
 }
 UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
 )
+CLEANUPS = word_set("onCleanup onWatcherCleanup")
 MEMBERS = word_set("pair field_definition public_field_definition")
-OF_REACT = word_set("constructor componentDidMount componentWillMount UNSAFE_componentWillMount")
+OF_REACT = word_set(
+    "constructor componentDidMount componentWillMount UNSAFE_componentWillMount componentDidUpdate"
+)
+OF_ANGULAR = word_set(
+    "constructor ngOnInit ngAfterViewInit ngAfterContentInit ngOnChanges ionViewWillEnter "
+    "ionViewDidEnter"
+)
 OF_VUE = word_set("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
-    "beforeRouteLeave"
+    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave"
 )
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
@@ -49,7 +58,8 @@ class Mount:
     `own` are the cleanups that it returns. `cleanups` are all that run before it runs again;
     `others` belong to effects that may run less often. An `opaque` effect returns something that
     cannot be followed. Of a `body`, only the statements run, not the functions in it. A client
-    created in the component's `home` belongs to the component.
+    created in the component's `home` belongs to the component. What runs `again` while the
+    component stays has to take back in itself what it did before.
     """
 
     what: str
@@ -60,6 +70,7 @@ class Mount:
     opaque: bool = False
     body: bool = False
     home: SgNode | None = None
+    again: bool = False
 
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
@@ -67,7 +78,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     effects = [
         _effect(source, call, function)
         for call in source.script.called(*EFFECTS)
-        if call.args and (function := _callback(source, call.args[0])) is not None
+        if call.args and (function := source.flow.function_of(call.args[0])) is not None
     ]
     if root_component:
         return [*effects, *_renders(source)]
@@ -76,19 +87,28 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
-    """Yield the arguments of `onMounted` and similar functions."""
+    """Yield the arguments of `onMounted`, `watch` and similar functions."""
     for name, library in MOUNTS.items():
+        watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
-            if call.args and (function := _callback(source, call.args[0])) is not None:
+            if len(call.args) < 1 + watch or (watch and _watches_client(call.args[0])):
+                continue
+            if (function := source.flow.function_of(call.args[watch])) is not None:
                 mount = _effect(source, call, function)
-                cleanups = tuple(_given_to(source, UNMOUNTS))
+                cleanups = tuple(_given_to(source, CLEANUPS if watch else UNMOUNTS))
                 if library == "svelte":  # Vue ignores what the function returns
                     cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
                     home = source.script.root
                 opaque = library == "svelte" and mount.opaque
-                yield Mount(library, function, cleanups, cleanups, opaque=opaque, home=home)
+                yield Mount(library, function, cleanups, cleanups, (), opaque, False, home, watch)
+
+
+def _watches_client(watched: SgNode) -> bool:
+    """Return whether `watch` waits for another client, whose listeners are new."""
+    name = re.search(r"(\w+)(\.value)?[\s);}]*$", watched.text()[-200:])
+    return name is not None and names_a_client(name[1])
 
 
 def _renders(source: Source) -> Iterator[Mount]:
@@ -106,16 +126,11 @@ def _is_component(source: Source, function: SgNode) -> bool:
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
         return False
     react = not source.roles.facts.modules.isdisjoint(_REACT)
-    hook = name.startswith("use")
-    if hook and not react:
-        return False
     typed = source.script.grammar == "typescript"  # its grammar has no JSX
-    if not hook and not typed and find_kinds(function, JSX):
+    if not name.startswith("use") and not typed and find_kinds(function, JSX):
         return True
-    return react and any(
-        re.match(r"use[A-Z]", c.name) and source.script.enclosing(c.node) == function
-        for c in source.script.calls_within(function)
-    )
+    own = source.script.own(function, "call_expression")
+    return react and any(re.match(r"use[A-Z]", text(c.field("function"))) for c in own)
 
 
 def _instance(source: Source) -> Iterator[Mount]:
@@ -129,37 +144,35 @@ def _instance(source: Source) -> Iterator[Mount]:
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
-        if _is_component(source, function):
-            continue  # found as a component
         cleanups = tuple(_given_to(source, UNMOUNTS))
-        yield Mount("hook", function, cleanups, cleanups, body=True)
-
-
-def _callback(source: Source, node: SgNode) -> SgNode | None:
-    """Return the function of an effect, unwrapped from `useCallback(...)`."""
-    node = unwrap(node)
-    if node.kind() == "call_expression":
-        call = source.script.call_of(node)
-        return source.flow.function_of(call.args[0]) if call.args else None
-    return source.flow.function_of(node)
+        observed = "new Observable" in function.text()  # runs its function for each subscriber
+        yield Mount("hook", function, cleanups, cleanups, body=not observed, again=observed)
 
 
 def _effect(source: Source, call: Call, function: SgNode) -> Mount:
-    component = source.script.enclosing(call.node)
+    component = source.script.enclosing(call.node) or source.script.root
     cleanups = _given_to(source, UNMOUNTS)
     others: list[SgNode] = []
-    for other in source.script.calls_within(component or source.script.root):
-        if (other.name not in EFFECTS and other.name not in MOUNTS) or not other.args:
-            continue
-        effect = _callback(source, other.args[0])
-        if effect is not None:
-            found = [source.flow.function_of(returned) for returned in _returns(source, effect)]
-            home = cleanups if _runs_as_often(other, call) else others
-            home += [cleanup for cleanup in found if cleanup is not None]
+    for other, found in _cleanups_of_effects(source, component):
+        (cleanups if _runs_as_often(other, call) else others).extend(found)
     returned = _returns(source, function)
     own = [cleanup for r in returned if (cleanup := source.flow.function_of(r)) is not None]
     opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
     return Mount("effect", function, tuple(own), tuple(cleanups), tuple(others), opaque)
+
+
+@lru_cache(maxsize=8)
+def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
+    """Return the effects of a component that return something, with their cleanups."""
+    effects = []
+    for call in source.script.calls_within(component):
+        if (call.name in EFFECTS or call.name in MOUNTS) and call.args:
+            effect = source.flow.function_of(call.args[0])
+            returned = _returns(source, effect) if effect is not None else []
+            found = [source.flow.function_of(value) for value in returned]
+            if any(found):
+                effects.append((call, [cleanup for cleanup in found if cleanup is not None]))
+    return effects
 
 
 def _runs_as_often(other: Call, call: Call) -> bool:
@@ -176,8 +189,8 @@ def _runs_as_often(other: Call, call: Call) -> bool:
 
 
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    found = [_callback(source, c.args[0]) for c in source.script.called(*names) if c.args]
-    return [f for f in found if f is not None]
+    calls = source.script.called(*names)
+    return [f for c in calls if c.args and (f := source.flow.function_of(c.args[0])) is not None]
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
@@ -186,16 +199,12 @@ def _may_clean(returned: SgNode, function: SgNode) -> bool:
     An early `return navigate("/")` is not.
     """
     kind = returned.kind()
-    if kind == "call_expression" and _leaves_early(returned, function):
+    last = parts(function.field("body"))[-1:]
+    if kind == "call_expression" and any(span(s)[0] > span(returned)[1] for s in last):
         return False
     if kind in ("call_expression", "identifier", "member_expression", "ternary_expression"):
         return returned.text() not in ("undefined", "null")
     return kind in ("array", "binary_expression")
-
-
-def _leaves_early(returned: SgNode, function: SgNode) -> bool:
-    last = parts(function.field("body"))[-1:]
-    return any(span(statement)[0] > span(returned)[1] for statement in last)
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
@@ -211,23 +220,37 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
 
 def _methods(source: Source) -> Iterator[Mount]:
     """Yield the mount hooks of class components and of Vue's options."""
-    for name in OF_REACT | OF_VUE:
+    for name in OF_REACT | OF_VUE | OF_ANGULAR:
         for function in source.script.functions.get(name, ()):
             home = function.parent()
             if home is not None and home.kind() in MEMBERS:
                 home = home.parent()
             if home is None or not _is_home(source, home, name):
                 continue
-            cleanups = [
-                function
-                for other in UNMOUNT_METHODS
-                for function in source.script.functions.get(other, ())
-                if holds(home, function)
-            ]
-            if name == "setup":
-                cleanups += _given_to(source, UNMOUNTS)
-            taken = tuple(cleanups)
-            yield Mount("hook", function, taken, taken, body=name == "setup", home=home)
+            others = (f for n in UNMOUNT_METHODS for f in source.script.functions.get(n, ()))
+            cleanups = [function for function in others if holds(home, function)]
+            body = name == "setup"
+            cleanups += _given_to(source, UNMOUNTS) if body else []
+            again = name in ("componentDidUpdate", "ngOnChanges")
+            taken = () if again else tuple(cleanups)
+            yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
+    vue = source.page is not None or _is_vue(source)
+    for options in source.script.properties.get("watch", ()) if vue else ():
+        for function in _watchers(source, options):
+            yield Mount("hook", function, (), (), home=options.parent(), again=True)
+
+
+def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
+    """Yield the functions in `watch: { room() {}, user: { handler() {} } }`."""
+    for member in parts(options):
+        name = member.field("name") or member.field("key")
+        if name is not None and names_a_client(name.text()):
+            continue
+        inner = member.field("value") or member
+        if inner.kind() in FUNCTIONS:
+            yield inner
+        elif inner.kind() == "object":
+            yield from _watchers(source, inner)
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
@@ -238,11 +261,15 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
         return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:
         return False
-    heritage = parent.text()[: span(home)[0] - span(parent)[0]]
+    outer = parent.parent() if parent.kind() != "class" else None
+    whole = outer if outer is not None and outer.kind() == "export_statement" else parent
+    heritage = whole.text()[: span(home)[0] - span(whole)[0]]
+    if re.search(r"@(Component|Directive|IonicPage)\b", heritage) and "extends Vue" not in heritage:
+        return name in OF_ANGULAR
     if re.search(r"extends\s+\w*Vue\b", heritage):
         return name in OF_VUE
-    react = re.search(r"extends\s+[\w.]*Component\b", heritage)
-    return name in OF_REACT and (name != "constructor" or react is not None)
+    react = re.search(r"extends\s+[\w.]*Component\b", heritage) is not None
+    return name in OF_REACT and (name != "constructor" or react)
 
 
 def _is_vue(source: Source) -> bool:

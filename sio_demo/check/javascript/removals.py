@@ -7,20 +7,18 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, span, up_to
+from ..nodes import last_name, span
 from .clients import Clients
-from .facts import CLIENTS, REGISTERS, Role
+from .facts import CLIENTS, Role
 from .flow import REMOVES, CallStep
 from .script import Call, text_of_string, unwrap
-
-_QUOTES = "\"'`"
 
 
 class Removals(Clients):
     """The clients in one source, and whether their listeners are removed."""
 
     def removed_before(self, call: Call, steps: Iterable[CallStep]) -> bool:
-        """Return whether a step that runs before a call removes the listener that it adds.
+        """Return whether a removal that runs before a call takes off the listener that it adds.
 
         Emptying the client's private `_callbacks` counts too.
         """
@@ -28,25 +26,8 @@ class Removals(Clients):
         home = self.script.enclosing(call.node) or self.script.root
         if "._callbacks" in home.text()[: before - span(home)[0]]:
             return True
-        removing = [
-            step.call
-            for step in steps
-            if step.call.name in REMOVES
-            and step.call.end <= before
-            and not self._runs_later(step, call)
-        ]
+        removing = [step.call for step in steps if step.call.end <= before]
         return self.removed(call, removing)
-
-    def _runs_later(self, step: CallStep, call: Call) -> bool:
-        """Return whether a step runs in a listener that does not contain the call."""
-        for ancestor in up_to(step.call.node, step.function):
-            start, end = span(ancestor)
-            if ancestor.kind() == "call_expression" and not start <= call.start < end:
-                outer = self.script.call_of(ancestor)
-                inner = outer.args[-1:]
-                if outer.name in REGISTERS and inner and span(inner[0])[0] <= step.call.start:
-                    return True
-        return False
 
     def removed(self, call: Call, steps: Iterable[Call]) -> bool:
         """Return whether one of the calls removes the listener that a call adds."""
@@ -72,8 +53,9 @@ class Removals(Clients):
 
     def same_event(self, node: SgNode, event: SgNode) -> bool:
         """Return whether two expressions can be the same event; a variable can be any."""
-        if node.text().strip(_QUOTES) == event.text().strip(_QUOTES):
-            return True
+        literals = [text_of_string(unwrap(n)) for n in (node, event)]
+        if None not in literals:
+            return literals[0] == literals[1]
         one, two = (self._name_of(unwrap(n)) for n in (node, event))
         return one is None or two is None or one == two
 
@@ -88,4 +70,9 @@ class Removals(Clients):
         if len(removes.args) < 2 or len(adds.args) < 2:
             return False
         functions = (unwrap(adds.args[1]), unwrap(removes.args[1]))
-        return any(f.kind() in ("arrow_function", "function_expression") for f in functions)
+        if any(f.kind() in ("arrow_function", "function_expression") for f in functions):
+            return True
+        if any(f.kind() == "call_expression" and ".bind(" in f.text() for f in functions):
+            return True
+        one, two = map(self.flow.function_of, functions)
+        return one is not None and two is not None and one != two

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, parts, text
+from ..nodes import last_name, text
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import is_client_module, is_server_module, names_a_client, names_a_server
 from .script import FUNCTIONS, Call, Script, unwrap
 
-_REFERENCES = ("useRef", "ref", "shallowRef", "createRef")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "binary_expression": ("left", "right"),
     "ternary_expression": ("consequence", "alternative"),
@@ -29,24 +28,16 @@ class Roles:
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[object] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
-        self._gave_up = 0
 
     def of(self, node: SgNode) -> Role | None:
         node = unwrap(node)
-        if node in self._known:
-            return self._known[node]
-        if node in self._busy or len(self._busy) > FOLLOW_DEPTH:
-            self._gave_up += 1
-            return None
-        before = self._gave_up
-        self._busy.add(node)
-        try:
+        if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
+            self._busy.add(node)
             role = self._of(node) or self.facts.by_use(node.text())
-        finally:
             self._busy.discard(node)
-        if role is not None or before == self._gave_up or not self._busy:
-            self._known[node] = role
-        return role
+            if role is not None or not self._busy:  # else it may depend on what is busy
+                self._known[node] = role
+        return self._known.get(node)
 
     def _of(self, node: SgNode) -> Role | None:
         kind = node.kind()
@@ -79,47 +70,23 @@ class Roles:
     def of_binding(self, binding: Binding) -> Role | None:
         key = (binding.scope, binding.name)
         if key in self._busy:
-            self._gave_up += 1
             return None
         self._busy.add(key)
-        try:
-            return self._of_binding(binding)
-        finally:
-            self._busy.discard(key)
+        role = self._of_binding(binding)
+        self._busy.discard(key)
+        return role
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
             return self.facts.by_import(binding)
-        if binding.type and (role := self.facts.by_type(binding.type)):
-            return role
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
-        if role is None and binding.source is not None:
-            role = self._of_state(binding)
         if role is not None:
             return role
         if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
-
-    def _of_state(self, binding: Binding) -> Role | None:
-        """Return the role of `value` in `[value, setValue] = useState(...)`."""
-        source = unwrap(binding.source) if binding.source else None
-        if source is None or binding.index != 0 or source.kind() != "call_expression":
-            return None
-        call = self.script.call_of(source)
-        if call.name != "useState":
-            return None
-        role = self.facts.by_type(text(source.field("type_arguments")))
-        return role or self._first(self._values_of_state(binding, call))
-
-    def _values_of_state(self, binding: Binding, call: Call) -> list[SgNode]:
-        """Return the initial value of `useState(...)`, and the arguments of its setter."""
-        names = [n for n in parts(binding.node.parent()) if n.kind() == "identifier"]
-        setters = self.script.called(names[1].text()) if len(names) == 2 else []
-        given = [argument for setter in setters for argument in setter.args[:1]]
-        return [*(self._returned_by(arg) or arg for arg in call.args[:1]), *given]
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
         """Return the first expression that a function returns."""
@@ -142,19 +109,13 @@ class Roles:
         """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
-            if outer.kind() != "call_expression":
-                return False
             call = self.script.call_of(outer)
             return self.is_server_connection(call) or (
                 call.name == "use" and call.target is not None and self.is_server(call.target)
             )
         name = self.script.names_of_functions.get(function)
-        if not name:
-            return False
-        for call in self.script.called("on", "once"):
-            if len(call.args) == 2 and last_name(call.args[1]) == name:
-                return self.is_server_connection(call)
-        return False
+        calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
+        return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
 
     def is_server(self, node: SgNode) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
@@ -184,13 +145,10 @@ class Roles:
             return Role.MANAGER
         if name == "engine" and self.of(inner) in (Role.MANAGER, *CLIENTS, Role.SERVER):
             return Role.ENGINE
-        if name in ("sockets", "local", "volatile", "broadcast", "compress"):
-            if role := self.of(inner):
-                if name == "sockets":
-                    return Role.SERVER if role in (Role.SERVER, Role.MAKER) else Role.OTHER
-                return role
-            if self.is_server(inner):
-                return Role.SERVER
+        if name == "sockets" and (self.is_server(inner) or self.of(inner)):
+            return Role.SERVER if self.of(inner) in (None, Role.SERVER, Role.MAKER) else Role.OTHER
+        if name in ("local", "volatile", "broadcast", "compress") and (role := self.of(inner)):
+            return role
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
         if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:
@@ -201,14 +159,7 @@ class Roles:
         path = self.script.path(node)
         if path is None:
             return self.facts.by_name(name)
-        if role := self.facts.by_type(self.script.member_types.get(path, "")):
-            return role
         values = list(self.script.members.get(path, ()))
-        if name in ("current", "value") and len(path) == 2:
-            values += self._values_of_reference(inner)
-            binding = self.script.resolve(inner) if inner.kind() == "identifier" else None
-            if binding and binding.type and (role := self.facts.by_type(binding.type)):
-                return role
         if not values and path[0] != "this" and names_a_client(name):
             values += self.script.properties.get(name, ())
         if role := self._first(values):
@@ -217,32 +168,18 @@ class Roles:
             name = path[-2]
         return self.facts.by_name(name)
 
-    def _values_of_reference(self, reference: SgNode) -> list[SgNode]:
-        """Return the initial values of `useRef(...)` or `ref(...)`."""
-        reference = unwrap(reference)
-        binding = self.script.resolve(reference) if reference.kind() == "identifier" else None
-        found: list[SgNode] = []
-        for value in map(unwrap, binding.values if binding else ()):
-            call = self.script.call_of(value) if value.kind() == "call_expression" else None
-            if binding and call and call.name in _REFERENCES:
-                binding.type = binding.type or text(value.field("type_arguments"))
-                found += call.args[:1]
-        return found
-
     def _of_call(self, call: Call) -> Role | None:
         if call.name in ("require", "import"):
             module = required_module(call.node)
             if is_client_module(module):
                 return Role.MAKER
             return Role.SERVER_MAKER if is_server_module(module) else None
-        if call.target is not None:
-            if (role := self._of_method(call)) is not None:
-                return role
-            if self.of(call.callee) is Role.MAKER:
-                return Role.CLIENT
-        elif (role := self.of(call.callee)) is Role.MAKER:
+        if call.target is not None and (role := self._of_method(call)) is not None:
+            return role
+        role = self.of(call.callee)
+        if role is Role.MAKER:
             return Role.CLIENT
-        elif role is Role.SERVER_MAKER:
+        if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER
         if call.name in HOLDERS:
             for argument in call.args[:1]:
@@ -269,10 +206,8 @@ class Roles:
             return role
         if call.name == "of" and (role is Role.SERVER or self.is_server(call.target)):
             return Role.SERVER
-        if role is Role.MANAGER and call.name == "socket":
-            return Role.CLIENT
         if role is Role.MANAGER:
-            return role
+            return Role.CLIENT if call.name == "socket" else role
         return None
 
     def is_shadowed_maker(self, target: SgNode) -> bool:
@@ -284,10 +219,7 @@ class Roles:
 
     def _of_new(self, call: Call) -> Role | None:
         role = self.of(call.callee)
-        if role is Role.MANAGER_MAKER:
-            return Role.MANAGER
-        if role is Role.SERVER_MAKER:
-            return Role.SERVER
+        made = {Role.MANAGER_MAKER: Role.MANAGER, Role.SERVER_MAKER: Role.SERVER}
         if role is Role.MAKER:
             return Role.MANAGER if call.name == "Manager" else Role.CLIENT
-        return Role.OTHER
+        return made.get(role, Role.OTHER) if role else Role.OTHER

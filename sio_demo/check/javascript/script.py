@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +10,7 @@ from functools import cached_property
 from ast_grep_py import SgNode
 
 from ..nodes import find_kinds, label, last_name, parts, span, text
-from ..shared import word_set
+from ..shared import Patience, word_set
 from .bindings import Binding, bindings_of_declarator, bindings_of_parameters, imports_of
 
 FUNCTIONS = word_set(
@@ -69,7 +69,11 @@ class Script:
         self.root = root
         self.grammar = grammar
         self.text = text
+        self.patience = Patience()
         self._enclosing: dict[SgNode, SgNode | None] = {}
+        self._own: dict[tuple[str, ...], dict[SgNode | None, list[SgNode]]] = {}
+        self._functions = _functions_in(root)
+        self._starts = [start for start, *_ in self._functions]
         self.bindings: dict[tuple[SgNode | None, str], Binding] = {}
         self.members: dict[MemberPath, list[SgNode]] = defaultdict(list)
         self.member_types: dict[MemberPath, str] = {}
@@ -102,6 +106,7 @@ class Script:
         return [call for name in names for call in self.by_name.get(name, ())]
 
     def calls_within(self, node: SgNode) -> list[Call]:
+        self.patience.ask()
         start, end = span(node)
         first = bisect_left(self._ends, start)
         last = bisect_left(self._ends, end + 1)
@@ -120,18 +125,35 @@ class Script:
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
+        self.patience.ask()
         if node not in self._enclosing:
-            found = (a for a in node.ancestors() if a.kind() in FUNCTIONS)
-            self._enclosing[node] = next(found, None)
+            self._enclosing[node] = self._find_enclosing(node)
         return self._enclosing[node]
+
+    def _find_enclosing(self, node: SgNode) -> SgNode | None:
+        start, end = span(node)
+        number = bisect_right(self._starts, start) - 1
+        while number >= 0:
+            _, last, outer, function = self._functions[number]
+            if last >= end and function != node:
+                return function
+            number = outer
+        return None
+
+    def own(self, function: SgNode | None, *kinds: str) -> list[SgNode]:
+        """Return the nodes of some kinds in a function, without those of inner functions."""
+        if kinds not in self._own:
+            index = self._own[kinds] = defaultdict(list)
+            for node in find_kinds(self.root, kinds):
+                index[self.enclosing(node)].append(node)
+        return self._own[kinds].get(function, [])
 
     def returns(self, function: SgNode) -> list[SgNode]:
         """Return the expressions that a function returns: in statements, or as its body."""
         body = function.field("body")
         if body is None or body.kind() != "statement_block":
             return [body] if body else []
-        statements = body.find_all(kind="return_statement")
-        return [s for r in statements if self.enclosing(r) == function for s in parts(r)[:1]]
+        return [s for r in self.own(function, "return_statement") for s in parts(r)[:1]]
 
     def resolve(self, identifier: SgNode, name: str | None = None) -> Binding | None:
         """Return the binding that a name refers to where it is used."""
@@ -220,6 +242,19 @@ class Script:
             key, value = node.field("key"), node.field("value")
             if key and value:
                 self.properties[key.text().strip("\"'")].append(value)
+
+
+def _functions_in(root: SgNode) -> list[tuple[int, int, int, SgNode]]:
+    """Return the start and end of each function, and the number of the one around it, or -1."""
+    found: list[tuple[int, int, int, SgNode]] = []
+    around: list[int] = []
+    for function in sorted(find_kinds(root, FUNCTIONS), key=lambda f: (span(f)[0], -span(f)[1])):
+        start, end = span(function)
+        while around and found[around[-1]][1] < end:
+            around.pop()
+        found.append((start, end, around[-1] if around else -1, function))
+        around.append(len(found) - 1)
+    return found
 
 
 def _name_given(function: SgNode) -> str:

@@ -10,7 +10,7 @@ from ..nodes import holds, text
 from ..shared import word_set
 from .facts import Role
 from .flow import CLOSES, REMOVES, CallStep
-from .script import Call, unwrap
+from .script import Call
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -20,8 +20,9 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = list(source.flow.steps(function))
+        stops = [step.call for step in steps if step.call.target is not None and _ends(step.call)]
         for step in steps:
-            if not _adds_to_shared(source, step, function, steps) or source.first_time(step):
+            if not _adds_to_shared(source, step, function, stops) or source.first_time(step):
                 continue
             source.report(
                 step.call,
@@ -33,17 +34,13 @@ def shared_emitters(source: Source) -> None:
             )
 
 
-def _adds_to_shared(
-    source: Source, step: CallStep, function: SgNode, steps: list[CallStep]
-) -> bool:
+def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
     if not source.is_function(call.args[-1]) or call.args[-1].kind() == "call_expression":
         return False
-    target = unwrap(call.target)
-    if target.kind() == "call_expression":
-        target = source.root_of(target)
+    target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
         return False
     path = source.script.path(target)
@@ -58,20 +55,15 @@ def _adds_to_shared(
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
-    if not _outlives(source, call, path[0], function, step):
-        return False
-    return not any(
-        other.call.target is not None
-        and source.root_of(other.call.target).text() == target.text()
-        and _stops(source, other.call, call)
-        for other in steps
+    return _outlives(source, call, path[0], function, step) and not any(
+        (other.name not in REMOVES or source.takes_off(other, call))
+        and source.root_of(other.target or other.node).text() == target.text()
+        for other in stops
     )
 
 
-def _stops(source: Source, other: Call, call: Call) -> bool:
-    if other.name in REMOVES:
-        return source.takes_off(other, call)
-    return other.name in CLOSES or _STOPS.search(other.name) is not None
+def _ends(call: Call) -> bool:
+    return call.name in REMOVES | CLOSES or _STOPS.search(call.name) is not None
 
 
 def _is_adapter(source: Source, target: SgNode) -> bool:

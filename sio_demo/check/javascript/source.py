@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,16 +11,18 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..nodes import last_name
+from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
-from ..sources import EmbeddedScripts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, CallStep, Flow
+from .flow import CallStep
+from .owners import exported, owns_client
 from .removals import Removals
 from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
-    r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown"
+    r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|"
+    r"terminate|^end$"
 )
 
 _REFERS = {"identifier", "member_expression", "call_expression"}
@@ -60,21 +62,22 @@ class Source(Removals):
 
     def __init__(
         self,
-        root: SgNode,
-        text: str,
-        grammar: str,
+        script: Script,
         report: Reporter,
         page: EmbeddedScripts | None,
-        entries: Collection[Entry] = (),
+        entries: Collection[Entry],
+        owns: Callable[[str, str], bool],
     ) -> None:
-        super().__init__(Script(root, text, grammar), page is not None and page.client_script)
+        super().__init__(script, page is not None and page.client_script)
         self.page = page
         self.entries = entries
+        self._owns = owns
         self.instances = page.instances if page else ()
-        self.flow = Flow(self.script)
         self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
+        if "@WebSocketGateway" in script.text:
+            self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()
 
     def report(self, call: Call, rule: str, message: str) -> None:
@@ -94,21 +97,10 @@ class Source(Removals):
         if not call.args:
             return None
         node = unwrap(call.args[0])
-        text = text_of_string(node)
-        if text is not None:
-            return text
         if node.kind() == "member_expression":
             return last_name(node).lower()
-        if node.kind() == "identifier" and (binding := self.script.resolve(node)):
-            for value in binding.values:
-                if (text := text_of_string(unwrap(value))) is not None:
-                    return text
-        return None
-
-    @cached_property
-    def sure(self) -> bool:
-        """Whether the source imports Socket.IO, rather than only using its names."""
-        return self.roles.facts.client_imported
+        texts = (text_of_string(unwrap(value)) for value in (node, *self.values_of(node)))
+        return next((text for text in texts if text is not None), None)
 
     @cached_property
     def in_browser(self) -> bool:
@@ -133,7 +125,7 @@ class Source(Removals):
             return True
         if role is not Role.MAYBE:
             return False
-        if self.sure or self.in_browser:
+        if self.roles.facts.client_imported or self.in_browser:
             return True
         if event is not None and event not in _STREAMED:
             return True
@@ -156,56 +148,44 @@ class Source(Removals):
         """All functions registered on clients for known events."""
         found = []
         for call in self.script.called(*REGISTERS):
-            if call.target is None or len(call.args) < 2:
+            if call.target is None or len(call.args) < 2 or self.roles.is_server_connection(call):
                 continue
-            event = self.event_of(call)
-            if event is None or self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
+            if self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
                 continue
-            if self.roles.is_server_connection(call):
-                continue
-            function = self.flow.function_of(call.args[1])
-            if function is not None and not self._takes_peer(event, call, function):
+            event, function = self.event_of(call), self.flow.function_of(call.args[1])
+            if event is not None and function is not None:
                 found.append(EventHandler(event, call, function))
         return sorted(found, key=lambda handler: handler.call.start)
-
-    def _takes_peer(self, event: str, call: Call, function: SgNode) -> bool:
-        """Return whether a `connect` handler uses its argument as a socket, as on a server."""
-        if event != "connect" or self.roles.of(call.target or call.node) is Role.CLIENT:
-            return False
-        for use in self.script.calls_within(function):
-            if use.name in ("on", "emit", "join", "once") and use.target is not None:
-                root = self.root_of(use.target)
-                binding = self.script.resolve(root) if root.kind() == "identifier" else None
-                if binding and binding.scope == function and binding.index == 0:
-                    return True
-        return False
 
     @cached_property
     def connections(self) -> list[SgNode]:
         """The functions that servers run for every connection, here or in another file."""
-        registered = [
-            self.flow.function_of(call.args[1])
-            for call in self.script.called("on", "once", "addListener")
-            if self.roles.is_server_connection(call)
-        ]
+        calls = filter(self.roles.is_server_connection, self.script.called(*REGISTERS))
+        registered = (self.flow.function_of(call.args[1]) for call in calls)
         return [*(f for f in registered if f is not None), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
         """Yield the functions that other files run, with their entries."""
         for entry in self.entries:
             if entry.when == when:
-                for function in self._exported(entry.name):
+                for function in exported(self.flow, entry.name):
                     yield function, entry
 
-    def _exported(self, name: str) -> list[SgNode]:
-        if name not in ("default", "*"):
-            return self.script.functions.get(name, [])[:1]
-        values = list(self.script.members.get(("module", "exports"), ()))
-        for statement in self.script.root.find_all(kind="export_statement"):
-            if any(child.kind() == "default" for child in statement.children()):
-                values += [v for v in map(statement.field, ("value", "declaration")) if v]
-        found = [self.flow.function_of(value) for value in values]
-        return [function for function in found if function is not None]
+    def is_owned(self, target: SgNode) -> bool:
+        """Return whether a client comes from a hook that makes one for each of its callers."""
+        path = self.script.path(self.root_of(target))
+        binding = self.script.resolve(target, path[0]) if path else None
+        if binding is None:
+            return False
+        for made in map(unwrap, filter(None, (binding.source, *binding.values))):
+            call = self.script.call_of(made) if made.kind() == "call_expression" else None
+            if call is None or not call.name.startswith("use"):
+                continue
+            hook = self.script.resolve(call.callee, call.name)
+            if hook is not None and hook.module:
+                return self._owns(hook.module, hook.imported)
+            return owns_client(self.script, call.name)
+        return False
 
     def is_owner_client(self, call: Call) -> bool:
         """Return whether a call may be a method of a client."""
@@ -219,9 +199,7 @@ class Source(Removals):
 
     def makes_once(self, step: CallStep) -> bool:
         """Return whether a client is created under a condition about an existing one."""
-        if self.first_time(step):
-            return True
-        return any(
+        return self.first_time(step) or any(
             re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
             for call, inside in step.way
             for condition in self.flow.conditions(call.node, inside)
@@ -229,18 +207,8 @@ class Source(Removals):
 
     def closes(self, calls: Iterable[Call]) -> bool:
         """Return whether calls close a client."""
-        return any(
-            call.name in CLOSES
-            or call.name == "removeAllListeners"
-            or (TIDY.search(call.name) and not call.new)
-            for call in calls
-        )
+        return any(TIDY.search(call.name) and not call.new for call in calls)
 
     def is_function(self, node: SgNode) -> bool:
         """Return whether an argument can be a function."""
-        return unwrap(node).kind() in (
-            *FUNCTIONS,
-            "identifier",
-            "member_expression",
-            "call_expression",
-        )
+        return unwrap(node).kind() in FUNCTIONS | _REFERS

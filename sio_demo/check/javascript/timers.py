@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ast_grep_py import SgNode
 
 from ..nodes import beyond, label, last_name, up_to
@@ -19,19 +21,24 @@ STARTS = frozenset({"connect", "reconnect"})
 
 
 def timers_in_connect(source: Source) -> None:
+    lost = [handler.function for handler in source.handlers]
+    lost += source.script.functions.get("handleDisconnect", [])
+    ends = _cleared(step.call for function in lost for step in source.flow.steps(function))
     for handler in source.handlers:
         target = handler.call.target or handler.call.node
         if handler.event in STARTS and source.is_client(target) and not only_once(source, handler):
-            _timers(source, handler.function, "at every reconnection")
+            _timers(source, handler.function, "at every reconnection", ends)
     for function in source.connections:
-        _timers(source, function, "for every connection, also one that comes back")
+        _timers(source, function, "for every connection, also one that comes back", ends)
 
 
-def _timers(source: Source, function: SgNode, when: str) -> None:
-    for step in source.flow.steps(function):
-        if not _starts_timer(source, step):
+def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
+    steps = source.flow.steps(function)
+    cleared = [*_cleared(step.call for step in steps), *ends]
+    for step in steps:
+        if not _starts_timer(source, step) or source.first_time(step):
             continue
-        if _stopped(source, step.call) or source.first_time(step):
+        if _stopped(source, step.call, cleared):
             continue
         source.report(
             step.call,
@@ -50,11 +57,9 @@ def _starts_timer(source: Source, step: CallStep) -> bool:
 
 def _calls_itself(source: Source, call: Call) -> bool:
     """Return whether `setTimeout` unconditionally runs the function that contains it."""
-    if not call.args:
-        return False
     function = source.script.enclosing(call.node)
     name = source.script.names_of_functions.get(function) if function else None
-    if function is None or not name:
+    if function is None or not name or not call.args:
         return False
     again = unwrap(call.args[0])
     if again.kind() in ("arrow_function", "function_expression"):
@@ -66,21 +71,27 @@ def _calls_itself(source: Source, call: Call) -> bool:
     kinds = ("if_statement", "ternary_expression", "binary_expression", "return_statement")
     if any(around.kind() in kinds for around in up_to(call.node, function)):
         return False
-    returns = function.find_all(kind="return_statement")
-    return all(source.script.enclosing(statement) != function for statement in returns)
+    return not source.script.own(function, "return_statement")
 
 
-def _stopped(source: Source, call: Call) -> bool:
-    """Return whether the source clears the name that a timer is assigned to."""
-    cleared = [c.args[0] for c in source.script.called("clearInterval", "clearTimeout") if c.args]
+def _cleared(calls: Iterable[Call]) -> list[SgNode]:
+    return [c.args[0] for c in calls if c.name in ("clearInterval", "clearTimeout") and c.args]
+
+
+def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
+    """Return whether one of the cleared timers is the one that a call starts."""
     place = beyond(call.node, _PASSES_ON)
     if place is None or place.kind() in ("expression_statement", "arrow_function"):
         return False
     kept = label(place, "name", "left")
     if kept is None or kept.kind() not in ("identifier", "member_expression"):
         return bool(cleared)
+    if kept.kind() == "identifier":
+        home = source.script.resolve(kept)
+        alike = (timer for timer in cleared if timer.text() == kept.text())
+        return any(source.script.resolve(timer) is home for timer in alike)
     name = last_name(kept)
-    if name == "current":
+    if name in ("current", "value"):
         name = last_name(kept.field("object"))
     return any(
         name in timer.text() or name in map(last_name, source.values_of(timer)) for timer in cleared

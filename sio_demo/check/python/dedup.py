@@ -3,49 +3,76 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
 from ..nodes import span, text, up_to
-from ..shared import REMEMBERED, Reporter, waits_between
+from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter, waits_between
 from .module import Call, Module, assignments_in, calls_in
+
+_ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
+    r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
+    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
+    r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
+)
+_MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
 def check_then_await(module: Module, report: Reporter) -> None:
     """Find `if id in seen: return`, an await, and only then `seen.add(id)`."""
+    for function, question, then in _questions(module):
+        match = _ASKS.fullmatch(question.text()[:300])
+        if match is None:
+            continue
+        memory = match["memory"] or match["map"] or match["store"]
+        key = match["key"] or match["entry"] or match["name"]
+        known = SURELY_REMEMBERED if ".get(" in question.text() else REMEMBERED
+        if not known.search(f"{memory} {key}" if match["store"] else memory):
+            continue
+        if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
+            continue
+        if _waits_before_mark(module, function, question, key, memory, match["store"] is not None):
+            report(question, "check-then-await", waits_between(memory))
+
+
+def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
+    """Yield what decides an `if`: its condition, or the value of the name in it; and what follows.
+
+    The function around it comes first.
+    """
     for statement in module.root.find_all(kind="if_statement"):
-        condition = statement.field("condition")
-        function = module.enclosing(statement)
-        if condition is None or function is None:
-            continue
-        match = re.fullmatch(r"\(?(.+?)\s+(?:not\s+)?in\s+([\w.]+)\)?", condition.text())
-        if match is None or not REMEMBERED.search(match[2]):
-            continue
-        if f"{match[2]}[" in text(statement.field("consequence")):
-            continue
-        if _waits_before_mark(module, function, condition, match[1], match[2]):
-            report(condition, "check-then-await", waits_between(match[2]))
+        condition, function = statement.field("condition"), module.enclosing(statement)
+        if condition is not None and function is not None:
+            yield function, condition, statement.field("consequence")
+    for name, assignment in assignments_in(module.root):
+        value, function = assignment.field("right"), module.enclosing(assignment)
+        if value is not None and function is not None and name.isidentifier():
+            after = function.text()[span(assignment)[1] - span(function)[0] :]
+            if re.search(rf"\bif (not )?{name}\b", after):
+                yield function, value, None
 
 
 def _waits_before_mark(
-    module: Module, function: SgNode, condition: SgNode, key: str, memory: str
+    module: Module, function: SgNode, condition: SgNode, key: str, memory: str, store: bool
 ) -> bool:
     end = span(condition)[1]
     marks = [call.node for call in calls_in(function) if _marks(call, key, memory)]
     marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
     after = [span(node)[0] for node in marks if span(node)[0] > end]
-    waits = any(
+    waits = store or any(
         end < span(node)[0] < min(after, default=0) and module.enclosing(node) == function
         for node in function.find_all(kind="await")
     )
-    return waits and not _locked(condition, function)
+    return bool(after) and waits and not _locked(condition, function)
 
 
 def _marks(call: Call, key: str, memory: str) -> bool:
     return (
-        call.name in ("add", "append", "appendleft")
+        call.name in _MARKS
         and text(call.owner) == memory
-        and [argument.text() for argument in call.args[:1]] == [key]
+        and "nx" not in call.named
+        and text(call.argument(0, "name")) in (key, key.partition(",")[0])
     )
 
 

@@ -6,24 +6,26 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import label, last_name, span, text, up_to
+from ..nodes import label, last_name, text
 from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
 from .dedup import check_then_await
-from .module import EventHandler, Module, assignments_in, calls_in, string_of
-from .tasks import runs_for_ever, started, stopped
+from .module import EventHandler, Module, assignments_in
+from .tasks import endless_loop, runs_for_ever, started, stopped
 
+_USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 
 
 def check_python(root: SgNode, source: str, report: Reporter) -> None:
     """Run the rules on a parsed source, and report each finding."""
-    if not re.search(r"(?m)^\s*(from|import)\s+(flask_)?socketio\b|\bsio\b", source):
+    if not _USES.search(source):
         return
     module = Module(root, source)
     for handler in module.handlers:
         if handler.event in ("connect", "reconnect"):
             _handlers_in_connect(module, handler, report)
             _tasks_in_connect(module, handler, report)
+            _loops_in_connect(module, handler, report)
             if handler.side == "server":
                 _shared_emitters(module, handler, report)
         if handler.event in _LOST:
@@ -40,11 +42,10 @@ def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter
             if found and not _made_within(module, found[0], functions):
                 _report_handler(handler, decorator, report)
     for call, inside in module.steps(handler.function):
-        if call.name != "on" or call.owner is None or not module.is_socketio(call.owner):
+        if call.owner is None or module.event_of(call) is None or not call.argument(1, "handler"):
             continue
-        if call.argument(1, "handler") is None or string_of(call.argument(0, "event")) is None:
-            continue
-        if not _made_within(module, call.owner, functions) and not _guarded(call.node, inside):
+        made = _made_within(module, call.owner, functions)
+        if not made and not module.guarded(call.node, inside):
             _report_handler(handler, call.node, report)
 
 
@@ -80,55 +81,45 @@ def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> No
 def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
         target = started(call)
-        if target is None or not runs_for_ever(module, target):
+        if target is None or not runs_for_ever(module, target) or stopped(module, call.node):
             continue
-        if (
-            stopped(module, call.node)
-            or _guarded(call.node, inside)
-            or _guarded_on_the_way(module, handler.function, inside)
-        ):
-            continue
-        report(
-            call.node,
-            "timer-in-connect",
-            f"`{target.text()}` is started again at every connection and never ends: after n "
-            "reconnects n + 1 of them run, and each sends. Start it once, under a guard, or "
-            "cancel it in `disconnect`.",
-        )
+        name = text(inside.field("name"))
+        way = [(call, inside)]
+        if inside != handler.function:
+            way += [step for step in module.steps(handler.function) if step[0].name == name]
+        if not any(module.guarded(step.node, function) for step, function in way):
+            _report_loop(call.node, f"`{target.text()}`", report)
 
 
-def _guarded_on_the_way(module: Module, start: SgNode, inside: SgNode) -> bool:
-    """Return whether the call that leads from `start` to the function `inside` is guarded."""
-    name = text(inside.field("name"))
-    return inside != start and any(
-        _guarded(call.node, function) for call, function in module.steps(start) if call.name == name
+def _report_loop(node: SgNode, what: str, report: Reporter) -> None:
+    report(
+        node,
+        "timer-in-connect",
+        f"{what} is started again at every connection and never ends: after n reconnects n + 1 of "
+        "them run, and each sends. Start it once, under a guard, or cancel it in `disconnect`.",
     )
 
 
-def _guarded(node: SgNode, function: SgNode) -> bool:
-    """Return whether code runs only the first time: under a condition on what it assigns."""
-    assigned = {name for name, _ in assignments_in(function)}
-    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
-    names = {re.sub(r"\[.*", "", name) for name in assigned} - {""}
-    statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
-    statements += [
-        before
-        for before in function.find_all(kind="if_statement")
-        if span(before)[1] <= span(node)[0] and before.find(kind="return_statement")
-    ]
-    conditions = [text(statement.field("condition")) for statement in statements]
-    words = {word for condition in conditions for word in re.findall(r"[\w.]+", condition)}
-    return any(w in names or w.rpartition(".")[0] in names for w in words)
+def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
+    """Find endless loops that are part of the handler, or that it waits for."""
+    loops = [endless_loop(handler.function)]
+    for call, inside in module.steps(handler.function, depth=1):
+        function = module.function_of(call.node.field("function"))
+        if function is None or module.is_argument_of_task(call.node):
+            continue
+        if endless_loop(function) and not module.guarded(call.node, inside):
+            loops.append(call.node)
+    for node in filter(None, loops[:1] if loops[0] else loops):
+        _report_loop(node, "This loop", report)
 
 
 def _clients_in_handler(module: Module, handler: EventHandler, report: Reporter) -> None:
     for call, inside in module.steps(handler.function):
-        if module.side_of_value(call.node) != "client" or _guarded(call.node, inside):
+        if module.side_of_value(call.node) != "client" or module.guarded(call.node, inside):
             continue
         closes = re.search(r"\.(disconnect|shutdown)\(", inside.text())
-        if closes or "reconnection=False" in call.node.text():
-            continue
-        report(call.node, "client-in-handler", remakes_client(handler.event))
+        if not closes and "reconnection=False" not in call.node.text():
+            report(call.node, "client-in-handler", remakes_client(handler.event))
 
 
 def _shared_emitters(module: Module, handler: EventHandler, report: Reporter) -> None:

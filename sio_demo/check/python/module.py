@@ -6,20 +6,22 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, nearest, parts, text
-from ..shared import word_set
+from ..nodes import last_name, nearest, parts, span, text, up_to
+from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
 
-_CLIENT = re.compile(r"^(socketio\.)?(Async)?(Simple)?Client$")
-_SERVER = re.compile(r"^((socketio\.)?(Async)?Server|(flask_socketio\.)?SocketIO)$")
-_CLIENT_NAMESPACE = re.compile(r"(Async)?ClientNamespace$")
-_SERVER_NAMESPACE = re.compile(r"(^|\.)(Async)?Namespace$")
+_CLIENT = re.compile(r"^(Async)?(Simple)?Client$")
+_SERVER = re.compile(r"^((Async)?Server|SocketIO)$")
+_MODULE = re.compile(
+    r"(?m)^[ \t]*import[ \t][^#\n]{0,200}?\b((?:flask_)?socketio)(?:[ \t]+as[ \t]+(\w+))?"
+)
+_NAMESPACE = re.compile(r"(?:^|\.)(?:Async)?(Client)?Namespace$")
 _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|sio_?server)$")
 
 
@@ -82,13 +84,25 @@ def string_of(node: SgNode | None) -> str | None:
     return "".join(c.text() for c in content)
 
 
+def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
+    """Return the names that a function assigns or adds to, and where it may be left early."""
+    assigned = {name for name, _ in assignments_in(function)}
+    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
+    conditions = function.find_all(kind="if_statement")
+    exits = [statement for statement in conditions if statement.find(kind="return_statement")]
+    return {name.partition("[")[0] for name in assigned} - {""}, exits
+
+
 class Module:
     """A Python source as the rules see it."""
 
     def __init__(self, root: SgNode, source: str) -> None:
         self.root = root
         self.text = source
+        self.patience = Patience()
+        self._guards = cache(_guards)
         self.flask = "flask_socketio" in source
+        self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         for function in root.find_all(kind="function_definition"):
             if name := function.field("name"):
@@ -103,20 +117,24 @@ class Module:
         """Return which side of Socket.IO an expression creates, if any."""
         if node is None or node.kind() != "call":
             return None
-        name = text(node.field("function"))
-        if _CLIENT.match(name) and self._imported(name):
-            return "client"
-        return "server" if _SERVER.match(name) and self._imported(name) else None
+        owner, _, name = text(node.field("function")).rpartition(".")
+        side: Side | None = "client" if _CLIENT.match(name) else None
+        side = "server" if _SERVER.match(name) else side
+        return side if side is not None and self._imported(owner, name) else None
 
-    def _imported(self, name: str) -> bool:
+    def _imported(self, owner: str, name: str) -> bool:
+        if owner:
+            return owner in self._modules
         imports = rf"from\s+(flask_)?socketio\b[^\n]*import\s[^#]*?\b{name}\b"
-        return "." in name or re.search(imports, self.text) is not None
+        return re.search(imports, self.text) is not None
 
     def is_socketio(self, node: SgNode | None) -> bool:
+        self.patience.ask()
         return text(node) in self._sides or _NAME.match(last_name(node)) is not None
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node."""
+        self.patience.ask()
         found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
         return next(found, None)
 
@@ -127,17 +145,27 @@ class Module:
 
     def registration(self, decorator: SgNode) -> tuple[SgNode, str | None] | None:
         """Return the object and the event of ``@sio.on("event")`` or ``@sio.event``."""
-        event = None
         expression = parts(decorator)[0]
-        if expression.kind() == "call":
-            event = string_of(call_of(expression).argument(0, "event"))
-            expression = expression.field("function") or expression
-        owner, name = expression.field("object"), text(expression.field("attribute"))
-        if owner is None or not self.is_socketio(owner):
+        called = expression.field("function") or expression
+        owner, name = called.field("object"), text(called.field("attribute"))
+        event = self.event_of(call_of(expression)) if called != expression else None
+        if owner is None or not self.is_socketio(owner) or (event is None and name != "event"):
             return None
-        if name == "event":
-            return owner, None
-        return (owner, event) if name == "on" and event is not None else None
+        return owner, event
+
+    def guarded(self, node: SgNode, function: SgNode) -> bool:
+        """Return whether code runs only the first time: under a condition on what it assigns."""
+        names, exits = self._guards(function)
+        statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
+        statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
+        conditions = " ".join(text(statement.field("condition")) for statement in statements)
+        words = set(re.findall(r"[\w.]+", conditions))
+        return any(w in names or w.rpartition(".")[0] in names for w in words)
+
+    def event_of(self, call: Call) -> str | None:
+        """Return the event of ``sio.on("event")``; None if it is another call."""
+        registers = call.name == "on" and self.is_socketio(call.owner)
+        return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="decorated_definition"):
@@ -151,26 +179,20 @@ class Module:
 
     def _registered(self) -> Iterator[EventHandler]:
         for call in calls_in(self.root):
-            if call.name != "on" or call.owner is None or not self.is_socketio(call.owner):
-                continue
-            event = string_of(call.argument(0, "event"))
-            function = self.function_of(call.argument(1, "handler"))
-            if event and function:
+            event = self.event_of(call)
+            function = self.function_of(call.argument(1, "handler")) if event else None
+            if event and function and call.owner:
                 yield EventHandler(event, self._side(call.owner, function), function)
 
     def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
             bases = [base.text() for base in parts(node.field("superclasses"))]
-            side: Side = "server"
-            if any(_CLIENT_NAMESPACE.search(base) for base in bases):
-                side = "client"
-            elif not any(_SERVER_NAMESPACE.search(base) for base in bases):
-                continue
-            for part in parts(node.field("body")):
+            kinds = [match[1] for base in bases if (match := _NAMESPACE.search(base))]
+            for part in parts(node.field("body")) if kinds else ():
                 function = part.field("definition") or part
                 name = text(function.field("name"))
                 if name.startswith("on_"):
-                    yield EventHandler(name[3:], side, function)
+                    yield EventHandler(name[3:], "client" if any(kinds) else "server", function)
 
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):
@@ -186,11 +208,14 @@ class Module:
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
         """Return the function that an expression refers to: by its name, or as `self.name`."""
+        self.patience.ask()
         if node is None or node.kind() not in ("identifier", "attribute"):
             return None
         if node.kind() == "attribute" and text(node.field("object")) not in ("self", "cls"):
             return None
-        return nearest(self.functions.get(last_name(node), []), node)
+        found = self.functions.get(last_name(node), [])
+        before = [f for f in found if span(f)[0] < span(node)[0] and node.kind() == "identifier"]
+        return nearest(before or found, node)
 
     def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[Call, SgNode]]:
         """Yield the calls that a function leads to, each with the function that contains it."""
@@ -201,14 +226,14 @@ class Module:
     ) -> Iterator[tuple[Call, SgNode]]:
         for call in calls_in(function):
             yield call, function
-            if depth <= 0 or self._is_argument_of_task(call.node):
+            if depth <= 0 or self.is_argument_of_task(call.node):
                 continue
             inner = self.function_of(call.node.field("function"))
             if inner is not None and inner not in seen and function not in inner.ancestors():
                 seen.add(inner)
                 yield from self._steps(inner, seen, depth - 1)
 
-    def _is_argument_of_task(self, call: SgNode) -> bool:
+    def is_argument_of_task(self, call: SgNode) -> bool:
         """Return whether a call only creates a coroutine for a task."""
         parent = call.parent()
         outer = parent.parent() if parent and parent.kind() == "argument_list" else None

@@ -6,7 +6,7 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, last_name, text, up_to
+from ..nodes import beyond, find_kinds, holds, last_name, parts, text, up_to
 from ..shared import word_set
 from .module import TASKS, Call, Module, calls_in
 
@@ -38,25 +38,38 @@ def started(call: Call) -> SgNode | None:
 
 
 def runs_for_ever(module: Module, target: SgNode) -> bool:
+    if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
+        inner = [call.node.field("function") for call in calls_in(target)]
+        inner += parts(target.field("arguments"))[:1]
+        names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
+        return any(runs_for_ever(module, name) for name in names)
     function = module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
-    for loop in function.find_all(kind="while_statement"):
-        if text(loop.field("condition")) in ("True", "1", "(True)") and not _can_end(loop):
-            return True
-    for loop in function.find_all(kind="for_statement"):
-        if re.search(r"\.listen\(\)$|\bcount\(\d*\)$", text(loop.field("right"))):
-            return not _can_end(loop)
     name = text(function.field("name"))
-    return any(call.name == "Timer" and name in call.node.text() for call in calls_in(function))
+    timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
+    return endless_loop(function) is not None or any(name in timer for timer in timers)
+
+
+def endless_loop(function: SgNode) -> SgNode | None:
+    """Return the first loop of a function that never ends, without those of inner functions."""
+    inner = function.find_all(kind="function_definition")
+    for loop in find_kinds(function, ("while_statement", "for_statement")):
+        if any(holds(other, loop) for other in inner if other != function):
+            continue
+        endless = text(loop.field("condition")) in ("True", "1", "(True)") or re.search(
+            r"\.listen\(\)$|\bcount\(\d*\)$", text(loop.field("right"))
+        )
+        if endless and not _can_end(loop):
+            return loop
+    return None
 
 
 def _can_end(loop: SgNode) -> bool:
-    for kind, ends in _WITHIN.items():
-        for node in loop.find_all(kind=kind):
-            if ends.isdisjoint(around.kind() for around in up_to(node, loop)):
-                return True
-    return False
+    return any(
+        _WITHIN[node.kind()].isdisjoint(around.kind() for around in up_to(node, loop))
+        for node in find_kinds(loop, _WITHIN)
+    )
 
 
 def stopped(module: Module, call: SgNode) -> bool:

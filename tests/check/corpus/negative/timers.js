@@ -31,3 +31,17 @@ function retry() {
 }
 
 setInterval(() => socket.emit("outside"), 1000);
+
+class Gauge {
+  start(url) {
+    this.socket = io(url);
+    this.socket.on("connect", () => {
+      this.gauge = setInterval(() => this.socket.emit("value"), 1000);
+    });
+    this.socket.on("disconnect", () => this.stop());
+  }
+  stop() {
+    clearInterval(this.gauge);
+  }
+}
+new Gauge().start("/");

@@ -1,0 +1,65 @@
+"""The settings of a project, in its ``pyproject.toml`` or ``package.json``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ..causes import RULES
+from ..errors import UsageError
+from .model import Finding
+
+KEYS = ("select", "ignore", "exclude", "per-file-ignores")
+
+
+class Config:
+    """The rules that are wanted, and the files that are not, for a path.
+
+    They are in the nearest folder that has settings; what the command line selects or ignores
+    replaces them.
+
+    Raises
+    ------
+    UsageError
+        The settings do not parse, or name an unknown key or rule.
+    """
+
+    def __init__(self, path: str, select: str | None, ignore: str | None) -> None:
+        found = _settings(Path(path).absolute())
+        for key in found.keys() - set(KEYS):
+            raise UsageError(f"unknown setting {key!r}: there are {', '.join(KEYS)}")
+        self._select = _rules(select.split(",") if select else found.get("select", RULES))
+        self._ignore = {"": _rules(ignore.split(",") if ignore else found.get("ignore", ()))}
+        self._ignore |= {k: _rules(v) for k, v in found.get("per-file-ignores", {}).items()}
+        self.exclude = tuple(found.get("exclude", ()))
+
+    def wants(self, finding: Finding) -> bool:
+        return finding.rule in self._select and not any(
+            finding.rule in rules and (not pattern or fnmatchcase(finding.path, f"*{pattern}"))
+            for pattern, rules in self._ignore.items()
+        )
+
+
+def _rules(names: Iterable[str]) -> frozenset[str]:
+    rules = frozenset(map(str.strip, names))
+    for rule in rules - RULES.keys():
+        raise UsageError(f"there is no rule {rule!r}: there are {', '.join(RULES)}")
+    return rules
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    for folder in (path, *path.parents):
+        for name, load in (("pyproject.toml", tomllib.loads), ("package.json", json.loads)):
+            if (file := folder / name).is_file():
+                try:
+                    whole = load(file.read_text("utf-8"))
+                    found = whole.get("tool", whole).get("sio-demo")
+                    if found is not None:
+                        return dict(found)
+                except (OSError, ValueError, AttributeError, TypeError) as error:
+                    raise UsageError(f"{file} cannot be read: {error}") from None
+    return {}
