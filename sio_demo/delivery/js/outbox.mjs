@@ -23,25 +23,49 @@ const conflict = (number) =>
   new DeliveryError("ConflictError", `Another message with the number ${number} was applied ` +
     "before. Was the outbox copied, or restored from a copy?");
 
+const bytes = (count) => crypto.getRandomValues(new Uint8Array(count));
+const newId = () => btoa(String.fromCharCode(...bytes(12)));
+
+function newProducer() {
+  const random = bytes(16);
+  random[6] = (random[6] & 15) | 64; // a UUID of version 4
+  random[8] = (random[8] & 63) | 128;
+  const hex = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
 const idOf = (text) => JSON.parse(text)[0];
 
-function refuseWhatIsNotJson(_, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${value}`);
-  return value;
+/** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
+function checkJson(value, depth = 0) {
+  if (depth > 200) throw new TypeError("it is nested too deeply");
+  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+  if (typeof value === "number" && Number.isFinite(value)) return;
+  if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
+  const kind = typeof value === "object" && Object.getPrototypeOf(value);
+  if (kind !== null && kind !== Object.prototype && !Array.isArray(value)) {
+    throw new TypeError(`${Object.prototype.toString.call(value)} ${String(value)}`);
+  }
+  for (const part of Object.values(value)) checkJson(part, depth + 1);
 }
 
 /** Return the JSON text of a message with a new id. */
 export function write(event, payload = null) {
-  let text;
+  if (typeof event !== "string" || !event || event.length > 200) {
+    throw new DeliveryError("UsageError", "The event must be a string of 1 to 200 characters.");
+  }
   try {
-    text = JSON.stringify([crypto.randomUUID(), event, payload], refuseWhatIsNotJson);
+    checkJson(payload);
   } catch (error) {
     throw new DeliveryError("PayloadError", `The payload is not JSON: ${error.message}`);
   }
+  const text = JSON.stringify([newId(), event, payload]).replace(/[\u0080-\uffff]/g, escaped);
   if (size(text) > LARGEST) throw new DeliveryError("PayloadError", "The payload is too long.");
   return text;
 }
+
+const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /** Return what the handler returned; throw what it raised. */
 export function read(reply) {
@@ -73,12 +97,12 @@ export class SendWindow {
     return this.base + this.#texts.length;
   }
 
-  get texts() {
-    return [...this.#texts];
+  get length() {
+    return this.#texts.length;
   }
 
   accept(texts) {
-    this.#texts.push(...texts);
+    for (const text of texts) this.#texts.push(text);
   }
 
   /** Return the first request of a connection. */
@@ -123,7 +147,8 @@ export class SendWindow {
     const asked = this.#batch.messages.length;
     this.#batch = null;
     this.#heard = true;
-    if (replies.length === asked) this.#most += Math.floor(this.#most / 4) + 1;
+    const more = this.#most + Math.floor(this.#most / 4) + 1;
+    if (replies.length === asked) this.#most = Math.min(this.#limits.batch, more);
     else if (!error) this.#most = Math.max(1, replies.length); // there was no room for more
     const done = this.#texts.splice(0, replies.length).map((text, at) => [text, replies[at]]);
     if (done.length) this.after = idOf(done.at(-1)[0]);
@@ -146,7 +171,7 @@ export class SendWindow {
 
 /** Keeps the messages while the page is open. */
 export class MemoryStore {
-  #state = { producer: crypto.randomUUID(), known: false, epoch: 0, base: 0, after: "" };
+  #state = { producer: newProducer(), known: false, epoch: 0, base: 0, after: "" };
   #texts = []; // from base on
 
   async lead() {
@@ -158,7 +183,7 @@ export class MemoryStore {
   post() {}
 
   async add(texts) {
-    this.#texts.push(...texts);
+    for (const text of texts) this.#texts.push(text);
     return [];
   }
 
@@ -176,12 +201,13 @@ export class MemoryStore {
   }
 
   async forget(base, after) {
+    if (base <= this.#state.base) return; // an outbox that is closed
     this.#texts.splice(0, base - this.#state.base);
     Object.assign(this.#state, { base, after });
   }
 
   async restart(keep) {
-    const producer = crypto.randomUUID();
+    const producer = newProducer();
     Object.assign(this.#state, { producer, known: false, epoch: 1, base: 0, after: "" });
     if (!keep) this.#texts = [];
     return { ...this.#state, texts: [...this.#texts] };
@@ -196,7 +222,10 @@ const promised = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-/** Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. */
+/**
+ * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. It sends
+ * on its own connection, so give each user a store of another name.
+ */
 export class IndexedDBStore {
   #name;
   #database;
@@ -234,7 +263,7 @@ export class IndexedDBStore {
 
   /** Tell the other tabs. */
   post(news) {
-    this.#channel.postMessage(news);
+    if (!this.#leaving.signal.aborted) this.#channel.postMessage(news);
   }
 
   /** Append messages; return their keys. */
@@ -267,7 +296,9 @@ export class IndexedDBStore {
 
   /** Delete the messages below `base`. */
   forget(base, after) {
-    return this.#update(({ offset }, messages) => {
+    return this.#update((state, messages) => {
+      const { offset } = state;
+      if (base <= state.base) return {}; // an outbox that is closed
       messages.delete(IDBKeyRange.upperBound(offset + base, true));
       return { base, after };
     });
@@ -309,8 +340,10 @@ export class IndexedDBStore {
         transaction.oncomplete = resolve;
         transaction.onabort = () => reject(transaction.error);
       });
-      const result = work(transaction.objectStore("state"), transaction.objectStore("messages"));
-      await Promise.all([ended, result]);
+      const stores = ["state", "messages"].map((name) => transaction.objectStore(name));
+      const result = (async () => work(...stores))();
+      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
+      await Promise.all([result, ended]);
       return await result;
     } catch (error) {
       throw new DeliveryError("StoreError", `${this.#name}: ${error?.name}: ${error?.message}`);
@@ -320,7 +353,7 @@ export class IndexedDBStore {
 
 // `offset` is the key of message 0: a key is never used again.
 const fresh = (offset) =>
-  ({ producer: crypto.randomUUID(), known: false, epoch: 0, base: 0, after: "", offset });
+  ({ producer: newProducer(), known: false, epoch: 0, base: 0, after: "", offset });
 
 /** Sends messages to an inbox: effectively once, in order. */
 export class Outbox {
@@ -334,7 +367,9 @@ export class Outbox {
   #saving = false;
   #busy = false;
   #more = true; // the store may have messages that the window has not
-  #greeted = false;
+  #connection = 0; // counts them
+  #greeted = -1; // the connection on which the inbox has answered a hello
+  #reissuing = null;
   #attempts = 0;
   #pausing = null; // a timer, while the inbox recovers
   #failure = null;
@@ -348,7 +383,7 @@ export class Outbox {
    *   connection counts as dead; `retryDelay`, which doubles up to `retryDelayMax`
    */
   constructor(socket, store = new MemoryStore(), options = {}) {
-    if (socket.io?.opts?.retries) {
+    if (socket._opts?.retries ?? socket.io?.opts?.retries) {
       throw new DeliveryError("UsageError", "Pass a socket without `retries`: the outbox retries.");
     }
     this.#socket = socket;
@@ -356,14 +391,14 @@ export class Outbox {
     this.#options = { ackTimeout: 5000, retryDelay: 100, retryDelayMax: 5000, ...options };
     this.lastError = null;
     socket.on("connect", this.#connected);
-    socket.on("disconnect", this.#connected);
+    socket.on("disconnect", this.#disconnected);
     store.listen((news) => this.#hear(news));
-    this.#lead();
+    if (socket.active) this.#lead();
   }
 
   /** How many messages have no reply yet: of this tab, or of all if it is the one that sends. */
   get pending() {
-    return Math.max(this.#receipts.size, this.#window?.texts.length ?? 0);
+    return Math.max(this.#receipts.size, this.#window?.length ?? 0);
   }
 
   /** Queue a message. Await `accepted` of the receipt, then the receipt for the reply. */
@@ -388,7 +423,7 @@ export class Outbox {
     while (this.pending && !this.#failure && !this.#closed) {
       await new Promise((resolve) => this.#drained.push(resolve));
     }
-    if (this.#failure) throw this.#failure;
+    if (this.#failure || this.#closed) throw this.#failure ?? closed();
   }
 
   /**
@@ -399,17 +434,15 @@ export class Outbox {
     if (!this.#failure || !this.#window) {
       throw new DeliveryError("UsageError", "The inbox has not refused this tab for good.");
     }
-    this.#begin(await this.#store.restart(keep));
-    this.#failure = this.lastError = null;
-    this.#greeted = false;
-    this.#wake();
+    this.#reissuing ??= this.#reissue(keep).finally(() => { this.#reissuing = null; });
+    await this.#reissuing;
   }
 
   /** Stop sending. What is in an IndexedDB stays there, for the next page. */
   async close() {
     this.#closed = true;
     this.#socket.off("connect", this.#connected);
-    this.#socket.off("disconnect", this.#connected);
+    this.#socket.off("disconnect", this.#disconnected);
     clearTimeout(this.#pausing);
     this.#reject(closed());
     this.#release?.();
@@ -418,31 +451,64 @@ export class Outbox {
 
   // --- one tab sends ------------------------------------------------------------------
 
+  #leading = false; // this tab sends, or waits until no other does
+
   async #lead() {
+    if (this.#leading) return;
+    this.#leading = true;
     try {
       this.#release = await this.#store.lead();
-      this.#begin(await this.#store.load());
+      const saved = await this.#store.load();
+      this.#window = this.#newWindow(saved);
+      const oldest = saved.offset + saved.base;
+      this.#hear({ oldest });
+      this.#store.post({ oldest });
+      this.#wake();
     } catch (error) {
+      this.#release?.();
       if (!this.#closed) this.#fail(error);
-      return;
     }
+  }
+
+  #newWindow({ offset, ...saved }) {
+    this.#more = true;
+    return new SendWindow({ ...saved, start: newId() });
+  }
+
+  async #reissue(keep) {
+    this.#window = this.#newWindow(await this.#store.restart(keep));
+    this.#store.post({ restarted: true });
+    this.#hear({ restarted: true });
+    this.#failure = this.lastError = null;
+    this.#greeted = -1;
     this.#wake();
   }
 
-  #begin({ offset, ...saved }) {
-    this.#window = new SendWindow({ ...saved, start: crypto.randomUUID() });
-    this.#more = true;
-    const oldest = offset + saved.base;
-    this.#hear({ oldest });
-    this.#store.post({ oldest });
-  }
+  #connected = () => {
+    this.#connection += 1;
+    this.#lead();
+    this.#wake();
+  };
+
+  #disconnected = (reason) => {
+    this.#connection += 1;
+    if (reason === "io server disconnect") {
+      setTimeout(() => !this.#closed && this.#socket.connect(), this.#options.retryDelay);
+    } else if (reason === "io client disconnect" && this.#window && !this.#failure) {
+      this.#window = null; // the page wants no connection: another tab may have one
+      this.#leading = false;
+      this.#release();
+    }
+  };
 
   /** Hear what another tab has done. */
-  #hear({ added, replies, oldest, failure }) {
+  #hear({ added, replies, oldest, restarted, failure }) {
     if (added) {
       this.#more = true;
+      if (this.#failure) this.#tellFailure();
       this.#wake();
     }
+    if (restarted) for (const receipt of this.#receipts.values()) delete receipt.key;
     for (const [id, reply] of replies ?? []) this.#settle(id, reply);
     if (failure) this.#reject(new DeliveryError(failure.name, failure.message));
     for (const [id, { key, reject }] of this.#receipts) {
@@ -460,26 +526,24 @@ export class Outbox {
     this.#saving = true;
     await null; // what the caller sends in one go is saved in one go
     while (this.#incoming.length) {
-      const group = [...this.#incoming];
-      let error = null;
-      let keys = [];
+      const group = this.#incoming.splice(0);
       try {
-        keys = await this.#store.add(group.map(({ text }) => text));
-      } catch (reason) {
-        this.lastError = error = reason;
-      }
-      this.#incoming.splice(0, group.length);
-      group.forEach(({ id, accept, fail }, at) => {
-        const receipt = this.#receipts.get(id);
-        if (!error) {
+        const keys = await this.#store.add(group.map(({ text }) => text));
+        group.forEach(({ id, accept }, at) => {
+          const receipt = this.#receipts.get(id);
           if (receipt) receipt.key = keys[at];
-          return accept();
+          accept();
+        });
+        this.#store.post({ added: true });
+      } catch (error) {
+        this.lastError = error;
+        for (const { id, fail } of group) {
+          fail(error);
+          this.#receipts.get(id)?.reject(error);
+          this.#receipts.delete(id);
         }
-        fail(error);
-        receipt?.reject(error);
-        this.#receipts.delete(id);
-      });
-      if (!error) this.#store.post({ added: true });
+        if (!this.pending) this.#tellDrained();
+      }
       this.#more = true;
       this.#wake();
     }
@@ -487,12 +551,6 @@ export class Outbox {
   }
 
   // --- the inbox ----------------------------------------------------------------------
-
-  /** Note that the connection has come, or gone. */
-  #connected = () => {
-    this.#greeted = false;
-    this.#wake();
-  };
 
   #wake() {
     if (this.#window && !this.#busy) this.#deliver();
@@ -512,40 +570,55 @@ export class Outbox {
   }
 
   #mayStep() {
-    return this.#socket.connected && !this.#failure && !this.#closed && !this.#pausing;
+    const usable = this.#window && !this.#failure && !this.#closed;
+    return usable && this.#socket.connected && !this.#pausing;
   }
 
   /** Say hello, or send a batch; return whether there may be more to do. */
   async #step() {
     const window = this.#window;
-    if (!this.#greeted) {
+    const connection = this.#connection;
+    const overtaken = () => this.#closed || window !== this.#window;
+    if (this.#greeted !== connection) {
       window.lost();
       const welcome = await this.#ask(HELLO, window.hello());
-      if (!welcome) return true;
+      if (!welcome || overtaken()) return true;
       window.welcomed(welcome);
       if (!window.identity.known) await this.#store.known(); // before the first message leaves
-      window.identity.known = this.#greeted = true;
+      window.identity.known = true;
+      this.#greeted = connection;
+      return true;
     }
-    if (this.#more) {
-      this.#more = false;
-      window.accept(await this.#store.read(window.next));
+    if (window.confirmed < window.base) {
+      const { base, after } = window;
+      await this.#store.forget(base, after);
+      window.confirmed = base;
     }
-    const batch = window.nextBatch();
+    if (this.#more) await this.#readMore(window);
+    const batch = overtaken() ? null : window.nextBatch();
     if (!batch) return false;
     const answer = await this.#ask(EVENT, batch);
-    if (!answer) return true;
+    if (!answer || overtaken()) return true;
     const done = window.answered(answer).map(([text, reply]) => [idOf(text), reply]);
     if (done.length) {
       this.#attempts = 0;
       this.lastError = null;
       this.#store.post({ replies: done });
       for (const [id, reply] of done) this.#settle(id, reply);
-      await this.#store.forget(window.base, window.after);
-      window.confirmed = window.base;
     }
     if (!this.pending) this.#tellDrained();
     if (answer.error) throw new DeliveryError(answer.error, answer.message);
     return true;
+  }
+
+  async #readMore(window) {
+    this.#more = false;
+    try {
+      window.accept(await this.#store.read(window.next));
+    } catch (error) {
+      this.#more = true;
+      throw error;
+    }
   }
 
   /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
@@ -557,7 +630,7 @@ export class Outbox {
       answer = await this.#socket.timeout(ackTimeout).emitWithAck(event, request);
     } catch (error) {
       this.lastError = new DeliveryError("DeliveryError", error.message);
-      this.#greeted = false;
+      this.#greeted = -1;
       if (this.#socket.io.engine === engine && this.#socket.connected) engine.close();
       return null;
     }
@@ -577,8 +650,13 @@ export class Outbox {
 
   #fail(error) {
     this.#failure = this.lastError = error;
-    this.#store.post({ failure: { name: error.name, message: error.message } });
+    this.#tellFailure();
     this.#reject(error);
+  }
+
+  #tellFailure() {
+    const { name, message } = this.#failure;
+    this.#store.post({ failure: { name, message } });
   }
 
   #settle(id, reply) {
