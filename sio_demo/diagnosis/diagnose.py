@@ -67,6 +67,8 @@ class Diagnosis:
         The clues that would distinguish the suspects, the most useful first.
     next : tuple of str
         What to measure or look at next, in words.
+    certain : bool
+        Whether the counters have one story, and a suspect in it has no open condition.
     """
 
     seen: Seen
@@ -75,6 +77,7 @@ class Diagnosis:
     ruled_out: tuple[Suspect, ...]
     asks: tuple[str, ...]
     next: tuple[str, ...]
+    certain: bool
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -82,19 +85,24 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [_wrapped("", finding) for finding in self.findings]
+        if self.suspects and not self.certain:
+            lines.append("\nI cannot tell yet. It can be:")
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
-            if suspect.fits:
-                lines.append(_wrapped("    fits:  ", "; ".join(suspect.fits)))
-            if suspect.doubts:
-                lines.append(_wrapped("    but:   ", f"not so: {'; '.join(suspect.doubts)}"))
-            lines.append(_wrapped("    proof: ", suspect.look))
-            lines.append(_wrapped("    fix:   ", suspect.cause.fix))
+            words = {
+                "fits": "; ".join(suspect.fits),
+                "but": suspect.doubts and f"not so: {'; '.join(suspect.doubts)}",
+                "if": "; ".join(suspect.open.values()),
+                "proof": suspect.look,
+                "fix": "" if suspect.open else suspect.cause.fix,
+            }
+            lines += [_wrapped(f"    {key + ':':7}", text) for key, text in words.items() if text]
         if self.ruled_out:
             lines.append("\nRuled out:")
             lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
         if self.next:
-            lines.append("\nTo tell more:" if self.suspects else "\nI cannot tell. Next:")
+            unknown = not self.suspects and (self.ruled_out or not self.seen.calls)
+            lines.append("\nI cannot tell. Next:" if unknown else "\nTo tell more:")
             lines += [_wrapped("    ", step) for step in self.next]
         return "\n".join(lines)
 
@@ -134,10 +142,10 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         An argument is of another type, or there is no such clue.
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
-    found, findings = read(message)
+    found, findings, stories = read(message)
     suspects = _judge_all(message, found)
     standing = [suspect for suspect in suspects if not suspect.against]
-    standing.sort(key=lambda suspect: (len(suspect.doubts), -len(suspect.fits)))
+    standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
     return Diagnosis(
         message,
@@ -146,6 +154,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
         tuple(_next(message, found, standing, asks)),
+        stories == 1 and not all(suspect.open for suspect in standing),
     )
 
 
@@ -191,32 +200,29 @@ _COUNTING = {
 
 def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
     """Return the clues, ordered by how few suspects the least helpful answer would leave."""
-    left: dict[str, int] = {}
+    left: dict[str, tuple[int, bool]] = {}
     for clue in QUESTIONS:
         answers = Counter(suspect.open.get(clue) for suspect in suspects)
-        if len(answers) > 1:
-            left[clue] = max(count + answers[None] for words, count in answers.items() if words)
+        if worst := max((count for words, count in answers.items() if words), default=0):
+            left[clue] = worst + answers[None], len(answers) == 1  # the last do not distinguish
     return tuple(sorted(left, key=lambda clue: left[clue]))
 
 
 def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
-    steps = [
+    steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if seen.sids is not None and seen.sids > 1 and found:
+        whose = "Are all these sids one user's? If not, count each user apart"
+        steps.insert(0, f"{whose}: observe(..., user=...).")
+    steps += [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]
-    if seen.sids is not None and seen.sids > 1 and found:
-        steps.insert(
-            0,
-            "Are all these sids one user's? If not, count each user apart: observe(..., user=...).",
-        )
     if found and not suspects:
-        return [
-            *steps,
+        steps.append(
             "No cause of the atlas fits: look once more at the clues that speak "
-            "against each. Or it is a cause that the atlas does not have yet.",
-        ]
-    steps += [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+            "against each. Or it is a cause that the atlas does not have yet."
+        )
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .seen import Clues, Recipient, Seen
-from .tally import Key, MessageCounts, Name, Tally
+from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
     from .probe import Probe, UserOf
@@ -26,8 +26,8 @@ def observe(
     """Count messages at clients and servers of a python-socketio application.
 
     Start before the first connection: an observer that starts later does not know how often a
-    client has reconnected. Every packet is decoded a second time, so messages take longer: observe
-    while you look for a cause, not permanently.
+    client has reconnected. Messages take longer: observe while you look for a cause, not
+    permanently.
 
     Parameters
     ----------
@@ -110,6 +110,9 @@ class Observer:
     ) -> Seen:
         """Return what was seen of the last message of an event, or of the one with `data`.
 
+        The last is the one that was emitted last, where the ends that send it are observed, even
+        if it was lost; elsewhere it is the one that came last.
+
         Parameters
         ----------
         event : str
@@ -117,7 +120,7 @@ class Observer:
         *data
             The arguments, to choose an earlier message, or one that never came.
         recipient : {"client", "server"}, optional
-            Who received it; needed if the event goes both ways.
+            Who is to receive it; needed if the event goes both ways.
         namespace : str
         user
             Whose message it is, if the observer distinguishes users; by default any user's.
@@ -125,7 +128,7 @@ class Observer:
         Returns
         -------
         Seen
-            For a message that never came, the current state and no packet.
+            For a message that was never sent, the current state and no packet.
 
         Raises
         ------
@@ -138,7 +141,7 @@ class Observer:
                 f"A message could not be counted: {error!r}. Does key(event, data) suit every "
                 "event, and user(sid) every sid? (Ask again for what was counted.)"
             ) from error
-        found = [
+        messages = [
             (name, message)
             for name, message in self._tally.messages()
             if (name.event, name.namespace) == (event, namespace)
@@ -146,17 +149,32 @@ class Observer:
             and user in (None, name.user)
             and (message.packets or message.effects)
         ]
-        if recipient is None and len({name.recipient for name, _ in found}) > 1:
+        emits = [
+            (name, each)
+            for name, each in self._tally.emits()
+            if (name.event, name.namespace) == (event, namespace)
+            and recipient in (None, name.recipient)
+            and (user is None or data or not each.users or user in each.users)
+        ]
+        sides = {name.recipient for name, _ in (*messages, *emits)}
+        if len(sides) > 1:
             raise UsageError(
                 f'"{event}" goes both ways: say recipient="client" or recipient="server".'
             )
+        when = {name.key: message.when for name, message in messages if message.packets}
+        when |= {name.key: each.when for name, each in emits}
         if data:
-            wanted = self._tally.name("client", namespace, event, None, data).key
-            found = [(name, message) for name, message in found if name.key == wanted]
-        if found:
-            carried = [each for each in found if each[1].packets] or found
+            key = self._tally.name("client", namespace, event, None, data).key
+        elif when:
+            key = max(when, key=lambda each: when[each])
+        else:
+            key = messages[-1][0].key if messages else None
+        found = [each for each in messages if each[0].key == key]
+        carried = [each for each in found if each[1].packets] or found
+        if carried:
             return self._seen(*carried[-1])
-        return self._never_seen(event, namespace, recipient or self._recipient(event, namespace))
+        side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
+        return self._seen(Name(side, namespace, event, None, key), MessageCounts())
 
     def effect(
         self,
@@ -183,7 +201,7 @@ class Observer:
                 recipient in (None, name.recipient) and user in (None, name.user)
             ):
                 return self._tally.effect(name)
-        side = recipient or self._recipient(event, namespace)
+        side = recipient or self._recipient(event, namespace) or self._probes[0].side
         self._tally.effect(Name(side, namespace, event, user, key))
 
     def close(self) -> None:
@@ -216,7 +234,7 @@ class Observer:
         """The clients that were ever connected; all, if none was."""
         return [c for c in self._clients if c.connects or c.sio.connected] or self._clients
 
-    def _recipient(self, event: str, namespace: str) -> Recipient:
+    def _recipient(self, event: str, namespace: str) -> Recipient | None:
         """Return who handles an event: the last recipient, or whoever has a handler for it."""
         for name, _ in reversed(self._tally.messages()):
             if (name.event, name.namespace) == (event, namespace):
@@ -224,17 +242,20 @@ class Observer:
         for probe in self._probes:
             if probe.listeners(event, namespace):
                 return probe.side
-        return self._probes[0].side
+        return None
 
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
-        listeners = self._listeners(name.event, name.namespace, name.recipient)
+        sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
+        emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
+        listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
+        sids, strangers = self._sids(name.namespace) if m.sids is None else (m.sids, m.strangers)
         return Seen(
             listeners=listeners,
-            sids=self._sids(name.namespace) if m.sids is None else m.sids,
+            sids=sids,
             packets=m.packets,
             calls=m.calls if handled else None,
             effects=m.effects,
@@ -242,24 +263,35 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
-                reconnects=m.reconnects,
+                reconnects=m.reconnects if m.packets else self._reconnects(name.namespace),
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
+                strangers=strangers,
+                emitted=emits.times if sends and name.event != "connect" else None,
+                reached=emits.reached,
+                skipped=emits.skipped,
+                raised=emits.raised if emits.times else None,
+                away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
+                large=m.large,
                 acknowledged=m.acknowledged,
                 overlapped=m.overlapped if m.calls else None,
-                failed=m.failed if handled else None,
+                failed=m.failed if handled and m.packets else None,
+                worked=self._worked(name) if handled else None,
                 early=m.early,
                 grows=self._grows(name, m),
                 **self._now(),
             ),
         )
 
-    def _never_seen(self, event: str, namespace: str, recipient: Recipient) -> Seen:
-        counts = [client.reconnects(namespace) for client in self._live_clients]
-        reconnects = max((n for n in counts if n is not None), default=None)
-        nothing = self._seen(Name(recipient, namespace, event, None, None), MessageCounts())
-        return nothing.with_clues(reconnects=reconnects, failed=None)
+    def _worked(self, name: Name) -> bool | None:
+        """Return whether another message of this event was handled; None if none was seen."""
+        others = [
+            other.calls > 0
+            for each, other in self._tally.messages()
+            if each[:3] == name[:3] and each.key != name.key and other.packets
+        ]
+        return any(others) if others else None
 
     def _grows(self, name: Name, m: MessageCounts) -> bool | None:
         """Return whether a message has more listeners or packets than before a reconnect."""
@@ -271,15 +303,25 @@ class Observer:
                 return listeners[0] > listeners[1] or m.packets > earlier.packets
         return None
 
-    def _listeners(self, event: str, namespace: str, recipient: Recipient) -> int | None:
+    def _listeners(self, name: Name) -> int | None:
         """Return how many listeners an event has now; None if no recipient is observed."""
-        probes = self._live_clients if recipient == "client" else self._servers
-        return sum(probe.listeners(event, namespace) for probe in probes) if probes else None
+        probes: Sequence[Probe] = self._live_clients if name.recipient == "client" else ()
+        if name.recipient == "server":
+            probes = self._servers
+        if not probes:
+            return None
+        return sum(each.listeners(name.event, name.namespace) for each in probes)
 
-    def _sids(self, namespace: str) -> int | None:
-        """Return how many sids are live now; None if no server is observed."""
-        counts = [len(server.live(namespace)) for server in self._servers]
-        return sum(counts) if counts else None
+    def _reconnects(self, namespace: str) -> int | None:
+        counts = [client.reconnects(namespace) for client in self._live_clients]
+        return max((n for n in counts if n is not None), default=None)
+
+    def _sids(self, namespace: str) -> tuple[int | None, int | None]:
+        """Return how many sids a server has now, and of these the strangers."""
+        if not self._servers:
+            return None, None
+        live = [sid for server in self._servers for sid in server.live(namespace)]
+        return len(live), self._servers[0].strangers(live)
 
     def _now(self) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
@@ -288,7 +330,12 @@ class Observer:
             [client] = self._live_clients
             clues |= {
                 "connected": bool(client.sio.connected),
+                "before": client.before,
                 "refused": client.refused,
+                "rejected": client.rejected,
+                "queued": client.queued,
                 "reason": client.reason,
             }
+        elif not self._clients:
+            clues["before"] = any(server.before for server in self._servers)
         return clues

@@ -15,7 +15,6 @@ from ..errors import UsageError
 
 Recipient = Literal["client", "server"]
 Language = Literal["python", "javascript"]
-Reason = Literal["network", "server", "client"]
 
 
 @dataclass(frozen=True)
@@ -37,26 +36,44 @@ class Clues:
         On how many connections its copies came.
     servers : int
         How many servers its copies passed. A server that was restarted counts as two.
+    strangers : int
+        How many of the live sids were never those of a client that is observed.
+    emitted : int
+        How often emit() was called for it, at the ends that can send it.
+    reached : int
+        How many sessions its last emit() was for; 0 for an empty room or an old sid.
+    skipped : bool
+        Whether its last emit() left out somebody who is in the room, such as the sender.
+    raised, volatile, away : bool
+        Whether its last emit() raised an exception, was volatile, or came while the client was
+        not connected.
     arrived : bool
         Whether one of its packets reached the recipient.
+    large : bool
+        Whether it is longer than the server takes: 1 MB, unless the server says otherwise.
+    queued : int
+        The most packets that waited for a request of long-polling; 0 over WebSocket.
     acknowledged : bool
         Whether the sender waits for an acknowledgement.
     overlapped : bool
         Whether a call started while another for the same event was running.
     failed : bool
         Whether its handler raised an exception, or does not accept its arguments.
+    worked : bool
+        Whether another message of this event was handled.
     early : bool
         Whether it reached the client before the client was connected.
-    away : bool
-        Whether it was emitted while the client was away.
-    raised : bool
-        Whether emitting it raised an exception.
     connected : bool
         The client's own state now: ``client.connected``, ``socket.connected``.
+    before : bool
+        Whether the client was ever connected.
     refused : bool
         Whether an attempt to connect has failed since the client's last connection.
-    reason : {"network", "server", "client"}
-        Who ended the client's last connection.
+    rejected : bool
+        Whether the server has answered such an attempt with a rejection.
+    reason : str
+        Why the client's last connection ended, in the library's words, such as
+        ``"ping timeout"``; empty if none has ended.
     always : bool
         Whether it happens to every message of this event; False if only to some.
     grows : bool
@@ -73,16 +90,26 @@ class Clues:
     reconnects: int | None = None
     connections: int | None = None
     servers: int | None = None
+    strangers: int | None = None
+    emitted: int | None = None
+    reached: int | None = None
+    skipped: bool | None = None
+    raised: bool | None = None
+    volatile: bool | None = None
+    away: bool | None = None
     arrived: bool | None = None
+    large: bool | None = None
+    queued: int | None = None
     acknowledged: bool | None = None
     overlapped: bool | None = None
     failed: bool | None = None
+    worked: bool | None = None
     early: bool | None = None
-    away: bool | None = None
-    raised: bool | None = None
     connected: bool | None = None
+    before: bool | None = None
     refused: bool | None = None
-    reason: Reason | None = None
+    rejected: bool | None = None
+    reason: str | None = None
     always: bool | None = None
     grows: bool | None = None
     ids: bool | None = None

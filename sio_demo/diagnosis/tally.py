@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .seen import Recipient
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
+LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
 
 class Name(NamedTuple):
     """What tells one message from another."""
 
-    recipient: Recipient
+    recipient: Recipient | None
     namespace: str
     event: str
     user: Hashable
@@ -31,9 +33,25 @@ class Sighting(NamedTuple):
     user: Hashable = None
     listeners: int | None = None  # that the recipient has for it
     sids: int | None = None  # live ones of its user; only a server knows
+    strangers: int | None = None  # those of them that were never an observed client's
     reconnects: int | None = None  # of its client
     early: bool | None = None  # before its client was connected
     by_server: bool = False  # whether it was seen at a server
+    large: bool | None = None  # whether it is longer than the server takes
+
+
+@dataclass(eq=False)
+class Emits:
+    """The calls of ``emit()`` for one message; None for what only one side has."""
+
+    times: int = 0
+    users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
+    reached: int | None = None
+    skipped: bool | None = None
+    away: bool | None = None  # the last one
+    once_away: bool | None = None  # any of them
+    raised: bool = False
+    when: int = 0
 
 
 @dataclass(eq=False)
@@ -46,13 +64,16 @@ class MessageCounts:
     effects: int | None = None
     listeners: dict[int, int] = field(default_factory=dict)  # the most that each recipient had
     sids: int | None = None
+    strangers: int | None = None
     reconnects: int | None = None
     early: bool | None = None
+    large: bool | None = None
     acknowledged: bool | None = None
     overlapped: bool = False
     failed: bool = False
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
+    when: int = 0
 
     def note(self, sighting: Sighting, acknowledged: bool) -> None:
         """Add what a packet tells besides that it came."""
@@ -64,6 +85,8 @@ class MessageCounts:
                 sighting.listeners, self.listeners.get(sighting.end, 0)
             )
         self.sids = _greater(self.sids, sighting.sids)
+        self.strangers = _greater(self.strangers, sighting.strangers)
+        self.large = sighting.large if self.large is None else self.large
         if sighting.by_server:
             self.servers.add(sighting.end)
         if sighting.early is not None:
@@ -82,7 +105,12 @@ class Tally:
     """
 
     def __init__(self, key: Key, keep: int) -> None:
+        self.clients: list[Any] = []  # that are observed
+        self.own_sids: set[str] = set()  # that observed clients have, or had
+        self.longest = LONGEST  # characters of a packet that the observed servers take
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
+        self._emits: OrderedDict[Name, Emits] = OrderedDict()
+        self._clock = itertools.count(1)
         self._key = key
         self._keep = keep
         self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
@@ -106,6 +134,7 @@ class Tally:
         with self._lock:
             message = self._message(name)
             message.arrived += 1
+            message.when = next(self._clock)
             message.note(sighting, acknowledged)
 
     def sent(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
@@ -113,7 +142,27 @@ class Tally:
         with self._lock:
             message = self._message(name)
             message.sent += 1
+            message.when = next(self._clock)
             message.note(sighting, acknowledged)
+
+    def emitted(self, name: Name, away: bool | None) -> Emits:
+        """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
+        with self._lock:
+            emits = _last(self._emits, name, Emits, self._keep)
+            emits.times += 1
+            emits.away, emits.once_away = away, emits.once_away or away
+            emits.when = next(self._clock)
+            return emits
+
+    def away(self, namespace: str) -> bool | None:
+        """Return whether all observed clients are away, by what they know themselves."""
+        online = [namespace in client.namespaces for client in self.clients]  # internal
+        return not any(online) if online else None
+
+    def emits(self) -> list[tuple[Name, Emits]]:
+        """Return what was emitted, the last one last."""
+        with self._lock:
+            return list(self._emits.items())
 
     def begun(self, name: Name, calls: int) -> Callable[[bool], None]:
         """Count calls of the recipient's listeners; give what tells that they have ended."""
@@ -159,17 +208,22 @@ class Tally:
         with self._lock:
             return list(self._messages.items())
 
-    def sent_before(self, name: Name, server: int) -> bool:
-        """Return whether a packet of this message was sent there before."""
-        message = self._messages.get(name)
-        return message is not None and message.sent > 0 and server in message.servers
-
     def _message(self, name: Name) -> MessageCounts:
-        message = self._messages.setdefault(name, MessageCounts())
-        self._messages.move_to_end(name)
-        while len(self._messages) > self._keep:
-            self._messages.popitem(last=False)
-        return message
+        return _last(self._messages, name, MessageCounts, self._keep)
+
+
+Counts = TypeVar("Counts")
+
+
+def _last(
+    table: OrderedDict[Name, Counts], name: Name, new: Callable[[], Counts], keep: int
+) -> Counts:
+    """Return the entry of that name, now the last one, and drop the oldest beyond `keep`."""
+    entry = table.setdefault(name, new())
+    table.move_to_end(name)
+    while len(table) > keep:
+        table.popitem(last=False)
+    return entry
 
 
 def _greater(a: int | None, b: int | None) -> int | None:

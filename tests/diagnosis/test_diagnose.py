@@ -12,7 +12,7 @@ from sio_demo.errors import UsageError
 ANSWERS = {
     **{"recipient": ("client", "server"), "client": ("python", "javascript")},
     **{"server": ("python", "javascript"), "event": ("connect", "pay")},
-    **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2)},
+    **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2), "emitted": (1, 2)},
     **dict.fromkeys(
         ["grows", "always", "ids", "away", "acknowledged", "overlapped"], (True, False)
     ),
@@ -21,8 +21,8 @@ ANSWERS = {
 
 def test_counters_alone_name_the_family_and_ask_what_splits_it_best():
     found = diagnose(Counters(4, 1, 1, 4, 4))
-    assert set(found.letters) == {"D1", "D2", "D3", "D10"}
-    assert found.asks == ("grows", "reconnects")
+    assert set(found.letters) == {"D1", "D2", "D3", "D10", "D28"}
+    assert found.asks == ("grows", "recipient", "client", "server", "reconnects")
     assert "is there one more after each reconnect?" in found.next[0]
 
 
@@ -41,7 +41,7 @@ def test_clues_narrow_it_and_tell_what_speaks_for_and_against():
     found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=3, grows=True)
     assert found.letters == ("D1", "D2")
     assert "there is exactly one for each connection so far" in found.suspects[0].fits
-    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10"}
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10", "D28"}
     assert all(suspect.against for suspect in found.ruled_out)
 
 
@@ -86,7 +86,7 @@ def test_a_repaired_program_is_told_that_its_effect_is_there_once():
 def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
     found = diagnose(Counters(4, 1, 1, 4, 4), client="python", server="python")
     assert found.suspects == ()
-    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D1", "D2", "D3", "D10"}
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D1", "D2", "D3", "D10", "D28"}
     assert "I cannot tell" in str(found)
 
 

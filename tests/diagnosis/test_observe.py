@@ -39,7 +39,16 @@ async def test_a_message_is_counted_at_both_ends(ends):
         **{"recipient": "client", "client": "python", "server": "python", "event": "news"},
         **{"namespace": "/", "reconnects": 0, "connections": 1, "arrived": True},
         **{"acknowledged": False, "overlapped": False, "failed": False, "early": False},
-        **{"connected": True, "refused": False},
+        **{
+            "connected": True,
+            "before": True,
+            "refused": False,
+            "rejected": False,
+            "reason": "",
+            "strangers": 0,
+        },
+        **{"emitted": 1, "reached": 1, "skipped": False, "raised": False, "away": False},
+        **{"queued": 0, "strangers": 0},
     }
     assert lines == ["hello"]
 
@@ -445,13 +454,13 @@ async def test_why_the_client_left_and_that_it_cannot_come_back(ends):
         sid = await b.connect(client)
         await b.sio.disconnect(sid)
         await wait_until(lambda: client.eio.state == "disconnected")  # else it cannot connect
-        assert seen.message("news").clues.reason == "server"
+        assert seen.message("news").clues.reason == "server disconnect"
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
             await wait_until(lambda: seen.message("news").clues.refused)
             clues = seen.message("news").clues
-        assert (clues.connected, clues.reason) == (False, "network")
+        assert (clues.connected, clues.reason) == (False, "transport error")
         await wait_until(lambda: client.connected)
         assert seen.message("news").clues.refused is False
 
