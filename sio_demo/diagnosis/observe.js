@@ -131,6 +131,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       message.calls += listeners;
     });
     const sent = quiet((event, ...args) => {
+      if (side === "server" && !socket.connected) return; // it is not sent
       const message = packet(end, otherSide, event, args, socket);
       const { engine } = socket.io ?? {};
       if (!engine) return; // of a server
@@ -143,7 +144,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     socket.onAnyOutgoing(sent);
     patch(socket, "emit", (event, ...args) => {
       const { volatile, fromQueue } = socket.flags ?? {}; // fromQueue: retries emit it again
-      const reach = side === "client" ? { away: !socket.connected } : { reached: 1, users: [user(socket)] };
+      const reach = side === "client" ? { away: !socket.connected } : { reached: Number(socket.connected), users: [user(socket)] };
       if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...reach });
     });
     end.deaf = () => side === "client" && !socket.listenersAny().includes(arrived);

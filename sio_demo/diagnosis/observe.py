@@ -141,6 +141,16 @@ class Observer:
                 f"A message could not be counted: {error!r}. Does key(event, data) suit every "
                 "event, and user(sid) every sid? (Ask again for what was counted.)"
             ) from error
+        return self._last(event, data, recipient, namespace, user)
+
+    def _last(
+        self,
+        event: str,
+        data: tuple[Any, ...],
+        recipient: Recipient | None,
+        namespace: str,
+        user: Hashable,
+    ) -> Seen:
         messages = [
             (name, message)
             for name, message in self._tally.messages()
@@ -217,12 +227,13 @@ class Observer:
 
     def __str__(self) -> str:
         rows = [f"{'event':16} {'handled by':10} listeners  sids  packets  calls  effects"]
-        last = {name[:3]: (name, message) for name, message in self._tally.messages()}
-        for name, message in last.values():
-            event = name.event if name.namespace == "/" else f"{name.namespace} {name.event}"
-            counts = ["?" if n is None else n for n in self._seen(name, message).counters]
+        names = (name for name, _ in (*self._tally.messages(), *self._tally.emits()))
+        for side, namespace, event in dict.fromkeys(name[:3] for name in names):
+            counters = self._last(event, (), side, namespace, None).counters
+            counts = ["?" if n is None else n for n in counters]
             row = "{:>9}  {:>4}  {:>7}  {:>5}  {:>7}".format(*counts)
-            rows.append(f"{event:16} {name.recipient:10} {row}")
+            label = event if namespace == "/" else f"{namespace} {event}"
+            rows.append(f"{label:16} {side:10} {row}")
         return "\n".join(rows)
 
     @property
@@ -280,7 +291,7 @@ class Observer:
                 worked=self._worked(name) if handled else None,
                 early=m.early,
                 grows=self._grows(name, m),
-                **self._now(),
+                **self._now(name.namespace),
             ),
         )
 
@@ -323,14 +334,14 @@ class Observer:
         live = [sid for server in self._servers for sid in server.live(namespace)]
         return len(live), self._servers[0].strangers(live)
 
-    def _now(self) -> dict[str, Any]:
+    def _now(self, namespace: str) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
         clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
         if len(self._live_clients) == 1:
             [client] = self._live_clients
             clues |= {
                 "connected": bool(client.sio.connected),
-                "before": client.before,
+                "before": client.before(namespace),
                 "refused": client.refused,
                 "rejected": client.rejected,
                 "queued": client.queued,

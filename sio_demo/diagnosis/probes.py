@@ -24,8 +24,6 @@ class ClientProbe(Probe):
     ----------
     connects : dict of str to int
         How often each namespace was connected while it was watched.
-    before : bool
-        Whether it was ever connected.
     refused : bool
         Whether an attempt to connect has failed since the last success.
     rejected : bool
@@ -42,7 +40,7 @@ class ClientProbe(Probe):
         super().__init__(sio, tally, user)
         self.connects: dict[str, int] = {}
         self.refused = self.rejected = False
-        self.before = self._was_connected = bool(sio.connected)
+        self._was_connected = bool(sio.connected)
         self.reason = None if sio.connected else ""
         self._left = ""
         self.queued = 0
@@ -55,6 +53,10 @@ class ClientProbe(Probe):
         self._hooks.method(sio, "_handle_disconnect", self._dismissed)  # internal
         self._hooks.method(sio, "connect", self._connecting)
         self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
+
+    def before(self, namespace: str) -> bool:
+        """Return whether it was ever connected to a namespace."""
+        return self._was_connected or namespace in self.connects
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
@@ -107,7 +109,7 @@ class ClientProbe(Probe):
         self.connects[space] = self.connects.get(space, 0) + 1
         self._tally.own_sids.add((data or {}).get("sid", ""))
         self.refused = self.rejected = False
-        self.before, self._left, self.queued = True, "", 0
+        self._left, self.queued = "", 0
 
     def _failed(self, *_: Any) -> None:
         self.refused = self.rejected = True

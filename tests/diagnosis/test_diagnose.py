@@ -90,6 +90,44 @@ def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
     assert "I cannot tell" in str(found)
 
 
+def test_a_last_suspect_is_questioned_like_the_first():
+    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=False, large=True, connected=True)
+    assert found.letters == ("L22",)
+    assert found.asks == ("recipient",)
+    assert not found.certain
+    assert "I cannot tell yet" in str(found)
+    assert diagnose(found.seen, recipient="server").certain
+
+
+@pytest.mark.parametrize(
+    ("seen", "words", "letters"),
+    [
+        # A client alone: what did not come may have been sent.
+        (Seen(listeners=1, packets=0, calls=0), "whether it was sent was not", {"L2", "L5"}),
+        # A sender alone: what was sent may have been handled.
+        (Seen(packets=1), "whether it was handled was not", set()),
+        # Two sids, and one client that got it: the other may be a client, or dead.
+        (Seen(1, 2, 2, 1), "nobody has observed", {"D16", "D29"}),
+    ],
+)
+def test_only_what_was_counted_is_claimed(seen, words, letters):
+    found = diagnose(seen, recipient="client")
+    assert any(words in finding for finding in found.findings)
+    assert letters <= set(found.letters)
+    assert not found.certain
+
+
+@pytest.mark.parametrize(
+    ("reason", "letter"),
+    [("io server disconnect", "L19"), ("server disconnect", "L19"), ("ping timeout", "L16b")],
+)
+def test_the_librarys_words_for_the_end_of_a_connection(reason, letter):
+    clues = {"client": "python", "connected": False, "refused": False, "before": True}
+    found = diagnose(Counters(1, 0, 0, 0, 0), recipient="client", reason=reason, **clues)
+    assert found.letters[0] == letter
+    assert reason in str(found)
+
+
 def test_nothing_counted_asks_for_all_five():
     found = diagnose()
     assert found.suspects == ()

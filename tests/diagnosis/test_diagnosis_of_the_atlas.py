@@ -29,6 +29,7 @@ ANSWERS = {
     "D30": {"always": True, "grows": False},
     "L5": {"servers": 1, "always": False},
     "L6": {"servers": 1, "always": False, "away": False},
+    "L7": {"always": False},
     "L10": {"away": True},
     "L11": {"client": "javascript", "away": True, "always": False},
     "L13": {"servers": 2},
