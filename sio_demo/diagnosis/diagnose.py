@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import TextWrapper
 from typing import Any
 
 from ..causes import BY_THEME, QUESTIONS, Cause, Pattern, Signature
@@ -17,30 +17,14 @@ WIDTH = 96  # characters of a printed line
 
 @dataclass(frozen=True)
 class Suspect:
-    """A cause, and how well it agrees with what was seen.
-
-    Attributes
-    ----------
-    cause : Cause
-        Its entry in the atlas.
-    fits : tuple of str
-        Observations that speak for it.
-    doubts : tuple of str
-        Observations that are unusual for it, but do not rule it out.
-    against : tuple of str
-        Conditions that it needs and that do not hold.
-    open : dict of str to str
-        Conditions that it needs and that are not known, by clue.
-    look : str
-        What would prove it.
-    """
+    """A cause, and how well it agrees with what was seen."""
 
     cause: Cause
-    fits: tuple[str, ...]
-    doubts: tuple[str, ...]
-    against: tuple[str, ...]
-    open: dict[str, str]
-    look: str
+    fits: tuple[str, ...]  # observations that speak for it
+    doubts: tuple[str, ...]  # unusual for it, but they do not rule it out
+    against: tuple[str, ...]  # conditions that it needs and that do not hold
+    open: dict[str, str]  # conditions that it needs and that are not known, by clue
+    look: str  # what would prove it
 
     @property
     def section(self) -> str:
@@ -51,33 +35,15 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the counters of one message mean.
-
-    Attributes
-    ----------
-    seen : Seen
-        The counters and clues.
-    findings : tuple of str
-        What the counters mean, in words.
-    suspects : tuple of Suspect
-        The causes that agree with everything that is known, the best supported first.
-    ruled_out : tuple of Suspect
-        Causes of the same counters that a clue rules out.
-    asks : tuple of str
-        The clues that would distinguish the suspects, the most useful first.
-    next : tuple of str
-        What to measure or look at next, in words.
-    certain : bool
-        Whether the counters have one story, and a suspect in it has no open condition.
-    """
+    """What the counters of one message mean."""
 
     seen: Seen
-    findings: tuple[str, ...]
-    suspects: tuple[Suspect, ...]
-    ruled_out: tuple[Suspect, ...]
-    asks: tuple[str, ...]
-    next: tuple[str, ...]
-    certain: bool
+    findings: tuple[str, ...]  # what the counters mean, in words
+    suspects: tuple[Suspect, ...]  # they agree with all that is known, the best supported first
+    ruled_out: tuple[Suspect, ...]  # causes of the same counters that a clue rules out
+    asks: tuple[str, ...]  # clues that would distinguish the suspects, the most useful first
+    next: tuple[str, ...]  # what to measure or look at next, in words
+    certain: bool  # the counters have one story, and a suspect in it has no open condition
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -108,33 +74,18 @@ class Diagnosis:
 
 
 def _wrapped(label: str, text: str) -> str:
-    return fill(
-        text,
-        WIDTH,
-        initial_indent=label,
-        subsequent_indent=" " * len(label),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    wrapper = TextWrapper(WIDTH, label, " " * len(label), break_long_words=False)
+    wrapper.break_on_hyphens = False
+    return wrapper.fill(text)
 
 
 def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
-    """Return the likely causes of what one message left behind.
+    """Return the likely causes of what one message left behind; print them.
 
-    Parameters
-    ----------
-    *seen : Counters, Seen or str
-        The five counters, such as ``Counters(4, 1, 1, 4, 4)``; or the result of
-        ``seen.message(event)``; or its JSON, as the JavaScript snippet prints it. Several
-        arguments describe one message that was seen in several places, such as at the client and
-        at the server.
-    **clues
-        What else is known: attributes of :class:`Clues`.
-
-    Returns
-    -------
-    Diagnosis
-        Print it.
+    `seen` is the five counters, such as ``Counters(4, 1, 1, 4, 4)``, what ``seen.message(event)``
+    returned, or its JSON, as the JavaScript snippet prints it. Several describe one message that
+    was seen in several places, such as at the client and at the server. `clues` are what else is
+    known: attributes of :class:`Clues`.
 
     Raises
     ------

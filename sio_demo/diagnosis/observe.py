@@ -27,27 +27,21 @@ def observe(
 
     Start before the first connection: an observer that starts later does not know how often a
     client has reconnected. Messages take longer: observe while you look for a cause, not
-    permanently.
+    permanently. Close the observer, or use it in a ``with``; print it for a table.
 
     Parameters
     ----------
     *ends : AsyncServer, Server, AsyncClient or Client
-        The clients and servers to observe, in this process; the clients must belong to one user.
-        With Flask-SocketIO, pass the attribute ``server`` of its object.
+        What to observe in this process; the clients must belong to one user. With Flask-SocketIO,
+        pass the attribute ``server`` of its object.
     key : callable, optional
-        Called with the event and the tuple of its arguments; returns what the copies of one
-        message have in common, such as an id. Without it, messages with equal arguments are the
-        same.
+        Called with the event and the tuple of its arguments; returns what the copies of one message
+        have in common, such as an id. Without it, messages with equal arguments are the same.
     user : callable, optional
         Called with a sid; returns its user, so that messages and live sids are counted for each
         user. Without it, all sids belong to one user, as in a test with one.
     keep : int
         For how many messages counts are kept. The oldest are dropped.
-
-    Returns
-    -------
-    Observer
-        Ask it for a message, or print it for a table. Close it, or use it in a ``with``.
 
     Raises
     ------
@@ -110,25 +104,9 @@ class Observer:
     ) -> Seen:
         """Return what was seen of the last message of an event, or of the one with `data`.
 
-        The last is the one that was emitted last, where the ends that send it are observed, even
-        if it was lost; elsewhere it is the one that came last.
-
-        Parameters
-        ----------
-        event : str
-            The name of the event; ``"connect"`` for a connection to the server.
-        *data
-            The arguments, to choose an earlier message, or one that never came.
-        recipient : {"client", "server"}, optional
-            Who is to receive it; needed if the event goes both ways.
-        namespace : str
-        user
-            Whose message it is, if the observer distinguishes users; by default any user's.
-
-        Returns
-        -------
-        Seen
-            For a message that was never sent, the current state and no packet.
+        The last is the one that was emitted last, even if it was lost, where the ends that send it
+        are observed; elsewhere it is the one that came last. Of a message that was never sent there
+        is the current state and no packet. The event of a connection is ``"connect"``.
 
         Raises
         ------
@@ -196,14 +174,8 @@ class Observer:
     ) -> None:
         """Count an effect of a message; call it where the application changes something.
 
-        Parameters
-        ----------
-        event : str
-            The event of the message.
-        *data
-            The arguments, as they were on the wire.
-        recipient, namespace, user
-            As for :meth:`message`. The default recipient is the one that handled the arguments.
+        `data` are its arguments, as they were on the wire. The default recipient is the one that
+        handled them.
         """
         key = self._tally.name("client", namespace, event, user, data).key
         for name, _ in reversed(self._tally.messages()):
@@ -282,7 +254,7 @@ class Observer:
                 reached=emits.reached,
                 skipped=emits.skipped,
                 raised=emits.raised if emits.times else None,
-                away=emits.once_away if m.packets else emits.away,
+                away=self._away(emits, m.packets > 0),
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 acknowledged=m.acknowledged,
@@ -294,6 +266,12 @@ class Observer:
                 **self._now(name.namespace),
             ),
         )
+
+    def _away(self, emits: Emits, sent: bool) -> bool | None:
+        """Return whether a client sent it while it was away, or it was sent to one that was."""
+        if emits.reached is None or not self._clients:
+            return emits.once_away if sent else emits.away
+        return not emits.sids & self._tally.own_sids
 
     def _worked(self, name: Name) -> bool | None:
         """Return whether another message of this event was handled; None if none was seen."""
@@ -339,14 +317,7 @@ class Observer:
         clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
         if len(self._live_clients) == 1:
             [client] = self._live_clients
-            clues |= {
-                "connected": bool(client.sio.connected),
-                "before": client.before(namespace),
-                "refused": client.refused,
-                "rejected": client.rejected,
-                "queued": client.queued,
-                "reason": client.reason,
-            }
+            clues |= client.now(namespace)
         elif not self._clients:
             clues["before"] = any(server.before for server in self._servers)
         return clues

@@ -29,6 +29,13 @@ class Probe:
     other_side: Recipient
     library: Language = "python"
 
+    _emitting: Begin
+    _connected: Begin
+    _arrived: Begin
+    _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
+    _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
+    _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
+
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         self.sio = sio
         self._tally = tally
@@ -67,22 +74,6 @@ class Probe:
 
     # --- packets -----------------------------------------------------------------------
 
-    def _emitting(self, event: str, data: Any = None, **options: Any) -> Ended | None:
-        raise NotImplementedError
-
-    def _connected(self, *args: Any) -> None:
-        raise NotImplementedError
-
-    def _arrived(self, *args: Any) -> None:
-        raise NotImplementedError
-
-    def _user_of(self, connection: str, namespace: str) -> Hashable:
-        raise NotImplementedError
-
-    def _sighting(self, connection: str, name: Name) -> Sighting:
-        """Return what is known about a packet."""
-        raise NotImplementedError
-
     def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
         event, *args = data
         user = self._user_of(connection, namespace)
@@ -96,14 +87,14 @@ class Probe:
         sighting = self._sighting(connection, name)._replace(
             listeners=self.listeners(name.event, name.namespace)
         )
-        self._tally.arrived(name, sighting, acknowledged)
+        self._tally.packet(name, sighting, acknowledged, came=True)
 
     def _count_sent(
         self, connection: str, namespace: str | None, data: Any, acknowledged: bool, **more: Any
     ) -> None:
         name = self._named(self.other_side, namespace or "/", data, connection)
         sighting = self._sighting(connection, name)._replace(early=None, **more)
-        self._tally.sent(name, sighting, acknowledged)
+        self._tally.packet(name, sighting, acknowledged, came=False)
 
     # --- calls -------------------------------------------------------------------------
 
@@ -153,10 +144,6 @@ class Probe:
             return None
         ended = self._tally.begun(name, calls)
         return lambda error: ended(isinstance(error, Exception))
-
-    def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
-        """Return the name of the message that a handler is called with; None if not counted."""
-        raise NotImplementedError
 
 
 def _dispatches(space: Any) -> bool:

@@ -17,34 +17,20 @@ CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
 
 
-class ClientProbe(Probe):
-    """Watches a ``socketio.AsyncClient`` or ``Client``.
+AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
 
-    Attributes
-    ----------
-    connects : dict of str to int
-        How often each namespace was connected while it was watched.
-    refused : bool
-        Whether an attempt to connect has failed since the last success.
-    rejected : bool
-        Whether the server has answered such an attempt with a rejection.
-    queued : int
-        The most packets that waited for a request of long-polling in this connection.
-    reason : str or None
-        Why the last connection ended, in the library's words; empty if none has ended.
-    """
+
+class ClientProbe(Probe):
+    """Watches a ``socketio.AsyncClient`` or ``Client``."""
 
     side, other_side = "client", "server"
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
-        self.connects: dict[str, int] = {}
-        self.refused = self.rejected = False
+        self.connects: dict[str, int] = {}  # to each namespace, while it was watched
         self._was_connected = bool(sio.connected)
-        self.reason = None if sio.connected else ""
+        self._clues: dict[str, Any] = {"reason": None if sio.connected else "", **AT_FIRST}
         self._left = ""
-        self.queued = 0
-        tally.clients.append(sio)
         tally.own_sids.update(sio.namespaces.values())  # internal
         if getattr(sio, "listeners_add_up", False):
             self.library = "javascript"
@@ -54,9 +40,10 @@ class ClientProbe(Probe):
         self._hooks.method(sio, "connect", self._connecting)
         self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
 
-    def before(self, namespace: str) -> bool:
-        """Return whether it was ever connected to a namespace."""
-        return self._was_connected or namespace in self.connects
+    def now(self, namespace: str) -> dict[str, Any]:
+        """Return the clues about the client itself."""
+        before = self._was_connected or namespace in self.connects
+        return {"connected": bool(self.sio.connected), "before": before, **self._clues}
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
@@ -87,11 +74,7 @@ class ClientProbe(Probe):
         space = namespace or "/"
         name = self._tally.name("server", space, event, None, _arguments(data))
         emits = self._tally.emitted(name, away=space not in self.sio.namespaces)  # internal
-
-        def ended(error: BaseException | None) -> None:
-            emits.raised = error is not None
-
-        return ended
+        return emits.ended
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
@@ -100,7 +83,7 @@ class ClientProbe(Probe):
             large = _size(data) > self._tally.longest
             acknowledged = packet.id is not None
             if eio.current_transport == "polling":
-                self.queued = max(self.queued, eio.queue.qsize() + 1)
+                self._clues["queued"] = max(self._clues["queued"], eio.queue.qsize() + 1)
             self._count_sent(eio.sid, packet.namespace, data, acknowledged, large=large)
 
     def _connected(self, namespace: str | None, data: Any) -> None:
@@ -108,11 +91,11 @@ class ClientProbe(Probe):
         space = namespace or "/"
         self.connects[space] = self.connects.get(space, 0) + 1
         self._tally.own_sids.add((data or {}).get("sid", ""))
-        self.refused = self.rejected = False
-        self._left, self.queued = "", 0
+        self._clues |= AT_FIRST
+        self._left = ""
 
     def _failed(self, *_: Any) -> None:
-        self.refused = self.rejected = True
+        self._clues |= {"refused": True, "rejected": True}
 
     def _dismissed(self, namespace: str | None) -> None:
         if not set(self.sio.namespaces) - {namespace or "/"}:  # internal
@@ -124,12 +107,12 @@ class ClientProbe(Probe):
 
     def _connecting(self, *_: Any, **__: Any) -> Ended:
         def ended(error: BaseException | None) -> None:
-            self.refused = self.refused or error is not None
+            self._clues["refused"] |= error is not None
 
         return ended
 
     def _disconnected(self, reason: str = "") -> None:
-        self.reason = self._left or reason
+        self._clues["reason"] = self._left or reason
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event in self.sio.reserved_events:
@@ -195,35 +178,21 @@ class ServerProbe(Probe):
             return sighting  # before it is connected, its user is not known
         return sighting._replace(sids=len(sids) + (sid not in sids), strangers=self.strangers(sids))
 
-    def _emitting(
-        self,
-        event: str,
-        data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
-        namespace: str | None = None,
-        *_: Any,
-        **__: Any,
-    ) -> Ended:
-        manager, space = self.sio.manager, namespace or "/"  # internal
-        members = {sid for sid, _ in manager.get_participants(space, to or room)}  # internal
+    def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
+        options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
+        manager, space = self.sio.manager, options.get("namespace") or "/"  # internal
+        room, skip_sid = options.get("to") or options.get("room"), options.get("skip_sid")
+        members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, _arguments(data))
-        away = self._tally.away(space)
-        if away and self.live(space):  # it may be on its way back
-            away = None
-        emits = self._tally.emitted(name, away)
+        emits = self._tally.emitted(name)
+        emits.sids = frozenset(self.live(space))
         sids = members - left_out
         emits.skipped = sids != members
         emits.reached = len(sids) if sids or not hasattr(manager, "_publish") else None  # internal
         if self._user is not None:
             emits.users.update(map(self._user, sids))
-
-        def ended(error: BaseException | None) -> None:
-            emits.raised = error is not None
-
-        return ended
+        return emits.ended
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
         self._census, self.before = {}, True

@@ -10,17 +10,9 @@ RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
 def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
-    """Read the counters.
+    """Return the patterns that the counters show, what they mean in words, and of how many stories.
 
-    Returns
-    -------
-    dict of str to int
-        The patterns that they show, each with its number: how many there are of what should be
-        1, or 0 for a loss.
-    list of str
-        The meaning in words.
-    int
-        How many stories there are that give these counters.
+    Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
     """
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
@@ -35,20 +27,17 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     """Return in words what else was counted."""
-    clues, facts = seen.clues, list[str]()
-    if clues.failed:
-        facts.append("Its handler raised an exception, or does not take its arguments.")
-    if lost and clues.emitted is not None:
-        facts.append(f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.")
-    if lost and clues.reached == 0:
-        facts.append("Its emit() was for no session: nobody was in that room.")
-    if lost and clues.skipped:
-        facts.append("Its emit() left somebody out, by skip_sid or as a broadcast does.")
-    if lost and clues.large:
-        facts.append("It is longer than the server takes.")
-    if lost and clues.reason:
-        facts.append(f'The client\'s last connection ended with "{clues.reason}".')
-    return facts
+    clues = seen.clues
+    facts = {
+        "Its handler raised an exception, or does not take its arguments.": clues.failed,
+        f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
+        and clues.emitted is not None,
+        "Its emit() was for no session: nobody was in that room.": lost and clues.reached == 0,
+        "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
+        "It is longer than the server takes.": lost and clues.large,
+        f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,
+    }
+    return [words for words, holds in facts.items() if holds]
 
 
 def _contradicts_itself(seen: Seen) -> bool:

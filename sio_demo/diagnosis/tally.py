@@ -46,12 +46,17 @@ class Emits:
 
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
+    sids: frozenset[str] = frozenset()  # that were live at the last one
     reached: int | None = None
     skipped: bool | None = None
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
     raised: bool = False
     when: int = 0
+
+    def ended(self, error: BaseException | None) -> None:
+        """Note that the last call has ended."""
+        self.raised = error is not None
 
 
 @dataclass(eq=False)
@@ -79,18 +84,16 @@ class MessageCounts:
         """Add what a packet tells besides that it came."""
         self.acknowledged = acknowledged
         self.connections.add(sighting.connection)
-        self.reconnects = _greater(self.reconnects, sighting.reconnects)
         if sighting.listeners is not None:
             self.listeners[sighting.end] = max(
                 sighting.listeners, self.listeners.get(sighting.end, 0)
             )
-        self.sids = _greater(self.sids, sighting.sids)
-        self.strangers = _greater(self.strangers, sighting.strangers)
-        self.large = sighting.large if self.large is None else self.large
         if sighting.by_server:
             self.servers.add(sighting.end)
-        if sighting.early is not None:
-            self.early = bool(self.early) or sighting.early
+        for fact in ("reconnects", "sids", "strangers", "large", "early"):
+            known, now = getattr(self, fact), getattr(sighting, fact)
+            if now is not None:
+                setattr(self, fact, now if known is None else max(known, now))
 
     @property
     def packets(self) -> int:
@@ -105,7 +108,6 @@ class Tally:
     """
 
     def __init__(self, key: Key, keep: int) -> None:
-        self.clients: list[Any] = []  # that are observed
         self.own_sids: set[str] = set()  # that observed clients have, or had
         self.longest = LONGEST  # characters of a packet that the observed servers take
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
@@ -129,23 +131,16 @@ class Tally:
         key = data if event == "connect" else self._key(event, data)
         return Name(recipient, namespace, event, user, key)
 
-    def arrived(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
-        """Count a packet that came to its recipient."""
+    def packet(self, name: Name, sighting: Sighting, acknowledged: bool, came: bool) -> None:
+        """Count a packet that came to its recipient, or was given to a connection."""
         with self._lock:
             message = self._message(name)
-            message.arrived += 1
+            message.arrived += came
+            message.sent += not came
             message.when = next(self._clock)
             message.note(sighting, acknowledged)
 
-    def sent(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
-        """Count a packet that was given to a connection."""
-        with self._lock:
-            message = self._message(name)
-            message.sent += 1
-            message.when = next(self._clock)
-            message.note(sighting, acknowledged)
-
-    def emitted(self, name: Name, away: bool | None) -> Emits:
+    def emitted(self, name: Name, away: bool | None = None) -> Emits:
         """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
             emits = _last(self._emits, name, Emits, self._keep)
@@ -153,11 +148,6 @@ class Tally:
             emits.away, emits.once_away = away, emits.once_away or away
             emits.when = next(self._clock)
             return emits
-
-    def away(self, namespace: str) -> bool | None:
-        """Return whether all observed clients are away, by what they know themselves."""
-        online = [namespace in client.namespaces for client in self.clients]  # internal
-        return not any(online) if online else None
 
     def emits(self) -> list[tuple[Name, Emits]]:
         """Return what was emitted, the last one last."""
@@ -224,7 +214,3 @@ def _last(
     while len(table) > keep:
         table.popitem(last=False)
     return entry
-
-
-def _greater(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)

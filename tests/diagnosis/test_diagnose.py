@@ -91,7 +91,7 @@ def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
 
 
 def test_a_last_suspect_is_questioned_like_the_first():
-    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=False, large=True, connected=True)
+    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=False, large=True, connected=True, queued=0)
     assert found.letters == ("L22",)
     assert found.asks == ("recipient",)
     assert not found.certain
