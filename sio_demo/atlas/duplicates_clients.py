@@ -208,3 +208,26 @@ async def zombie(fixed: bool) -> Counters:
         await wait_until(lambda: carried(b.link, "news") == sids)
         await b.sio.call("sync", to=client.get_sid())
         return counted(b, "news", screen, client, sids=sids)
+
+
+@reproduces("D29")
+async def two_tabs(fixed: bool) -> Counters:
+    """Notify a user who has two tabs, which share a store."""
+    shown, known = Log(), set[str]()
+    async with bench() as b, python_client() as tab_1, python_client() as tab_2:
+        # >>> in each tab
+        def notify(text: str) -> None:
+            shown.calls += 1  # rig
+            if fixed and text in known:  # better: an id
+                return
+            known.add(text)
+            shown.rows.append(text)
+
+        for client in (tab_1, tab_2):
+            client.on("news", notify)
+            await b.connect(client)
+        # <<<
+        await b.settled()
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        return counted(b, "news", shown, tab_1, tab_2)

@@ -13,7 +13,7 @@ from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
-from ..lab.packet import TO_CLIENT
+from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, background, counted, server_and_client
 
@@ -269,3 +269,34 @@ async def restart(fixed: bool) -> Counters:
             await client.call("pay", payment)
             log.rows = db.execute("SELECT text FROM payments").fetchall()
             return counted(b, "pay", log, b.sio)
+
+
+_DEAF_SERVER = """
+const server = await serve();
+// >>> the server
+server.on("connection", (socket) => {
+  socket.on("pay", (order, ack) => {
+    show(order);
+    if (fixed) {
+      ack();
+    }
+  });
+});
+// <<<
+return { counts: () => counts("pay", ...server.sockets.sockets.values()) };
+"""
+_RETRYING = """
+// >>> the client
+const socket = io(url, { ...fast, retries: 2, ackTimeout: 100 });
+// <<<
+await connected(socket);
+return { pay: () => new Promise((done) => socket.emit("pay", MESSAGE, () => done())) };
+"""
+
+
+@reproduces("D30")
+async def never_acknowledged(fixed: bool) -> Counters:
+    """Send with retries to a handler that takes no acknowledgement."""
+    async with server_and_client(_DEAF_SERVER, _RETRYING, fixed) as (server, link, client):
+        await client("pay()")
+        return await server.counted("pay", link, await server("sids()"), TO_SERVER)

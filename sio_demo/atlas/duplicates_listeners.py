@@ -150,3 +150,28 @@ async def in_another_handler(fixed: bool) -> Counters:
     async with server_and_client(_CHAT, _GUEST % JOINS, fixed) as (server, link, guest):
         await guest("say()")
         return await server.counted("say", link, await server("sids()"), TO_SERVER)
+
+
+_GATEWAY = """
+const server = await serve();
+// >>> wherever a page or a module asks for it
+let bound = false;
+function bind() {
+  if (fixed && bound) return;
+  bound = true;
+  server.on("connection", (socket) => socket.on("say", show));
+}
+// <<<
+for (let time = 0; time < %d; time += 1) bind();
+server.on("connection", (socket) => socket.on("sync", (ack) => ack()));
+return { counts: () => counts("say", ...server.sockets.sockets.values()) };
+"""
+
+
+@reproduces("D28")
+async def bound_again(fixed: bool) -> Counters:
+    """Register the server's `connection` handler three times."""
+    rig = server_and_client(_GATEWAY % MOUNTS, _GUEST % 0, fixed)
+    async with rig as (server, link, guest):
+        await guest("say()")
+        return await server.counted("say", link, await server("sids()"), TO_SERVER)

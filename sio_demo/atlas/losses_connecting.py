@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
-from socketio.exceptions import BadNamespaceError
+import socketio
+from socketio.exceptions import BadNamespaceError, ConnectionError
 
 from ..causes import reproduces
 from ..counters import Counters
@@ -14,7 +16,15 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, handlers, server_and_client, tab
+from .kit import (
+    MESSAGE,
+    Log,
+    carried,
+    counted,
+    handlers,
+    server_and_client,
+    tab,
+)
 
 
 def rooms_of(token: str) -> list[str]:
@@ -267,3 +277,89 @@ async def greeting_unheard(fixed: bool) -> Counters:
         # <<<
         await b.settled()
         return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)
+
+
+@reproduces("L25")
+async def another_object(fixed: bool) -> Counters:
+    """Emit on a server object that nobody is connected to."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+        client.on("news", screen.add)
+        await b.connect(client)
+        # >>> in another file
+        sio = b.sio if fixed else socketio.AsyncServer()
+        await sio.emit("news", MESSAGE)
+        # <<<
+        await b.settled()
+        return counted(b, "news", screen, client)
+
+
+@reproduces("L27")
+async def sender_left_out(fixed: bool) -> Counters:
+    """Send what a client says to all but the client."""
+    screen = Log()
+    async with bench() as b, python_client() as client:
+        # >>>
+        @b.sio.event  # type: ignore[untyped-decorator]
+        async def say(sid: str, text: str) -> None:
+            await b.sio.emit("line", text, skip_sid=None if fixed else sid)
+
+        # <<<
+        client.on("line", screen.add)
+        await b.connect(client)
+        await client.call("say", MESSAGE)
+        return counted(b, "line", screen, client)
+
+
+@reproduces("L28")
+async def first_connection(fixed: bool) -> Counters:
+    """Start the client before its server."""
+    screen, failed = Log(), list[Any]()
+    async with bench() as b, python_client() as client:
+        client.on("news", screen.add)
+        client.on("connect_error", failed.append)
+
+        async def start() -> None:
+            with suppress(ConnectionError):
+                # >>>
+                await client.connect(b.link.url, transports=["websocket"], retry=fixed)
+                # <<<
+
+        async with b.link.refuse():
+            starting = asyncio.create_task(start())
+            await wait_until(lambda: bool(failed))
+        await starting
+        sids = len(b.server.sids())
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        return counted(b, "news", screen, client, sids=sids)
+
+
+_COMPONENTS = """
+const socket = io(url, fast);
+socket.on("sync", (ack) => ack());
+const list = (text) => show(text);
+const badge = () => {};
+socket.on("news", list);
+socket.on("news", badge);
+await connected(socket);
+return {
+  // >>> the badge goes
+  unmount: () => (fixed ? socket.off("news", badge) : socket.off("news")),
+  // <<<
+  counts: () => counts("news", socket),
+};
+"""
+
+
+@reproduces("L24")
+async def others_removed(fixed: bool) -> Counters:
+    """Remove the listeners of an event, those of others included."""
+    async with bench() as b, tab(b.link.url, _COMPONENTS, fixed) as page:
+        await b.settled()
+        await b.sio.emit("news", "an earlier message")
+        await b.settled()
+        await page("unmount()")
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        return await page.counted("news", b.link, len(b.server.sids()))

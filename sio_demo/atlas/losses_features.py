@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -229,3 +230,78 @@ async def wrong_user(fixed: bool) -> Counters:
         sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
         said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
         return counted(b, "say", said, b.sio, sids=sids)._replace(effects=effects)
+
+
+@reproduces("L22")
+async def too_long(fixed: bool) -> Counters:
+    """Send more than the server takes."""
+    photo = MESSAGE.ljust(2000)
+    album = Log()
+    # >>> options of the server
+    limit = 10_000 if fixed else 1000
+    options = {"max_http_buffer_size": limit}  # bytes; 1 MB unless it is given
+    # <<<
+    async with bench(**options) as b, python_client() as client:
+        b.sio.on("photo", lambda _sid, data: album.add(data.strip()))
+        await b.connect(client)
+        back = b.expect_client()
+        await client.emit("photo", photo)
+        if not fixed:
+            await back
+            await wait_until(lambda: client.connected)
+        await client.call("sync")
+        return counted(b, "photo", album, b.sio, sids=1)
+
+
+@reproduces("L26")
+async def too_many(fixed: bool) -> Counters:
+    """Emit 20 events at once over long-polling."""
+    booked, quiet = Log(), logging.Logger("quiet", logging.CRITICAL)
+    async with bench(engineio_logger=quiet) as b, python_client() as client:
+        b.sio.on("order", booked.add)
+        b.sio.on("orders", lambda sid, texts: booked.add(sid, *texts[:1]))
+        await b.connect(client, transports=["polling"])
+        # >>>
+        texts = [MESSAGE, *(f"order {number}" for number in range(19))]
+        if fixed:
+            await client.emit("orders", texts)
+        else:
+            for text in texts:
+                await client.emit("order", text)
+        # <<<
+        event = "orders" if fixed else "order"
+        await wait_until(lambda: carried(b.link, event, TO_SERVER) == 1)
+        await client.call("sync")
+        return counted(b, event, booked, b.sio, sids=1)
+
+
+_STALE = """
+const socket = io(url, fast);
+socket.on("sync", (ack) => ack());
+// >>>
+let list = [];
+function render() {
+  const shown = list;  // the state of this render
+  return (text) => {
+    show(text);  // rig
+    list = fixed ? [...list, text] : [...shown, text];
+  };
+}
+socket.on("news", render());  // once
+// <<<
+await connected(socket);
+return {
+  counts: () => [...counts("news", socket).slice(0, 2), list.includes(MESSAGE) ? 1 : 0],
+};
+"""
+
+
+@reproduces("L23")
+async def stale_closure(fixed: bool) -> Counters:
+    """Send two messages to a listener that knows the list of its first render."""
+    async with bench() as b, tab(b.link.url, _STALE, fixed) as page:
+        await b.settled()
+        await b.sio.emit("news", MESSAGE)
+        await b.sio.emit("news", "the next message")
+        await b.settled()
+        return await page.counted("news", b.link, len(b.server.sids()))

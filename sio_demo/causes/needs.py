@@ -39,13 +39,23 @@ QUESTIONS = {
     "servers": "How many servers did its copies pass? One that was restarted counts as two.",
     "acknowledged": "Does the sender wait for an acknowledgement?",
     "overlapped": "Did a call begin while another with the same event was still at work?",
+    "emitted": "How often was emit() called for it? (Observe the end that sends.)",
+    "reached": "How many sessions were in the room, or had the sid, that emit() was given?",
+    "skipped": "Did emit() leave somebody out, by skip_sid, include_self=False or socket.to()?",
+    "volatile": "Was it emitted as volatile?",
+    "worked": "Was another message of this event handled?",
+    "large": "Is it longer than the server takes: 1 MB, or its max_http_buffer_size?",
+    "queued": "How many packets waited for one request of long-polling? 0 over WebSocket.",
+    "strangers": "How many of the live sids belong to clients that nobody observed?",
+    "before": "Was the client ever connected?",
     "early": "Does it reach the client before the client is connected?",
     "away": "Was it emitted while the client was away?",
     "raised": "Did emit() raise an exception?",
     "arrived": "Did a packet of it reach the recipient?",
     "connected": "What does the client say of itself: client.connected, socket.connected?",
     "refused": "Has an attempt of the client to connect failed since its last connection?",
-    "reason": "Who ended the client's last connection: 'network', 'server' or 'client'?",
+    "rejected": "Did the server reject it, so that `connect_error` has the server's words?",
+    "reason": "Why did the client's last connection end, in the library's words ('' if none has)?",
     "namespace": "Which namespace is it in? '/' unless the program names one.",
 }
 """How to find out each clue."""
@@ -53,6 +63,11 @@ QUESTIONS = {
 
 def _is(clue: str, value: Any, words: str) -> Need:
     return Need(clue, words, lambda seen, _: seen == value)
+
+
+def _sides(reason: str) -> str:
+    """Return which side ended a connection, by the library's reason; empty for the network."""
+    return next((side for side in ("client", "server") if side in reason), "")
 
 
 NEEDS = {
@@ -107,9 +122,35 @@ NEEDS = {
     "says connected": _is("connected", True, "the client says that it is connected"),
     "says not connected": _is("connected", False, "the client says that it is not connected"),
     "refused": _is("refused", True, "the client could not connect again"),
+    "rejected": _is("rejected", True, "the server has rejected the client"),
+    "not rejected": _is("rejected", False, "the server has not rejected the client"),
     "not refused": _is("refused", False, "the client has not tried to connect again, or could"),
-    "ended by network": _is("reason", "network", "the network ended the connection"),
-    "ended by server": _is("reason", "server", "the server ended the connection"),
-    "ended by client": _is("reason", "client", "the client ended the connection"),
+    "ended by network": Need(
+        "reason", "the network ended the connection", lambda seen, _: seen and not _sides(seen)
+    ),
+    "not ended by a side": Need(
+        "reason", "neither side has ended the connection", lambda seen, _: not _sides(seen)
+    ),
+    "ended by server": Need(
+        "reason", "the server ended the connection", lambda seen, _: _sides(seen) == "server"
+    ),
+    "ended by client": Need(
+        "reason", "the client ended the connection", lambda seen, _: _sides(seen) == "client"
+    ),
+    "emitted": Need("emitted", "emit() was called for it", lambda seen, _: seen >= 1),
+    "not emitted": _is("emitted", 0, "emit() was not called for it on the end that was observed"),
+    "emitted once": _is("emitted", 1, "emit() was called for it once"),
+    "emitted again": Need("emitted", "emit() was called for it again", lambda seen, _: seen > 1),
+    "to nobody": _is("reached", 0, "its emit() was for no session"),
+    "skipped": _is("skipped", True, "its emit() left somebody out"),
+    "volatile": _is("volatile", True, "it was volatile"),
+    "worked": _is("worked", True, "another message of this event was handled"),
+    "large": _is("large", True, "it is longer than the server takes"),
+    "not large": _is("large", False, "it is not longer than the server takes"),
+    "burst": Need("queued", "over 16 packets were in a request", lambda seen, _: seen > 16),
+    "no burst": Need("queued", "at most 16 were in a request", lambda seen, _: seen <= 16),
+    "no strangers": _is("strangers", 0, "each sid is, or was, an observed client's"),
+    "was connected": _is("before", True, "the client was connected before"),
+    "never connected": _is("before", False, "the client was never connected"),
 }
 """The needs, by the names that the files of causes have for them."""

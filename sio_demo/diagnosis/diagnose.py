@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import TextWrapper
 from typing import Any
 
 from ..causes import BY_THEME, QUESTIONS, Cause, Pattern, Signature
@@ -17,30 +17,14 @@ WIDTH = 96  # characters of a printed line
 
 @dataclass(frozen=True)
 class Suspect:
-    """A cause, and how well it agrees with what was seen.
-
-    Attributes
-    ----------
-    cause : Cause
-        Its entry in the atlas.
-    fits : tuple of str
-        Observations that speak for it.
-    doubts : tuple of str
-        Observations that are unusual for it, but do not rule it out.
-    against : tuple of str
-        Conditions that it needs and that do not hold.
-    open : dict of str to str
-        Conditions that it needs and that are not known, by clue.
-    look : str
-        What would prove it.
-    """
+    """A cause, and how well it agrees with what was seen."""
 
     cause: Cause
-    fits: tuple[str, ...]
-    doubts: tuple[str, ...]
-    against: tuple[str, ...]
-    open: dict[str, str]
-    look: str
+    fits: tuple[str, ...]  # observations that speak for it
+    doubts: tuple[str, ...]  # unusual for it, but they do not rule it out
+    against: tuple[str, ...]  # conditions that it needs and that do not hold
+    open: dict[str, str]  # conditions that it needs and that are not known, by clue
+    look: str  # what would prove it
 
     @property
     def section(self) -> str:
@@ -51,30 +35,15 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the counters of one message mean.
-
-    Attributes
-    ----------
-    seen : Seen
-        The counters and clues.
-    findings : tuple of str
-        What the counters mean, in words.
-    suspects : tuple of Suspect
-        The causes that agree with everything that is known, the best supported first.
-    ruled_out : tuple of Suspect
-        Causes of the same counters that a clue rules out.
-    asks : tuple of str
-        The clues that would distinguish the suspects, the most useful first.
-    next : tuple of str
-        What to measure or look at next, in words.
-    """
+    """What the counters of one message mean."""
 
     seen: Seen
-    findings: tuple[str, ...]
-    suspects: tuple[Suspect, ...]
-    ruled_out: tuple[Suspect, ...]
-    asks: tuple[str, ...]
-    next: tuple[str, ...]
+    findings: tuple[str, ...]  # what the counters mean, in words
+    suspects: tuple[Suspect, ...]  # they agree with all that is known, the best supported first
+    ruled_out: tuple[Suspect, ...]  # causes of the same counters that a clue rules out
+    asks: tuple[str, ...]  # clues that would distinguish the suspects, the most useful first
+    next: tuple[str, ...]  # what to measure or look at next, in words
+    certain: bool  # the counters have one story, and a suspect in it has no open condition
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -82,51 +51,41 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [_wrapped("", finding) for finding in self.findings]
+        if self.suspects and not self.certain:
+            lines.append("\nI cannot tell yet. It can be:")
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
-            if suspect.fits:
-                lines.append(_wrapped("    fits:  ", "; ".join(suspect.fits)))
-            if suspect.doubts:
-                lines.append(_wrapped("    but:   ", f"not so: {'; '.join(suspect.doubts)}"))
-            lines.append(_wrapped("    proof: ", suspect.look))
-            lines.append(_wrapped("    fix:   ", suspect.cause.fix))
+            words = {
+                "fits": "; ".join(suspect.fits),
+                "but": suspect.doubts and f"not so: {'; '.join(suspect.doubts)}",
+                "if": "; ".join(suspect.open.values()),
+                "proof": suspect.look,
+                "fix": "" if suspect.open else suspect.cause.fix,
+            }
+            lines += [_wrapped(f"    {key + ':':7}", text) for key, text in words.items() if text]
         if self.ruled_out:
             lines.append("\nRuled out:")
             lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
         if self.next:
-            lines.append("\nTo tell more:" if self.suspects else "\nI cannot tell. Next:")
+            unknown = not self.suspects and (self.ruled_out or not self.seen.calls)
+            lines.append("\nI cannot tell. Next:" if unknown else "\nTo tell more:")
             lines += [_wrapped("    ", step) for step in self.next]
         return "\n".join(lines)
 
 
 def _wrapped(label: str, text: str) -> str:
-    return fill(
-        text,
-        WIDTH,
-        initial_indent=label,
-        subsequent_indent=" " * len(label),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    wrapper = TextWrapper(WIDTH, label, " " * len(label), break_long_words=False)
+    wrapper.break_on_hyphens = False
+    return wrapper.fill(text)
 
 
 def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
-    """Return the likely causes of what one message left behind.
+    """Return the likely causes of what one message left behind; print them.
 
-    Parameters
-    ----------
-    *seen : Counters, Seen or str
-        The five counters, such as ``Counters(4, 1, 1, 4, 4)``; or the result of
-        ``seen.message(event)``; or its JSON, as the JavaScript snippet prints it. Several
-        arguments describe one message that was seen in several places, such as at the client and
-        at the server.
-    **clues
-        What else is known: attributes of :class:`Clues`.
-
-    Returns
-    -------
-    Diagnosis
-        Print it.
+    `seen` is the five counters, such as ``Counters(4, 1, 1, 4, 4)``, what ``seen.message(event)``
+    returned, or its JSON, as the JavaScript snippet prints it. Several describe one message that
+    was seen in several places, such as at the client and at the server. `clues` are what else is
+    known: attributes of :class:`Clues`.
 
     Raises
     ------
@@ -134,10 +93,10 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         An argument is of another type, or there is no such clue.
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
-    found, findings = read(message)
+    found, findings, stories = read(message)
     suspects = _judge_all(message, found)
     standing = [suspect for suspect in suspects if not suspect.against]
-    standing.sort(key=lambda suspect: (len(suspect.doubts), -len(suspect.fits)))
+    standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
     return Diagnosis(
         message,
@@ -146,6 +105,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
         tuple(_next(message, found, standing, asks)),
+        stories == 1 and not all(suspect.open for suspect in standing),
     )
 
 
@@ -191,32 +151,29 @@ _COUNTING = {
 
 def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
     """Return the clues, ordered by how few suspects the least helpful answer would leave."""
-    left: dict[str, int] = {}
+    left: dict[str, tuple[int, bool]] = {}
     for clue in QUESTIONS:
         answers = Counter(suspect.open.get(clue) for suspect in suspects)
-        if len(answers) > 1:
-            left[clue] = max(count + answers[None] for words, count in answers.items() if words)
+        if worst := max((count for words, count in answers.items() if words), default=0):
+            left[clue] = worst + answers[None], len(answers) == 1  # the last do not distinguish
     return tuple(sorted(left, key=lambda clue: left[clue]))
 
 
 def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
-    steps = [
+    steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if seen.sids is not None and seen.sids > 1 and found:
+        whose = "Are all these sids one user's? If not, count each user apart"
+        steps.insert(0, f"{whose}: observe(..., user=...).")
+    steps += [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]
-    if seen.sids is not None and seen.sids > 1 and found:
-        steps.insert(
-            0,
-            "Are all these sids one user's? If not, count each user apart: observe(..., user=...).",
-        )
     if found and not suspects:
-        return [
-            *steps,
+        steps.append(
             "No cause of the atlas fits: look once more at the clues that speak "
-            "against each. Or it is a cause that the atlas does not have yet.",
-        ]
-    steps += [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+            "against each. Or it is a cause that the atlas does not have yet."
+        )
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

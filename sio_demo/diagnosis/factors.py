@@ -16,36 +16,16 @@ from .seen import Recipient, Seen
 
 @dataclass(frozen=True)
 class Factors:
-    """One explanation of the counters.
+    """One explanation of the counters."""
 
-    Attributes
-    ----------
-    clients : int
-        Clients of the user at the same time, each with its listeners.
-    listeners : int
-        Listeners for the event that each client (or the server) has.
-    sessions : int
-        Live sessions of each client.
-    copies : int
-        How often the message was sent: to each session, or by each client to the server.
-    runs : int
-        How often the library called each listener for one packet.
-    effects : int
-        Effects of each call.
-    zombies : int
-        Sessions whose client is gone; 0 when all is well.
-    lost : int
-        Packets that were lost on the way; 0 when all is well.
-    """
-
-    clients: int = 1
-    listeners: int = 1
-    sessions: int = 1
-    copies: int = 1
-    runs: int = 1
-    effects: int = 1
-    zombies: int = 0
-    lost: int = 0
+    clients: int = 1  # of the user at the same time, each with its listeners
+    listeners: int = 1  # for the event that each client (or the server) has
+    sessions: int = 1  # live ones of each client
+    copies: int = 1  # sent to each session, or by each client to the server
+    runs: int = 1  # calls of each listener for one packet
+    effects: int = 1  # of each call
+    zombies: int = 0  # sessions whose client is gone, or was not counted
+    lost: int = 0  # packets that were lost on the way
 
     def odd(self) -> dict[str, int]:
         """Return the factors that differ from a healthy message's."""

@@ -15,33 +15,32 @@ Begin = Callable[..., Ended | None]
 
 
 class Hooks:
-    """Looks at what passes an Engine.IO object, ``sio.eio``, while it is `open`.
+    """Looks at calls while it is `open`.
 
     What goes wrong while looking does not reach the application: `failed` is called with it.
     """
 
-    def __init__(self, eio: Any, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
         self.open = True
-        self._eio = eio
         self._failed = failed
         self._undo: list[Callable[[], None]] = []
 
-    def handler(self, event: str, look: Function) -> None:
-        """Look at what comes to the handler that python-socketio has given for an event."""
-        handler = self._eio.handlers[event]  # internal
-        wrapper = self.around(handler, look)
-        self._eio.on(event, wrapper)
+    def item(self, table: dict[str, Function], name: str, begin: Begin) -> Function:
+        """Look at the calls of a function in a table; return its wrapper."""
+        function = table[name]
+        table[name] = wrapper = self.around(function, begin)
 
         def undo() -> None:
-            if self._eio.handlers[event] is wrapper:  # else it is wrapped once more; internal
-                self._eio.on(event, handler)
+            if table.get(name) is wrapper:  # else it is wrapped once more, or replaced
+                table[name] = function
 
         self._undo.append(undo)
+        return wrapper
 
     def method(self, owner: Any, name: str, begin: Begin) -> None:
         """Look at the calls of a method."""
-        wrapper = self.around(getattr(owner, name), begin)
         before = vars(owner).get(name)
+        wrapper = self.around(getattr(owner, name), begin)
         setattr(owner, name, wrapper)
 
         def undo() -> None:
@@ -60,14 +59,14 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, args):
+                with self._looking(begin, args, options):
                     return await function(*args, **options)
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, args):
+                with self._looking(begin, args, options):
                     return function(*args, **options)
 
         return wrapper
@@ -79,8 +78,10 @@ class Hooks:
             self._undo.pop()()
 
     @contextmanager
-    def _looking(self, begin: Begin, args: tuple[Any, ...]) -> Iterator[None]:
-        ended = self._quietly(begin, *args)
+    def _looking(
+        self, begin: Begin, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Iterator[None]:
+        ended = self._quietly(begin, *args, **options)
         try:
             yield
         except BaseException as error:
@@ -88,12 +89,12 @@ class Hooks:
             raise
         self._quietly(ended, None)
 
-    def _quietly(self, look: Function | None, *args: Any) -> Any:
+    def _quietly(self, look: Function | None, *args: Any, **options: Any) -> Any:
         """Let nothing that a look raises reach the application."""
         if look is None or not self.open:
             return None
         try:
-            return look(*args)
+            return look(*args, **options)
         except Exception as error:
             self._failed(error)
             return None

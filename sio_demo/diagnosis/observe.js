@@ -6,7 +6,8 @@
 //
 // Paste it into the console of a browser, or into a program in Node.js, before the first cut: one
 // that comes later does not know how often the client has reconnected. It uses what the
-// documentation describes: onAny(), onAnyOutgoing(), listeners(), the events of the connection.
+// documentation describes: onAny(), onAnyOutgoing(), listeners(), the events of the connection; and
+// it wraps emit() of a socket and broadcast() of a server's adapter, to see what is never sent.
 // Calls are the listeners that an event has when it comes: the emitter calls each of them once. (If
 // one of them throws, the later ones are not called; a middleware of the server may stop an event.)
 //
@@ -16,11 +17,21 @@
 function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   const key = given ?? sameArguments;
   const messages = new Map(); // the last one last
+  const emits = new Map(); // the calls of emit(), by message
+  let clock = 0;
   const undo = [];
   let error = null; // the first that key() or user() has thrown
-  const ends = [what].flat().map((end) => (end.sockets === undefined ? client(end) : server(end)));
+  const ends = [what].flat().map((end) => (known(end).sockets === undefined ? client : server)(end));
   const { side } = ends[0];
   const otherSide = side === "client" ? "server" : "client";
+
+  function known(end) {
+    if (typeof end?.sockets === "object" || typeof end?.onAnyOutgoing === "function") return end;
+    throw new Error(typeof end?.onAny === "function"
+      ? "observe() needs onAnyOutgoing(): socket.io or socket.io-client 4.5 or newer."
+      : "observe() takes a socket of socket.io-client, or a server of socket.io. For a Manager give "
+        + 'manager.socket("/"), for the Socket of ngx-socket-io its .ioSocket.');
+  }
 
   function sameArguments(event, args) {
     const bytes = (name, value) =>
@@ -31,10 +42,9 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   }
 
   function client(socket) {
-    const who = { "io server disconnect": "server", "io client disconnect": "client" };
     const end = {
-      side: "client", namespace: socket.nsp, refused: false, reason: null,
-      reconnects: socket.connected ? null : -1, connection: null,
+      side: "client", namespace: socket.nsp, refused: false, rejected: false, queued: 0, before: socket.connected,
+      reason: socket.connected ? null : "", reconnects: socket.connected ? null : -1, connection: null,
       place() {
         const { id } = socket.io.engine ?? {};
         if (socket.connected && id !== end.connection) { // retries go out before "connect"
@@ -45,49 +55,123 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         return { connection: end.connection, sids: null, reconnects, user: null };
       },
       listeners: (event) => socket.listeners(event).length,
-      now: () => ({ connected: socket.connected, refused: end.refused, reason: end.reason }),
+      now: () => ({
+        connected: socket.connected, before: end.before, refused: end.refused,
+        rejected: end.rejected, reason: end.reason, queued: end.queued,
+      }),
     };
     end.place();
     watch(end, socket);
-    listen(socket, "connect", () => { end.place(); end.refused = false; });
-    listen(socket, "connect_error", () => { end.refused = true; });
-    listen(socket, "disconnect", (reason) => { end.reason = who[reason] ?? "network"; });
+    listen(socket, "connect", () => {
+      end.place();
+      Object.assign(end, { before: true, refused: false, rejected: false, queued: 0 });
+    });
+    listen(socket, "connect_error", (error) => {
+      end.refused = true;
+      end.rejected ||= error.type === undefined && error.message !== "timeout"; // else the transport
+    });
+    listen(socket, "disconnect", (reason) => { end.reason = reason; });
     return end;
   }
 
   function server(io) {
     const space = io.sockets.sockets === undefined ? io : io.sockets; // a namespace
+    const { adapter } = space;
+    let sidsOf = null; // by user; a broadcast counts them once
+    const count = () => {
+      sidsOf = new Map();
+      for (const each of space.sockets.values()) {
+        sidsOf.set(user(each), (sidsOf.get(user(each)) ?? 0) + 1);
+      }
+      queueMicrotask(() => { sidsOf = null; });
+    };
     const end = {
       side: "server", namespace: space.name,
       place(socket) {
+        if (sidsOf === null) count();
         const mine = user(socket);
-        const sids = [...space.sockets.values()].filter((each) => user(each) === mine).length;
-        return { connection: socket.conn.id, sids, reconnects: null, user: mine };
+        return { connection: socket.conn.id, sids: sidsOf.get(mine) ?? 0, reconnects: null, user: mine };
       },
-      listeners: () => null, // each socket has its own
+      listeners: (event) => // each socket has its own
+        [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
       now: () => ({}),
       sids: () => space.sockets.size,
     };
-    for (const socket of space.sockets.values()) watch(end, socket);
-    listen(space, "connection", (socket) => watch(end, socket));
+    const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }) => {
+      const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
+      const all = rooms?.size ? members(rooms) : new Set(adapter.sids.keys());
+      const out = members(except ?? []);
+      const reached = [...all].filter((sid) => !out.has(sid));
+      emitted(end, event, args, {
+        reached: reached.length, skipped: reached.length < all.size, volatile: Boolean(flags?.volatile),
+        users: reached.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
+      });
+    };
+    patch(adapter, "broadcast", broadcast);
+    patch(adapter, "broadcastWithAck", broadcast);
+    const watched = new Set();
+    const welcome = (socket) => { // "connection" may fire several times for a socket
+      if (watched.has(socket)) return;
+      watched.add(socket);
+      listen(socket, "disconnect", () => watched.delete(socket));
+      watch(end, socket);
+    };
+    for (const socket of space.sockets.values()) welcome(socket);
+    listen(space, "connection", welcome);
     return end;
   }
 
   function watch(end, socket) {
     const arrived = quiet((event, ...args) => {
-      const acknowledged = typeof args.at(-1) === "function";
-      const message = packet(end, end.side, event, acknowledged ? args.slice(0, -1) : args, socket);
+      const message = packet(end, end.side, event, plain(args), socket);
       const listeners = socket.listeners(event).length;
       message.arrived = true;
-      message.acknowledged = acknowledged;
+      message.acknowledged = typeof args.at(-1) === "function";
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));
       message.calls += listeners;
     });
-    const sent = quiet((event, ...args) => packet(end, otherSide, event, args, socket));
+    const sent = quiet((event, ...args) => {
+      if (side === "server" && !socket.connected) return; // it is not sent
+      const message = packet(end, otherSide, event, args, socket);
+      const { engine } = socket.io ?? {};
+      if (!engine) return; // of a server
+      const waiting = engine.transport?.name === "polling" ? engine.writeBuffer.length + 1 : 0;
+      end.queued = Math.max(end.queued, waiting);
+      const longest = engine.maxPayload ?? engine._maxPayload;
+      message.large = size(args) > (longest > 0 ? longest : 1e6);
+    });
     socket.onAny(arrived);
     socket.onAnyOutgoing(sent);
+    patch(socket, "emit", (event, ...args) => {
+      const { volatile, fromQueue } = socket.flags ?? {}; // fromQueue: retries emit it again
+      const reach = side === "client" ? { away: !socket.connected } : { reached: Number(socket.connected), users: [user(socket)] };
+      if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...reach });
+    });
     end.deaf = () => side === "client" && !socket.listenersAny().includes(arrived);
     undo.push(() => socket.offAny(arrived), () => socket.offAnyOutgoing(sent));
+  }
+
+  const plain = (args) => (typeof args.at(-1) === "function" ? args.slice(0, -1) : args);
+
+  function size(data) {
+    if (typeof data === "string") return data.length;
+    if (data?.byteLength !== undefined) return data.byteLength;
+    if (data === null || typeof data !== "object") return 8;
+    return Object.entries(data).reduce((sum, [key, value]) => sum + key.length + size(value), 0);
+  }
+
+  function patch(owner, method, look) {
+    const before = owner[method], own = Object.hasOwn(owner, method), safely = quiet(look);
+    const wrapper = function (...args) {
+      safely(...args);
+      return before.apply(this, args);
+    };
+    owner[method] = wrapper;
+    undo.push(() => {
+      if (owner[method] !== wrapper) return; // it is wrapped once more
+      if (own) owner[method] = before;
+      else delete owner[method];
+    });
   }
 
   function listen(emitter, event, listener) {
@@ -108,27 +192,41 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
 
   const name = (...parts) => JSON.stringify(parts);
 
-  function the(namespace, recipient, event, args, whose = null) {
-    const id = name(namespace, recipient, event, whose, key(event, args));
-    const message = messages.get(id) ?? empty(namespace, recipient, event, whose);
-    messages.delete(id);
-    messages.set(id, message);
-    if (messages.size > keep) messages.delete(messages.keys().next().value);
-    return message;
+  function the(table, id, empty) {
+    const entry = table.get(id) ?? empty();
+    table.delete(id);
+    table.set(id, entry);
+    if (table.size > keep) table.delete(table.keys().next().value);
+    return entry;
   }
 
-  function empty(namespace, recipient, event, whose) {
+  function theMessage(namespace, recipient, event, args, whose = null) {
+    const id = key(event, args);
+    return the(messages, name(namespace, recipient, event, id, whose), () =>
+      empty(namespace, recipient, event, id, whose));
+  }
+
+  function empty(namespace, recipient, event, id, whose) {
     return {
-      namespace, recipient, event, user: whose, packets: 0, calls: 0, effects: null, arrived: false,
-      listeners: new Map(), sids: null, reconnects: null, acknowledged: null,
-      connections: new Set(),
+      namespace, recipient, event, id, user: whose, packets: 0, calls: 0, effects: null, when: 0,
+      arrived: false, listeners: new Map(), sids: null, reconnects: null, acknowledged: null,
+      large: null, connections: new Set(),
     };
+  }
+
+  function emitted({ namespace }, event, args, facts) {
+    const id = key(event, args);
+    const one = the(emits, name(namespace, otherSide, event, id), () =>
+      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false }));
+    const onceAway = one.onceAway || facts.away;
+    Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway });
   }
 
   function packet(end, recipient, event, args, socket) {
     const { connection, sids, reconnects, user: whose } = end.place(socket);
-    const message = the(end.namespace, recipient, event, args, whose);
+    const message = theMessage(end.namespace, recipient, event, args, whose);
     message.packets += 1;
+    message.when = ++clock;
     message.connections.add(connection);
     message.sids = sids === null ? null : Math.max(sids, message.sids);
     message.reconnects = reconnects;
@@ -136,17 +234,30 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   }
 
   function find(event, args, namespace, { recipient, user: whose }) {
-    const found = [...messages.entries()].filter(
-      ([, one]) => one.event === event && one.namespace === namespace
-        && (recipient ?? one.recipient) === one.recipient && (whose ?? one.user) === one.user,
-    );
-    if (recipient === undefined && new Set(found.map(([, one]) => one.recipient)).size > 1) {
+    const asked = (one) => one.event === event && one.namespace === namespace
+      && (recipient ?? one.recipient) === one.recipient;
+    const found = [...messages.values()].filter((one) => asked(one) && (whose ?? one.user) === one.user);
+    const sent = [...emits.values()].filter((one) => asked(one)
+      && (whose === undefined || args !== undefined || !one.users?.length || one.users.includes(whose)));
+    if (new Set([...found, ...sent].map((one) => one.recipient)).size > 1) {
       throw new Error(`"${event}" goes both ways: say { recipient: "client" } or "server".`);
     }
-    const named = ([, one]) =>
-      name(namespace, one.recipient, event, one.user, key(event, args));
-    const last = args === undefined ? found : found.filter((each) => each[0] === named(each));
-    return last.at(-1)?.[1];
+    const when = new Map(found.map((one) => [one.id, one.when]));
+    for (const one of sent) when.set(one.id, one.when);
+    const [last] = [...when].sort((a, b) => a[1] - b[1]).at(-1) ?? [null];
+    const id = args === undefined ? last : key(event, args);
+    const to = recipient ?? [...found, ...sent][0]?.recipient ?? null;
+    return [
+      found.filter((one) => one.id === id).at(-1) ?? empty(namespace, to, event, id, null),
+      emits.get(name(namespace, to, event, id)) ?? { times: 0 },
+    ];
+  }
+
+  function worked(message) {
+    const others = [...messages.values()].filter((one) => one.event === message.event
+      && one.recipient === message.recipient && one.namespace === message.namespace
+      && one.id !== message.id && one.packets > 0);
+    return others.length ? others.some((one) => one.calls > 0) : null;
   }
 
   // Compare a message with one of the same event that came before a reconnect.
@@ -173,10 +284,12 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         throw new Error("The program has called offAny(): this observer is deaf. Observe again.");
       }
       const namespace = options.namespace ?? ends[0].namespace;
-      const message = find(event, args, namespace, options)
-        ?? empty(namespace, options.recipient ?? side, event, null);
-      const handled = message.recipient === side;
       const now = ends.filter((end) => end.namespace === namespace);
+      const [message, one] = find(event, args, namespace, options);
+      if (message.recipient === null && now.some((end) => end.listeners(event))) {
+        message.recipient = side;
+      }
+      const handled = message.recipient === side;
       const counts = message.listeners.size
         ? [...message.listeners.values()]
         : now.map((end) => end.listeners(event));
@@ -192,6 +305,12 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           recipient: message.recipient, [side]: "javascript", event, namespace,
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
+          emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
+          reached: one.reached ?? null, skipped: one.skipped ?? null, raised: one.raised ?? null,
+          volatile: one.volatile ?? null,
+          away: (message.packets ? one.onceAway : one.away) ?? null,
+          large: message.large,
+          worked: handled ? worked(message) : null,
           arrived: handled ? message.arrived : null,
           acknowledged: message.acknowledged,
           grows: message.reconnects === null ? null : grows(message),
@@ -201,7 +320,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     },
     // Tell that a message has had its effect: call it where the program has one.
     effect(event, ...args) {
-      the(ends[0].namespace, side, event, args).effects += 1;
+      theMessage(ends[0].namespace, side, event, args).effects += 1;
     },
     // Observe no more.
     close() {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .seen import Clues, Recipient, Seen
-from .tally import Key, MessageCounts, Name, Tally
+from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
     from .probe import Probe, UserOf
@@ -26,28 +26,22 @@ def observe(
     """Count messages at clients and servers of a python-socketio application.
 
     Start before the first connection: an observer that starts later does not know how often a
-    client has reconnected. Every packet is decoded a second time, so messages take longer: observe
-    while you look for a cause, not permanently.
+    client has reconnected. Messages take longer: observe while you look for a cause, not
+    permanently. Close the observer, or use it in a ``with``; print it for a table.
 
     Parameters
     ----------
     *ends : AsyncServer, Server, AsyncClient or Client
-        The clients and servers to observe, in this process; the clients must belong to one user.
-        With Flask-SocketIO, pass the attribute ``server`` of its object.
+        What to observe in this process; the clients must belong to one user. With Flask-SocketIO,
+        pass the attribute ``server`` of its object.
     key : callable, optional
-        Called with the event and the tuple of its arguments; returns what the copies of one
-        message have in common, such as an id. Without it, messages with equal arguments are the
-        same.
+        Called with the event and the tuple of its arguments; returns what the copies of one message
+        have in common, such as an id. Without it, messages with equal arguments are the same.
     user : callable, optional
         Called with a sid; returns its user, so that messages and live sids are counted for each
         user. Without it, all sids belong to one user, as in a test with one.
     keep : int
         For how many messages counts are kept. The oldest are dropped.
-
-    Returns
-    -------
-    Observer
-        Ask it for a message, or print it for a table. Close it, or use it in a ``with``.
 
     Raises
     ------
@@ -110,22 +104,9 @@ class Observer:
     ) -> Seen:
         """Return what was seen of the last message of an event, or of the one with `data`.
 
-        Parameters
-        ----------
-        event : str
-            The name of the event; ``"connect"`` for a connection to the server.
-        *data
-            The arguments, to choose an earlier message, or one that never came.
-        recipient : {"client", "server"}, optional
-            Who received it; needed if the event goes both ways.
-        namespace : str
-        user
-            Whose message it is, if the observer distinguishes users; by default any user's.
-
-        Returns
-        -------
-        Seen
-            For a message that never came, the current state and no packet.
+        The last is the one that was emitted last, even if it was lost, where the ends that send it
+        are observed; elsewhere it is the one that came last. Of a message that was never sent there
+        is the current state and no packet. The event of a connection is ``"connect"``.
 
         Raises
         ------
@@ -138,7 +119,17 @@ class Observer:
                 f"A message could not be counted: {error!r}. Does key(event, data) suit every "
                 "event, and user(sid) every sid? (Ask again for what was counted.)"
             ) from error
-        found = [
+        return self._last(event, data, recipient, namespace, user)
+
+    def _last(
+        self,
+        event: str,
+        data: tuple[Any, ...],
+        recipient: Recipient | None,
+        namespace: str,
+        user: Hashable,
+    ) -> Seen:
+        messages = [
             (name, message)
             for name, message in self._tally.messages()
             if (name.event, name.namespace) == (event, namespace)
@@ -146,17 +137,32 @@ class Observer:
             and user in (None, name.user)
             and (message.packets or message.effects)
         ]
-        if recipient is None and len({name.recipient for name, _ in found}) > 1:
+        emits = [
+            (name, each)
+            for name, each in self._tally.emits()
+            if (name.event, name.namespace) == (event, namespace)
+            and recipient in (None, name.recipient)
+            and (user is None or data or not each.users or user in each.users)
+        ]
+        sides = {name.recipient for name, _ in (*messages, *emits)}
+        if len(sides) > 1:
             raise UsageError(
                 f'"{event}" goes both ways: say recipient="client" or recipient="server".'
             )
+        when = {name.key: message.when for name, message in messages if message.packets}
+        when |= {name.key: each.when for name, each in emits}
         if data:
-            wanted = self._tally.name("client", namespace, event, None, data).key
-            found = [(name, message) for name, message in found if name.key == wanted]
-        if found:
-            carried = [each for each in found if each[1].packets] or found
+            key = self._tally.name("client", namespace, event, None, data).key
+        elif when:
+            key = max(when, key=lambda each: when[each])
+        else:
+            key = messages[-1][0].key if messages else None
+        found = [each for each in messages if each[0].key == key]
+        carried = [each for each in found if each[1].packets] or found
+        if carried:
             return self._seen(*carried[-1])
-        return self._never_seen(event, namespace, recipient or self._recipient(event, namespace))
+        side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
+        return self._seen(Name(side, namespace, event, None, key), MessageCounts())
 
     def effect(
         self,
@@ -168,14 +174,8 @@ class Observer:
     ) -> None:
         """Count an effect of a message; call it where the application changes something.
 
-        Parameters
-        ----------
-        event : str
-            The event of the message.
-        *data
-            The arguments, as they were on the wire.
-        recipient, namespace, user
-            As for :meth:`message`. The default recipient is the one that handled the arguments.
+        `data` are its arguments, as they were on the wire. The default recipient is the one that
+        handled them.
         """
         key = self._tally.name("client", namespace, event, user, data).key
         for name, _ in reversed(self._tally.messages()):
@@ -183,7 +183,7 @@ class Observer:
                 recipient in (None, name.recipient) and user in (None, name.user)
             ):
                 return self._tally.effect(name)
-        side = recipient or self._recipient(event, namespace)
+        side = recipient or self._recipient(event, namespace) or self._probes[0].side
         self._tally.effect(Name(side, namespace, event, user, key))
 
     def close(self) -> None:
@@ -199,12 +199,13 @@ class Observer:
 
     def __str__(self) -> str:
         rows = [f"{'event':16} {'handled by':10} listeners  sids  packets  calls  effects"]
-        last = {name[:3]: (name, message) for name, message in self._tally.messages()}
-        for name, message in last.values():
-            event = name.event if name.namespace == "/" else f"{name.namespace} {name.event}"
-            counts = ["?" if n is None else n for n in self._seen(name, message).counters]
+        names = (name for name, _ in (*self._tally.messages(), *self._tally.emits()))
+        for side, namespace, event in dict.fromkeys(name[:3] for name in names):
+            counters = self._last(event, (), side, namespace, None).counters
+            counts = ["?" if n is None else n for n in counters]
             row = "{:>9}  {:>4}  {:>7}  {:>5}  {:>7}".format(*counts)
-            rows.append(f"{event:16} {name.recipient:10} {row}")
+            label = event if namespace == "/" else f"{namespace} {event}"
+            rows.append(f"{label:16} {side:10} {row}")
         return "\n".join(rows)
 
     @property
@@ -216,7 +217,7 @@ class Observer:
         """The clients that were ever connected; all, if none was."""
         return [c for c in self._clients if c.connects or c.sio.connected] or self._clients
 
-    def _recipient(self, event: str, namespace: str) -> Recipient:
+    def _recipient(self, event: str, namespace: str) -> Recipient | None:
         """Return who handles an event: the last recipient, or whoever has a handler for it."""
         for name, _ in reversed(self._tally.messages()):
             if (name.event, name.namespace) == (event, namespace):
@@ -224,17 +225,20 @@ class Observer:
         for probe in self._probes:
             if probe.listeners(event, namespace):
                 return probe.side
-        return self._probes[0].side
+        return None
 
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
-        listeners = self._listeners(name.event, name.namespace, name.recipient)
+        sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
+        emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
+        listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
+        sids, strangers = self._sids(name.namespace) if m.sids is None else (m.sids, m.strangers)
         return Seen(
             listeners=listeners,
-            sids=self._sids(name.namespace) if m.sids is None else m.sids,
+            sids=sids,
             packets=m.packets,
             calls=m.calls if handled else None,
             effects=m.effects,
@@ -242,24 +246,41 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
-                reconnects=m.reconnects,
+                reconnects=m.reconnects if m.packets else self._reconnects(name.namespace),
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
+                strangers=strangers,
+                emitted=emits.times if sends and name.event != "connect" else None,
+                reached=emits.reached,
+                skipped=emits.skipped,
+                raised=emits.raised if emits.times else None,
+                away=self._away(emits, m.packets > 0),
                 arrived=m.arrived > 0 if handled else None,
+                large=m.large,
                 acknowledged=m.acknowledged,
                 overlapped=m.overlapped if m.calls else None,
-                failed=m.failed if handled else None,
+                failed=m.failed if handled and m.packets else None,
+                worked=self._worked(name) if handled else None,
                 early=m.early,
                 grows=self._grows(name, m),
-                **self._now(),
+                **self._now(name.namespace),
             ),
         )
 
-    def _never_seen(self, event: str, namespace: str, recipient: Recipient) -> Seen:
-        counts = [client.reconnects(namespace) for client in self._live_clients]
-        reconnects = max((n for n in counts if n is not None), default=None)
-        nothing = self._seen(Name(recipient, namespace, event, None, None), MessageCounts())
-        return nothing.with_clues(reconnects=reconnects, failed=None)
+    def _away(self, emits: Emits, sent: bool) -> bool | None:
+        """Return whether a client sent it while it was away, or it was sent to one that was."""
+        if emits.reached is None or not self._clients:
+            return emits.once_away if sent else emits.away
+        return not emits.sids & self._tally.own_sids
+
+    def _worked(self, name: Name) -> bool | None:
+        """Return whether another message of this event was handled; None if none was seen."""
+        others = [
+            other.calls > 0
+            for each, other in self._tally.messages()
+            if each[:3] == name[:3] and each.key != name.key and other.packets
+        ]
+        return any(others) if others else None
 
     def _grows(self, name: Name, m: MessageCounts) -> bool | None:
         """Return whether a message has more listeners or packets than before a reconnect."""
@@ -271,24 +292,32 @@ class Observer:
                 return listeners[0] > listeners[1] or m.packets > earlier.packets
         return None
 
-    def _listeners(self, event: str, namespace: str, recipient: Recipient) -> int | None:
+    def _listeners(self, name: Name) -> int | None:
         """Return how many listeners an event has now; None if no recipient is observed."""
-        probes = self._live_clients if recipient == "client" else self._servers
-        return sum(probe.listeners(event, namespace) for probe in probes) if probes else None
+        probes: Sequence[Probe] = self._live_clients if name.recipient == "client" else ()
+        if name.recipient == "server":
+            probes = self._servers
+        if not probes:
+            return None
+        return sum(each.listeners(name.event, name.namespace) for each in probes)
 
-    def _sids(self, namespace: str) -> int | None:
-        """Return how many sids are live now; None if no server is observed."""
-        counts = [len(server.live(namespace)) for server in self._servers]
-        return sum(counts) if counts else None
+    def _reconnects(self, namespace: str) -> int | None:
+        counts = [client.reconnects(namespace) for client in self._live_clients]
+        return max((n for n in counts if n is not None), default=None)
 
-    def _now(self) -> dict[str, Any]:
+    def _sids(self, namespace: str) -> tuple[int | None, int | None]:
+        """Return how many sids a server has now, and of these the strangers."""
+        if not self._servers:
+            return None, None
+        live = [sid for server in self._servers for sid in server.live(namespace)]
+        return len(live), self._servers[0].strangers(live)
+
+    def _now(self, namespace: str) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
         clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
         if len(self._live_clients) == 1:
             [client] = self._live_clients
-            clues |= {
-                "connected": bool(client.sio.connected),
-                "refused": client.refused,
-                "reason": client.reason,
-            }
+            clues |= client.now(namespace)
+        elif not self._clients:
+            clues["before"] = any(server.before for server in self._servers)
         return clues

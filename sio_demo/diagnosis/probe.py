@@ -1,10 +1,9 @@
-"""Where an observer looks: between python-socketio and python-engineio.
+"""Where an observer looks at python-socketio.
 
-A client or server of python-socketio has an Engine.IO object in its attribute ``eio``. Incoming
-packets pass the handler that python-socketio has registered with ``eio.on("message")``, outgoing
-ones pass ``eio.send()`` or ``eio.send_packet()``. Calls are counted by a wrapper around each
-handler in ``handlers``, which is put there when the next packet comes. These names are public, but
-wrapping what they refer to is not documented. `Probe.close` undoes it.
+Incoming packets pass the methods ``_handle_connect()`` and ``_handle_event()`` of a client or a
+server. Outgoing ones pass ``_send_packet()`` of a client, and ``eio.send_packet()`` of a server.
+Calls are counted by a wrapper around each handler in ``handlers``, which is put there when the
+next packet comes. That these names are wrapped is not documented. `Probe.close` undoes it.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ import functools
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from socketio.packet import BINARY_EVENT, EVENT
-
-from .hooks import Ended, Function, Hooks, fits, layers
+from .hooks import Begin, Ended, Function, Hooks, fits, layers
 from .seen import Language, Recipient
 from .tally import Name, Sighting, Tally
 
@@ -32,22 +29,31 @@ class Probe:
     other_side: Recipient
     library: Language = "python"
 
+    _emitting: Begin
+    _connected: Begin
+    _arrived: Begin
+    _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
+    _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
+    _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
+
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         self.sio = sio
         self._tally = tally
         self._user = user
-        self._hooks = Hooks(sio.eio, tally.failed)  # internal
-        self._halves: dict[tuple[bool, str], Any] = {}  # packets that wait for their attachments
-        self._handlers: dict[tuple[str, str], tuple[Function, Function]] = {}
+        self._hooks = Hooks(tally.failed)
+        self._wrappers: dict[tuple[str, str], Function] = {}
         self._spaces: list[Any] = []  # namespace objects that are watched
-        self._hooks.handler("message", self._received)
+        looks: dict[str, Begin] = {
+            "emit": self._emitting,
+            "_handle_connect": self._connected,  # internal
+            "_handle_event": self._arrived,  # internal
+        }
+        for name, look in looks.items():
+            self._hooks.method(sio, name, look)
 
     def close(self) -> None:
         """Stop watching, and remove the wrappers that nothing else has wrapped."""
         self._hooks.close()
-        for (namespace, event), (wrapper, handler) in self._handlers.items():
-            if self.sio.handlers.get(namespace, {}).get(event) is wrapper:  # internal
-                self.sio.handlers[namespace][event] = handler  # internal
 
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
@@ -58,7 +64,8 @@ class Probe:
                     return self._registered(name, space)
         for space in (namespace, "*"):
             if space in self.sio.namespace_handlers:  # internal
-                return int(hasattr(self.sio.namespace_handlers[space], f"on_{event}"))  # internal
+                handler = self.sio.namespace_handlers[space]  # internal
+                return int(_dispatches(handler) or hasattr(handler, f"on_{event}"))
         return 0
 
     def _registered(self, name: str, space: str) -> int:
@@ -67,51 +74,27 @@ class Probe:
 
     # --- packets -----------------------------------------------------------------------
 
-    def _received(self, *args: Any) -> None:
-        raise NotImplementedError
-
-    def _user_of(self, connection: str, namespace: str) -> Hashable:
-        raise NotImplementedError
-
-    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
-        """Return what is known about a packet; more is counted for the `first` of a message."""
-        raise NotImplementedError
-
-    def _decoded(self, inbound: bool, connection: str, data: Any) -> Any:
-        """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""
-        packet = self._halves.pop((inbound, connection), None)
-        try:
-            if packet is None:
-                packet = self.sio.packet_class(encoded_packet=data)
-                complete = packet.attachment_count == 0
-            else:
-                complete = packet.add_attachment(data)
-        except Exception:  # python-socketio will report it
-            return None
-        if not complete:
-            self._halves[inbound, connection] = packet
-        return packet if complete else None
-
-    def _named(self, side: Recipient, packet: Any, connection: str) -> Name:
-        namespace = packet.namespace or "/"
-        event, *data = packet.data
+    def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
+        event, *args = data
         user = self._user_of(connection, namespace)
-        return self._tally.name(side, namespace, event, user, tuple(data))
+        return self._tally.name(side, namespace, event, user, tuple(args))
 
-    def _count_arrived(self, packet: Any, connection: str) -> None:
-        name = self._named(self.side, packet, connection)
-        sighting = self._sighting(connection, name.namespace, first=True)._replace(
+    def _count_arrived(
+        self, connection: str, namespace: str | None, data: Any, acknowledged: bool
+    ) -> None:
+        self._wrap_handlers()
+        name = self._named(self.side, namespace or "/", data, connection)
+        sighting = self._sighting(connection, name)._replace(
             listeners=self.listeners(name.event, name.namespace)
         )
-        self._tally.arrived(name, sighting, packet.id is not None)
+        self._tally.packet(name, sighting, acknowledged, came=True)
 
-    def _count_sent(self, connection: str, data: Any) -> None:
-        packet = self._decoded(False, connection, data)
-        if packet is not None and packet.packet_type in (EVENT, BINARY_EVENT):
-            name = self._named(self.other_side, packet, connection)
-            first = not self._tally.sent_before(name, id(self.sio))
-            sighting = self._sighting(connection, name.namespace, first)._replace(early=None)
-            self._tally.sent(name, sighting, packet.id is not None)
+    def _count_sent(
+        self, connection: str, namespace: str | None, data: Any, acknowledged: bool, **more: Any
+    ) -> None:
+        name = self._named(self.other_side, namespace or "/", data, connection)
+        sighting = self._sighting(connection, name)._replace(early=None, **more)
+        self._tally.packet(name, sighting, acknowledged, came=False)
 
     # --- calls -------------------------------------------------------------------------
 
@@ -119,11 +102,11 @@ class Probe:
         """Wrap the handlers that have no wrapper yet, including those registered just now."""
         for namespace, table in list(self.sio.handlers.items()):  # internal
             for event, handler in list(table.items()):
-                wrapper, _ = self._handlers.get((namespace, event), (None, None))
+                wrapper = self._wrappers.get((namespace, event))
                 if wrapper is None or wrapper not in layers(handler):
                     look = functools.partial(self._handling, namespace, event, handler)
-                    table[event] = self._hooks.around(handler, look)
-                    self._handlers[namespace, event] = (table[event], handler)
+                    wrapper = self._hooks.item(table, event, look)
+                    self._wrappers[namespace, event] = wrapper
         for namespace, space in list(self.sio.namespace_handlers.items()):  # internal
             if space not in self._spaces:
                 self._spaces.append(space)
@@ -143,11 +126,12 @@ class Probe:
         rest = list(args)
         namespace = rest.pop(0) if space == "*" else space
         method = getattr(handler, f"on_{event}", None)
-        if method is None:
+        own = _dispatches(handler)
+        if method is None and not own:
             return None
-        # A dispatcher of the application's own, as in Flask-SocketIO, may pass on other arguments.
-        own = not type(handler).trigger_event.__module__.startswith("socketio.")
-        return self._called(namespace, event, rest, int(own or fits(method, args)))
+        return self._called(
+            namespace, event, rest, int(own or (method is not None and fits(method, args)))
+        )
 
     def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
         """Count calls with these arguments; `calls` is 0 if they do not fit the handler."""
@@ -161,6 +145,10 @@ class Probe:
         ended = self._tally.begun(name, calls)
         return lambda error: ended(isinstance(error, Exception))
 
-    def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
-        """Return the name of the message that a handler is called with; None if not counted."""
-        raise NotImplementedError
+
+def _dispatches(space: Any) -> bool:
+    """Whether a namespace class dispatches by itself, as in Flask-SocketIO.
+
+    It may pass on other arguments, and call what is no method ``on_...``.
+    """
+    return not type(space).trigger_event.__module__.startswith("socketio.")

@@ -2,53 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import socketio
 from engineio.packet import MESSAGE
-from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
+from socketio.packet import BINARY_EVENT, EVENT
 
 from .hooks import Ended
 from .probe import Probe, UserOf
-from .seen import Reason
 from .tally import Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
 
 
-class ClientProbe(Probe):
-    """Watches a ``socketio.AsyncClient`` or ``Client``.
+AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
 
-    Attributes
-    ----------
-    connects : dict of str to int
-        How often each namespace was connected while it was watched.
-    refused : bool
-        Whether an attempt to connect has failed since the last success.
-    reason : {"network", "server", "client"} or None
-        Who ended the last connection.
-    """
+
+class ClientProbe(Probe):
+    """Watches a ``socketio.AsyncClient`` or ``Client``."""
 
     side, other_side = "client", "server"
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
-        self.connects: dict[str, int] = {}
-        self.refused = False
-        self.reason: Reason | None = None
-        self._from_the_start = not sio.connected
-        self._left: Reason | None = None
+        self.connects: dict[str, int] = {}  # to each namespace, while it was watched
+        self._was_connected = bool(sio.connected)
+        self._clues: dict[str, Any] = {"reason": None if sio.connected else "", **AT_FIRST}
+        self._left = ""
+        tally.own_sids.update(sio.namespaces.values())  # internal
         if getattr(sio, "listeners_add_up", False):
             self.library = "javascript"
-        self._hooks.handler("disconnect", self._disconnected)
-        self._hooks.method(sio.eio, "send", self._sending)  # internal
-        self._hooks.method(sio.eio, "connect", self._connecting)  # internal
+        self._hooks.method(sio, "_send_packet", self._sending)  # internal
+        self._hooks.method(sio, "_handle_error", self._failed)  # internal
+        self._hooks.method(sio, "_handle_disconnect", self._dismissed)  # internal
+        self._hooks.method(sio, "connect", self._connecting)
+        self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
+
+    def now(self, namespace: str) -> dict[str, Any]:
+        """Return the clues about the client itself."""
+        before = self._was_connected or namespace in self.connects
+        return {"connected": bool(self.sio.connected), "before": before, **self._clues}
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
-        if not self._from_the_start:
+        if self._was_connected:
             return None
         return max(0, self.connects.get(namespace, 0) - 1)
 
@@ -61,42 +60,59 @@ class ClientProbe(Probe):
         sid = self.sio.get_sid(namespace)
         return self._user(sid) if self._user and sid else None
 
-    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
-        early = namespace not in self.sio.namespaces  # internal
+    def _sighting(self, connection: str, name: Name) -> Sighting:
         return Sighting(
-            connection, id(self.sio), reconnects=self.reconnects(namespace), early=early
+            connection,
+            id(self.sio),
+            reconnects=self.reconnects(name.namespace),
+            early=name.namespace not in self.sio.namespaces,  # internal
         )
 
-    def _received(self, data: Any) -> None:
+    def _emitting(
+        self, event: str, data: Any = None, namespace: str | None = None, *_: Any, **__: Any
+    ) -> Ended:
+        space = namespace or "/"
+        name = self._tally.name("server", space, event, None, _arguments(data))
+        emits = self._tally.emitted(name, away=space not in self.sio.namespaces)  # internal
+        return emits.ended
+
+    def _sending(self, packet: Any) -> None:
+        eio = self.sio.eio  # internal
+        if packet.packet_type in (EVENT, BINARY_EVENT) and eio.state == "connected":  # else dropped
+            data = _plain(packet.data)
+            large = _size(data) > self._tally.longest
+            acknowledged = packet.id is not None
+            if eio.current_transport == "polling":
+                self._clues["queued"] = max(self._clues["queued"], eio.queue.qsize() + 1)
+            self._count_sent(eio.sid, packet.namespace, data, acknowledged, large=large)
+
+    def _connected(self, namespace: str | None, data: Any) -> None:
         self._wrap_handlers()
-        packet = self._decoded(True, self.sio.eio.sid, data)  # internal
-        if packet is None:
-            return
-        namespace = packet.namespace or "/"
-        if packet.packet_type == CONNECT:
-            self.connects[namespace] = self.connects.get(namespace, 0) + 1
-            self.refused, self._left = False, None
-        elif packet.packet_type == CONNECT_ERROR:
-            self.refused = True
-        elif packet.packet_type == DISCONNECT:
-            if not set(self.sio.namespaces) - {namespace}:  # internal
-                self._left = "server"
-        elif packet.packet_type in (EVENT, BINARY_EVENT):
-            self._count_arrived(packet, self.sio.eio.sid)  # internal
+        space = namespace or "/"
+        self.connects[space] = self.connects.get(space, 0) + 1
+        self._tally.own_sids.add((data or {}).get("sid", ""))
+        self._clues |= AT_FIRST
+        self._left = ""
 
-    def _sending(self, data: Any, *_: Any) -> None:
-        if self.sio.eio.state == "connected":  # else it is dropped; internal
-            self._count_sent(self.sio.eio.sid, data)  # internal
+    def _failed(self, *_: Any) -> None:
+        self._clues |= {"refused": True, "rejected": True}
 
-    def _connecting(self, *_: Any) -> Ended:
+    def _dismissed(self, namespace: str | None) -> None:
+        if not set(self.sio.namespaces) - {namespace or "/"}:  # internal
+            self._left = "server disconnect"
+
+    def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
+        eio_sid = self.sio.eio.sid  # internal
+        self._count_arrived(eio_sid, namespace, data, packet_id is not None)
+
+    def _connecting(self, *_: Any, **__: Any) -> Ended:
         def ended(error: BaseException | None) -> None:
-            self.refused = self.refused or error is not None
+            self._clues["refused"] |= error is not None
 
         return ended
 
     def _disconnected(self, reason: str = "") -> None:
-        words: dict[str, Reason] = {"client disconnect": "client", "server disconnect": "server"}
-        self.reason = self._left or words.get(reason, "network")
+        self._clues["reason"] = self._left or reason
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event in self.sio.reserved_events:
@@ -112,6 +128,12 @@ class ServerProbe(Probe):
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
+        self.before = bool(sio.manager.rooms)  # internal; whether a client was ever connected
+        self._halves: dict[str, Any] = {}  # packets that wait for their attachments
+        self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
+        self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
+        self._census: dict[str, dict[Hashable, list[str]]] = {}  # by namespace and user
+        tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
     def live(self, namespace: str) -> list[str]:
@@ -120,39 +142,92 @@ class ServerProbe(Probe):
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
         return [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
 
+    def strangers(self, sids: Iterable[str]) -> int | None:
+        """Return how many of these were never an observed client's; None if none is observed."""
+        own = self._tally.own_sids
+        return sum(sid not in own for sid in sids) if own else None
+
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal
             return None  # before it is connected, its user is not known
-        return self._user(sid)
-
-    def _sighting(self, connection: str, namespace: str, first: bool) -> Sighting:
-        sighting = Sighting(connection, id(self.sio), by_server=True)
-        if not first:
-            return sighting
-        live = self.live(namespace)
-        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
-        if self._user is None:
-            return sighting._replace(sids=len(live) + (sid not in live))
-        if sid not in live:
-            return sighting
         user = self._user(sid)
-        return sighting._replace(sids=sum(self._user(each) == user for each in live))
+        self._users.setdefault(namespace, {})[sid] = user
+        return user
 
-    def _received(self, connection: str, data: Any) -> None:
-        self._wrap_handlers()
-        packet = self._decoded(True, connection, data)
-        if packet is None:
-            return
-        if packet.packet_type == CONNECT:
-            packet.data = ["connect", connection]
-        elif packet.packet_type not in (EVENT, BINARY_EVENT):
-            return
-        self._count_arrived(packet, connection)
+    def _sids_of(self, user: Hashable, namespace: str) -> list[str]:
+        """Return the live sids of a user; they are counted once for a broadcast.
+
+        Who a sid belongs to is asked once, and again while nobody does, or with its packets.
+        """
+        if namespace not in self._census:
+            known, ask = self._users.get(namespace, {}), self._user or (lambda _: None)
+            users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
+            self._users[namespace] = users
+            census: dict[Hashable, list[str]] = {}
+            self._census[namespace] = census
+            for sid, each in users.items():
+                census.setdefault(each, []).append(sid)
+        return self._census[namespace].get(user, [])
+
+    def _sighting(self, connection: str, name: Name) -> Sighting:
+        sighting = Sighting(connection, id(self.sio), by_server=True)
+        sids = self._sids_of(name.user, name.namespace)
+        sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
+        if sid not in sids and self._user is not None:
+            return sighting  # before it is connected, its user is not known
+        return sighting._replace(sids=len(sids) + (sid not in sids), strangers=self.strangers(sids))
+
+    def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
+        options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
+        manager, space = self.sio.manager, options.get("namespace") or "/"  # internal
+        room, skip_sid = options.get("to") or options.get("room"), options.get("skip_sid")
+        members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
+        left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
+        name = self._tally.name("client", space, event, None, _arguments(data))
+        emits = self._tally.emitted(name)
+        emits.sids = frozenset(self.live(space))
+        sids = members - left_out
+        emits.skipped = sids != members
+        emits.reached = len(sids) if sids or not hasattr(manager, "_publish") else None  # internal
+        if self._user is not None:
+            emits.users.update(map(self._user, sids))
+        return emits.ended
+
+    def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
+        self._census, self.before = {}, True
+        self._count_arrived(connection, namespace, ["connect", connection], False)
+
+    def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
+        self._census = {}
+        self._count_arrived(connection, namespace, data, packet_id is not None)
 
     def _sending(self, connection: str, packet: Any, *_: Any) -> None:
         if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
-            self._count_sent(connection, packet.data)
+            event = self._decoded(connection, packet.data)
+            if event is not None and event.packet_type in (EVENT, BINARY_EVENT):
+                acknowledged = event.id is not None
+                self._count_sent(connection, event.namespace, event.data, acknowledged)
+
+    def _decoded(self, connection: str, data: Any) -> Any:
+        """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""
+        if data is self._last[0]:
+            return self._last[1]
+        self._census = {}
+        packet = self._halves.pop(connection, None)
+        try:
+            if packet is None:
+                packet = self.sio.packet_class(encoded_packet=data)
+                complete = packet.attachment_count == 0
+                if complete:
+                    self._last = (data, packet)
+            else:
+                complete = packet.add_attachment(data)
+        except Exception:  # python-socketio will report it
+            return None
+        if not complete:
+            self._halves[connection] = packet
+        return packet if complete else None
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event == "disconnect":
@@ -163,3 +238,27 @@ class ServerProbe(Probe):
             data = [connection]
         user = self._user_of(connection, namespace)
         return self._tally.name(self.side, namespace, event, user, tuple(data))
+
+
+def _arguments(data: Any) -> tuple[Any, ...]:
+    """Return the arguments of the event that ``emit(event, data)`` sends."""
+    given = data if isinstance(data, tuple) else () if data is None else (data,)
+    return tuple(map(_plain, given))
+
+
+def _plain(data: Any) -> Any:
+    """Return data as they are when they arrive."""
+    if isinstance(data, (list, tuple)):
+        return [_plain(each) for each in data]
+    if isinstance(data, dict):
+        return {str(key): _plain(value) for key, value in data.items()}
+    return data
+
+
+def _size(data: Any) -> int:
+    """Return about how many characters these data are."""
+    if isinstance(data, dict):
+        return sum(_size(key) + _size(value) for key, value in data.items())
+    if isinstance(data, (list, tuple)):
+        return sum(map(_size, data))
+    return len(data) if isinstance(data, (str, bytes, bytearray)) else len(str(data))

@@ -9,26 +9,35 @@ from .seen import Recipient, Seen
 RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
-def read(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
-    """Read the counters.
+def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
+    """Return the patterns that the counters show, what they mean in words, and of how many stories.
 
-    Returns
-    -------
-    dict of str to int
-        The patterns that they show, each with its number: how many there are of what should be
-        1, or 0 for a loss.
-    list of str
-        The meaning in words.
+    Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
     """
     if _contradicts_itself(seen):
-        return {}, ["These counters contradict each other: count all five for one message."]
+        words = "These counters contradict each other: count all five for one message."
+        return {}, [words], 0
     lost = _lost(seen)
-    found, findings = ({lost[0]: 0}, [lost[1]]) if lost else _multiplied(seen)
-    if seen.clues.failed:
-        findings.append("Its handler raised an exception, or does not take its arguments.")
+    found, findings = lost or _multiplied(seen)
+    stories = len(found) if lost else len(findings)
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
-    return found, findings
+    return found, findings + _facts(seen, lost is not None), stories
+
+
+def _facts(seen: Seen, lost: bool) -> list[str]:
+    """Return in words what else was counted."""
+    clues = seen.clues
+    facts = {
+        "Its handler raised an exception, or does not take its arguments.": clues.failed,
+        f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
+        and clues.emitted is not None,
+        "Its emit() was for no session: nobody was in that room.": lost and clues.reached == 0,
+        "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
+        "It is longer than the server takes.": lost and clues.large,
+        f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,
+    }
+    return [words for words, holds in facts.items() if holds]
 
 
 def _contradicts_itself(seen: Seen) -> bool:
@@ -38,32 +47,53 @@ def _contradicts_itself(seen: Seen) -> bool:
     )
 
 
-def _lost(seen: Seen) -> tuple[Pattern, str] | None:
+def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     """Return where a message was lost: the first of its counters that is 0."""
+    arrived = seen.clues.arrived
+    patterns: tuple[Pattern, ...]
     if seen.effects:
         return None
     if seen.sids == 0:
-        return "not connected", "No live session: no client was connected when it was to be sent."
-    if seen.listeners == 0 and seen.packets == 0:
-        return "nobody waits", "No listener and no packet: no callback waited for it any more."
-    if seen.listeners == 0:
-        return "nobody listens", "No listener: the recipient had none for it when it came."
-    if seen.packets == 0:
-        return "not sent", "A session, a listener, and no packet: it was not sent to this session."
-    if seen.calls == 0 and seen.clues.arrived:
-        return "lost", "It arrived, and no handler ran for it."
-    if seen.calls == 0:
-        return "lost", "Sent, and not handled: its packet was lost on the way."
-    if seen.effects == 0:
-        return "in vain", "Handled, and no effect is there."
-    return None
+        patterns = ("not connected",)
+        words = "No live session: no client was connected when it was to be sent."
+    elif seen.listeners == 0 and seen.packets == 0:
+        patterns = ("nobody waits",)
+        words = "No listener and no packet: if it is an answer, no callback waited for it any more."
+    elif seen.listeners == 0:
+        patterns = ("nobody listens",)
+        words = "No listener: the recipient had none for it when it came."
+    elif seen.packets == 0 and seen.sids is None and seen.clues.emitted is None:
+        patterns = ("not sent", "lost", "not connected")
+        words = "Nothing of it came; whether it was sent was not counted."
+    elif seen.packets == 0:
+        patterns = ("not sent", "not connected") if seen.sids is None else ("not sent",)
+        words = "It was not sent: no packet of it was counted."
+    elif seen.calls is None and seen.effects is None and seen.clues.large:
+        patterns = ("lost",)
+        words = "It was sent; whether it was handled was not counted."
+    elif seen.calls == 0 and arrived:
+        return {"lost": 0}, ["It arrived, and no handler ran for it."]
+    elif seen.calls == 0 and arrived is False and (seen.sids or 0) > 1:
+        patterns = ("not sent", "lost")
+        words = "It was sent, and did not come to the client that is observed; others have sids."
+    elif seen.calls == 0:
+        patterns = ("lost",)
+        words = "Sent, and not handled: its packet was lost on the way."
+    elif seen.effects == 0 and seen.calls is None:
+        patterns = ("in vain", "lost") if seen.listeners else ("in vain", "lost", "nobody listens")
+        words = "No effect is there; whether it was handled was not counted."
+    elif seen.effects == 0:
+        patterns, words = ("in vain",), "Handled, and no effect is there."
+    else:
+        return None
+    return dict.fromkeys(patterns, 0), [words]
 
 
 _FINDINGS = {
     "listeners": "One packet meets {n} listeners: each of them is called.",
     "clients": "{n} clients of the user are there at the same time, and each does the same.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
-    "zombies": "Live sids without a client: {n}.",
+    "zombies": "Live sids without a client that was counted: {n}.",
     "copies": "The message was sent {n} times.",
     "runs": "One packet led to {n} calls of each listener.",
     "effects": "Each call has {n} effects, or something else brings about the same effect.",
@@ -74,8 +104,10 @@ _FINDINGS = {
 def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     """Return the factors that are not 1."""
     if all(count in (None, 1) for count in seen.counters):
-        counted = any(seen.counters)
-        return {}, ["All that was counted is 1: handled once." if counted else "Nothing counted."]
+        if not any(seen.counters):
+            return {}, ["Nothing counted."]
+        handled = "handled once" if seen.calls else "whether it was handled was not counted"
+        return {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = [factors for each in asked for factors in explanations(seen, each)]
@@ -86,10 +118,21 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
         found |= story.odd()  # type: ignore[arg-type]
         text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
         findings.append(text if not findings else f"Or: {text}")
+    _ask_whose_sids(seen, found, findings)
     if not stories:
         found = _first_odd(seen)
         findings = ["No simple story gives these counters. Were all counted for one message?"]
     return found, findings
+
+
+def _ask_whose_sids(seen: Seen, found: dict[Pattern, int], findings: list[str]) -> None:
+    """Add that the sids beyond the clients that were counted may be other clients'."""
+    strangers = seen.clues.strangers
+    if "zombies" in found and seen.sids is not None and strangers != 0:
+        findings.append("They may be those of other clients, which nobody has observed.")
+        found["clients"] = seen.sids
+        if strangers is not None and strangers >= found["zombies"]:
+            del found["zombies"]
 
 
 def _first_odd(seen: Seen) -> dict[Pattern, int]:

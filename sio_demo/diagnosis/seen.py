@@ -15,77 +15,46 @@ from ..errors import UsageError
 
 Recipient = Literal["client", "server"]
 Language = Literal["python", "javascript"]
-Reason = Literal["network", "server", "client"]
 
 
 @dataclass(frozen=True)
 class Clues:
     """What is known about a message besides its counters; None means not known.
 
-    Attributes
-    ----------
-    recipient : {"client", "server"}
-        Who handles it.
-    client, server : {"python", "javascript"}
-        The library on each side: python-socketio, where a second handler replaces the first,
-        or socket.io, where listeners add up.
-    event, namespace : str
-        The event, or ``"connect"`` for the connection itself, and its namespace.
-    reconnects : int
-        How often the client had reconnected when the message came.
-    connections : int
-        On how many connections its copies came.
-    servers : int
-        How many servers its copies passed. A server that was restarted counts as two.
-    arrived : bool
-        Whether one of its packets reached the recipient.
-    acknowledged : bool
-        Whether the sender waits for an acknowledgement.
-    overlapped : bool
-        Whether a call started while another for the same event was running.
-    failed : bool
-        Whether its handler raised an exception, or does not accept its arguments.
-    early : bool
-        Whether it reached the client before the client was connected.
-    away : bool
-        Whether it was emitted while the client was away.
-    raised : bool
-        Whether emitting it raised an exception.
-    connected : bool
-        The client's own state now: ``client.connected``, ``socket.connected``.
-    refused : bool
-        Whether an attempt to connect has failed since the client's last connection.
-    reason : {"network", "server", "client"}
-        Who ended the client's last connection.
-    always : bool
-        Whether it happens to every message of this event; False if only to some.
-    grows : bool
-        Whether there is one more after every reconnect.
-    ids : bool
-        Whether the recipient compares ids to recognize copies.
+    How to find out each is in :data:`~sio_demo.causes.QUESTIONS`.
     """
 
-    recipient: Recipient | None = None
-    client: Language | None = None
-    server: Language | None = None
-    event: str | None = None
+    recipient: Recipient | None = None  # who handles it
+    client: Language | None = None  # the library on that side: in Python, a second handler
+    server: Language | None = None  # replaces the first; in JavaScript, listeners add up
+    event: str | None = None  # "connect" for the connection itself
     namespace: str | None = None
-    reconnects: int | None = None
-    connections: int | None = None
-    servers: int | None = None
-    arrived: bool | None = None
-    acknowledged: bool | None = None
-    overlapped: bool | None = None
-    failed: bool | None = None
-    early: bool | None = None
-    away: bool | None = None
-    raised: bool | None = None
-    connected: bool | None = None
-    refused: bool | None = None
-    reason: Reason | None = None
-    always: bool | None = None
-    grows: bool | None = None
-    ids: bool | None = None
+    reconnects: int | None = None  # of the client, when the message came
+    connections: int | None = None  # on which its copies came
+    servers: int | None = None  # that its copies passed; one that was restarted counts as two
+    strangers: int | None = None  # live sids that were never an observed client's
+    emitted: int | None = None  # calls of emit() for it, at the ends that can send it
+    reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
+    skipped: bool | None = None  # the last emit() left out somebody in the room
+    raised: bool | None = None  # the last emit() raised an exception
+    volatile: bool | None = None  # the last emit() was volatile
+    away: bool | None = None  # emit() came while the client was not connected
+    arrived: bool | None = None  # a packet of it reached the recipient
+    large: bool | None = None  # it is longer than the server takes, 1 MB by default
+    queued: int | None = None  # the most packets that waited for one POST; 0 over WebSocket
+    acknowledged: bool | None = None  # the sender waits for an acknowledgement
+    overlapped: bool | None = None  # a call of the event started while another was running
+    failed: bool | None = None  # its handler raised, or does not accept its arguments
+    worked: bool | None = None  # another message of this event was handled
+    early: bool | None = None  # it reached the client before the client was connected
+    connected: bool | None = None  # what the client says of itself now
+    before: bool | None = None  # the client was ever connected
+    refused: bool | None = None  # an attempt to connect has failed since the last connection
+    rejected: bool | None = None  # the server has answered such an attempt with a rejection
+    reason: str | None = None  # why the last connection ended, in the library's words, or ""
+    always: bool | None = None  # it happens to every message of this event, not only to some
+    grows: bool | None = None  # there is one more after every reconnect
+    ids: bool | None = None  # the recipient compares ids to recognize copies
 
     def __post_init__(self) -> None:
         for name, value in self.known().items():

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .seen import Recipient
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
+LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
 
 class Name(NamedTuple):
     """What tells one message from another."""
 
-    recipient: Recipient
+    recipient: Recipient | None
     namespace: str
     event: str
     user: Hashable
@@ -31,9 +33,30 @@ class Sighting(NamedTuple):
     user: Hashable = None
     listeners: int | None = None  # that the recipient has for it
     sids: int | None = None  # live ones of its user; only a server knows
+    strangers: int | None = None  # those of them that were never an observed client's
     reconnects: int | None = None  # of its client
     early: bool | None = None  # before its client was connected
     by_server: bool = False  # whether it was seen at a server
+    large: bool | None = None  # whether it is longer than the server takes
+
+
+@dataclass(eq=False)
+class Emits:
+    """The calls of ``emit()`` for one message; None for what only one side has."""
+
+    times: int = 0
+    users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
+    sids: frozenset[str] = frozenset()  # that were live at the last one
+    reached: int | None = None
+    skipped: bool | None = None
+    away: bool | None = None  # the last one
+    once_away: bool | None = None  # any of them
+    raised: bool = False
+    when: int = 0
+
+    def ended(self, error: BaseException | None) -> None:
+        """Note that the last call has ended."""
+        self.raised = error is not None
 
 
 @dataclass(eq=False)
@@ -46,28 +69,31 @@ class MessageCounts:
     effects: int | None = None
     listeners: dict[int, int] = field(default_factory=dict)  # the most that each recipient had
     sids: int | None = None
+    strangers: int | None = None
     reconnects: int | None = None
     early: bool | None = None
+    large: bool | None = None
     acknowledged: bool | None = None
     overlapped: bool = False
     failed: bool = False
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
+    when: int = 0
 
     def note(self, sighting: Sighting, acknowledged: bool) -> None:
         """Add what a packet tells besides that it came."""
         self.acknowledged = acknowledged
         self.connections.add(sighting.connection)
-        self.reconnects = _greater(self.reconnects, sighting.reconnects)
         if sighting.listeners is not None:
             self.listeners[sighting.end] = max(
                 sighting.listeners, self.listeners.get(sighting.end, 0)
             )
-        self.sids = _greater(self.sids, sighting.sids)
         if sighting.by_server:
             self.servers.add(sighting.end)
-        if sighting.early is not None:
-            self.early = bool(self.early) or sighting.early
+        for fact in ("reconnects", "sids", "strangers", "large", "early"):
+            known, now = getattr(self, fact), getattr(sighting, fact)
+            if now is not None:
+                setattr(self, fact, now if known is None else max(known, now))
 
     @property
     def packets(self) -> int:
@@ -82,7 +108,11 @@ class Tally:
     """
 
     def __init__(self, key: Key, keep: int) -> None:
+        self.own_sids: set[str] = set()  # that observed clients have, or had
+        self.longest = LONGEST  # characters of a packet that the observed servers take
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
+        self._emits: OrderedDict[Name, Emits] = OrderedDict()
+        self._clock = itertools.count(1)
         self._key = key
         self._keep = keep
         self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
@@ -101,19 +131,28 @@ class Tally:
         key = data if event == "connect" else self._key(event, data)
         return Name(recipient, namespace, event, user, key)
 
-    def arrived(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
-        """Count a packet that came to its recipient."""
+    def packet(self, name: Name, sighting: Sighting, acknowledged: bool, came: bool) -> None:
+        """Count a packet that came to its recipient, or was given to a connection."""
         with self._lock:
             message = self._message(name)
-            message.arrived += 1
+            message.arrived += came
+            message.sent += not came
+            message.when = next(self._clock)
             message.note(sighting, acknowledged)
 
-    def sent(self, name: Name, sighting: Sighting, acknowledged: bool) -> None:
-        """Count a packet that was given to a connection."""
+    def emitted(self, name: Name, away: bool | None = None) -> Emits:
+        """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
-            message = self._message(name)
-            message.sent += 1
-            message.note(sighting, acknowledged)
+            emits = _last(self._emits, name, Emits, self._keep)
+            emits.times += 1
+            emits.away, emits.once_away = away, emits.once_away or away
+            emits.when = next(self._clock)
+            return emits
+
+    def emits(self) -> list[tuple[Name, Emits]]:
+        """Return what was emitted, the last one last."""
+        with self._lock:
+            return list(self._emits.items())
 
     def begun(self, name: Name, calls: int) -> Callable[[bool], None]:
         """Count calls of the recipient's listeners; give what tells that they have ended."""
@@ -159,18 +198,19 @@ class Tally:
         with self._lock:
             return list(self._messages.items())
 
-    def sent_before(self, name: Name, server: int) -> bool:
-        """Return whether a packet of this message was sent there before."""
-        message = self._messages.get(name)
-        return message is not None and message.sent > 0 and server in message.servers
-
     def _message(self, name: Name) -> MessageCounts:
-        message = self._messages.setdefault(name, MessageCounts())
-        self._messages.move_to_end(name)
-        while len(self._messages) > self._keep:
-            self._messages.popitem(last=False)
-        return message
+        return _last(self._messages, name, MessageCounts, self._keep)
 
 
-def _greater(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)
+Counts = TypeVar("Counts")
+
+
+def _last(
+    table: OrderedDict[Name, Counts], name: Name, new: Callable[[], Counts], keep: int
+) -> Counts:
+    """Return the entry of that name, now the last one, and drop the oldest beyond `keep`."""
+    entry = table.setdefault(name, new())
+    table.move_to_end(name)
+    while len(table) > keep:
+        table.popitem(last=False)
+    return entry

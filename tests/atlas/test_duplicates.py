@@ -10,7 +10,7 @@ from sio_demo.atlas.duplicates_dedup import MOMENTS, till
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
 
-ROWS = [f"D{number}" for number in range(1, 28)]
+ROWS = [f"D{number}" for number in range(1, 31)]
 NOT_HERE = {"D19", "D27"}
 
 
@@ -55,6 +55,9 @@ BEFORE = {
     "D24": sent(2),  # and the second was not known any more
     "D25": Counters(1, 1, 1, 2, 2),  # one CONNECT, and the handler runs twice
     "D26": sent(3),  # CONNECT, until the third is answered in time
+    "D28": several_listeners(3),  # one for each registration
+    "D29": several_clients(2),  # one for each tab
+    "D30": sent(3),  # and two more attempts
 }
 AFTER = dict.fromkeys(BEFORE, HEALTHY) | {
     "D11": sent(4, effects=1),  # the room must be joined again, not announced
@@ -62,6 +65,7 @@ AFTER = dict.fromkeys(BEFORE, HEALTHY) | {
     "D15": sent(2, effects=1),
     "D23": sent(2, effects=1),
     "D24": sent(2, effects=1),
+    "D29": several_clients(2)._replace(effects=1),  # each tab may show it, one stores it
 }
 
 DUPLICATES = [cause for cause in CAUSES if cause.family == "duplicate"]

@@ -6,8 +6,8 @@ from sio_demo.atlas import CAUSES, cause, losses_features, measure, measure_all
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
 
-ROWS = [f"L{number}" for number in range(1, 22) if number != 16] + ["L16a", "L16b", "L16c"]
-NOT_HERE = {"L16c"}
+ROWS = [f"L{number}" for number in range(1, 31) if number != 16] + ["L16a", "L16b", "L16c"]
+NOT_HERE = {"L16c", "L29", "L30"}
 
 NOBODY_THERE = Counters(listeners=1, sids=0, packets=0, calls=0, effects=0)
 NOT_SENT = Counters(listeners=1, sids=1, packets=0, calls=0, effects=0)
@@ -38,6 +38,13 @@ BEFORE = {
     "L19": NOBODY_THERE,  # the client does not come back
     "L20": CALLED_IN_VAIN,  # one handler of two has run, not the one that stores
     "L21": CALLED_IN_VAIN,  # stored under another user
+    "L22": LOST_ON_THE_WAY,  # the server closes the connection
+    "L23": CALLED_IN_VAIN,  # the next message has replaced it
+    "L24": NOBODY_LISTENS,  # any more
+    "L25": NOT_SENT,  # by the server that has the session
+    "L26": LOST_ON_THE_WAY,  # with the request that carried it
+    "L27": NOT_SENT,  # to the one who said it
+    "L28": NOBODY_THERE,  # the client does not try again
 }
 AFTER = dict.fromkeys(BEFORE, HEALTHY) | {
     "L2": Counters(1, 1, 2, 1, 1),  # the packet that is lost, and the one that is sent again

@@ -16,17 +16,17 @@ from sio_demo.diagnosis.tally import Tally
 
 EVENTS = {
     **{"D2": "authenticated", "D8": "reading", "D10": "say", "D11": "join", "D22": "line"},
-    **dict.fromkeys(["D12", "D13", "D14", "D15", "D23", "D24"], "pay"),
+    **dict.fromkeys(["D12", "D13", "D14", "D15", "D23", "D24", "D30"], "pay"),
     **dict.fromkeys(["D25", "D26"], "connect"),
     **dict.fromkeys(["L2", "L3", "L11", "L16a", "L17"], "order"),
     **{"L7": "order", "L8": "hello", "L9": "hello", "L12": "position", "L18": "price"},
-    **{"L5": "order", "L21": "say"},
+    **{"L5": "order", "L21": "say", "L22": "photo", "L26": "order", "L27": "line", "D28": "say"},
 }
 """The event that a cause is about, where it is not ``"news"``."""
 
 HANDLED_BY_SERVER = {
-    *("D8", "D10", "D11", "D12", "D13", "D14", "D15", "D23", "D24", "D25", "D26"),
-    *("L2", "L3", "L7", "L11", "L12", "L16a", "L17", "L18", "L21"),
+    *("D8", "D10", "D11", "D12", "D13", "D14", "D15", "D23", "D24", "D25", "D26", "D28", "D30"),
+    *("L2", "L3", "L7", "L11", "L12", "L16a", "L17", "L18", "L21", "L22", "L26"),
 }
 
 JAVASCRIPT = f"""{snippet()}
@@ -101,7 +101,8 @@ def observed_python():
 
     def init_server(self, *args, **options):
         server_init(self, *args, **options)
-        observer._servers.append(ServerProbe(self, tally))
+        if options:  # else it is that of another process, in L25
+            observer._servers.append(ServerProbe(self, tally))
 
     with (
         patch.object(socketio.AsyncClient, "__init__", init_client),

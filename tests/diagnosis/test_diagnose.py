@@ -12,7 +12,7 @@ from sio_demo.errors import UsageError
 ANSWERS = {
     **{"recipient": ("client", "server"), "client": ("python", "javascript")},
     **{"server": ("python", "javascript"), "event": ("connect", "pay")},
-    **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2)},
+    **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2), "emitted": (1, 2)},
     **dict.fromkeys(
         ["grows", "always", "ids", "away", "acknowledged", "overlapped"], (True, False)
     ),
@@ -21,8 +21,8 @@ ANSWERS = {
 
 def test_counters_alone_name_the_family_and_ask_what_splits_it_best():
     found = diagnose(Counters(4, 1, 1, 4, 4))
-    assert set(found.letters) == {"D1", "D2", "D3", "D10"}
-    assert found.asks == ("grows", "reconnects")
+    assert set(found.letters) == {"D1", "D2", "D3", "D10", "D28"}
+    assert found.asks == ("grows", "recipient", "client", "server", "reconnects")
     assert "is there one more after each reconnect?" in found.next[0]
 
 
@@ -41,7 +41,7 @@ def test_clues_narrow_it_and_tell_what_speaks_for_and_against():
     found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=3, grows=True)
     assert found.letters == ("D1", "D2")
     assert "there is exactly one for each connection so far" in found.suspects[0].fits
-    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10"}
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D3", "D10", "D28"}
     assert all(suspect.against for suspect in found.ruled_out)
 
 
@@ -86,8 +86,46 @@ def test_a_repaired_program_is_told_that_its_effect_is_there_once():
 def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
     found = diagnose(Counters(4, 1, 1, 4, 4), client="python", server="python")
     assert found.suspects == ()
-    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D1", "D2", "D3", "D10"}
+    assert {suspect.cause.letter for suspect in found.ruled_out} == {"D1", "D2", "D3", "D10", "D28"}
     assert "I cannot tell" in str(found)
+
+
+def test_a_last_suspect_is_questioned_like_the_first():
+    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=False, large=True, connected=True, queued=0)
+    assert found.letters == ("L22",)
+    assert found.asks == ("recipient",)
+    assert not found.certain
+    assert "I cannot tell yet" in str(found)
+    assert diagnose(found.seen, recipient="server").certain
+
+
+@pytest.mark.parametrize(
+    ("seen", "words", "letters"),
+    [
+        # A client alone: what did not come may have been sent.
+        (Seen(listeners=1, packets=0, calls=0), "whether it was sent was not", {"L2", "L5"}),
+        # A sender alone: what was sent may have been handled.
+        (Seen(packets=1), "whether it was handled was not", set()),
+        # Two sids, and one client that got it: the other may be a client, or dead.
+        (Seen(1, 2, 2, 1), "nobody has observed", {"D16", "D29"}),
+    ],
+)
+def test_only_what_was_counted_is_claimed(seen, words, letters):
+    found = diagnose(seen, recipient="client")
+    assert any(words in finding for finding in found.findings)
+    assert letters <= set(found.letters)
+    assert not found.certain
+
+
+@pytest.mark.parametrize(
+    ("reason", "letter"),
+    [("io server disconnect", "L19"), ("server disconnect", "L19"), ("ping timeout", "L16b")],
+)
+def test_the_librarys_words_for_the_end_of_a_connection(reason, letter):
+    clues = {"client": "python", "connected": False, "refused": False, "before": True}
+    found = diagnose(Counters(1, 0, 0, 0, 0), recipient="client", reason=reason, **clues)
+    assert found.letters[0] == letter
+    assert reason in str(found)
 
 
 def test_nothing_counted_asks_for_all_five():

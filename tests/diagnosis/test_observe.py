@@ -39,7 +39,16 @@ async def test_a_message_is_counted_at_both_ends(ends):
         **{"recipient": "client", "client": "python", "server": "python", "event": "news"},
         **{"namespace": "/", "reconnects": 0, "connections": 1, "arrived": True},
         **{"acknowledged": False, "overlapped": False, "failed": False, "early": False},
-        **{"connected": True, "refused": False},
+        **{
+            "connected": True,
+            "before": True,
+            "refused": False,
+            "rejected": False,
+            "reason": "",
+            "strangers": 0,
+        },
+        **{"emitted": 1, "reached": 1, "skipped": False, "raised": False, "away": False},
+        **{"queued": 0, "strangers": 0},
     }
     assert lines == ["hello"]
 
@@ -445,13 +454,13 @@ async def test_why_the_client_left_and_that_it_cannot_come_back(ends):
         sid = await b.connect(client)
         await b.sio.disconnect(sid)
         await wait_until(lambda: client.eio.state == "disconnected")  # else it cannot connect
-        assert seen.message("news").clues.reason == "server"
+        assert seen.message("news").clues.reason == "server disconnect"
         await b.connect(client)
         async with b.link.refuse():
             await b.link.cut()
             await wait_until(lambda: seen.message("news").clues.refused)
             clues = seen.message("news").clues
-        assert (clues.connected, clues.reason) == (False, "network")
+        assert (clues.connected, clues.reason) == (False, "transport error")
         await wait_until(lambda: client.connected)
         assert seen.message("news").clues.refused is False
 
@@ -580,6 +589,10 @@ async def test_when_it_is_closed_everything_is_as_it_was(ends):
     seen.close()
     assert client.handlers["/"]["news"] is news
     assert "trigger_event" not in vars(chat)
+    assert not {"emit", "_handle_event", "_send_packet", "_handle_connect"} & {
+        *vars(b.sio),
+        *vars(client),
+    }
     for end, attributes in zip((b.sio, client), before, strict=True):
         assert end.eio.handlers == attributes["handlers"]
         for name in ("send", "send_packet", "connect"):
@@ -677,3 +690,180 @@ class QuietHandler(WSGIRequestHandler):
 def test_bad_input_is_refused_before_anything_is_done(ends, options, words):
     with pytest.raises(UsageError, match=words):
         observe(*ends, **options)
+
+
+# --- what was never sent -----------------------------------------------------------------
+
+
+async def test_the_message_that_was_lost_is_the_last_one(ends):
+    b, client = ends
+    shown = []
+    client.on("news", shown.append)
+
+    @b.sio.event
+    async def join(sid):
+        await b.sio.enter_room(sid, "chat")
+
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await client.call("join")
+        await b.sio.emit("news", "one", room="chat")
+        await b.settled()
+        await b.cut()
+        await b.settled()
+        await b.sio.emit("news", "two", room="chat")
+        await b.settled()
+        lost = seen.message("news")
+        found = diagnose(lost, always=False, servers=1)
+        row = next(line.split() for line in str(seen).splitlines() if line.startswith("news"))
+    assert shown == ["one"]
+    assert lost.counters == (1, 1, 0, 0, None)
+    clues = lost.clues
+    assert (clues.emitted, clues.reached, clues.away, clues.worked) == (1, 0, False, True)
+    assert found.letters == ("L5", "L6")
+    assert row == ["news", "client", "1", "1", "0", "0", "?"]
+    assert seen.message("news", "one").calls == 1
+
+
+async def test_a_server_alone_knows_by_its_emit_who_was_to_get_it(ends):
+    b, client = ends
+    with observe(b.sio) as seen:
+        await b.connect(client)
+        nothing = seen.message("news")
+        await b.sio.emit("news", "hello", to="an old sid")
+        lost = seen.message("news")
+    assert (nothing.listeners, nothing.calls, nothing.clues.recipient) == (None, None, None)
+    assert nothing.clues.emitted == 0
+    assert (lost.listeners, lost.packets, lost.calls, lost.clues.recipient) == (
+        *(None, 0, None),
+        "client",
+    )
+    assert (lost.clues.emitted, lost.clues.reached) == (1, 0)
+
+
+async def test_whom_an_emit_left_out_is_counted(ends):
+    b, client = ends
+    with observe(b.sio) as seen:
+        sid = await b.connect(client)
+        await b.sio.emit("line", "hi", skip_sid=sid)
+        clues = seen.message("line").clues
+    assert (clues.reached, clues.skipped) == (0, True)
+
+
+async def test_an_emit_that_raises_was_made_while_the_client_was_away(ends):
+    b, client = ends
+    b.sio.on("pay", lambda sid, amount: None)
+    with observe(b.sio, client) as seen:
+        with pytest.raises(socketio.exceptions.BadNamespaceError):
+            await client.emit("pay", 5)
+        lost = seen.message("pay")
+        await b.connect(client)
+        await client.call("pay", 6)
+        assert (lost.packets, lost.clues.raised, lost.clues.away) == (0, True, True)
+        assert seen.message("pay").clues.away is False
+        assert seen.message("pay", 5).packets == 0
+
+
+async def test_tuples_and_numbers_as_keys_are_one_message_at_both_ends(ends):
+    b, client = ends
+    b.sio.on("pay", lambda sid, order: None)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await client.call("pay", {1: (2, 3)})
+        message = seen.message("pay", {"1": [2, 3]})
+    assert message.counters == (1, 1, 1, 1, None)
+    assert message.clues.emitted == 1
+
+
+async def test_a_message_that_is_longer_than_the_server_takes():
+    async with bench(max_http_buffer_size=1000) as b, python_client() as client:
+        b.sio.on("photo", lambda sid, data: None)
+        with observe(b.sio, client) as seen:
+            await b.connect(client)
+            back = b.expect_client()
+            await client.emit("photo", {"data": "x" * 2000})
+            await back
+            await wait_until(lambda: client.connected)
+            found = diagnose(seen.message("photo"))
+    assert found.seen.clues.large is True
+    assert found.letters == ("L22",)
+    assert found.seen.clues.reason in str(found)
+
+
+async def test_whose_the_sids_are_is_asked_once_for_a_broadcast():
+    users, asked = {}, []
+
+    def user(sid):
+        asked.append(sid)
+        return users.get(sid)
+
+    async with bench() as b, contextlib.AsyncExitStack() as stack:
+        b.sio.on("connect", lambda sid, environ, auth: users.update({sid: auth["user"]}))
+        with observe(b.sio, user=user) as seen:
+            for number in range(6):
+                client = await stack.enter_async_context(python_client())
+                await b.connect(client, auth={"user": number})
+            asked.clear()
+            await b.sio.emit("news", "to all")
+            assert len(asked) <= 3 * 6
+            assert seen.message("news", user=4).counters == (None, 1, 1, None, None)
+
+
+async def test_a_client_with_a_fresh_engine_goes_on_being_counted(ends):
+    b, client = ends
+    b.sio.on("pay", lambda sid, amount: None)
+    client.on("news", lambda text: None)
+    with observe(client) as seen:
+        first = client.eio
+        client.eio = object.__new__(type(first))
+        given = {k: v for k, v in vars(first).items() if not hasattr(type(first), k)}
+        vars(client.eio).update(given, queue=client.eio.create_queue())
+        await b.connect(client)
+        await client.call("pay", 5)
+        await b.sio.emit("news", "hello")
+        await b.settled()
+        assert seen.message("pay").packets == 1
+        assert seen.message("news").calls == 1
+
+
+async def test_a_namespace_class_without_methods_is_counted():
+    class Chat(socketio.AsyncNamespace):
+        async def trigger_event(self, event, sid, *args):
+            return event
+
+    async with bench() as b, python_client() as client:
+        b.sio.register_namespace(Chat("/chat"))
+        with observe(b.sio) as seen:
+            await client.connect(b.link.url, namespaces=["/chat"], transports=["websocket"])
+            assert await client.call("say", "hi", namespace="/chat") == "say"
+            assert seen.message("say", namespace="/chat").counters == (1, 1, 1, 1, None)
+
+
+async def test_sids_of_clients_that_nobody_observes_are_strangers():
+    async with bench() as b, python_client() as tab, python_client() as other:
+        for client in (tab, other):
+            client.on("news", lambda text: None)
+        with observe(b.sio, tab) as seen:
+            await b.connect(tab)
+            await b.connect(other)
+            await b.sio.emit("news", "hello")
+            await b.settled()
+            message = seen.message("news")
+    assert (message.sids, message.packets, message.calls) == (2, 2, 1)
+    assert message.clues.strangers == 1
+    found = diagnose(message)
+    assert {"D4", "D6", "D29"} <= set(found.letters)
+    assert "D16" not in found.letters
+    assert not found.certain
+
+
+async def test_a_first_connection_that_fails(ends):
+    b, client = ends
+    client.on("news", lambda text: None)
+    with observe(client) as seen:
+        async with b.link.refuse():
+            with pytest.raises(socketio.exceptions.ConnectionError):
+                await client.connect(b.link.url, transports=["websocket"])
+        found = diagnose(seen.message("news"))
+    assert (found.seen.clues.before, found.seen.clues.refused) == (False, True)
+    assert found.letters[0] == "L28"

@@ -240,3 +240,88 @@ return { say: () => socket.emitWithAck("say") };
             for user in ("ann", "bob"):
                 said = json.loads(await server(f"seen('{user}')"))
                 assert (said["sids"], said["packets"], said["calls"]) == (1, 1, 1)
+
+
+async def test_a_socket_whose_connection_fires_again_is_counted_once():
+    server_code = f"""{snippet()}
+const server = await serve();
+let calls = 0;
+const seen = observe(server);
+server.use((socket, next) => {{ next(); next(); next(); }});
+server.on("connection", (socket) => socket.on("say", (text, ack) => {{ calls += 1; ack?.(); }}));
+return {{
+  url: () => server.url,
+  calls: () => calls,
+  seen: () => JSON.stringify(seen.message("say")),
+}};
+"""
+    async with tab(None, server_code) as server:
+        async with tab(await server("url()"), CLIENT + ASK) as page:
+            await page("ask('say', 'hi')")
+            found = diagnose(await server("seen()"), grows=False)
+        assert found.seen.calls == await server("calls()") == 3
+    assert found.seen.counters[:4] == (3, 1, 1, 3)
+    assert "D28" in found.letters
+
+
+async def test_what_was_emitted_and_not_sent_is_told():
+    server_code = f"""{snippet()}
+const server = await serve();
+const seen = observe(server);
+server.on("connection", (socket) => {{
+  socket.on("say", (text, ack) => {{ socket.broadcast.emit("line", text); ack(); }});
+}});
+return {{
+  url: () => server.url,
+  tell: (room, text) => server.to(room).emit("news", text),
+  seen: (event) => JSON.stringify(seen.message(event)),
+  close: () => seen.close(),
+  left: () => [server.sockets.adapter, ...server.sockets.sockets.values()].map(
+    (one) => [Object.hasOwn(one, "broadcast"), Object.hasOwn(one, "emit")]),
+}};
+"""
+    client = (
+        CLIENT
+        + """
+socket.emit("early", 1);
+return {
+  ask: (...args) => socket.emitWithAck(...args),
+  volatile: () => { socket.volatile.emit("position", 1); socket.volatile.emit("position", 2); },
+  seen: (event, ...args) => JSON.stringify(seen.message(event, args.length ? args : undefined)),
+};
+"""
+    )
+    async with tab(None, server_code) as server, tab(await server("url()"), client) as page:
+        await page("ask('say', 'hi')")
+        await page("volatile()")
+        await server("tell('nobody', 'hello')")
+        early, position, second = [
+            json.loads(await page(f"seen({args})"))
+            for args in ("'early'", "'position', 1", "'position'")
+        ]
+        news, line = [json.loads(await server(f"seen('{name}')")) for name in ("news", "line")]
+        await server("close()")
+        assert await server("left()") == [[False, False], [False, False]]
+    assert (early["packets"], early["clues"]["away"]) == (1, True)
+    assert (position["packets"], second["packets"]) == (1, 0)
+    assert second["clues"]["volatile"] is True
+    assert diagnose(json.dumps(second)).letters[0] == "L12"
+    assert (news["packets"], news["clues"]["recipient"]) == (0, "client")
+    assert (news["clues"]["emitted"], news["clues"]["reached"]) == (1, 0)
+    assert (line["clues"]["skipped"], line["clues"]["reached"]) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("undefined", "takes a socket"),
+        ("io(url, fast).io", "manager.socket"),
+        ("{ ioSocket: {} }", "ioSocket"),
+        ("{ onAny() {} }", "4.5 or newer"),
+    ],
+)
+async def test_what_cannot_be_observed_is_told_in_words(given, words):
+    async with bench() as b:
+        with pytest.raises(SnippetError, match=words):
+            async with tab(b.link.url, f"{snippet()}\nobserve({given}); return {{}};"):
+                pass
