@@ -15,7 +15,7 @@ from aiohttp import web
 from playwright.async_api import BrowserContext, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from sio_demo.delivery import Inbox
+from sio_demo.delivery import Inbox, MemoryInboxStore
 from sio_demo.lab.link import Link
 from sio_demo.lab.waiting import wait_until
 
@@ -46,9 +46,14 @@ class Shop:
 
     def __init__(self, link: Link, open_browser: Any) -> None:
         self.applied: list[Any] = []
+        self.store = MemoryInboxStore()
         self.link = link
         self._open = open_browser
         self.browser: BrowserContext
+
+    def forget(self) -> None:
+        """Let the inbox forget all that it knows."""
+        self.store.forget(0, ())
 
     async def start_browser(self) -> None:
         self.browser = await self._open()
@@ -90,7 +95,7 @@ async def shop(chromium: str, tmp_path: Path) -> AsyncIterator[Shop]:
             )
 
         shop = Shop(link, open_browser)
-        inbox = Inbox(sio)
+        inbox = Inbox(sio, shop.store)
         inbox.on("order", lambda _, item: shop.applied.append(item) or f"{item} is ordered")
         await shop.start_browser()
         yield shop
@@ -151,6 +156,31 @@ async def test_two_tabs_share_one_outbox_and_one_goes_on_when_the_other_ends(sho
     assert sorted(shop.applied) == ["a1", "a2", "a3", "b1", "b2", "b3"]
     for tab in "ab":
         assert [item for item in shop.applied if item[0] == tab] == [f"{tab}{n}" for n in (1, 2, 3)]
+
+
+async def test_a_tab_that_disconnects_lets_another_send(shop: Shop) -> None:
+    first, second = await shop.tab(), await shop.tab()
+    assert await first.evaluate(ORDER, ["a"]) == ["a is ordered"]
+    await first.evaluate("socket.disconnect() && null")
+    assert await second.evaluate(ORDER, ["b"]) == ["b is ordered"]
+    await second.close()
+    await first.evaluate("socket.connect() && null")
+    assert await first.evaluate(ORDER, ["c"]) == ["c is ordered"]
+    assert shop.applied == ["a", "b", "c"]
+
+
+async def test_a_final_refusal_is_told_to_all_tabs_and_one_may_go_on(shop: Shop) -> None:
+    first, second = await shop.tab(), await shop.tab()
+    assert await first.evaluate(ORDER, ["a"]) == ["a is ordered"]
+    shop.forget()
+    await shop.link.cut()
+    await first.wait_for_function("outbox.lastError?.name === 'UnknownProducerError'")
+    for tab in (second, await shop.tab()):
+        words = await tab.evaluate("order('b').catch(({ name }) => name)")
+        assert words == "UnknownProducerError"
+    await first.evaluate("outbox.reissue()")
+    assert await second.evaluate(ORDER, ["c"]) == ["c is ordered"]
+    assert shop.applied == ["a", "b", "b", "c"]  # both were accepted, and kept
 
 
 async def test_what_was_accepted_survives_the_death_of_the_browser(shop: Shop) -> None:

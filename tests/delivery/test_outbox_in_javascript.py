@@ -14,6 +14,7 @@ from sio_demo.delivery.message import Answer, Welcome, id_of
 from sio_demo.delivery.send_window import Identity, SendWindow
 from sio_demo.errors import DeliveryError, NotSeenError, StoreError
 from sio_demo.lab.node import NodeClient
+from sio_demo.lab.waiting import wait_until
 
 CASES = json.loads(Path(__file__).with_name("window_cases.json").read_text(encoding="utf-8"))
 LIMITS = {"batch": 500, "characters": 999_000, "unconfirmed": 20_000}
@@ -188,10 +189,18 @@ async def test_errors_of_a_handler_come_back_by_name(bench, js):
     assert words.startswith("HandlerError: ValueError")
 
 
-@pytest.mark.parametrize("value", ["NaN", "[Infinity]", "10n", "'x'.repeat(1e6)"])
+DEEP = "JSON.parse('['.repeat(3000) + ']'.repeat(3000))"
+TOO_LONG = ["'x'.repeat(1e6)", "'中'.repeat(3e5)"]  # a server counts bytes
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "[Infinity]", "10n", "() => 1", "new Map()", "[undefined]", DEEP, *TOO_LONG]
+)
 async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     words = await js.run(f"mistake((async () => outbox.send('note', {value}))())")
     assert words.startswith("PayloadError")
+    words = await js.run(f"mistake((async () => outbox.send({value}, 1))())")
+    assert words.startswith(("UsageError", "PayloadError"))
     assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
 
 
@@ -225,6 +234,62 @@ async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):
     monkeypatch.setattr(MemoryInboxStore, "save", fail)
     assert await js.run("send(1, 2)") == [1, 2]
     assert bench.applied[-2:] == [1, 2]
+
+
+@pytest.mark.parametrize("method", ["read", "forget", "known"])
+async def test_a_store_that_fails_once_is_asked_again(bench, js, method):
+    """With a limit of two, the inbox waits for `confirmed`: it must grow in the end."""
+    bench.inbox._applier._max_unconfirmed = 2
+    bench.inbox._limits = (*bench.inbox._limits[:2], 2)
+    await js.run(f"""
+        await outbox.close();
+        const method = store.{method}.bind(store);
+        store.{method} = async () => {{
+          store.{method} = method;
+          throw Object.assign(new Error("the disk is full"), {{ name: "StoreError" }});
+        }};
+        outbox = open();""")
+    assert await js.run("send(...Array(7).keys())") == [*range(7)]
+    assert bench.applied == [*range(7)]
+
+
+async def test_a_late_answer_does_nothing_to_the_next_outbox(bench, js):
+    """A closed outbox deleted messages that the next one had not sent."""
+    await js.run("send(0)")
+    async with bench.link.black_hole("server→client"):
+        await js.run("receipts = [1, 2].map((n) => outbox.send('note', n)); null")
+        await wait_until(lambda: bench.applied == [0, 1, 2])
+        await js.run("await outbox.close(); outbox = open(); null")
+    assert await js.run("send(3, 4, 5)") == [3, 4, 5]
+    assert bench.applied == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_socket_that_the_server_disconnects_comes_back(bench, js):
+    await js.run("send(1)")
+    for sid in bench.server.sids():
+        await bench.inbox._sio.disconnect(sid)
+    assert await js.run("send(2)") == [2]
+
+
+async def test_two_reissues_are_one(bench, js):
+    await js.run("send(1)")
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await bench.stop_server()
+        await bench.start_server(MemoryInboxStore())
+        await js.run("receipt = outbox.send('note', 2); await receipt.accepted")
+    await js.run("await mistake(receipt)")
+    await js.run("await Promise.all([outbox.reissue(), outbox.reissue()])")
+    assert await js.run("send(3)") == [3]
+    assert bench.applied == [1, 2, 3]
+
+
+async def test_drain_says_when_the_outbox_is_closed(bench, js):
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await js.run("outbox.send('note', 1); drained = mistake(outbox.drain()); null")
+        await js.run("outbox.close()")
+    assert (await js.run("drained")).startswith("ClosedError")
 
 
 @pytest.mark.parametrize("seed", range(3))
