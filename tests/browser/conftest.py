@@ -17,13 +17,11 @@ from threading import Thread, Timer
 import nbformat
 import psutil
 import pytest
+from chromium import FLAGS, find_chromium
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds that JupyterLab may take to start, to run a notebook, or to end
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
-FLAGS = """--no-sandbox --disable-gpu --no-first-run --disable-background-networking
-           --disable-component-update --disable-sync"""
 SCREEN: ViewportSize = {"width": 1366, "height": 768}  # of a small laptop
 NO_QUESTIONS = {"fetchNews": "false", "checkForUpdates": False}
 
@@ -31,10 +29,7 @@ NO_QUESTIONS = {"fetchNews": "false", "checkForUpdates": False}
 @pytest.fixture(scope="package")
 def chromium() -> str:
     """The path of the browser."""
-    for path in map(shutil.which, CHROMIUM):
-        if path:
-            return path
-    pytest.skip(f"no Chromium on PATH ({', '.join(CHROMIUM)}): JupyterLab was not looked at")
+    return find_chromium()
 
 
 @pytest.fixture(scope="package")
@@ -54,7 +49,7 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 def page(chromium: str, lab: str) -> Iterator[Page]:
     """JupyterLab in a browser window with a profile of its own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport=SCREEN)
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(lab)

@@ -12,14 +12,13 @@ import psutil
 import pytest
 import socketio
 from aiohttp import web
+from chromium import FLAGS, find_chromium
 from playwright.async_api import BrowserContext, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from sio_demo.delivery import Inbox, MemoryInboxStore
 from sio_demo.lab.link import Link
 from sio_demo.lab.waiting import wait_until
-
-from .conftest import FLAGS, ROOT
 
 PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
 <script type="module">
@@ -31,6 +30,7 @@ PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
   window.order = (item) => outbox.send("order", item);
   Object.assign(window, { outbox, socket });
 </script>"""
+ROOT = Path(__file__).parents[2]
 CLIENT = "sio_demo/lab/node/node_modules/socket.io-client/dist/socket.io.esm.min.js"
 FILES = {
     "/shop": PAGE,
@@ -78,7 +78,8 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(chromium: str, tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    chromium = find_chromium()
     app, sio = web.Application(), socketio.AsyncServer(async_mode="aiohttp")
     sio.attach(app)
     for path, text in FILES.items():
@@ -91,7 +92,7 @@ async def shop(chromium: str, tmp_path: Path) -> AsyncIterator[Shop]:
 
         async def open_browser() -> BrowserContext:
             return await playwright.chromium.launch_persistent_context(
-                tmp_path / "shop-profile", executable_path=chromium, args=FLAGS.split()
+                tmp_path / "shop-profile", executable_path=chromium, args=FLAGS
             )
 
         shop = Shop(link, open_browser)
