@@ -26,7 +26,7 @@ RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token"
 
 
 class ImpatientError(Exception):
-    """A source takes too long, whatever it is; what was found until then is reported."""
+    """A source takes too long; what was found until then is reported. Never leaves the engine."""
 
 
 class Patience:

@@ -78,13 +78,16 @@ class ClientProbe(Probe):
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
-        if packet.packet_type in (EVENT, BINARY_EVENT) and eio.state == "connected":  # else dropped
+        connected = eio.state == "connected"  # internal; otherwise it drops the packet
+        if packet.packet_type in (EVENT, BINARY_EVENT) and connected:
             data = _plain(packet.data)
             large = _size(data) > self._tally.longest
             acknowledged = packet.id is not None
             if eio.current_transport == "polling":
-                self._clues["queued"] = max(self._clues["queued"], eio.queue.qsize() + 1)
-            self._count_sent(eio.sid, packet.namespace, data, acknowledged, large=large)
+                queued = eio.queue.qsize() + 1  # internal
+                self._clues["queued"] = max(self._clues["queued"], queued)
+            sid = eio.sid  # internal
+            self._count_sent(sid, packet.namespace, data, acknowledged, large=large)
 
     def _connected(self, namespace: str | None, data: Any) -> None:
         self._wrap_handlers()
