@@ -1,10 +1,11 @@
 """A server with an inbox, a link to it, and outboxes: what the tests of delivery share."""
 
 import uuid
+from contextlib import asynccontextmanager
 
 import socketio
 
-from sio_demo.delivery import Inbox, Outbox, SQLiteInboxStore
+from sio_demo.delivery import Inbox, MemoryInboxStore, Outbox, SQLiteInboxStore
 from sio_demo.delivery.message import HELLO
 from sio_demo.lab.bench import Bench
 
@@ -46,6 +47,15 @@ class DeliveryBench(Bench):
     async def stop_server(self):
         await self.server.close()
         await self.inbox.close()
+
+    @asynccontextmanager
+    async def inbox_lost(self):
+        """Put an empty inbox in the place of the one that was there; offline in the block."""
+        async with self.link.refuse():
+            await self.link.cut()
+            await self.stop_server()
+            await self.start_server(MemoryInboxStore())
+            yield
 
     async def outbox(self, store=None, *, client=None, url=None, **options):
         """Open an outbox through the link."""

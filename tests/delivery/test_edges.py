@@ -13,7 +13,6 @@ from kit import SCHEMA, DeliveryBench, greet
 
 from sio_demo.delivery import (
     Inbox,
-    MemoryInboxStore,
     Retry,
     SQLiteInboxStore,
     SQLiteOutboxStore,
@@ -456,10 +455,7 @@ async def test_an_inbox_restored_from_a_backup_is_found_out_and_there_is_a_way_o
 async def test_what_was_refused_for_good_can_be_dropped(bench, tmp_path):
     outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     await outbox.send("note", 1)
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         receipt = outbox.send("note", 2)
         await receipt.accepted
     with pytest.raises(UnknownProducerError):
@@ -473,10 +469,7 @@ async def test_what_was_refused_for_good_can_be_dropped(bench, tmp_path):
 
 async def test_an_outbox_that_has_sent_nothing_is_registered_again(bench):
     outbox = await bench.outbox()
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         receipt = outbox.send("note", 1)
     assert await receipt == 1
 

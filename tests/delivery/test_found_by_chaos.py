@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sio_demo.delivery import MemoryInboxStore, SQLiteOutboxStore
+from sio_demo.delivery import SQLiteOutboxStore
 from sio_demo.errors import ClosedError, FencedError, UnknownProducerError
 from sio_demo.lab.waiting import wait_until
 
@@ -63,10 +63,7 @@ async def test_what_is_being_saved_while_an_outbox_reissues_is_not_forgotten(ben
     outbox = await bench.outbox(store)
     await outbox.send("note", 1)
     await outbox.send("note", 2)
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         refused = outbox.send("note", 3)
         await refused.accepted
         store.free.clear()
@@ -97,10 +94,7 @@ async def test_a_reissue_that_comes_after_a_close_says_so(bench, tmp_path):
     store = SlowStore(tmp_path / "outbox.db")
     outbox = await bench.outbox(store)
     await outbox.send("note", 1)
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         refused = outbox.send("note", 2)
     with pytest.raises(UnknownProducerError):
         await refused

@@ -171,10 +171,7 @@ async def test_it_goes_on_when_the_inbox_is_no_longer_in_trouble(bench, js):
 
 async def test_a_refusal_is_final_and_there_is_a_way_on(bench, js):
     await js.run("send(1)")
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         await js.run("receipt = outbox.send('note', 2); await receipt.accepted")
     assert (await js.run("mistake(receipt)")).startswith("UnknownProducerError")
     assert (await js.run("mistake(outbox.drain())")).startswith("UnknownProducerError")
@@ -182,6 +179,15 @@ async def test_a_refusal_is_final_and_there_is_a_way_on(bench, js):
     assert await js.run("send(3)") == [3]
     assert bench.applied == [1, 2, 3]
     assert (await js.run("mistake(outbox.reissue())")).startswith("UsageError")
+
+
+async def test_the_next_page_remembers_that_the_inbox_knew_it(bench, js):
+    await js.run("send(1)")
+    await js.run("outbox.close()")
+    async with bench.inbox_lost():
+        await js.run("outbox = open(); receipt = outbox.send('note', 2); await receipt.accepted")
+    assert (await js.run("mistake(receipt)")).startswith("UnknownProducerError")
+    assert bench.applied == [1]
 
 
 async def test_errors_of_a_handler_come_back_by_name(bench, js):
@@ -273,10 +279,7 @@ async def test_a_socket_that_the_server_disconnects_comes_back(bench, js):
 
 async def test_two_reissues_are_one(bench, js):
     await js.run("send(1)")
-    async with bench.link.refuse():
-        await bench.link.cut()
-        await bench.stop_server()
-        await bench.start_server(MemoryInboxStore())
+    async with bench.inbox_lost():
         await js.run("receipt = outbox.send('note', 2); await receipt.accepted")
     await js.run("await mistake(receipt)")
     await js.run("await Promise.all([outbox.reissue(), outbox.reissue()])")

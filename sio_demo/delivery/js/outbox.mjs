@@ -459,6 +459,7 @@ export class Outbox {
     try {
       this.#release = await this.#store.lead();
       const saved = await this.#store.load();
+      if (!this.#socket.active) return this.#stepDown();
       this.#window = this.#newWindow(saved);
       const oldest = saved.offset + saved.base;
       this.#hear({ oldest });
@@ -495,11 +496,16 @@ export class Outbox {
     if (reason === "io server disconnect") {
       setTimeout(() => !this.#closed && this.#socket.connect(), this.#options.retryDelay);
     } else if (reason === "io client disconnect" && this.#window && !this.#failure) {
-      this.#window = null; // the page wants no connection: another tab may have one
-      this.#leading = false;
-      this.#release();
+      this.#stepDown();
     }
   };
+
+  /** Let another tab send: the page wants no connection. */
+  #stepDown() {
+    this.#window = null;
+    this.#leading = false;
+    this.#release();
+  }
 
   /** Hear what another tab has done. */
   #hear({ added, replies, oldest, restarted, failure }) {
