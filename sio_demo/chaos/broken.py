@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..delivery import Inbox, Letter, Retry
-from ..delivery.applier import Applier, Item
+from ..delivery.applier import Applier, Sender
 from ..delivery.inbox_state import StoredReply
-from ..delivery.message import Answer, Hello, Message, Welcome, read_message
+from ..delivery.message import Answer, Batch, Hello, Message, Welcome, read_message
+from ..delivery.stores import InboxStore
+from ..delivery.transactions import settled
 from .stores import (
     ClockEpochs,
     KillableInboxStore,
@@ -22,21 +24,23 @@ from .stores import (
 class ApplyAll(Applier):
     """Broken: applies all that comes, as often as it comes."""
 
-    async def apply_batch(self, item: Item, verdict: str | None = None) -> Answer:
-        batch, session, done, error = item.batch, item.session, list[StoredReply](), None
+    async def apply_batch(
+        self, store: InboxStore, batch: Batch, sender: Sender, verdict: str | None = None
+    ) -> Answer:
+        done, error = list[StoredReply](), None
         for text in batch.messages:
             message = read_message(text)
-            letter = Letter(batch.producer, batch.first + len(done), session.user, text)
+            letter = Letter(batch.producer, batch.first + len(done), sender.user, text)
             try:
-                reply = verdict or self.handle(message, letter, session.sid)
+                reply = verdict or await self.handle(store, message, letter, sender.sid)
             except Retry as why:
                 error = why
                 break
             done.append(StoredReply(message.id, reply))
         end = batch.first + len(done)
-        if done and (progress := self.store.progress(batch.producer)):
+        if done and (progress := await settled(store.progress(batch.producer))):
             ahead = progress._replace(next=max(progress.next, end), last=done[-1].id)
-            self.store.save(batch.producer, ahead, end, [])
+            await settled(store.save(batch.producer, ahead, end, []))
         return Answer(end, [one.reply for one in done], error)
 
 
@@ -47,10 +51,12 @@ class ApplyOncePerConnection(ApplyAll):
         super().__init__(*arguments)
         self._replies: dict[tuple[str | None, str], str] = {}
 
-    def handle(self, message: Message, letter: Letter, sid: str | None = None) -> str:
+    async def handle(
+        self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
+    ) -> str:
         attempt = sid, message.id
         if attempt not in self._replies:
-            self._replies[attempt] = super().handle(message, letter, sid)
+            self._replies[attempt] = await super().handle(store, message, letter, sid)
         return self._replies[attempt]
 
 

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..errors import StoreError
-from .stores import Letter, Received
-from .transactions import Transactions
+from .stores import InboxStore, Letter, Received
+from .transactions import Transactions, settled
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
 BOX = "after"
@@ -17,15 +17,13 @@ log = logging.getLogger("sio_demo.delivery")
 
 
 class Callbacks:
-    """The callbacks of an inbox, and the messages that they are still to be called for.
-
-    `note` is called in a transaction, then `committed` or `undone`.
-    """
+    """The callbacks of an inbox, and the messages that they are still to be called for."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        transactions.ended = self._ended
         self._callbacks: dict[str, Callable[[Received], Awaitable[object]]] = {}
-        self._noted: list[Letter] = []  # in the transaction that is under way
+        self._noted: dict[InboxStore, list[Letter]] = {}  # by transactions that are under way
         self._due: list[Letter] = []
         self._looked = False  # whether those were read that an earlier process has left
         self._task: asyncio.Task[None] | None = None
@@ -35,21 +33,21 @@ class Callbacks:
         self._callbacks[event] = callback
         self._looked = False
 
-    def note(self, event: str, letter: Letter) -> None:
-        """Put a message aside, if a callback is to follow it."""
+    async def note(self, store: InboxStore, event: str, letter: Letter) -> None:
+        """Put a message aside in its transaction, if a callback is to follow it."""
         if event in self._callbacks:
-            self._transactions.store.put_aside(BOX, letter)
-            self._noted.append(letter)
+            await settled(store.put_aside(BOX, letter))
+            self._noted.setdefault(store, []).append(letter)
 
-    def undone(self) -> None:
-        self._noted.clear()
-
-    def committed(self) -> None:
-        """Let callbacks run that are due."""
-        self._due += self._noted
-        self._noted.clear()
+    def _ended(self, store: InboxStore, committed: bool) -> None:
+        """Let callbacks run that are due after a transaction."""
+        noted = self._noted.pop(store, [])
+        if committed:
+            self._due += noted
+        elif noted and self._transactions.concurrent:
+            self._looked = False  # it may have been committed though its answer was lost
         idle = self._task is None and not self._closed
-        if idle and self._callbacks and (self._due or not self._looked):
+        if committed and idle and self._callbacks and (self._due or not self._looked):
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -73,13 +71,15 @@ class Callbacks:
         failed: list[Letter] = []
         try:
             if not self._looked:
-                async with self._transactions.turn:
-                    left = self._transactions.store.aside(BOX)
+                async with self._transactions.one() as store:
+                    left = await settled(store.aside(BOX))
                 self._looked, self._due = True, left
             due, self._due = self._due, []
             failed = [letter for letter in due if not await self._call(letter)]
             async with self._transactions.one() as store:
-                store.take_out(BOX, [letter for letter in due if letter not in failed])
+                await settled(
+                    store.take_out(BOX, [letter for letter in due if letter not in failed])
+                )
         except StoreError as error:  # called again at the next start, at the latest
             log.warning("What follows a commit may follow twice: %s", error)
             if not self._looked:

@@ -1,13 +1,13 @@
-"""Applies batches: a group in one transaction, or one by one if an effect is to blame."""
+"""Applies a batch in a transaction: each new message once, in order, or message by message."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -25,43 +25,29 @@ from .message import (
     write_failure,
     write_reply,
 )
-from .stores import Letter, Received
-from .transactions import Transactions
+from .stores import InboxStore, Letter, Received
+from .transactions import settled
 
 SLICE = 0.005  # seconds of handlers before other tasks run
-GROUP = 0.01  # seconds of handlers before a commit
-PAUSE = 0.005  # seconds in which another process gets its turn
 
 Handler = Callable[..., Any]
+Held = Callable[..., AbstractAsyncContextManager[InboxStore]]
 log = logging.getLogger("sio_demo.delivery")
 
 
 @dataclass(slots=True, eq=False)
-class Session:
-    """A connection: whose it is, and its batches that wait."""
+class Sender:
+    """Whose connection a batch has come from."""
 
-    sid: str
+    sid: str | None
     user: str | None
-    waiting: deque[Item] = field(default_factory=deque)
-    producers: set[str] = field(default_factory=set)
-    refusals: int = 0
-
-
-@dataclass(slots=True)
-class Item:
-    """A batch, and where its answer goes."""
-
-    session: Session
-    batch: Batch
-    answer: asyncio.Future[Answer]
 
 
 class Applier:
-    """Runs the handlers of an inbox: every connection in turn, each message once and in order.
+    """Runs the handlers of an inbox, in a transaction of its store.
 
     Parameters
     ----------
-    transactions : Transactions
     callbacks : Callbacks
         What follows a commit.
     retry_limit, max_unconfirmed : int or None, int
@@ -71,62 +57,18 @@ class Applier:
     ----------
     handlers : dict
         For each event its handler, and whether that takes a `Received`.
-    waiting : deque of Session
-        The connections with batches that wait.
     counts : Counter
         What was done, by the names of `InboxStatistics`.
     last_error : DeliveryError or None
         Why a request was refused last.
     """
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        callbacks: Callbacks,
-        retry_limit: int | None,
-        max_unconfirmed: int,
-    ) -> None:
+    def __init__(self, callbacks: Callbacks, retry_limit: int | None, max_unconfirmed: int) -> None:
         self.handlers: dict[str, tuple[Handler, bool]] = {}
-        self.waiting: deque[Session] = deque()
         self.counts: Counter[str] = Counter()
         self.last_error: DeliveryError | None = None
-        self.store = transactions.store
-        self._transactions, self._callbacks = transactions, callbacks
+        self._callbacks = callbacks
         self._retry_limit, self._max_unconfirmed = retry_limit, max_unconfirmed
-        self._task: asyncio.Task[None] | None = None
-
-    async def apply(self, session: Session, batch: Batch) -> Answer:
-        """Apply a batch as soon as it is its turn, and return the answer."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        turn = self._transactions.turn
-        at_once = not (self.store.durable or self.waiting or turn.locked())
-        if not session.waiting:
-            self.waiting.append(session)
-        session.waiting.append(Item(session, batch, answer))
-        if at_once:
-            async with turn:
-                await self._apply_group()
-        if self.waiting and self._task is None:
-            self._task = asyncio.create_task(self.run())
-        return await answer
-
-    async def run(self) -> None:
-        """Apply the waiting batches, one group per commit, until none is left."""
-        try:
-            while self.waiting:
-                async with self._transactions.turn:
-                    await self._apply_group()
-                if self._transactions.contended:
-                    await asyncio.sleep(PAUSE)
-        finally:
-            self._task = None
-            while self.waiting:  # the process is ending
-                self._settle([self._take()], [])
-
-    async def finish(self) -> None:
-        """Wait until no batch waits."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
 
     def refuse(self, error: BaseException, expected: int = 0) -> Answer:
         """Return the answer that nothing was applied, and note why."""
@@ -139,7 +81,9 @@ class Applier:
         log.info("refused: %s", error)
         return Answer(expected, [], error)
 
-    def handle(self, message: Message, letter: Letter, sid: str | None = None) -> str:
+    async def handle(
+        self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
+    ) -> str:
         """Run the handler of one message in a transaction; return the text of its reply.
 
         Raises
@@ -149,7 +93,7 @@ class Applier:
         StoreError
             The store has failed.
         """
-        self.store.savepoint()
+        await settled(store.savepoint())
         try:
             if message.withdrawn:
                 return WITHDRAWN
@@ -157,122 +101,41 @@ class Applier:
             if handler is None:
                 raise Retry(f"The inbox has no handler for {message.event!r} yet.")
             extra = (Received.of(letter, sid),) if wants_more else ()
-            reply = write_reply(handler(self.store.db, message.payload, *extra))
-            self._callbacks.note(message.event, letter)
+            reply = write_reply(await settled(handler(store.db, message.payload, *extra)))
+            await self._callbacks.note(store, message.event, letter)
             return reply
         except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
             raise
         except BaseException as error:
-            if self.store.is_store_failure(error):
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                raise  # it is not the handler's
+            if store.is_store_failure(error):
                 raise StoreError(
                     f"The store failed in the handler of {message.event!r}: {in_words(error)}"
                 ) from error
-            self.store.undo()
+            await settled(store.undo())
             if isinstance(error, Retry):
                 raise
             return write_failure(error)
 
-    # --- groups ------------------------------------------------------------------------
-
-    def _take(self) -> Item:
-        """Take a batch off the queue: every connection in turn."""
-        session = self.waiting.popleft()
-        item = session.waiting.popleft()
-        if session.waiting:
-            self.waiting.append(session)
-        return item
-
-    async def _apply_group(self) -> None:
-        """Apply waiting batches in one transaction, and answer them."""
-        group: list[Item] = []
-        answers: list[Answer] = []
-        try:
-            await self._apply_together(group, answers)
-        except BaseException as error:
-            self._roll_back()
-            answers.clear()
-            if not group and self.waiting:  # the transaction did not even begin
-                group.append(self._take())
-            if isinstance(error, StoreError) or not isinstance(error, Exception):
-                answers += [self.refuse(error)] * len(group)
-            else:  # a deferred constraint, or a handler that rolled back: find out whose
-                for item in group:
-                    answers.append(await self._apply_alone(item))
-            if not isinstance(error, Exception):  # the process is ending
-                raise
-        finally:
-            self._settle(group, answers)
-
-    async def _apply_together(self, group: list[Item], answers: list[Answer]) -> None:
-        """Move waiting batches to `group`, apply them in one transaction, and note the answers."""
-        await self._transactions.begin()
-        until = perf_counter() + GROUP
-        while self.waiting and (not group or perf_counter() < until):
-            group.append(self._take())
-            answers.append(await self.apply_batch(group[-1]))
-            if not self.store.durable:  # there is no commit to wait for
-                self._settle(group[-1:], answers[-1:])
-        await self._commit()
-
-    async def _apply_alone(self, item: Item) -> Answer:
-        """Apply the messages of a batch in a transaction each, and name the one that fails."""
-        batch, replies, verdict = item.batch, list[str](), None
-        answer = Answer(batch.first, [])
-        while len(replies) < len(batch.messages) and answer.error is None:
-            at = len(replies)
-            only = replace(
-                batch,
-                first=batch.first + at,
-                after=read_message(batch.messages[at - 1]).id if at else batch.after,
-                messages=batch.messages[at : at + 1],
-            )
-            applied = False
-            try:
-                await self._transactions.begin()
-                answer = await self.apply_batch(replace(item, batch=only), verdict)
-                applied = True
-                await self._commit()
-            except Exception as error:
-                self._roll_back()
-                guilty = isinstance(error, UsageError) or (applied and verdict is None)
-                if isinstance(error, StoreError) or not guilty:
-                    return Answer(only.first, _fitting(replies), self.refuse(error).error)
-                verdict = write_failure(error)  # apply it once more, without its handler
-                continue
-            verdict = None
-            replies += answer.replies
-        return Answer(answer.next, _fitting(replies), answer.error)
-
-    async def _commit(self) -> None:
-        await self._transactions.commit()
-        self._callbacks.committed()
-
-    def _roll_back(self) -> None:
-        self._transactions.roll_back()
-        self._callbacks.undone()
-
-    def _settle(self, group: list[Item], answers: list[Answer]) -> None:
-        """Answer batches; those without an answer are not applied, because the process ends."""
-        for item, answer in zip_longest(group, answers):
-            if not item.answer.done():
-                ended = StoreError("The inbox has ended. Try again later.")
-                item.answer.set_result(answer or self.refuse(ended))
-
-    # --- a batch -----------------------------------------------------------------------
-
-    async def apply_batch(self, item: Item, verdict: str | None = None) -> Answer:
+    async def apply_batch(
+        self, store: InboxStore, batch: Batch, sender: Sender, verdict: str | None = None
+    ) -> Answer:
         """Apply the new messages of a batch; answer for the duplicates too.
 
         `verdict` is the reply to all new messages in the place of their handlers'.
         """
-        batch, store, expected = item.batch, self.store, 0
+        expected = 0
         try:
-            progress = checked(store.progress(batch.producer), item.session.user)
+            progress = checked(await settled(store.progress(batch.producer)), sender.user)
             expected = progress.next
             old = duplicates(batch, progress)
             if batch.end - max(progress.floor, batch.confirmed) > self._max_unconfirmed:
                 raise QuotaError(f"{self._max_unconfirmed:,} replies are not confirmed.")
-            kept = store.kept(batch.producer, batch.first, old, LARGEST) if old else []
+            kept = []
+            if old:
+                kept = await settled(store.kept(batch.producer, batch.first, old, LARGEST))
             if len(kept) < old and sum(len(one.reply) for one in kept) * 2 < LARGEST:
                 raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
             messages = [read_message(text) for text in batch.messages]
@@ -284,28 +147,33 @@ class Applier:
         self.counts["duplicates"] += len(kept)
         if len(kept) < old:
             return Answer(expected, [one.reply for one in kept])
-        new, why = await self._apply_new(item, messages, progress, verdict)
+        new, why = await self._apply_new(store, batch, sender, messages, progress, verdict)
         self.counts["applied"] += len(new)
         ahead = advanced(batch, progress, new)
         if why is not None and self._retry_limit is not None:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
         if ahead != progress:
-            store.save(batch.producer, ahead, batch.first + old, new)
+            await settled(store.save(batch.producer, ahead, batch.first + old, new))
         return Answer(ahead.next, _fitting([one.reply for one in kept + new]), why)
 
     async def _apply_new(
-        self, item: Item, messages: list[Message], progress: Progress, verdict: str | None
+        self,
+        store: InboxStore,
+        batch: Batch,
+        sender: Sender,
+        messages: list[Message],
+        progress: Progress,
+        verdict: str | None,
     ) -> tuple[list[StoredReply], Retry | None]:
         """Run the handlers of new messages, up to one that must be tried again."""
-        batch, session = item.batch, item.session
         new: list[StoredReply] = []
         until = perf_counter() + SLICE
         old = progress.next - batch.first
         for number in range(old, len(messages)):
             message, sequence = messages[number], batch.first + number
-            letter = Letter(batch.producer, sequence, session.user, batch.messages[number])
+            letter = Letter(batch.producer, sequence, sender.user, batch.messages[number])
             try:
-                reply = verdict or self.handle(message, letter, session.sid)
+                reply = verdict or await self.handle(store, message, letter, sender.sid)
             except Retry as why:
                 attempts = (progress.attempts if number == old else 0) + 1
                 words = in_words(why).removeprefix("Retry: ")
@@ -315,13 +183,40 @@ class Applier:
                     return new, Retry(words)
                 log.warning("%s is a dead letter now: %s", message.event, words)
                 self.counts["dead"] += 1
-                self.store.put_aside("dead", letter._replace(error=words))
+                await settled(store.put_aside("dead", letter._replace(error=words)))
                 reply = write_failure(why, "dead")
             new.append(StoredReply(message.id, reply))
             if perf_counter() > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE
         return new, None
+
+    async def apply_alone(self, batch: Batch, sender: Sender, transaction: Held) -> Answer:
+        """Apply the messages of a batch in a transaction each, and name the one that fails."""
+        replies, verdict = list[str](), None
+        answer = Answer(batch.first, [])
+        while len(replies) < len(batch.messages) and answer.error is None:
+            at = len(replies)
+            only = replace(
+                batch,
+                first=batch.first + at,
+                after=read_message(batch.messages[at - 1]).id if at else batch.after,
+                messages=batch.messages[at : at + 1],
+            )
+            applied = False
+            try:
+                async with transaction(careful=True) as store:
+                    answer = await self.apply_batch(store, only, sender, verdict)
+                    applied = True
+            except Exception as error:
+                guilty = isinstance(error, UsageError) or (applied and verdict is None)
+                if isinstance(error, StoreError) or not guilty:
+                    return Answer(only.first, _fitting(replies), self.refuse(error).error)
+                verdict = write_failure(error)  # apply it once more, without its handler
+                continue
+            verdict = None
+            replies += answer.replies
+        return Answer(answer.next, _fitting(replies), answer.error)
 
 
 def _fitting(replies: list[str]) -> list[str]:

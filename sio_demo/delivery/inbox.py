@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import socketio
 
-from ..errors import BatchError, DeliveryError, QuotaError, StoreError, UsageError
-from .after_commit import Callbacks
-from .applier import Applier, Handler, Session
+from ..errors import BatchError, QuotaError, StoreError, UsageError
 from .inbox_state import welcomed
-from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, read_message, read_reply
-from .stores import InboxStore, Letter, MemoryInboxStore, Received
-from .transactions import Transactions
+from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome
+from .receiver import Receiver, required
+from .transactions import settled
+from .turns import Session, Turns
 
 BATCH = 500  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
@@ -37,7 +37,7 @@ class InboxStatistics(NamedTuple):
     dead: int
 
 
-class Inbox:
+class Inbox(Receiver):
     """Receives what an :class:`~sio_demo.delivery.outbox.Outbox` sends.
 
     One transaction commits a handler's effects in ``db``, its reply, and the mark that the
@@ -49,14 +49,16 @@ class Inbox:
     yet, the message stays in its place, and the sender tries again after a pause. Effects outside
     ``db`` are not in the transaction, so they may happen again after a crash.
 
-    Several inboxes, one for each namespace, may share a store; so may processes, if it is a file.
+    Several inboxes, one for each namespace, may share a store; so may processes, if it is a file or
+    a PostgreSQL database.
 
     Parameters
     ----------
     sio : socketio.AsyncServer
         The inbox registers a handler for its event ``"outbox"``.
     store : InboxStore, optional
-        Holds effects and marks: `MemoryInboxStore`, the default, or `SQLiteInboxStore`.
+        Holds effects and marks: `MemoryInboxStore`, the default, `SQLiteInboxStore`, or
+        `PostgresInboxStore`.
     namespace : str
         The Socket.IO namespace.
     user : callable, optional
@@ -70,18 +72,12 @@ class Inbox:
         How many outboxes a user may have: 1,000, or 100,000 where all clients are one user.
     max_unconfirmed : int
         How many replies are kept for a producer that has not confirmed them.
-
-    Attributes
-    ----------
-    store : InboxStore
     """
-
-    applier: type[Applier] = Applier
 
     def __init__(
         self,
         sio: socketio.AsyncServer,
-        store: InboxStore | None = None,
+        store: Any = None,
         *,
         namespace: str = "/",
         user: User | None = None,
@@ -96,7 +92,7 @@ class Inbox:
         limits = (retry_limit, max_producers, max_unconfirmed)
         if not all(limit is None or (type(limit) is int and limit > 0) for limit in limits):
             raise UsageError("Limits are whole numbers above 0.")
-        self.store: InboxStore = MemoryInboxStore() if store is None else store
+        super().__init__(store, retry_limit, max_unconfirmed)
         self._sio, self._namespace, self._user = sio, namespace, user
         self._max_producers = max_producers or (1000 if user else 100_000)
         packet: int = sio.eio.max_http_buffer_size  # internal
@@ -104,100 +100,12 @@ class Inbox:
         self._sessions: dict[str, Session] = {}
         self._most_sessions = 100  # before those are deleted that have ended
         self._contacts: set[str] = set()  # producers heard since `forget` was called last
-        self._transactions = Transactions(self.store, self._online)
-        self._callbacks = Callbacks(self._transactions)
-        self._applier = self.applier(
-            self._transactions, self._callbacks, retry_limit, max_unconfirmed
-        )
-        self._closed = False
+        self._turns = Turns(self._applier, self._transactions)
+        self._all_turns = WeakSet([self._turns])
         sio.on(HELLO, self._greet, namespace=namespace)
         sio.on(EVENT, self._receive, namespace=namespace)
 
-    @property
-    def last_error(self) -> DeliveryError | None:
-        """Why the inbox last refused a request."""
-        return self._applier.last_error
-
     # --- for the caller ----------------------------------------------------------------
-
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Register the handler of an event; without `handler`, return a decorator.
-
-        The handler is called with the store's ``db`` and the payload, and returns the reply, a
-        JSON value. If it has a third parameter, it gets the `Received`: who sent the message, and
-        its id. It must be a plain function, because a transaction must not wait.
-
-        Raises
-        ------
-        UsageError
-            The event already has a handler, or the handler is not a plain function.
-        """
-        if handler is None:
-            return lambda function: self.on(event, function) or function
-        if inspect.iscoroutinefunction(handler) or not callable(handler):
-            raise UsageError(
-                f"The handler of {event!r} must be a plain function of db and payload, not "
-                f"{handler!r}: it runs inside a transaction, which must not wait."
-            )
-        if event in self._applier.handlers:
-            raise UsageError(f"The inbox has a handler for {event!r}. Let that one do both.")
-        self._applier.handlers[event] = handler, _required(handler) > 2
-        return None
-
-    def after_commit(
-        self, event: str, callback: Callable[[Received], Awaitable[Any]] | None = None
-    ) -> Any:
-        """Register what follows the commit of an event; without `callback`, return a decorator.
-
-        The callback, a coroutine function, is called with the `Received` once its message is
-        applied. It is called again if it raises, or if the process crashes before it returns: its
-        effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
-
-        Raises
-        ------
-        UsageError
-            The callback is not a coroutine function.
-        """
-        if callback is None:
-            return lambda function: self.after_commit(event, function) or function
-        if not inspect.iscoroutinefunction(callback):
-            raise UsageError(f"What follows {event!r} must be a coroutine function.")
-        self._callbacks.register(event, callback)
-        return None
-
-    def dead_letters(self) -> list[Letter]:
-        """Return the messages that could not be applied within `retry_limit`, oldest first."""
-        return self.store.aside("dead")
-
-    async def replay(self, letter: Letter) -> Any:
-        """Apply a dead letter now, and take it out; return what its handler returns.
-
-        Raises
-        ------
-        HandlerError, Retry
-            It failed again, and stays.
-        UsageError
-            It is no dead letter of this inbox.
-        """
-        try:
-            async with self._transactions.one() as store:
-                if letter not in store.aside("dead"):
-                    raise UsageError("This is no dead letter: it was replayed or dropped before.")
-                text = self._applier.handle(read_message(letter.text), letter)
-                reply, error = read_reply(text)
-                if error is not None:
-                    raise error
-                store.take_out("dead", [letter])
-        except BaseException:
-            self._callbacks.undone()
-            raise
-        self._callbacks.committed()
-        return reply
-
-    async def drop(self, letter: Letter) -> None:
-        """Take out a dead letter unapplied."""
-        async with self._transactions.one() as store:
-            store.take_out("dead", [letter])
 
     async def forget(self, seconds: float) -> int:
         """Delete producers without contact for so long; return how many.
@@ -208,13 +116,15 @@ class Inbox:
         in each, more than twice in that time.
         """
         async with self._transactions.one() as store:
-            store.touch(self._contacts)
+            await settled(store.touch(self._contacts))
             self._contacts = self._online()
-            return store.forget(seconds, self._transactions.online_anywhere())
+            online = self._transactions.online_anywhere()
+            return await settled(store.forget(seconds, online))
 
     def statistics(self) -> InboxStatistics:
         """Return counts: what is connected and waits now, and what was done so far."""
-        waiting = [item.batch for session in self._applier.waiting for item in session.waiting]
+        sessions = [session for turns in self._all_turns for session in turns.waiting]
+        waiting = [item.batch for session in sessions for item in session.waiting]
         now = len(self._connected()), sum(len(batch.messages) for batch in waiting)
         return InboxStatistics(
             *now, *(self._applier.counts[n] for n in InboxStatistics._fields[2:])
@@ -226,7 +136,8 @@ class Inbox:
         A store that another inbox uses is closed with the last of them.
         """
         self._closed = True
-        await self._applier.finish()
+        for turns in list(self._all_turns):
+            await turns.finish()
         await self._callbacks.close()
         await self._transactions.close()
 
@@ -248,7 +159,7 @@ class Inbox:
                 raise BatchError(f"A batch has 1 to {BATCH} messages.")
             session = await self._session(sid)
             await self._check_flood(session)
-            return (await self._applier.apply(session, batch)).to_wire()
+            return (await session.turns.apply(session, batch)).to_wire()
         except Exception as error:
             return self._applier.refuse(error).to_wire()
 
@@ -256,15 +167,14 @@ class Inbox:
         """Register a producer, or recognize one."""
         producer, user, most = hello.producer, session.user, self._max_producers
         async with self._transactions.one() as store:
-            before = store.progress(producer)
+            before = await settled(store.progress(producer))
             progress = welcomed(hello, before, user)
-            if before is None and store.owned(user, most) >= most:
+            if before is None and await settled(store.owned(user, most)) >= most:
                 raise QuotaError(f"The user has {most:,} outboxes already.")
             if progress != before:
-                store.save(producer, progress, 0, [])
+                await settled(store.save(producer, progress, 0, []))
         session.producers.add(producer)
         self._contacts.add(producer)
-        self._callbacks.committed()  # some may be left from before a crash
         return Welcome(progress.next, progress.last, *self._limits)
 
     async def _check_flood(self, session: Session) -> None:
@@ -289,14 +199,18 @@ class Inbox:
         user = None
         if self._user is not None:
             environ = [self._sio.get_environ(sid, self._namespace)]
-            user = self._user(sid, *environ[: _required(self._user) - 1])
+            user = self._user(sid, *environ[: required(self._user) - 1])
             if inspect.isawaitable(user):
                 user = await user
             user = None if user is None else str(user)
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()
             self._most_sessions = 2 * len(self._sessions) + 100
-        return self._sessions.setdefault(sid, Session(sid, user))
+        turns = self._turns
+        if self._transactions.concurrent:
+            turns = Turns(self._applier, self._transactions)
+            self._all_turns.add(turns)
+        return self._sessions.setdefault(sid, Session(sid, user, turns))
 
     def _connected(self) -> dict[str, Session]:
         alive = self._sio.manager.is_connected  # internal
@@ -310,13 +224,3 @@ def _only(arguments: tuple[Any, ...]) -> Any:
     if len(arguments) != 1:
         raise BatchError("The event has one argument.")
     return arguments[0]
-
-
-def _required(function: Callable[..., Any]) -> int:
-    """Return how many positional arguments a function must get."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions have none
-        return 2
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in kinds and p.default is p.empty for p in parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import UsageError
@@ -76,6 +76,9 @@ class Received(NamedTuple):
         return cls(*read_message(letter.text)[:3], letter.user, sid, letter.producer)
 
 
+Done = Awaitable[None] | None
+
+
 class InboxStore(Protocol):
     """Keeps the effects of handlers and the progress of producers, in one transaction.
 
@@ -83,6 +86,10 @@ class InboxStore(Protocol):
     after each batch `save`; and finally `commit`. If `durable`, `commit` is called in a thread,
     for many batches at once. If it raises another error than a `StoreError`, an effect is to
     blame: the inbox undoes all and tries the messages one by one.
+
+    A store that does many transactions at the same time has ``concurrent = True`` and yields one
+    of these from ``transaction(careful)``; there, all but `begin`, `commit` and `rollback` may be
+    coroutine functions.
 
     Attributes
     ----------
@@ -102,43 +109,45 @@ class InboxStore(Protocol):
     def rollback(self) -> None:
         """Roll the transaction back, if there is one."""
 
-    def savepoint(self) -> None:
+    def savepoint(self) -> Done:
         """Mark where the effects of one message begin."""
 
-    def undo(self) -> None:
+    def undo(self) -> Done:
         """Undo the effects since the savepoint."""
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the store, not from a handler."""
 
-    def owned(self, user: str | None, limit: int) -> int:
+    def owned(self, user: str | None, limit: int) -> Awaitable[int] | int:
         """Return how many producers a user has; `limit` if they are more."""
 
-    def progress(self, producer: str) -> Progress | None:
+    def progress(self, producer: str) -> Awaitable[Progress | None] | Progress | None:
         """Return how far a producer has come; None if it is not known."""
 
-    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+    def kept(
+        self, producer: str, first: int, count: int, size: int
+    ) -> Awaitable[list[StoredReply]] | list[StoredReply]:
         """Return the stored replies to `count` messages, at least one, about `size` characters."""
 
-    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
+    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> Done:
         """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
 
-    def put_aside(self, box: str, letter: Letter) -> None:
+    def put_aside(self, box: str, letter: Letter) -> Done:
         """Put a message into a box, ``"dead"`` or ``"after"``."""
 
-    def aside(self, box: str) -> list[Letter]:
+    def aside(self, box: str) -> Awaitable[list[Letter]] | list[Letter]:
         """Return what is in a box, oldest first."""
 
-    def take_out(self, box: str, letters: Collection[Letter]) -> None:
+    def take_out(self, box: str, letters: Collection[Letter]) -> Done:
         """Take messages out of a box."""
 
-    def touch(self, producers: Collection[str]) -> None:
+    def touch(self, producers: Collection[str]) -> Done:
         """Note that producers are, or were just, in contact."""
 
-    def forget(self, seconds: float, keep: Collection[str]) -> int:
+    def forget(self, seconds: float, keep: Collection[str]) -> Awaitable[int] | int:
         """Delete producers without contact for so long, except some; return how many."""
 
-    def close(self) -> None:
+    def close(self) -> Done:
         """Close the store; may be called twice."""
 
 

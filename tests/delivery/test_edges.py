@@ -279,11 +279,11 @@ async def test_after_its_last_attempt_a_message_is_a_dead_letter(limited):
     with pytest.raises(DeadLetterError, match="no handler for 'refund'"):
         await receipt
     assert await after == 11
-    (letter,) = limited.inbox.dead_letters()
+    (letter,) = await limited.inbox.dead_letters()
     assert read_message(letter.text)[1:3] == ("refund", 10)
     with pytest.raises(Retry):
         await limited.inbox.replay(letter)
-    assert limited.inbox.dead_letters() == [letter]
+    assert await limited.inbox.dead_letters() == [letter]
     limited.inbox.on(
         "refund", lambda db, n: db.execute("INSERT INTO effects VALUES (?)", (n,)) and n
     )
@@ -297,9 +297,9 @@ async def test_a_dead_letter_can_be_dropped(limited):
     outbox = await limited.outbox()
     with pytest.raises(DeadLetterError):
         await outbox.send("refund", 10)
-    (letter,) = limited.inbox.dead_letters()
+    (letter,) = await limited.inbox.dead_letters()
     await limited.inbox.drop(letter)
-    assert limited.inbox.dead_letters() == []
+    assert await limited.inbox.dead_letters() == []
 
 
 # --- after the commit ---------------------------------------------------------------------

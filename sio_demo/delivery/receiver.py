@@ -1,0 +1,128 @@
+"""What applies messages once: the handlers and callbacks of an inbox or a follower."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..errors import DeliveryError, UsageError
+from .after_commit import Callbacks
+from .applier import Applier, Handler
+from .message import read_message, read_reply
+from .stores import Letter, MemoryInboxStore, Received
+from .transactions import Transactions, settled
+
+
+class Receiver:
+    """Registers handlers, and applies messages with them, each once.
+
+    Attributes
+    ----------
+    store : InboxStore
+    """
+
+    applier: type[Applier] = Applier
+
+    def __init__(self, store: Any, retry_limit: int | None, max_unconfirmed: int) -> None:
+        self.store: Any = MemoryInboxStore() if store is None else store
+        self._transactions = Transactions(self.store, self._online)
+        self._callbacks = Callbacks(self._transactions)
+        self._applier = self.applier(self._callbacks, retry_limit, max_unconfirmed)
+        self._closed = False
+
+    @property
+    def last_error(self) -> DeliveryError | None:
+        """Why a request was refused last."""
+        return self._applier.last_error
+
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Register the handler of an event; without `handler`, return a decorator.
+
+        The handler is called with the store's ``db`` and the payload, and returns the reply, a
+        JSON value. If it has a third parameter, it gets the `Received`: who sent the message, and
+        its id. With a `PostgresInboxStore` it may be a coroutine function. With the other stores
+        it is a plain function, because nothing else can be applied while it waits.
+
+        Raises
+        ------
+        UsageError
+            The event already has a handler, or the handler is not a function of that kind.
+        """
+        if handler is None:
+            return lambda function: self.on(event, function) or function
+        waits = inspect.iscoroutinefunction(handler) and not self._transactions.concurrent
+        if waits or not callable(handler):
+            raise UsageError(
+                f"The handler of {event!r} must be a plain function of db and payload, not "
+                f"{handler!r}: it runs inside a transaction, which must not wait."
+            )
+        if event in self._applier.handlers:
+            raise UsageError(f"The inbox has a handler for {event!r}. Let that one do both.")
+        self._applier.handlers[event] = handler, required(handler) > 2
+        return None
+
+    def after_commit(
+        self, event: str, callback: Callable[[Received], Awaitable[Any]] | None = None
+    ) -> Any:
+        """Register what follows the commit of an event; without `callback`, return a decorator.
+
+        The callback, a coroutine function, is called with the `Received` once its message is
+        applied. It is called again if it raises, or if the process crashes before it returns: its
+        effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
+
+        Raises
+        ------
+        UsageError
+            The callback is not a coroutine function.
+        """
+        if callback is None:
+            return lambda function: self.after_commit(event, function) or function
+        if not inspect.iscoroutinefunction(callback):
+            raise UsageError(f"What follows {event!r} must be a coroutine function.")
+        self._callbacks.register(event, callback)
+        return None
+
+    async def dead_letters(self) -> list[Letter]:
+        """Return the messages that could not be applied within `retry_limit`, oldest first."""
+        async with self._transactions.one() as store:
+            return await settled(store.aside("dead"))
+
+    async def replay(self, letter: Letter) -> Any:
+        """Apply a dead letter now, and take it out; return what its handler returns.
+
+        Raises
+        ------
+        HandlerError, Retry
+            It failed again, and stays.
+        UsageError
+            It is no dead letter of this inbox.
+        """
+        async with self._transactions.one() as store:
+            if letter not in await settled(store.aside("dead")):
+                raise UsageError("This is no dead letter: it was replayed or dropped before.")
+            text = await self._applier.handle(store, read_message(letter.text), letter)
+            reply, error = read_reply(text)
+            if error is not None:
+                raise error
+            await settled(store.take_out("dead", [letter]))
+        return reply
+
+    async def drop(self, letter: Letter) -> None:
+        """Take out a dead letter unapplied."""
+        async with self._transactions.one() as store:
+            await settled(store.take_out("dead", [letter]))
+
+    def _online(self) -> set[str]:
+        """Return the producers that are connected."""
+        return set()
+
+
+def required(function: Callable[..., Any]) -> int:
+    """Return how many positional arguments a function must get."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some built-in functions have none
+        return 2
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters)
