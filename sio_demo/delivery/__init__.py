@@ -42,6 +42,7 @@ languages, is in :mod:`sio_demo.delivery.message`.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Retry
 from .inbox import Inbox, InboxStatistics
@@ -62,9 +63,22 @@ __all__ = [
     "MemoryOutboxStore",
     "Outbox",
     "OutboxStatistics",
+    "PostgresInboxStore",
     "Receipt",
     "Received",
     "Retry",
     "SQLiteInboxStore",
     "SQLiteOutboxStore",
 ]
+
+
+if TYPE_CHECKING:
+    from .postgres_inbox import PostgresInboxStore
+else:
+
+    def __getattr__(name):
+        if name != "PostgresInboxStore":  # psycopg is installed for it only
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .postgres_inbox import PostgresInboxStore
+
+        return PostgresInboxStore
