@@ -50,22 +50,12 @@ check_bound(CAUSES, REPRODUCTIONS)
 
 @dataclass(frozen=True)
 class Result:
-    """What one message left behind: as the cause has it, and with its fix.
-
-    Attributes
-    ----------
-    cause : Cause
-        What was measured.
-    before, after : Counters or None
-        The counters without and with the fix; None if it is not reproduced.
-    missing : NodeMissingError or None
-        Why it could not be reproduced here.
-    """
+    """What one message left behind: as the cause has it, and with its fix."""
 
     cause: Cause
-    before: Counters | None
-    after: Counters | None
-    missing: NodeMissingError | None = None
+    before: Counters | None  # without the fix; None if it is not reproduced
+    after: Counters | None  # with it
+    missing: NodeMissingError | None = None  # why it could not be reproduced here
 
 
 async def measure(cause: Cause) -> Result:

@@ -81,19 +81,11 @@ def carried(link: Link, event: str, way: Direction = TO_CLIENT) -> int:
 
 
 class Log:
-    """What an application keeps of the message: lines of a screen, rows of a table.
-
-    Attributes
-    ----------
-    calls : int
-        How often a handler was called with it.
-    rows : list
-        What these calls have added.
-    """
+    """What an application keeps of the message: lines of a screen, rows of a table."""
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.rows: list[Any] = []
+        self.calls = 0  # of a handler, with the message
+        self.rows: list[Any] = []  # what these calls have added
 
     def add(self, *arguments: Any) -> None:
         """Handle an event of a client, ``(text)``, or of a server, ``(sid, text)``."""

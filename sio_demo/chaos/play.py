@@ -22,33 +22,17 @@ LIMIT = 60.0  # seconds that a schedule may take; it takes about one
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the checker found.
+    """What the checker found."""
 
-    Attributes
-    ----------
-    seed : int
-        The schedule's.
-    variant : str
-        What was tested: ``"none"``, or a broken variant.
-    faults : tuple of str
-        The kinds of faults that struck, in order.
-    messages, accepted : int
-        How many were to be accepted, and how many were.
-    lost, duplicated, reordered : int
-        How many of them.
-    findings : tuple of str
-        What is wrong, a sentence each.
-    """
-
-    seed: int
-    variant: str
-    faults: tuple[str, ...]
-    messages: int
-    accepted: int
-    lost: int
+    seed: int  # the schedule's
+    variant: str  # what was tested: "none", or a broken variant
+    faults: tuple[str, ...]  # the kinds of those that struck, in order
+    messages: int  # how many were to be accepted
+    accepted: int  # how many were
+    lost: int  # of these
     duplicated: int
     reordered: int
-    findings: tuple[str, ...] = field(repr=False)
+    findings: tuple[str, ...] = field(repr=False)  # what is wrong, a sentence each
 
     @property
     def ok(self) -> bool:

@@ -131,13 +131,7 @@ class Actor:
 
 
 class ServerActor(Actor):
-    """The server.
-
-    Attributes
-    ----------
-    undone : set of tuple
-        The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
-    """
+    """The server."""
 
     program = "server"
     _url = ""
@@ -147,6 +141,7 @@ class ServerActor(Actor):
         self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
     ) -> None:
         super().__init__(fork_server, failed, **order)
+        # The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
         self.undone: set[tuple[Any, ...]] = set()
 
     async def start(self, **order: Any) -> str:
@@ -298,28 +293,16 @@ class ClientActor(Actor):
 
 
 class Stage:
-    """A server, a link to it, and clients, for one schedule.
+    """A server, a link to it, and clients, for one schedule."""
 
-    Attributes
-    ----------
-    tasks : asyncio.TaskGroup
-        For faults that last while others strike.
-    findings : list of str
-        What is wrong already.
-    struck : list of str
-        The kinds of faults that have struck.
-    refusing : asyncio.Lock
-        A link cannot refuse twice at a time.
-    """
-
-    tasks: asyncio.TaskGroup
+    tasks: asyncio.TaskGroup  # for faults that last while others strike
 
     def __init__(
         self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
     ) -> None:
-        self.findings: list[str] = []
-        self.struck: list[str] = []
-        self.refusing = asyncio.Lock()
+        self.findings: list[str] = []  # what is wrong already
+        self.struck: list[str] = []  # the kinds of faults that have struck
+        self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self._schedule, self._fork_server = schedule, fork_server
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
