@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ..causes import CAUSES, REPRODUCTIONS, Cause, cause
+from ..causes import CAUSES, Cause, cause
 from ..counters import Counters
 from ..errors import NodeMissingError, UsageError
 from .kit import SharedNode, one_node, shared_node
@@ -24,28 +24,6 @@ JOBS = 12  # most of them wait most of the time
 
 for module in iter_modules(__path__):
     import_module(f"{__name__}.{module.name}")
-
-
-def check_bound(causes: Iterable[Cause], letters: Iterable[str]) -> None:
-    """Check that each cause is reproduced or says why not, and nothing else is reproduced.
-
-    Raises
-    ------
-    UsageError
-        A program of `letters` has no cause, or a cause has neither program nor reason, or both.
-    """
-    reasons = {cause.letter: cause.reason for cause in causes}
-    for letter in letters:
-        if letter not in reasons:
-            raise UsageError(f"{letter} is reproduced, and there is no such cause.")
-    for letter, reason in reasons.items():
-        if letter not in letters and not reason:
-            raise UsageError(f"{letter} is not reproduced: give it a program or a 'reason'.")
-        if letter in letters and reason:
-            raise UsageError(f"{letter} is reproduced, and has a 'reason' why not.")
-
-
-check_bound(CAUSES, REPRODUCTIONS)
 
 
 @dataclass(frozen=True)
