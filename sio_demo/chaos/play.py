@@ -137,7 +137,7 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
                     await STRIKES[fault.kind](stage, fault)
                     stage.back_up()
                 for client in stage.clients:
-                    await client.finished()
+                    await client.says("done")  # all its messages are answered
             watch.cancel()
     except* TimeoutError:
         progress = "; ".join(map(str, stage.clients))
