@@ -116,13 +116,7 @@ Program = TypeVar("Program", bound=Reproduction)
 
 
 def reproduces(letter: str) -> Callable[[Program], Program]:
-    """Mark the program that reproduces the cause of that letter.
-
-    Raises
-    ------
-    UsageError
-        Another program does already.
-    """
+    """Mark the program that reproduces the cause of that letter; only one may."""
 
     def mark(program: Program) -> Program:
         if letter in REPRODUCTIONS:

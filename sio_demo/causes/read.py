@@ -12,13 +12,7 @@ from .needs import NEEDS, Need
 
 
 def read(text: str, family: Family) -> list[Cause]:
-    """Read a file of causes of one family.
-
-    Raises
-    ------
-    UsageError
-        A key of an entry, or a need, is unknown or missing.
-    """
+    """Read a file of causes of one family; UsageError names one with an unknown or missing key."""
     causes = []
     for letter, table in tomllib.loads(text).items():
         try:

@@ -57,15 +57,7 @@ class Discrepancies(NamedTuple):
 
 
 def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discrepancies:
-    """Compare what clients were promised with what was applied.
-
-    Parameters
-    ----------
-    journals : mapping of int to Journal
-        By client.
-    applied : iterable of Applied
-        In the order in which it was applied.
-    """
+    """Compare what each client was promised with what was applied, in the order it was."""
     rows = list(applied)
     lost: list[str] = []
     duplicated: list[str] = []

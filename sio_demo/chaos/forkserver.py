@@ -101,21 +101,10 @@ class ForkServer:
     async def start(
         self, program: str, order: dict[str, Any], hear: Callable[[tuple[Any, ...]], None]
     ) -> Child:
-        """Fork a process.
+        """Fork a process, which runs one of `PROGRAMS` with this order.
 
-        Parameters
-        ----------
-        program : str
-            One of :data:`sio_demo.chaos.programs.PROGRAMS`.
-        order : dict
-            Its argument.
-        hear : callable
-            Called with each message of the process, and at last with ``("gone",)``.
-
-        Raises
-        ------
-        ClosedError
-            The fork server is closed, or was killed.
+        `hear` is called with each message of the process, and at last with ``("gone",)``.
+        ClosedError says that the fork server is closed, or was killed.
         """
         ours, theirs = multiprocessing.Pipe()
         child = Child(self, ours, hear)

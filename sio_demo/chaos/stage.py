@@ -31,14 +31,8 @@ class ProgramError(SioDemoError):
 class Actor:
     """A program whose process can be killed and started again.
 
-    Parameters
-    ----------
-    fork_server : ForkServer
-        Where its processes come from.
-    failed : callable
-        Called with the traceback if the program fails of itself.
-    order
-        What the program is started with.
+    `failed` is called with the traceback if the program fails of itself; `order` is what it is
+    started with.
     """
 
     program: str
@@ -351,13 +345,7 @@ class Stage:
             await client.start(url=self.link.url)
 
     async def trouble(self) -> NoReturn:
-        """Wait until a process fails of itself.
-
-        Raises
-        ------
-        ProgramError
-            It did; the message has its last words.
-        """
+        """Wait until a process fails of itself; ProgramError has its last words."""
         raise ProgramError(await self._trouble)
 
     def go_on(self, fault: PlannedFault) -> None:
