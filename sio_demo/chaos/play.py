@@ -41,20 +41,7 @@ class Verdict:
 
 
 async def run(seed: int, variant: str = "none") -> Verdict:
-    """Play one schedule.
-
-    Parameters
-    ----------
-    seed : int
-        Of the schedule, 0 or more.
-    variant : str
-        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
-
-    Raises
-    ------
-    UsageError
-        There is no such seed, or no such variant.
-    """
+    """Play the schedule of one seed, as :func:`run_all` does."""
     [verdict] = [verdict async for verdict in run_all([seed], variant)]
     return verdict
 
@@ -67,16 +54,16 @@ async def run_all(
     Parameters
     ----------
     seeds : iterable of int
-        Of the schedules.
+        Of the schedules, 0 or more.
     variant : str
-        As in :func:`run`.
+        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
     jobs : int
         How many are played at once.
 
     Raises
     ------
     UsageError
-        As in :func:`run`; or `jobs` is below 1.
+        There is no such seed, or no such variant, or `jobs` is below 1.
     """
     if variant not in PARTS:
         raise UsageError(f"There is no variant {variant!r}: take one of {', '.join(PARTS)}.")
