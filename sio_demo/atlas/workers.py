@@ -120,10 +120,8 @@ const transports = fixed ? ["websocket"] : ["polling"];
 const socket = io(url, { ...fast, reconnection: false, transports });
 // <<<
 socket.on("news", show);
-socket.on("sync", (ack) => ack());
 const closed = new Promise((done) => socket.io.on("close", done));
 await Promise.race([connected(socket), closed]);
-return { counts: () => counts("news", socket) };
 """
 
 
