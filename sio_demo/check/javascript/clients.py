@@ -8,13 +8,14 @@ from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds, text
+from ..calls import Call, call_of
+from ..nodes import holds, text, unwrap
 from ..shared import word_set
 from .facts import CHAINED, Role
 from .flow import Flow
 from .naming import is_client_module
 from .roles import Roles
-from .script import Call, Script, unwrap
+from .script import Script
 
 _MAKES = word_set("io connect default lookup")
 _MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
@@ -33,7 +34,7 @@ class Clients:
         self.script.patience.ask()
         target = unwrap(target)
         while target.kind() == "call_expression":
-            call = self.script.call_of(target)
+            call = call_of(target)
             if call.name not in CHAINED or call.target is None:
                 break
             if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
@@ -65,11 +66,11 @@ class Clients:
         """Return whether the code that uses a client also creates it, so that it is new."""
         root = self.root_of(target)
         if root.kind() in ("call_expression", "new_expression"):
-            return self.makes_client(self.script.call_of(root))
+            return self.makes_client(call_of(root))
         for origin in self.origins(root):
             if origin.kind() not in ("call_expression", "new_expression"):
                 continue
-            call = self.script.call_of(origin)
+            call = call_of(origin)
             if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
                 if self.fresh(call.target, regions):  # as new as its manager
                     return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds
-from ..shared import remakes_client, word_set
+from ..calls import Call, call_of
+from ..nodes import holds, unwrap
+from ..shared import word_set
 from .facts import REGISTERS, Role
 from .flow import REMOVES
-from .script import Call, unwrap
 from .source import EventHandler, Source
 
 AGAIN = word_set(
@@ -17,10 +17,6 @@ AGAIN = word_set(
 )
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 LOST = AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
-
-
-_EACH = "its function then runs once more for each message"
-_ONCE = "until the event comes they pile up, and then all of them run"
 
 
 def listeners_in_connect(source: Source) -> None:
@@ -48,13 +44,12 @@ def listeners_in_connect(source: Source) -> None:
                 continue
             if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
-            event = call.args[0].text() if len(call.args) > 1 else "any event"
             source.report(
                 call,
                 "listener-in-connect",
-                f"The listener for {event} is added in the handler of '{handler.event}', which "
-                f"runs again at every reconnection: {_ONCE if once else _EACH}. Register it "
-                "once, outside that handler.",
+                "once" if once else "on",
+                event=call.args[0].text() if len(call.args) > 1 else "any event",
+                handler=handler.event,
             )
 
 
@@ -78,7 +73,7 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     if given.kind() not in ("arrow_function", "function_expression"):
         return False
     if target.kind() == "call_expression":
-        made = source.script.call_of(target)
+        made = call_of(target)
         root = made.target.text() if made.target is not None else made.name
         return root in ("$", "jQuery", "document")
     path = source.script.path(target)
@@ -110,13 +105,7 @@ def clients_in_handlers(source: Source) -> None:
         for step in source.flow.steps(function):
             made = source.makes_client(step.call) and not source.makes_once(step)
             if made and not source.closes(source.script.calls_within(function)):
-                source.report(
-                    step.call,
-                    "client-in-handler",
-                    "Each connection to the server makes another client, which stays connected "
-                    "when that connection ends. Make it once at start-up, or disconnect it when "
-                    "the socket disconnects.",
-                )
+                source.report(step.call, "client-in-handler", "connection")
 
 
 def _clients_made(source: Source, handler: EventHandler) -> None:
@@ -133,4 +122,4 @@ def _clients_made(source: Source, handler: EventHandler) -> None:
         )
         if manual and handler.event != "connect":
             continue
-        source.report(made, "client-in-handler", remakes_client(handler.event))
+        source.report(made, "client-in-handler", "handler", event=handler.event)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, find_kinds, holds, label, span, text, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, waits_between, word_set
-from .script import Call, unwrap
+from ..calls import Call
+from ..nodes import beyond, find_kinds, holds, label, span, text, unwrap, up_to
+from ..shared import REMEMBERED, SURELY_REMEMBERED, word_set
 from .source import Source
 
 _CHECKS = word_set("has includes get hasOwnProperty")
@@ -50,7 +50,7 @@ def check_then_await(source: Source) -> None:
             continue
         mark = _first_mark(source, node, function, memory, key)
         if mark is not None and _comes_late(source, node, mark, function):
-            source.report_node(node, "check-then-await", waits_between(memory))
+            source.report_node(node, "check-then-await", "memory", memory=memory)
     for call in source.script.calls:
         if call.target is not None and call.args:
             if call.name in _QUERIES:
@@ -141,7 +141,7 @@ def _ask_store(source: Source, check: Call) -> None:
             continue
         same = text(mark.args[0] if mark.args else None) == check.args[0].text()
         if same and not re.search(r"\bNX\b|nx:", mark.node.text()):
-            source.report(check, "check-then-await", waits_between(store))
+            source.report(check, "check-then-await", "memory", memory=store)
 
 
 def _keys(source: Source, check: Call) -> list[str]:
@@ -172,10 +172,4 @@ def _query(source: Source, query: Call) -> None:
         if call.start > query.end
     )
     if table in inserts and any(re.search(rf"\b{key}\b", after) for key in keys):
-        source.report(
-            query,
-            "check-then-await",
-            f"`{table}` is queried, and written only after an await: a retry that comes in between "
-            "finds nothing either, and the message is stored twice. Insert it at once, with a "
-            f"unique index on `{keys[0]}`, and treat the error as a duplicate.",
-        )
+        source.report(query, "check-then-await", "table", table=table, key=keys[0])

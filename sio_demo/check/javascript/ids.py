@@ -6,10 +6,10 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, find_kinds, label, last_name, text
+from ..calls import call_of
+from ..nodes import beyond, find_kinds, label, last_name, text, unwrap
 from ..shared import MESSAGE_ID, RANDOM
 from .facts import CLIENTS
-from .script import unwrap
 from .source import Source
 
 
@@ -30,13 +30,7 @@ def ids_from_socket_id(source: Source) -> None:
             or not _names_an_id(source, node)
         ):
             continue
-        source.report_node(
-            node,
-            "id-from-socket-id",
-            "An id made of `socket.id` is not unique: offline it starts with 'undefined', for all "
-            "clients, and after a reconnection the same message would get another. Mint a UUID "
-            "once for each message.",
-        )
+        source.report_node(node, "id-from-socket-id", "javascript")
 
 
 def _parts(node: SgNode) -> list[SgNode]:
@@ -69,6 +63,6 @@ def _names_an_id(source: Source, node: SgNode) -> bool:
     if name := label(place, "name", "key", "left"):
         return MESSAGE_ID.search(last_name(name)) is not None
     if place and place.kind() == "arguments" and (outer := place.parent()):
-        call = source.script.call_of(outer)
+        call = call_of(outer)
         return call.name == "emit" and call.args[0] != node
     return False

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
+from ..calls import Call, Step
 from ..nodes import holds, label, text
 from ..shared import word_set
 from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, REMOVES, CallStep
+from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
-from .script import Call
 from .source import TIDY, Entry, Source
 
 _OWNERS = re.compile(
@@ -61,20 +61,22 @@ def _left_behind(source: Source, mount: Mount) -> None:
     for step in steps:
         if source.makes_client(step.call):
             if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
-                _report_client(source, step.call, mount)
+                how = "render" if mount.what == "render" else "mount"
+                source.report(step.call, "client-in-handler", how)
         elif _adds(source, step.call) and not (
             _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
         ):
-            _report_listener(source, step.call, mount)
+            event = step.call.args[0].text()
+            source.report(step.call, "listener-without-cleanup", mount.what, event=event)
 
 
-def _steps(source: Source, mount: Mount) -> list[CallStep]:
+def _steps(source: Source, mount: Mount) -> list[Step]:
     if not mount.body:
         return list(source.flow.steps(mount.function))
     top = mount.function == source.script.root
     home = None if top else mount.function
     return [
-        CallStep(call, mount.function, ())
+        Step(call, mount.function, ())
         for call in source.script.calls_within(mount.function)
         if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
     ]
@@ -84,7 +86,7 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
     return [step.call for function in functions for step in source.flow.steps(function, depth=2)]
 
 
-def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
+def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Return whether a client is created only if there is none, or after the old one is closed."""
     if source.makes_once(step):
         return True
@@ -104,7 +106,7 @@ def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
     return False
 
 
-def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
+def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> bool:
     """Return whether a listener is on a new client, is removed first, or is added only once."""
     return (
         source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
@@ -118,12 +120,12 @@ def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount
     )
 
 
-def _has_new_client(source: Source, step: CallStep) -> bool:
+def _has_new_client(source: Source, step: Step) -> bool:
     conditions = source.flow.conditions(step.call.node, step.function)
     return any(_NEW_CLIENT.search(condition) for condition in conditions)
 
 
-def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
+def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
     """Return the functions whose clients belong to the mount."""
     regions = {step.function, *(other.function for other in steps)}
     return regions | ({mount.home} if mount.home is not None else set())
@@ -170,32 +172,4 @@ def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
         if other.name in REMOVES and source.is_owner_client(other)
         else _cleans(source, other)
         for other in cleanup
-    )
-
-
-def _report_listener(source: Source, call: Call, mount: Mount) -> None:
-    cleanup = {
-        "effect": "return a function from the effect that calls `off` with the same event and "
-        "function",
-        "svelte": "return a function from `onMount` that calls `off`",
-        "vue": "call `off` in `onUnmounted`",
-        "hook": "call `off` in the hook that runs when the component goes",
-        "render": "move it into an effect that returns its cleanup",
-    }[mount.what]
-    often = "each render" if mount.what == "render" else "each mount (and each run of an effect)"
-    source.report(
-        call,
-        "listener-without-cleanup",
-        f"The listener for {call.args[0].text()} stays when the component goes: {often} adds "
-        f"another, and all of them run for every message. Name its function and {cleanup}.",
-    )
-
-
-def _report_client(source: Source, made: Call, mount: Mount) -> None:
-    when = "render" if mount.what == "render" else "mount (and each run of an effect)"
-    source.report(
-        made,
-        "client-in-handler",
-        f"Each {when} makes another client; the old one stays connected, and its listeners run "
-        "as well. Make it outside the component, or disconnect it in the cleanup.",
     )

@@ -9,10 +9,11 @@ from functools import lru_cache
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, parts, span, text
+from ..calls import Call
+from ..nodes import find_kinds, holds, parts, span, text, unwrap
 from ..shared import word_set
 from .naming import names_a_client
-from .script import FUNCTIONS, Call, unwrap
+from .script import FUNCTIONS
 from .source import Source
 
 JSX = ("jsx_element", "jsx_self_closing_element")

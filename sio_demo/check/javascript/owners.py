@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import label, up_to
+from ..calls import Call
+from ..nodes import label, unwrap, up_to
 from .clients import Clients
 from .flow import Flow
-from .script import Call, Script, unwrap
+from .script import Script
 
 
 def exported(flow: Flow, name: str) -> list[SgNode]:

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, span
+from ..calls import Call, Step
+from ..nodes import last_name, span, unwrap
 from .clients import Clients
 from .facts import CLIENTS, Role
-from .flow import REMOVES, CallStep
-from .script import Call, text_of_string, unwrap
+from .flow import REMOVES
+from .script import text_of_string
 
 
 class Removals(Clients):
     """The clients in one source, and whether their listeners are removed."""
 
-    def removed_before(self, call: Call, steps: Iterable[CallStep]) -> bool:
+    def removed_before(self, call: Call, steps: Iterable[Step]) -> bool:
         """Return whether a removal that runs before a call takes off the listener that it adds.
 
         Emptying the client's private `_callbacks` counts too.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, text
+from ..calls import Call, call_of
+from ..nodes import last_name, text, unwrap
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import is_client_module, is_server_module, names_a_client, names_a_server
-from .script import FUNCTIONS, Call, Script, unwrap
+from .script import FUNCTIONS, Script
 
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "binary_expression": ("left", "right"),
@@ -46,9 +47,9 @@ class Roles:
         if kind == "member_expression":
             return self._of_member(node)
         if kind == "call_expression":
-            return self._of_call(self.script.call_of(node))
+            return self._of_call(call_of(node))
         if kind == "new_expression":
-            return self._of_new(self.script.call_of(node))
+            return self._of_new(call_of(node))
         if kind == "binary_expression" and text(node.field("operator")) not in ("||", "&&", "??"):
             return None
         if fields := _ALTERNATIVES.get(kind):
@@ -109,7 +110,7 @@ class Roles:
         """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
-            call = self.script.call_of(outer)
+            call = call_of(outer)
             return self.is_server_connection(call) or (
                 call.name == "use" and call.target is not None and self.is_server(call.target)
             )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, label, last_name, parts, span, text
+from ..calls import Call, call_of
+from ..nodes import WRAPPERS, find_kinds, label, last_name, parts, span, text, unwrap
 from ..shared import Patience, word_set
 from .bindings import Binding, bindings_of_declarator, bindings_of_parameters, imports_of
 
 FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
     "generator_function generator_function_declaration"
-)
-WRAPPERS = word_set(
-    "parenthesized_expression as_expression satisfies_expression non_null_expression "
-    "await_expression type_assertion"
 )
 _PASS_ON = tuple(
     word_set(
@@ -28,29 +24,6 @@ _PASS_ON = tuple(
     )
 )
 MemberPath = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call or `new`: the last name of its callee, the object before it, and the arguments."""
-
-    node: SgNode
-    name: str
-    target: SgNode | None
-    callee: SgNode
-    args: tuple[SgNode, ...] = field(repr=False)
-    start: int
-    end: int
-    new: bool = False
-
-
-def unwrap(node: SgNode) -> SgNode:
-    """Return a node without its parentheses, casts, `!` and `await`."""
-    while node.kind() in WRAPPERS:
-        if not (inner := parts(node)):
-            break
-        node = inner[-1] if node.kind() == "type_assertion" else inner[0]
-    return node
 
 
 def text_of_string(node: SgNode) -> str | None:
@@ -87,7 +60,7 @@ class Script:
     def calls(self) -> list[Call]:
         """All calls, in the order of their ends."""
         found = find_kinds(self.root, ("call_expression", "new_expression"))
-        return sorted(map(self.call_of, found), key=lambda call: (call.end, call.start))
+        return sorted(map(call_of, found), key=lambda call: (call.end, call.start))
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -111,17 +84,6 @@ class Script:
         first = bisect_left(self._ends, start)
         last = bisect_left(self._ends, end + 1)
         return [call for call in self.calls[first:last] if call.start >= start]
-
-    def call_of(self, node: SgNode) -> Call:
-        new = node.kind() == "new_expression"
-        callee = unwrap(node.field("constructor" if new else "function") or node.child(0) or node)
-        target, name = None, ""
-        if callee.kind() == "member_expression":
-            target, name = callee.field("object"), text(callee.field("property"))
-        elif callee.kind() in ("identifier", "import", "super"):
-            name = callee.text()
-        args = tuple(parts(node.field("arguments")))
-        return Call(node, name, target, callee, args, *span(node), new)
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""

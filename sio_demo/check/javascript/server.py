@@ -6,11 +6,11 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..calls import Call, Step
 from ..nodes import holds, text
 from ..shared import word_set
 from .facts import Role
-from .flow import CLOSES, REMOVES, CallStep
-from .script import Call
+from .flow import CLOSES, REMOVES
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -24,17 +24,11 @@ def shared_emitters(source: Source) -> None:
         for step in steps:
             if not _adds_to_shared(source, step, function, stops) or source.first_time(step):
                 continue
-            source.report(
-                step.call,
-                "shared-emitter-in-connection",
-                f"`{text(step.call.target)[:40]}` is shared by all connections: each of them, also "
-                "one that comes back, adds a listener here and none is removed, so every event is "
-                "handled once for each. Register once at start-up, or remove it when the socket "
-                "disconnects.",
-            )
+            emitter = text(step.call.target)[:40]
+            source.report(step.call, "shared-emitter-in-connection", "javascript", emitter=emitter)
 
 
-def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: list[Call]) -> bool:
+def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
@@ -73,7 +67,7 @@ def _is_adapter(source: Source, target: SgNode) -> bool:
     return adapter and inner is not None and source.roles.is_server(inner)
 
 
-def _outlives(source: Source, call: Call, name: str, function: SgNode, step: CallStep) -> bool:
+def _outlives(source: Source, call: Call, name: str, function: SgNode, step: Step) -> bool:
     """Return whether the emitter that a call listens to existed before the connection."""
     assert call.target is not None
     if name in ("this", "process"):

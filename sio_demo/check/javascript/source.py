@@ -10,14 +10,14 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name
+from ..calls import Call, Step, call_of
+from ..nodes import last_name, unwrap
 from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CallStep
 from .owners import exported, owns_client
 from .removals import Removals
-from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
+from .script import FUNCTIONS, Script, text_of_string
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
@@ -80,7 +80,7 @@ class Source(Removals):
             self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()
 
-    def report(self, call: Call, rule: str, message: str) -> None:
+    def report(self, call: Call, rule: str, message: str, **names: str) -> None:
         """Report a call, once; a chained call at its own part of the chain."""
         if call.node in self._reported:
             return
@@ -90,7 +90,7 @@ class Source(Removals):
             member = call.callee.field("property")
             if member and member.range().start.line != call.node.range().start.line:
                 where = member
-        self.report_node(where, rule, message)
+        self.report_node(where, rule, message, **names)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
@@ -178,7 +178,7 @@ class Source(Removals):
         if binding is None:
             return False
         for made in map(unwrap, filter(None, (binding.source, *binding.values))):
-            call = self.script.call_of(made) if made.kind() == "call_expression" else None
+            call = call_of(made) if made.kind() == "call_expression" else None
             if call is None or not call.name.startswith("use"):
                 continue
             hook = self.script.resolve(call.callee, call.name)
@@ -193,16 +193,16 @@ class Source(Removals):
             return False
         return self.roles.of(self.root_of(call.target)) not in (Role.OTHER, Role.PEER, Role.SERVER)
 
-    def first_time(self, step: CallStep) -> bool:
+    def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""
-        return any(self.flow.guarded(call.node, inside) for call, inside in step.way)
+        return any(self.flow.guarded(*place) for place in step.way)
 
-    def makes_once(self, step: CallStep) -> bool:
+    def makes_once(self, step: Step) -> bool:
         """Return whether a client is created under a condition about an existing one."""
         return self.first_time(step) or any(
             re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
-            for call, inside in step.way
-            for condition in self.flow.conditions(call.node, inside)
+            for place in step.way
+            for condition in self.flow.conditions(*place)
         )
 
     def closes(self, calls: Iterable[Call]) -> bool:

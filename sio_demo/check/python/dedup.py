@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
+from ..calls import Call
 from ..nodes import span, text, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter, waits_between
-from .module import Call, Module, assignments_in, calls_in
+from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter
+from .module import Module, assignments_in, calls_in
 
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
     r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
@@ -33,7 +34,7 @@ def check_then_await(module: Module, report: Reporter) -> None:
         if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
             continue
         if _waits_before_mark(module, function, question, key, memory, match["store"] is not None):
-            report(question, "check-then-await", waits_between(memory))
+            report(question, "check-then-await", "memory", memory=memory)
 
 
 def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
@@ -70,7 +71,7 @@ def _waits_before_mark(
 def _marks(call: Call, key: str, memory: str) -> bool:
     return (
         call.name in _MARKS
-        and text(call.owner) == memory
+        and text(call.target) == memory
         and "nx" not in call.named
         and text(call.argument(0, "name")) in (key, key.partition(",")[0])
     )

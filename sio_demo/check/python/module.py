@@ -11,6 +11,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
+from ..calls import Call, Step, call_of, mentions, steps
 from ..nodes import last_name, nearest, parts, span, text, up_to
 from ..shared import Patience, word_set
 
@@ -32,37 +33,6 @@ class EventHandler:
     event: str
     side: Side
     function: SgNode
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call: the object whose method is called, the name of what is called, and the arguments."""
-
-    node: SgNode
-    owner: SgNode | None
-    name: str
-    args: list[SgNode]
-    named: dict[str, SgNode]
-
-    def argument(self, index: int, name: str) -> SgNode | None:
-        """Return an argument by its position or its name; None if it is not given."""
-        return self.args[index] if len(self.args) > index else self.named.get(name)
-
-
-def call_of(node: SgNode) -> Call:
-    callee = node.field("function")
-    owner, name = None, ""
-    if callee is not None and callee.kind() == "attribute":
-        owner, name = callee.field("object"), text(callee.field("attribute"))
-    elif callee is not None and callee.kind() == "identifier":
-        name = callee.text()
-    args, named = [], {}
-    for argument in parts(node.field("arguments")):
-        if argument.kind() != "keyword_argument":
-            args.append(argument)
-        elif value := argument.field("value"):
-            named[text(argument.field("name"))] = value
-    return Call(node, owner, name, args, named)
 
 
 def calls_in(node: SgNode) -> Iterator[Call]:
@@ -87,7 +57,7 @@ def string_of(node: SgNode | None) -> str | None:
 def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
     """Return the names that a function assigns or adds to, and where it may be left early."""
     assigned = {name for name, _ in assignments_in(function)}
-    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
+    assigned |= {text(c.target) for c in calls_in(function) if c.name in ("add", "append", "set")}
     conditions = function.find_all(kind="if_statement")
     exits = [statement for statement in conditions if statement.find(kind="return_statement")]
     return {name.partition("[")[0] for name in assigned} - {""}, exits
@@ -153,18 +123,21 @@ class Module:
             return None
         return owner, event
 
-    def guarded(self, node: SgNode, function: SgNode) -> bool:
+    def first_time(self, step: Step) -> bool:
+        """Return whether a step is guarded, or a call that leads to it."""
+        return any(self._guarded(*place) for place in step.way)
+
+    def _guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs only the first time: under a condition on what it assigns."""
         names, exits = self._guards(function)
         statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
         statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
         conditions = " ".join(text(statement.field("condition")) for statement in statements)
-        words = set(re.findall(r"[\w.]+", conditions))
-        return any(w in names or w.rpartition(".")[0] in names for w in words)
+        return mentions(conditions, names)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of ``sio.on("event")``; None if it is another call."""
-        registers = call.name == "on" and self.is_socketio(call.owner)
+        registers = call.name == "on" and self.is_socketio(call.target)
         return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:
@@ -181,8 +154,8 @@ class Module:
         for call in calls_in(self.root):
             event = self.event_of(call)
             function = self.function_of(call.argument(1, "handler")) if event else None
-            if event and function and call.owner:
-                yield EventHandler(event, self._side(call.owner, function), function)
+            if event and function and call.target:
+                yield EventHandler(event, self._side(call.target, function), function)
 
     def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
@@ -217,21 +190,12 @@ class Module:
         before = [f for f in found if span(f)[0] < span(node)[0] and node.kind() == "identifier"]
         return nearest(before or found, node)
 
-    def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[Call, SgNode]]:
-        """Yield the calls that a function leads to, each with the function that contains it."""
-        yield from self._steps(function, {function}, depth)
+    def steps(self, function: SgNode) -> Iterator[Step]:
+        """Yield the calls that a function leads to."""
+        return steps(function, calls_in, self.called, depth=2)
 
-    def _steps(
-        self, function: SgNode, seen: set[SgNode], depth: int
-    ) -> Iterator[tuple[Call, SgNode]]:
-        for call in calls_in(function):
-            yield call, function
-            if depth <= 0 or self.is_argument_of_task(call.node):
-                continue
-            inner = self.function_of(call.node.field("function"))
-            if inner is not None and inner not in seen and function not in inner.ancestors():
-                seen.add(inner)
-                yield from self._steps(inner, seen, depth - 1)
+    def called(self, call: Call) -> SgNode | None:
+        return None if self.is_argument_of_task(call.node) else self.function_of(call.callee)
 
     def is_argument_of_task(self, call: SgNode) -> bool:
         """Return whether a call only creates a coroutine for a task."""

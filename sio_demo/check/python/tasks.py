@@ -6,9 +6,10 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..calls import Call
 from ..nodes import beyond, find_kinds, holds, last_name, parts, text, up_to
 from ..shared import word_set
-from .module import TASKS, Call, Module, calls_in
+from .module import TASKS, Module, calls_in
 
 _ENDLESS_NAME = re.compile(
     r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
