@@ -9,6 +9,7 @@ from ..nodes import holds, unwrap
 from ..shared import word_set
 from .facts import REGISTERS, Role
 from .flow import REMOVES
+from .removals import removed, removed_before
 from .source import EventHandler, Source
 
 AGAIN = word_set(
@@ -42,7 +43,7 @@ def listeners_in_connect(source: Source) -> None:
                 continue  # used up before the handler runs again
             if source.fresh(call.target, regions) or source.first_time(step):
                 continue
-            if source.removed_before(call, removing) or source.removed(call, undone):
+            if removed_before(source, call, removing) or removed(source, call, undone):
                 continue
             source.report(
                 call,
@@ -103,7 +104,7 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            made = source.makes_client(step.call) and not source.makes_once(step)
+            made = source.roles.makes_client(step.call) and not source.makes_once(step)
             if made and not source.closes(source.script.calls_within(function)):
                 source.report(step.call, "client-in-handler", "connection")
 
@@ -112,7 +113,7 @@ def _clients_made(source: Source, handler: EventHandler) -> None:
     steps = list(source.flow.steps(handler.function))
     for step in steps:
         made = step.call
-        if not source.makes_client(made) or source.makes_once(step):
+        if not source.roles.makes_client(made) or source.makes_once(step):
             continue
         if source.closes(s.call for s in steps if s.call.start < made.start or s.trail):
             continue

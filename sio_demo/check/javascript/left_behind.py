@@ -14,6 +14,7 @@ from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
+from .removals import removed_before, takes_off
 from .source import TIDY, Entry, Source
 
 _OWNERS = re.compile(
@@ -59,7 +60,7 @@ def _left_behind(source: Source, mount: Mount) -> None:
     taken = _calls_of(source, mount.cleanups)
     taken += [step.call for step in steps] if mount.again else []
     for step in steps:
-        if source.makes_client(step.call):
+        if source.roles.makes_client(step.call):
             if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
                 how = "render" if mount.what == "render" else "mount"
                 source.report(step.call, "client-in-handler", how)
@@ -116,7 +117,7 @@ def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> boo
             mount.again
             and any(map(_NEW_CLIENT.search, source.flow.conditions(step.call.node, step.function)))
         )
-        or source.removed_before(step.call, [s for s in steps if s.call.name in REMOVES])
+        or removed_before(source, step.call, [s for s in steps if s.call.name in REMOVES])
     )
 
 
@@ -168,7 +169,7 @@ def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) 
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
     """Return whether a cleanup removes the listener that a call adds."""
     return any(
-        source.takes_off(other, call)
+        takes_off(source, other, call)
         if other.name in REMOVES and source.is_owner_client(other)
         else _cleans(source, other)
         for other in cleanup

@@ -6,8 +6,8 @@ from ast_grep_py import SgNode
 
 from ..calls import Call
 from ..nodes import label, unwrap, up_to
-from .clients import Clients
 from .flow import Flow
+from .roles import Roles
 from .script import Script
 
 
@@ -26,9 +26,9 @@ def exported(flow: Flow, name: str) -> list[SgNode]:
 
 def owns_client(script: Script, name: str) -> bool:
     """Return whether an exported function makes a client, and keeps it in a name of its own."""
-    clients = Clients(script, False)
+    roles = Roles(script)
     return any(
-        clients.makes_client(call) and not _is_shared(script, call, function)
+        roles.makes_client(call) and not _is_shared(script, call, function)
         for function in exported(Flow(script), name)
         for call in script.calls_within(function)
     )

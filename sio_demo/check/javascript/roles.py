@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
 from ..nodes import last_name, text, unwrap
+from ..shared import word_set
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import is_client_module, is_server_module, names_a_client, names_a_server
 from .script import FUNCTIONS, Script
 
+_MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "binary_expression": ("left", "right"),
     "ternary_expression": ("consequence", "alternative"),
@@ -117,6 +121,26 @@ class Roles:
         name = self.script.names_of_functions.get(function)
         calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
         return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
+
+    @cached_property
+    def _makers(self) -> set[str]:
+        """The names by which clients can be created."""
+        imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
+        return imported | _MAKES | {"socketIOClient", "Socket", "Manager"}
+
+    def makes_client(self, call: Call) -> bool:
+        """Return whether a call creates a client: `io(...)`, `io.connect(...)`."""
+        if call.name not in self._makers and call.callee.kind() != "call_expression":
+            return False
+        role = self.of(call.node)
+        if call.new or role is not Role.CLIENT:
+            return call.new and role in (Role.CLIENT, Role.MANAGER)
+        if self.of(call.callee) is Role.MAKER:
+            return True
+        target = call.target if call.name in _MAKES else None
+        return target is not None and (
+            self.of(target) is Role.MAKER or self.is_shadowed_maker(target)
+        )
 
     def is_server(self, node: SgNode) -> bool:
         """Return whether an expression is a server or one of its namespaces."""

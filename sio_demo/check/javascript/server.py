@@ -11,6 +11,7 @@ from ..nodes import holds, text
 from ..shared import word_set
 from .facts import Role
 from .flow import CLOSES, REMOVES
+from .removals import takes_off
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -50,7 +51,7 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
     return _outlives(source, call, path[0], function, step) and not any(
-        (other.name not in REMOVES or source.takes_off(other, call))
+        (other.name not in REMOVES or takes_off(source, other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )

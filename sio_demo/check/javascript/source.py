@@ -11,12 +11,13 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import last_name, unwrap
+from ..nodes import holds, last_name, text, unwrap
 from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
-from .facts import CLIENTS, REGISTERS, Role
+from .facts import CHAINED, CLIENTS, REGISTERS, Role
+from .flow import Flow
 from .owners import exported, owns_client
-from .removals import Removals
+from .roles import Roles
 from .script import FUNCTIONS, Script, text_of_string
 
 TIDY = re.compile(
@@ -25,6 +26,7 @@ TIDY = re.compile(
     r"terminate|^end$"
 )
 
+_MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
 _REFERS = {"identifier", "member_expression", "call_expression"}
 _STREAMED = word_set(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
@@ -54,7 +56,7 @@ class Entry:
     peer: int = -1
 
 
-class Source(Removals):
+class Source:
     """A source with its roles and flow, and the questions that several rules ask.
 
     `entries` are the functions in it that other files run.
@@ -68,7 +70,9 @@ class Source(Removals):
         entries: Collection[Entry],
         owns: Callable[[str, str], bool],
     ) -> None:
-        super().__init__(script, page is not None and page.client_script)
+        self.script = script
+        self.roles = Roles(script, page is not None and page.client_script)
+        self.flow = Flow(script)
         self.page = page
         self.entries = entries
         self._owns = owns
@@ -79,6 +83,88 @@ class Source(Removals):
         if "@WebSocketGateway" in script.text:
             self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()
+
+    def root_of(self, target: SgNode) -> SgNode:
+        """Return the start of a chain such as `socket.on(...).on(...)`."""
+        self.script.patience.ask()
+        target = unwrap(target)
+        while target.kind() == "call_expression":
+            call = call_of(target)
+            if call.name not in CHAINED or call.target is None:
+                break
+            if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
+                break
+            target = unwrap(call.target)
+        return target
+
+    def values_of(self, target: SgNode) -> list[SgNode]:
+        """Return everything that is assigned to a name or member."""
+        target = unwrap(target)
+        if target.kind() == "identifier":
+            binding = self.script.resolve(target)
+            return list(binding.values) if binding else []
+        path = self.script.path(target)
+        found = self.script.members.get(path, ()) if path else ()
+        if not found and path and path[0] == "this" and path[1:-1] in ((), ("state",)):
+            found = self.script.properties.get(path[-1], ())
+        return list(found)
+
+    def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
+        """Yield the expressions that a client comes from, through aliases."""
+        for value in map(unwrap, self.values_of(target)):
+            if value.kind() in ("identifier", "member_expression") and depth:
+                yield from self.origins(value, depth - 1)
+            else:
+                yield value
+
+    def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
+        """Return whether the code that uses a client also creates it, so that it is new."""
+        root = self.root_of(target)
+        if root.kind() in ("call_expression", "new_expression"):
+            return self.roles.makes_client(call_of(root))
+        for origin in self.origins(root):
+            if origin.kind() not in ("call_expression", "new_expression"):
+                continue
+            call = call_of(origin)
+            if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
+                if self.fresh(call.target, regions):  # as new as its manager
+                    return True
+            elif (
+                any(holds(region, origin) for region in regions)
+                and self._creates_client(call)
+                and not self._may_be_kept(origin, root)
+            ):
+                return True
+        return self._is_parameter_within(root, regions)
+
+    def _creates_client(self, call: Call) -> bool:
+        """Return whether a call creates a client, or calls a function that does."""
+        known = call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+        return call.new or known or self.roles.makes_client(call)
+
+    def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
+        """Return whether a client is created only if there is none: it may be the old one."""
+        for ancestor in origin.ancestors():
+            if holds(ancestor, root):
+                return False
+            condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
+            if root.text() in text(condition).replace("?.", "."):
+                return True
+        return False
+
+    def _is_parameter_within(self, root: SgNode, regions: Collection[SgNode]) -> bool:
+        binding = self.script.resolve(root) if root.kind() == "identifier" else None
+        scope = binding.scope if binding is not None and binding.kind == "parameter" else None
+        if scope is None or self.script.names_of_functions.get(scope):
+            return False
+        return any(holds(region, scope) for region in regions)
+
+    def reconnects(self, target: SgNode) -> bool:
+        """Return whether automatic reconnection is not switched off."""
+        return not any(
+            re.search(r"reconnection['\"]?\s*:\s*false", origin.text())
+            for origin in self.origins(self.root_of(target))
+        )
 
     def report(self, call: Call, rule: str, message: str, **names: str) -> None:
         """Report a call, once; a chained call at its own part of the chain."""
@@ -111,7 +197,9 @@ class Source(Removals):
     def adding(self) -> list[Call]:
         """The calls that add a listener or make a client."""
         return [
-            call for call in self.script.calls if call.name in REGISTERS or self.makes_client(call)
+            call
+            for call in self.script.calls
+            if call.name in REGISTERS or self.roles.makes_client(call)
         ]
 
     def in_instance(self, call: Call) -> bool:
