@@ -58,9 +58,7 @@ def _registers(source: Source, call: Call) -> bool:
     if call.name not in REGISTERS or call.target is None or call.new:
         return False
     needed = 1 if call.name in ("onAny", "prependAny", "onAnyOutgoing") else 2
-    if len(call.args) < needed or not source.is_function(call.args[needed - 1]):
-        return False
-    return source.is_client(call.target, source.event_of(call))
+    return len(call.args) >= needed and source.is_client(call.target, source.event_of(call))
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:

@@ -121,11 +121,6 @@ def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> boo
     )
 
 
-def _has_new_client(source: Source, step: Step) -> bool:
-    conditions = source.flow.conditions(step.call.node, step.function)
-    return any(_NEW_CLIENT.search(condition) for condition in conditions)
-
-
 def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
     """Return the functions whose clients belong to the mount."""
     regions = {step.function, *(other.function for other in steps)}
@@ -135,7 +130,7 @@ def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
 def _adds(source: Source, call: Call) -> bool:
     if call.name not in _LASTING or call.target is None or len(call.args) < 2 or call.new:
         return False
-    return source.is_function(call.args[1]) and source.is_client(call.target, source.event_of(call))
+    return source.is_client(call.target, source.event_of(call))
 
 
 def _cleans(source: Source, call: Call) -> bool:
@@ -160,7 +155,7 @@ def _cleans(source: Source, call: Call) -> bool:
 def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
     """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
     kept = text(label(made.node.parent(), "left"))
-    removing = [c for c in own if c.name in REMOVES and source.is_owner_client(c)]
+    removing = [c for c in own if c.name in REMOVES]
     if any("." not in kept or text(call.target) == kept for call in removing):
         return True
     return any(_cleans(source, call) for call in all_calls)
@@ -169,8 +164,6 @@ def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) 
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
     """Return whether a cleanup removes the listener that a call adds."""
     return any(
-        takes_off(source, other, call)
-        if other.name in REMOVES and source.is_owner_client(other)
-        else _cleans(source, other)
+        takes_off(source, other, call) if other.name in REMOVES else _cleans(source, other)
         for other in cleanup
     )

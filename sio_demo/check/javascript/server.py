@@ -33,7 +33,7 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
-    if not source.is_function(call.args[-1]) or call.args[-1].kind() == "call_expression":
+    if call.args[-1].kind() == "call_expression":
         return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):

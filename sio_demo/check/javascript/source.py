@@ -18,7 +18,7 @@ from .facts import CHAINED, CLIENTS, REGISTERS, Role
 from .flow import Flow
 from .owners import exported, owns_client
 from .roles import Roles
-from .script import FUNCTIONS, Script, text_of_string
+from .script import Script, text_of_string
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
@@ -27,7 +27,6 @@ TIDY = re.compile(
 )
 
 _MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
-_REFERS = {"identifier", "member_expression", "call_expression"}
 _STREAMED = word_set(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -211,24 +210,9 @@ class Source:
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
             return True
-        if role is not Role.MAYBE:
-            return False
-        if self.roles.facts.client_imported or self.in_browser:
-            return True
-        if event is not None and event not in _STREAMED:
-            return True
-        return event in (None, "connect", "message") and (
-            ".emit(" in self.script.text or self._has_own_events
-        )
-
-    @cached_property
-    def _has_own_events(self) -> bool:
-        """Whether there is a listener for an event that streams do not have."""
-        return any(
-            call.target is not None
-            and self.roles.of(call.target) is Role.MAYBE
-            and self.event_of(call) not in (None, *_STREAMED, "disconnect", "reconnect")
-            for call in self.script.called("on")
+        sure = self.roles.facts.client_imported or self.in_browser
+        return role is Role.MAYBE and (
+            sure or event not in _STREAMED or event in ("connect", "message")
         )
 
     @cached_property
@@ -275,12 +259,6 @@ class Source:
             return owns_client(self.script, call.name)
         return False
 
-    def is_owner_client(self, call: Call) -> bool:
-        """Return whether a call may be a method of a client."""
-        if call.target is None:
-            return False
-        return self.roles.of(self.root_of(call.target)) not in (Role.OTHER, Role.PEER, Role.SERVER)
-
     def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""
         return any(self.flow.guarded(*place) for place in step.way)
@@ -296,7 +274,3 @@ class Source:
     def closes(self, calls: Iterable[Call]) -> bool:
         """Return whether calls close a client."""
         return any(TIDY.search(call.name) and not call.new for call in calls)
-
-    def is_function(self, node: SgNode) -> bool:
-        """Return whether an argument can be a function."""
-        return unwrap(node).kind() in FUNCTIONS | _REFERS
