@@ -150,7 +150,6 @@ class Script:
             known.values += binding.values
             known.module = known.module or binding.module
             known.imported = known.imported or binding.imported
-            known.type = known.type or binding.type
 
     def _bind(self) -> None:
         for statement in self.root.find_all(kind="import_statement"):
