@@ -5,9 +5,9 @@ from __future__ import annotations
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
-from ..nodes import holds, unwrap
+from ..nodes import unwrap
 from ..shared import word_set
-from .facts import REGISTERS, Role
+from .facts import Role
 from .flow import REMOVES
 from .removals import removed, removed_before
 from .source import EventHandler, Source
@@ -30,20 +30,19 @@ def listeners_in_connect(source: Source) -> None:
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
-        removing = [step for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
                 continue
             here = not step.trail and _registers_elsewhere(source, call, regions)
-            if not here and not _registers(source, call):
+            if not here and not source.listens(call):
                 continue
             once = call.name in ("once", "prependOnceListener")
             if once and source.event_of(call) == _OPPOSITES.get(handler.event):
                 continue  # used up before the handler runs again
             if source.fresh(call.target, regions) or source.first_time(step):
                 continue
-            if removed_before(source, call, removing) or removed(source, call, undone):
+            if removed_before(source, call, steps) or removed(source, call, undone):
                 continue
             source.report(
                 call,
@@ -52,13 +51,6 @@ def listeners_in_connect(source: Source) -> None:
                 event=call.args[0].text() if len(call.args) > 1 else "any event",
                 handler=handler.event,
             )
-
-
-def _registers(source: Source, call: Call) -> bool:
-    if call.name not in REGISTERS or call.target is None or call.new:
-        return False
-    needed = 1 if call.name in ("onAny", "prependAny", "onAnyOutgoing") else 2
-    return len(call.args) >= needed and source.is_client(call.target, source.event_of(call))
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
@@ -75,21 +67,15 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
         made = call_of(target)
         root = made.target.text() if made.target is not None else made.name
         return root in ("$", "jQuery", "document")
-    path = source.script.path(target)
-    if path is None or source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
+    if source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
         return False
-    if path[0] in ("document", "window", "process"):
-        return source.script.resolve(target, path[0]) is None
-    binding = source.script.resolve(target, path[0]) if len(path) == 1 else None
-    if binding is None or binding.kind not in ("variable", "import"):
-        return False
-    return binding.scope is None or not any(holds(region, binding.scope) for region in regions)
+    return source.outlives(target, regions)
 
 
 def only_once(source: Source, handler: EventHandler) -> bool:
     """Return whether a handler runs once: registered with `once`, or it removes itself."""
     inner = source.script.calls_within(handler.function)
-    removes = (call for call in inner if call.name in ("off", "removeListener"))
+    removes = (call for call in inner if call.name in REMOVES)
     return handler.call.name in ("once", "prependOnceListener") or any(
         source.event_of(call) == handler.event for call in removes
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
-from ..nodes import holds, label, text
+from ..nodes import label, text
 from ..shared import word_set
 from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
@@ -36,39 +35,41 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     """
     run: list[Entry] = []
     for mount in mounts_of(source, root_component):
+        steps = _steps(source, mount)
+        regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
         if not mount.opaque:
-            _left_behind(source, mount)
+            _left_behind(source, mount, steps, regions)
         if not (mount.opaque or mount.own or mount.cleanups or mount.others):
-            run += run_by_mounts(source, _repeated(source, mount), mount.what != "effect")
+            repeated = [
+                step.call
+                for step in steps
+                if not source.first_time(step)
+                and not any(source.fresh(argument, regions) for argument in step.call.args)
+            ]
+            run += run_by_mounts(source, repeated, mount.what != "effect")
     return run
 
 
-def _repeated(source: Source, mount: Mount) -> Iterator[Call]:
-    """Yield the calls that every mount repeats, except on a client of its own."""
-    steps = _steps(source, mount)
-    for step in steps:
-        regions = _regions(step, steps, mount)
-        own = any(source.fresh(argument, regions) for argument in step.call.args)
-        if not own and not source.first_time(step):
-            yield step.call
-
-
-def _left_behind(source: Source, mount: Mount) -> None:
-    ends = (*mount.cleanups, *mount.others)
-    steps = [s for s in _steps(source, mount) if not any(holds(end, s.call.node) for end in ends)]
+def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
     taken += [step.call for step in steps] if mount.again else []
     for step in steps:
-        if source.roles.makes_client(step.call):
-            if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
+        call = step.call
+        if source.roles.makes_client(call):
+            if not _closed(source, call, own, taken) and not _replaces(source, step, steps):
                 how = "render" if mount.what == "render" else "mount"
-                source.report(step.call, "client-in-handler", how)
-        elif _adds(source, step.call) and not (
-            _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
+                source.report(call, "client-in-handler", how)
+        elif (
+            call.name in _LASTING
+            and source.listens(call)
+            and not (
+                _is_safe(source, step, steps, mount.again, regions)
+                or _taken_back(source, call, taken)
+            )
         ):
-            event = step.call.args[0].text()
-            source.report(step.call, "listener-without-cleanup", mount.what, event=event)
+            event = call.args[0].text()
+            source.report(call, "listener-without-cleanup", mount.what, event=event)
 
 
 def _steps(source: Source, mount: Mount) -> list[Step]:
@@ -89,48 +90,28 @@ def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Return whether a client is created only if there is none, or after the old one is closed."""
-    if source.makes_once(step):
-        return True
     made = step.call.node
     home, name = source.script.enclosing(made), text(label(made.parent(), "name"))
-    for other in steps:
-        call = other.call
-        if (
-            call.name not in CLOSES
-            or not call.target
-            or source.roles.of(call.target) not in CLIENTS
-        ):
-            continue
-        brief = step.trail and text(call.target) == name and home and holds(home, call.node)
-        if brief or source.script.enclosing(call.node) == home:
-            return True
-    return False
-
-
-def _is_safe(source: Source, step: Step, steps: list[Step], mount: Mount) -> bool:
-    """Return whether a listener is on a new client, is removed first, or is added only once."""
-    return (
-        source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
-        or source.is_owned(step.call.target or step.call.node)
-        or source.first_time(step)
-        or (
-            mount.again
-            and any(map(_NEW_CLIENT.search, source.flow.conditions(step.call.node, step.function)))
-        )
-        or removed_before(source, step.call, [s for s in steps if s.call.name in REMOVES])
+    closing = [other.call for other in steps if other.call.name in CLOSES]
+    return source.makes_once(step) or any(
+        source.script.enclosing(call.node) == home or (step.trail and text(call.target) == name)
+        for call in closing
     )
 
 
-def _regions(step: Step, steps: list[Step], mount: Mount) -> set[SgNode]:
-    """Return the functions whose clients belong to the mount."""
-    regions = {step.function, *(other.function for other in steps)}
-    return regions | ({mount.home} if mount.home is not None else set())
-
-
-def _adds(source: Source, call: Call) -> bool:
-    if call.name not in _LASTING or call.target is None or len(call.args) < 2 or call.new:
-        return False
-    return source.is_client(call.target, source.event_of(call))
+def _is_safe(
+    source: Source, step: Step, steps: list[Step], again: bool, regions: set[SgNode]
+) -> bool:
+    """Return whether a listener is on a new client, is removed first, or is added only once."""
+    target = step.call.target or step.call.node
+    conditions = source.flow.conditions(*step.way[0]) if again else ()
+    return (
+        source.fresh(target, regions)
+        or source.is_owned(target)
+        or source.first_time(step)
+        or any(map(_NEW_CLIENT.search, conditions))
+        or removed_before(source, step.call, steps)
+    )
 
 
 def _cleans(source: Source, call: Call) -> bool:
@@ -147,18 +128,16 @@ def _cleans(source: Source, call: Call) -> bool:
         return named
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
-    if re.search(r"(?i)unsub|clean_?up|dispos|subscription|listeners|^off", owner):
-        return True
     return named and _OWNERS.search(owner) is not None
 
 
 def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
     """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
     kept = text(label(made.node.parent(), "left"))
-    removing = [c for c in own if c.name in REMOVES]
-    if any("." not in kept or text(call.target) == kept for call in removing):
-        return True
-    return any(_cleans(source, call) for call in all_calls)
+    removing = (call for call in own if call.name in REMOVES)
+    return any("." not in kept or text(call.target) == kept for call in removing) or any(
+        _cleans(source, call) for call in all_calls
+    )
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:

@@ -7,7 +7,7 @@ import re
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
-from ..nodes import holds, text
+from ..nodes import text
 from ..shared import word_set
 from .facts import Role
 from .flow import CLOSES, REMOVES
@@ -50,7 +50,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
-    return _outlives(source, call, path[0], function, step) and not any(
+    outer = path[0] == "this" or source.outlives(target, (function, step.function))
+    return outer and not any(
         (other.name not in REMOVES or takes_off(source, other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
@@ -66,16 +67,3 @@ def _is_adapter(source: Source, target: SgNode) -> bool:
     inner = target.field("object")
     adapter = text(target.field("property")) in ("adapter", "engine")
     return adapter and inner is not None and source.roles.is_server(inner)
-
-
-def _outlives(source: Source, call: Call, name: str, function: SgNode, step: Step) -> bool:
-    """Return whether the emitter that a call listens to existed before the connection."""
-    assert call.target is not None
-    if name in ("this", "process"):
-        return True
-    found = source.script.resolve(call.target, name)
-    if found is None:
-        return name in ("document", "window", "global", "globalThis")
-    if found.scope is None:
-        return found.kind in ("import", "variable", "global")
-    return found.scope not in (function, step.function) and holds(found.scope, function)

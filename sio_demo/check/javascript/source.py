@@ -215,6 +215,23 @@ class Source:
             sure or event not in _STREAMED or event in ("connect", "message")
         )
 
+    def listens(self, call: Call) -> bool:
+        """Return whether a call registers a listener on a client."""
+        needed = 1 if "Any" in call.name else 2
+        if call.name not in REGISTERS or call.target is None or len(call.args) < needed:
+            return False
+        return self.is_client(call.target, self.event_of(call))
+
+    def outlives(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
+        """Return whether an emitter is there before some functions run."""
+        name = (self.script.path(target) or ("",))[0]
+        found = self.script.resolve(target, name)
+        if found is None:
+            return name in ("document", "window", "process", "global", "globalThis")
+        if found.scope is None:
+            return found.kind != "function"
+        return not any(holds(region, found.scope) for region in regions)
+
     @cached_property
     def handlers(self) -> list[EventHandler]:
         """All functions registered on clients for known events."""
