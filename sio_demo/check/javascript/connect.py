@@ -30,6 +30,7 @@ def listeners_in_connect(source: Source) -> None:
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
+        removing = [step.call for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
@@ -42,7 +43,7 @@ def listeners_in_connect(source: Source) -> None:
                 continue  # used up before the handler runs again
             if source.fresh(call.target, regions) or source.first_time(step):
                 continue
-            if removed_before(source, call, steps) or removed(source, call, undone):
+            if removed_before(source, call, removing) or removed(source, call, undone):
                 continue
             source.report(
                 call,

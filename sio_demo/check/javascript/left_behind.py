@@ -51,6 +51,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 
 
 def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
+    removing = [step.call for step in steps if step.call.name in REMOVES]
     own = _calls_of(source, mount.own)
     taken = _calls_of(source, mount.cleanups)
     taken += [step.call for step in steps] if mount.again else []
@@ -64,7 +65,7 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
             call.name in _LASTING
             and source.listens(call)
             and not (
-                _is_safe(source, step, steps, mount.again, regions)
+                _is_safe(source, step, removing, mount.again, regions)
                 or _taken_back(source, call, taken)
             )
         ):
@@ -100,7 +101,7 @@ def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
 
 
 def _is_safe(
-    source: Source, step: Step, steps: list[Step], again: bool, regions: set[SgNode]
+    source: Source, step: Step, removing: list[Call], again: bool, regions: set[SgNode]
 ) -> bool:
     """Return whether a listener is on a new client, is removed first, or is added only once."""
     target = step.call.target or step.call.node
@@ -110,7 +111,7 @@ def _is_safe(
         or source.is_owned(target)
         or source.first_time(step)
         or any(map(_NEW_CLIENT.search, conditions))
-        or removed_before(source, step.call, steps)
+        or removed_before(source, step.call, removing)
     )
 
 

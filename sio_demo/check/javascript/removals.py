@@ -7,22 +7,22 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step
+from ..calls import Call
 from ..nodes import span, unwrap
 from .facts import CLIENTS, Role
 from .flow import REMOVES
 from .source import Source
 
 
-def removed_before(source: Source, call: Call, steps: Iterable[Step]) -> bool:
-    """Return whether a step that runs before a call removes the listener that it adds.
+def removed_before(source: Source, call: Call, calls: Iterable[Call]) -> bool:
+    """Return whether one of the calls runs before another and removes the listener that it adds.
 
     Emptying the client's private `_callbacks` counts too.
     """
     before = call.start if call.target is None else span(call.target)[1]
     home = source.script.enclosing(call.node) or source.script.root
     return "._callbacks" in home.text()[: before - span(home)[0]] or removed(
-        source, call, (step.call for step in steps if step.call.end <= before)
+        source, call, (other for other in calls if other.end <= before)
     )
 
 
