@@ -39,7 +39,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
         regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
         if not mount.opaque:
             _left_behind(source, mount, steps, regions)
-        if not (mount.opaque or mount.own or mount.cleanups or mount.others):
+        if not mount.opaque and not mount.cleanups:
             repeated = [
                 step.call
                 for step in steps
@@ -52,13 +52,15 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 
 def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
     removing = [step.call for step in steps if step.call.name in REMOVES]
-    own = _calls_of(source, mount.own)
-    taken = _calls_of(source, mount.cleanups)
+    ends = (source.flow.steps(end, depth=2) for end in mount.cleanups)
+    taken = [step.call for end in ends for step in end]
     taken += [step.call for step in steps] if mount.again else []
     for step in steps:
         call = step.call
         if source.roles.makes_client(call):
-            if not _closed(source, call, own, taken) and not _replaces(source, step, steps):
+            if not any(_cleans(source, end) for end in taken) and not _replaces(
+                source, step, steps
+            ):
                 how = "render" if mount.what == "render" else "mount"
                 source.report(call, "client-in-handler", how)
         elif (
@@ -83,10 +85,6 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
         for call in source.script.calls_within(mount.function)
         if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
     ]
-
-
-def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
-    return [step.call for function in functions for step in source.flow.steps(function, depth=2)]
 
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
@@ -130,15 +128,6 @@ def _cleans(source: Source, call: Call) -> bool:
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
     return named and _OWNERS.search(owner) is not None
-
-
-def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
-    """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
-    kept = text(label(made.node.parent(), "left"))
-    removing = (call for call in own if call.name in REMOVES)
-    return any("." not in kept or text(call.target) == kept for call in removing) or any(
-        _cleans(source, call) for call in all_calls
-    )
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:

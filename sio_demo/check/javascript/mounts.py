@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ast_grep_py import SgNode
@@ -56,18 +56,15 @@ _STEADY = re.compile(
 class Mount:
     """A function that runs when a component is mounted, and its cleanups.
 
-    `own` are the cleanups that it returns. `cleanups` are all that run before it runs again;
-    `others` belong to effects that may run less often. An `opaque` effect returns something that
-    cannot be followed. Of a `body`, only the statements run, not the functions in it. A client
-    created in the component's `home` belongs to the component. What runs `again` while the
-    component stays has to take back in itself what it did before.
+    The `cleanups` run before it runs again. An `opaque` effect returns something that cannot be
+    followed. Of a `body`, only the statements run, not the functions in it. A client created in the
+    component's `home` belongs to the component. What runs `again` while the component stays has to
+    take back in itself what it did before.
     """
 
     what: str
     function: SgNode
-    own: tuple[SgNode, ...]
-    cleanups: tuple[SgNode, ...]
-    others: tuple[SgNode, ...] = ()
+    cleanups: Sequence[SgNode]
     opaque: bool = False
     body: bool = False
     home: SgNode | None = None
@@ -92,18 +89,18 @@ def _hooks(source: Source) -> Iterator[Mount]:
     for name, library in MOUNTS.items():
         watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
-            if len(call.args) < 1 + watch or (watch and _watches_client(call.args[0])):
+            if len(call.args) <= watch or (watch and _watches_client(call.args[0])):
                 continue
             if (function := source.flow.function_of(call.args[watch])) is not None:
                 mount = _effect(source, call, function)
-                cleanups = tuple(_given_to(source, CLEANUPS if watch else UNMOUNTS))
-                if library == "svelte":  # Vue ignores what the function returns
-                    cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
                     home = source.script.root
-                opaque = library == "svelte" and mount.opaque
-                yield Mount(library, function, cleanups, cleanups, (), opaque, False, home, watch)
+                if library == "svelte":
+                    yield replace(mount, what=library, home=home)
+                else:  # what the function returns is ignored
+                    cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
+                    yield Mount(library, function, cleanups, home=home, again=watch)
 
 
 def _watches_client(watched: SgNode) -> bool:
@@ -117,7 +114,7 @@ def _renders(source: Source) -> Iterator[Mount]:
     homes = {source.script.enclosing(call.node): call for call in source.adding}
     for function in homes:
         if function is not None and _is_component(source, function):
-            yield Mount("render", function, (), (), body=True)
+            yield Mount("render", function, (), body=True)
 
 
 def _is_component(source: Source, function: SgNode) -> bool:
@@ -137,42 +134,37 @@ def _is_component(source: Source, function: SgNode) -> bool:
 def _instance(source: Source) -> Iterator[Mount]:
     """Yield the script of a Svelte or Vue component that runs for every instance."""
     if source.instances:
-        root, cleanups = source.script.root, tuple(_given_to(source, UNMOUNTS))
-        what = "vue" if _is_vue(source) else "svelte"
-        yield Mount(what, root, cleanups, cleanups, body=True, home=root)
+        root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
+        yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
 
 
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
-        cleanups = tuple(_given_to(source, UNMOUNTS))
+        cleanups = _given_to(source, UNMOUNTS)
         observed = "new Observable" in function.text()  # runs its function for each subscriber
-        yield Mount("hook", function, cleanups, cleanups, body=not observed, again=observed)
+        yield Mount("hook", function, cleanups, body=not observed, again=observed)
 
 
 def _effect(source: Source, call: Call, function: SgNode) -> Mount:
     component = source.script.enclosing(call.node) or source.script.root
     cleanups = _given_to(source, UNMOUNTS)
-    others: list[SgNode] = []
     for other, found in _cleanups_of_effects(source, component):
-        (cleanups if _runs_as_often(other, call) else others).extend(found)
+        cleanups += found if _runs_as_often(other, call) else []
     returned = _returns(source, function)
-    own = [cleanup for r in returned if (cleanup := source.flow.function_of(r)) is not None]
     opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
-    return Mount("effect", function, tuple(own), tuple(cleanups), tuple(others), opaque)
+    return Mount("effect", function, cleanups, opaque)
 
 
 @lru_cache(maxsize=8)
 def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
-    """Return the effects of a component that return something, with their cleanups."""
+    """Return the effects of a component, with the functions that they return."""
     effects = []
     for call in source.script.calls_within(component):
-        if (call.name in EFFECTS or call.name in MOUNTS) and call.args:
-            effect = source.flow.function_of(call.args[0])
-            returned = _returns(source, effect) if effect is not None else []
-            found = [source.flow.function_of(value) for value in returned]
-            if any(found):
-                effects.append((call, [cleanup for cleanup in found if cleanup is not None]))
+        if call.name in EFFECTS or call.name in MOUNTS:
+            functions = map(source.flow.function_of, call.args[:1])
+            returned = [r for function in functions if function for r in _returns(source, function)]
+            effects.append((call, [f for f in map(source.flow.function_of, returned) if f]))
     return effects
 
 
@@ -181,17 +173,15 @@ def _runs_as_often(other: Call, call: Call) -> bool:
 
     A dependency that hardly changes, or that is the client itself, does not count.
     """
-    if other.node == call.node or len(other.args) < 2:
-        return True
-    if len(call.args) < 2:
-        return False
+    if len(call.args) < 2 or len(other.args) < 2:
+        return len(other.args) < 2
     ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
 
 
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    calls = source.script.called(*names)
-    return [f for c in calls if c.args and (f := source.flow.function_of(c.args[0])) is not None]
+    functions = (source.flow.function_of(c.args[0]) for c in source.script.called(*names) if c.args)
+    return [function for function in functions if function]
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
@@ -233,12 +223,12 @@ def _methods(source: Source) -> Iterator[Mount]:
             body = name == "setup"
             cleanups += _given_to(source, UNMOUNTS) if body else []
             again = name in ("componentDidUpdate", "ngOnChanges")
-            taken = () if again else tuple(cleanups)
-            yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
+            taken = [] if again else cleanups
+            yield Mount("hook", function, taken, body=body, home=home, again=again)
     vue = source.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(source, options):
-            yield Mount("hook", function, (), (), home=options.parent(), again=True)
+            yield Mount("hook", function, (), home=options.parent(), again=True)
 
 
 def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
