@@ -58,21 +58,14 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
     for step in steps:
         call = step.call
         if source.roles.makes_client(call):
-            if not any(_cleans(source, end) for end in taken) and not _replaces(
-                source, step, steps
-            ):
+            if not (_replaces(source, step, steps) or any(_cleans(source, end) for end in taken)):
                 how = "render" if mount.what == "render" else "mount"
                 source.report(call, "client-in-handler", how)
-        elif (
-            call.name in _LASTING
-            and source.listens(call)
-            and not (
-                _is_safe(source, step, removing, mount.again, regions)
-                or _taken_back(source, call, taken)
-            )
-        ):
-            event = call.args[0].text()
-            source.report(call, "listener-without-cleanup", mount.what, event=event)
+        elif call.name in _LASTING and source.listens(call):
+            safe = _is_safe(source, step, removing, mount.again, regions)
+            if not safe and not _taken_back(source, call, taken):
+                event = call.args[0].text()
+                source.report(call, "listener-without-cleanup", mount.what, event=event)
 
 
 def _steps(source: Source, mount: Mount) -> list[Step]:

@@ -22,6 +22,23 @@ _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "augmented_assignment_expression": ("left", "right"),
     "sequence_expression": ("left", "right"),
 }
+_FLAGS = word_set("local volatile broadcast compress")
+_MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
+    "io": dict.fromkeys(CLIENTS, Role.MANAGER),
+    "engine": dict.fromkeys((Role.MANAGER, *CLIENTS, Role.SERVER), Role.ENGINE),
+    "sockets": dict.fromkeys((Role.SERVER, Role.MAKER), Role.SERVER),
+    "default": {Role.MAKER: Role.MAKER},
+    "Socket": {Role.MAKER: Role.MAKER},
+    "Manager": {Role.MAKER: Role.MANAGER_MAKER},
+}
+_ROOMS = word_set("to in except")
+_METHODS: dict[Role | None, dict[str, Role]] = {
+    Role.MAKER: dict.fromkeys(_MAKES, Role.CLIENT),
+    Role.MANAGER: {"socket": Role.CLIENT},
+    Role.PEER: dict.fromkeys(_ROOMS, Role.PEER),
+    Role.SERVER: dict.fromkeys(_ROOMS | {"of"}, Role.SERVER),
+    Role.SERVER_MAKER: dict.fromkeys(word_set("listen default attach"), Role.SERVER),
+}
 
 
 class Roles:
@@ -165,20 +182,14 @@ class Roles:
         inner, member = node.field("object"), node.field("property")
         if inner is None or member is None:
             return None
-        name = member.text()
-        if name == "io" and self.of(inner) in CLIENTS:
-            return Role.MANAGER
-        if name == "engine" and self.of(inner) in (Role.MANAGER, *CLIENTS, Role.SERVER):
-            return Role.ENGINE
-        if name == "sockets" and (self.is_server(inner) or self.of(inner)):
-            return Role.SERVER if self.of(inner) in (None, Role.SERVER, Role.MAKER) else Role.OTHER
-        if name in ("local", "volatile", "broadcast", "compress") and (role := self.of(inner)):
-            return role
+        name, owner = member.text(), self.of(inner)
+        if found := _MEMBERS.get(name, {}).get(owner):
+            return found
+        if name == "sockets" and (owner or self.is_server(inner)):
+            return Role.OTHER if owner else Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:
-            return Role.MANAGER_MAKER if name == "Manager" else Role.MAKER
-        return self._of_path(node, inner, name)
+        return (owner if name in _FLAGS else None) or self._of_path(node, inner, name)
 
     def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:
         path = self.script.path(node)
@@ -219,21 +230,13 @@ class Roles:
     def _of_method(self, call: Call) -> Role | None:
         assert call.target is not None
         role = self.of(call.target)
+        if found := _METHODS.get(role, {}).get(call.name):
+            return found
         if call.name in CHAINED and role not in (None, Role.MAKER, Role.SERVER_MAKER, Role.OTHER):
             return role
-        if role is Role.MAKER and call.name in ("connect", "io", "default", "lookup"):
-            return Role.CLIENT
         if call.name == "connect" and self.is_shadowed_maker(call.target):
             return Role.CLIENT
-        if role is Role.SERVER_MAKER and call.name in ("listen", "default", "attach"):
-            return Role.SERVER
-        if role in (Role.SERVER, Role.PEER) and call.name in CHAINED | {"to", "in", "except"}:
-            return role
-        if call.name == "of" and (role is Role.SERVER or self.is_server(call.target)):
-            return Role.SERVER
-        if role is Role.MANAGER:
-            return Role.CLIENT if call.name == "socket" else role
-        return None
+        return Role.SERVER if call.name == "of" and self.is_server(call.target) else None
 
     def is_shadowed_maker(self, target: SgNode) -> bool:
         """Return whether this is the second `io` of `var io = io.connect(...)`."""
