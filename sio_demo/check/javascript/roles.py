@@ -22,7 +22,6 @@ _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "augmented_assignment_expression": ("left", "right"),
     "sequence_expression": ("left", "right"),
 }
-_FLAGS = word_set("local volatile broadcast compress")
 _MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
     "io": dict.fromkeys(CLIENTS, Role.MANAGER),
     "engine": dict.fromkeys((Role.MANAGER, *CLIENTS, Role.SERVER), Role.ENGINE),
@@ -48,7 +47,7 @@ class Roles:
         self.script = script
         self.facts = Facts(script, client_script)
         self._known: dict[SgNode, Role | None] = {}
-        self._busy: set[object] = set()
+        self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
 
     def of(self, node: SgNode) -> Role | None:
@@ -87,16 +86,7 @@ class Roles:
         binding = self.script.resolve(node)
         if binding is None:
             return Role.MAKER if name in ("io", "socketIOClient") else self.facts.by_name(name)
-        return self.of_binding(binding)
-
-    def of_binding(self, binding: Binding) -> Role | None:
-        key = (binding.scope, binding.name)
-        if key in self._busy:
-            return None
-        self._busy.add(key)
-        role = self._of_binding(binding)
-        self._busy.discard(key)
-        return role
+        return self._of_binding(binding)
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
@@ -104,10 +94,8 @@ class Roles:
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
-        if role is not None:
+        if role or binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return role
-        if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
-            return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
@@ -189,9 +177,9 @@ class Roles:
             return Role.OTHER if owner else Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        return (owner if name in _FLAGS else None) or self._of_path(node, inner, name)
+        return self._of_path(node, name)
 
-    def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:
+    def _of_path(self, node: SgNode, name: str) -> Role | None:
         path = self.script.path(node)
         if path is None:
             return self.facts.by_name(name)

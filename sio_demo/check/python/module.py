@@ -46,12 +46,17 @@ def assignments_in(node: SgNode) -> Iterator[tuple[str, SgNode]]:
         yield text(assignment.field("left")), assignment
 
 
+def enclosing(node: SgNode) -> SgNode | None:
+    """Return the function that contains a node."""
+    found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
+    return next(found, None)
+
+
 def string_of(node: SgNode | None) -> str | None:
     """Return the text of a string literal; None if it is not plain."""
     if node is None or node.kind() != "string" or node.find(kind="interpolation"):
         return None
-    content = [c for c in node.children() if c.kind() == "string_content"]
-    return "".join(c.text() for c in content)
+    return text(node.find(kind="string_content"))
 
 
 def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
@@ -101,12 +106,6 @@ class Module:
     def is_socketio(self, node: SgNode | None) -> bool:
         self.patience.ask()
         return text(node) in self._sides or _NAME.match(last_name(node)) is not None
-
-    def enclosing(self, node: SgNode) -> SgNode | None:
-        """Return the function that contains a node."""
-        self.patience.ask()
-        found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
-        return next(found, None)
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
