@@ -17,7 +17,7 @@ from .javascript import Entry, Script, check_javascript, owns_client
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .parse import Parsed, parse
-from .python import check_python
+from .python.handlers import check_python
 from .shared import ImpatientError, Patience, word_set
 from .silence import silence
 from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of, read

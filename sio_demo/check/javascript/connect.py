@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
@@ -10,7 +12,7 @@ from ..shared import word_set
 from .facts import Role
 from .flow import REMOVES
 from .removals import removed, removed_before
-from .source import EventHandler, Source
+from .source import TIDY, EventHandler, Source
 
 AGAIN = word_set(
     "connect reconnect disconnect connect_error reconnect_attempt reconnecting reconnect_error"
@@ -90,7 +92,7 @@ def clients_in_handlers(source: Source) -> None:
     for function in source.connections:
         for step in source.flow.steps(function):
             made = source.roles.makes_client(step.call) and not source.makes_once(step)
-            if made and not source.closes(source.script.calls_within(function)):
+            if made and not _closes(source.script.calls_within(function)):
                 source.report(step.call, "client-in-handler", "connection")
 
 
@@ -100,7 +102,7 @@ def _clients_made(source: Source, handler: EventHandler) -> None:
         made = step.call
         if not source.roles.makes_client(made) or source.makes_once(step):
             continue
-        if source.closes(s.call for s in steps if s.call.start < made.start or s.trail):
+        if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
             continue
         options = made.node.text() if made.args else ""
         manual = "reconnection: false" in options or not source.reconnects(
@@ -109,3 +111,7 @@ def _clients_made(source: Source, handler: EventHandler) -> None:
         if manual and handler.event != "connect":
             continue
         source.report(made, "client-in-handler", "handler", event=handler.event)
+
+
+def _closes(calls: Iterable[Call]) -> bool:
+    return any(TIDY.search(call.name) and not call.new for call in calls)

@@ -60,7 +60,6 @@ class Flow:
         return None
 
     def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[Step, ...]:
-        """Return all calls in this source that a function leads to."""
         return tuple(steps(function, self.script.calls_within, self._called, depth))
 
     def _called(self, call: Call) -> SgNode | None:
@@ -93,8 +92,12 @@ class Flow:
         that the function assigns, or the listeners that exist.
         """
         assigned = self._changes(function) | self._changes(self._home(node, function))
-        conditions = self.conditions(node, function)
-        return any(_says_first_time(condition, assigned) for condition in conditions)
+        return any(
+            condition.endswith("\0")
+            or _LISTENERS.search(condition)
+            or mentions(_CONNECTED.sub("", _plain(condition)), assigned)
+            for condition in self.conditions(node, function)
+        )
 
     def conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
         """Yield the conditions under which code in a function runs, as source text."""
@@ -128,7 +131,7 @@ class Flow:
         found = set()
         for node in self.script.own(function, *kinds):
             if left := node.field("left") or node.field("argument"):
-                found.add(left.text().replace("?.", ".").replace("!", ""))
+                found.add(_plain(left.text()))
         for node in self.script.own(function, "call_expression"):
             call = call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
@@ -138,16 +141,13 @@ class Flow:
         return found
 
 
+def _plain(expression: str) -> str:
+    """Return an expression without what only says that it may be missing."""
+    return expression.replace("?.", ".").replace("!", "")
+
+
 def _leaves(statement: SgNode) -> bool:
-    consequence = statement.field("consequence")
-    if consequence is None or statement.field("alternative") is not None:
-        return False
-    return (parts(consequence) or [consequence])[-1].kind() == "return_statement" or (
-        consequence.kind() == "return_statement"
-    )
-
-
-def _says_first_time(condition: str, assigned: set[str]) -> bool:
-    if condition.endswith("\0") or _LISTENERS.search(condition):
-        return True
-    return mentions(_CONNECTED.sub("", condition.replace("?.", ".").replace("!", "")), assigned)
+    body = statement.field("consequence")
+    last = [body, *parts(body)[-1:]]
+    returns = any(node.kind() == "return_statement" for node in last if node)
+    return returns and statement.field("alternative") is None

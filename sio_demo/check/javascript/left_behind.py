@@ -71,12 +71,13 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
 def _steps(source: Source, mount: Mount) -> list[Step]:
     if not mount.body:
         return list(source.flow.steps(mount.function))
-    top = mount.function == source.script.root
-    home = None if top else mount.function
+    instance = mount.function == source.script.root  # of a component, unlike what is beside it
+    home = None if instance else mount.function
     return [
-        Step(call, mount.function, ())
+        Step(call, mount.function)
         for call in source.script.calls_within(mount.function)
-        if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
+        if source.script.enclosing(call.node) == home
+        and (not instance or any(start <= call.start < end for start, end in source.instances))
     ]
 
 

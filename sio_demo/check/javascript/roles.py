@@ -54,7 +54,9 @@ class Roles:
         node = unwrap(node)
         if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
             self._busy.add(node)
-            role = self._of(node) or self.facts.by_use(node.text())
+            role = self._of(node)
+            if role is None and node.text() in self.facts.used_as_clients:
+                role = Role.MAYBE
             self._busy.discard(node)
             if role is not None or not self._busy:  # else it may depend on what is busy
                 self._known[node] = role

@@ -75,7 +75,6 @@ class Script:
         return named
 
     def called(self, *names: str) -> list[Call]:
-        """Return all calls of these names."""
         return [call for name in names for call in self.by_name.get(name, ())]
 
     def calls_within(self, node: SgNode) -> list[Call]:

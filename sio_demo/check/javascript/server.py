@@ -21,7 +21,8 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = list(source.flow.steps(function))
-        stops = [step.call for step in steps if step.call.target is not None and _ends(step.call)]
+        calls = [step.call for step in steps if step.call.target is not None]
+        stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
             if not _adds_to_shared(source, step, function, stops) or source.first_time(step):
                 continue
@@ -56,10 +57,6 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
-
-
-def _ends(call: Call) -> bool:
-    return call.name in REMOVES | CLOSES or _STOPS.search(call.name) is not None
 
 
 def _is_adapter(source: Source, target: SgNode) -> bool:

@@ -194,16 +194,11 @@ class Source:
 
     @cached_property
     def adding(self) -> list[Call]:
-        """The calls that add a listener or make a client."""
         return [
             call
             for call in self.script.calls
             if call.name in REGISTERS or self.roles.makes_client(call)
         ]
-
-    def in_instance(self, call: Call) -> bool:
-        """Return whether a call is in a script that runs for every instance of a component."""
-        return any(start <= call.start < end for start, end in self.instances)
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
@@ -287,7 +282,3 @@ class Source:
             for place in step.way
             for condition in self.flow.conditions(*place)
         )
-
-    def closes(self, calls: Iterable[Call]) -> bool:
-        """Return whether calls close a client."""
-        return any(TIDY.search(call.name) and not call.new for call in calls)

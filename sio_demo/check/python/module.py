@@ -69,8 +69,6 @@ def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
 
 
 class Module:
-    """A Python source as the rules see it."""
-
     def __init__(self, root: SgNode, source: str) -> None:
         self.root = root
         self.text = source
@@ -190,7 +188,6 @@ class Module:
         return nearest(before or found, node)
 
     def steps(self, function: SgNode) -> Iterator[Step]:
-        """Yield the calls that a function leads to."""
         return steps(function, calls_in, self.called, depth=2)
 
     def called(self, call: Call) -> SgNode | None:
