@@ -46,6 +46,12 @@ UNMOUNT_METHODS = word_set(
 )
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
+_CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
+    (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
+    (re.compile(r"@(Component|Directive|IonicPage)\b"), OF_ANGULAR),
+    (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
+    (re.compile(""), OF_REACT - {"constructor"}),
+)
 _STEADY = re.compile(
     r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
     r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
@@ -255,12 +261,7 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
     outer = parent.parent() if parent.kind() != "class" else None
     whole = outer if outer is not None and outer.kind() == "export_statement" else parent
     heritage = whole.text()[: span(home)[0] - span(whole)[0]]
-    if re.search(r"@(Component|Directive|IonicPage)\b", heritage) and "extends Vue" not in heritage:
-        return name in OF_ANGULAR
-    if re.search(r"extends\s+\w*Vue\b", heritage):
-        return name in OF_VUE
-    react = re.search(r"extends\s+[\w.]*Component\b", heritage) is not None
-    return name in OF_REACT and (name != "constructor" or react)
+    return name in next(hooks for pattern, hooks in _CLASSES if pattern.search(heritage))
 
 
 def _is_vue(source: Source) -> bool:

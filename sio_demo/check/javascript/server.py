@@ -40,8 +40,9 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if target.kind() not in ("identifier", "member_expression"):
         return False
     path = source.script.path(target)
-    if path is None:
-        return _is_adapter(source, target)
+    if path is None:  # such as `io.of("/").adapter`
+        inner = target.field("object")
+        return inner is not None and source.roles.is_server(inner)
     if path[0] in ("$", "jQuery"):
         return False
     if call.name.lower().endswith("subscribe") and not re.search(
@@ -57,10 +58,3 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
-
-
-def _is_adapter(source: Source, target: SgNode) -> bool:
-    """Return whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
-    inner = target.field("object")
-    adapter = text(target.field("property")) in ("adapter", "engine")
-    return adapter and inner is not None and source.roles.is_server(inner)

@@ -134,7 +134,7 @@ class Source:
                 and not self._may_be_kept(origin, root)
             ):
                 return True
-        return self._is_parameter_within(root, regions)
+        return False
 
     def _creates_client(self, call: Call) -> bool:
         """Return whether a call creates a client, or calls a function that does."""
@@ -150,13 +150,6 @@ class Source:
             if root.text() in text(condition).replace("?.", "."):
                 return True
         return False
-
-    def _is_parameter_within(self, root: SgNode, regions: Collection[SgNode]) -> bool:
-        binding = self.script.resolve(root) if root.kind() == "identifier" else None
-        scope = binding.scope if binding is not None and binding.kind == "parameter" else None
-        if scope is None or self.script.names_of_functions.get(scope):
-            return False
-        return any(holds(region, scope) for region in regions)
 
     def reconnects(self, target: SgNode) -> bool:
         """Return whether automatic reconnection is not switched off."""
