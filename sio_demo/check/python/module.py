@@ -12,7 +12,7 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of, mentions, steps
-from ..nodes import last_name, nearest, parts, span, text, up_to
+from ..nodes import label, last_name, nearest, parts, span, text, up_to
 from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
@@ -91,9 +91,9 @@ class Module:
         if node is None or node.kind() != "call":
             return None
         owner, _, name = text(node.field("function")).rpartition(".")
-        side: Side | None = "client" if _CLIENT.match(name) else None
-        side = "server" if _SERVER.match(name) else side
-        return side if side is not None and self._imported(owner, name) else None
+        if not self._imported(owner, name):
+            return None
+        return "client" if _CLIENT.match(name) else "server" if _SERVER.match(name) else None
 
     def _imported(self, owner: str, name: str) -> bool:
         if owner:
@@ -138,14 +138,12 @@ class Module:
         return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:
-        for node in self.root.find_all(kind="decorated_definition"):
-            function = node.field("definition")
-            if function is None or function.kind() != "function_definition":
-                continue
-            for decorator in (c for c in node.children() if c.kind() == "decorator"):
-                if found := self.registration(decorator):
-                    event = found[1] or text(function.field("name"))
-                    yield EventHandler(event, self._side(found[0], function), function)
+        for decorator in self.root.find_all(kind="decorator"):
+            function = label(decorator.parent(), "definition")
+            found = self.registration(decorator)
+            if found and function and function.kind() == "function_definition":
+                event = found[1] or text(function.field("name"))
+                yield EventHandler(event, self._side(found[0], function), function)
 
     def _registered(self) -> Iterator[EventHandler]:
         for call in calls_in(self.root):
