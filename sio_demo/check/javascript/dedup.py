@@ -119,7 +119,9 @@ def _is_tested(name: str, node: SgNode, function: SgNode) -> bool:
 
 def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     """Report a question to a store such as Redis, whose mark is another request."""
-    keys = [text for key in check.args for text in (key.text(), *_values(source, key))]
+    names = [key for key in map(unwrap, check.args) if key.kind() == "identifier"]
+    keys = [key.text() for key in check.args]
+    keys += [value.text() for name in names for value in source.values_of(name)]
     wanted = SURELY_REMEMBERED if "get" in check.name.lower() else REMEMBERED
     waits = beyond(check.node, ()) in source.script.own(function, "await_expression")
     if not waits or not any(map(wanted.search, keys)) or not _decides(check.node, function):
@@ -130,12 +132,6 @@ def _ask_store(source: Source, check: Call, function: SgNode) -> None:
             if alike and not re.search(r"\bNX\b|nx:", mark.node.text()):
                 memory = text(check.target)
                 source.report(check, "check-then-await", "memory", memory=memory)
-
-
-def _values(source: Source, key: SgNode) -> list[str]:
-    """Return the values of a name as text."""
-    found = source.values_of(key) if unwrap(key).kind() == "identifier" else []
-    return [value.text() for value in found]
 
 
 def _query(source: Source, query: Call, function: SgNode) -> None:

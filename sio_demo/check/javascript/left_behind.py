@@ -85,10 +85,10 @@ def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Return whether a client is created only if there is none, or after the old one is closed."""
     made = step.call.node
     home, name = source.script.enclosing(made), text(label(made.parent(), "name"))
-    closing = [other.call for other in steps if other.call.name in CLOSES]
     return source.makes_once(step) or any(
         source.script.enclosing(call.node) == home or (step.trail and text(call.target) == name)
-        for call in closing
+        for call in (other.call for other in steps if other.call.name in CLOSES)
+        if call.target is not None and source.roles.of(call.target) in CLIENTS
     )
 
 
@@ -121,6 +121,8 @@ def _cleans(source: Source, call: Call) -> bool:
         return named
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
+    if re.search(r"(?i)unsub|clean_?up|dispos|subscription|listeners|^off", owner):
+        return True
     return named and _OWNERS.search(owner) is not None
 
 

@@ -12,6 +12,7 @@ from ast_grep_py import SgNode
 from ..calls import Call
 from ..nodes import find_kinds, holds, parts, span, text, unwrap
 from ..shared import word_set
+from .facts import REGISTERS
 from .naming import names_a_client
 from .script import FUNCTIONS
 from .source import Source
@@ -117,8 +118,9 @@ def _watches_client(watched: SgNode) -> bool:
 
 def _renders(source: Source) -> Iterator[Mount]:
     """Yield the React components and hooks that register or connect in their bodies."""
-    homes = {source.script.enclosing(call.node): call for call in source.adding}
-    for function in homes:
+    calls = source.script.calls
+    adding = [c for c in calls if c.name in REGISTERS or source.roles.makes_client(c)]
+    for function in {source.script.enclosing(call.node) for call in adding}:
         if function is not None and _is_component(source, function):
             yield Mount("render", function, (), body=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from functools import cached_property
@@ -17,11 +18,9 @@ FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
     "generator_function generator_function_declaration"
 )
-_PASS_ON = tuple(
-    word_set(
-        "useCallback useEffectEvent useEvent memo forwardRef observer debounce throttle "
-        "useMemoizedFn action asyncHandler"
-    )
+_PASS_ON = re.compile(
+    "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
+    "action|asyncHandler"
 )
 MemberPath = tuple[str, ...]
 
@@ -224,7 +223,7 @@ def _name_given(function: SgNode) -> str:
         if parent is None or parent.kind() not in ("arguments", "call_expression", *WRAPPERS):
             break
         called = last_name(parent.field("function"))
-        if parent.kind() == "call_expression" and not called.startswith(_PASS_ON):
+        if parent.kind() == "call_expression" and not _PASS_ON.match(called):
             return ""
         parent = parent.parent()
     given = label(parent, "name", "key", "property", "left")

@@ -185,14 +185,6 @@ class Source:
         """Whether the source is part of a user interface, where sockets are not streams."""
         return self.page is not None or self.roles.facts.in_browser
 
-    @cached_property
-    def adding(self) -> list[Call]:
-        return [
-            call
-            for call in self.script.calls
-            if call.name in REGISTERS or self.roles.makes_client(call)
-        ]
-
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)

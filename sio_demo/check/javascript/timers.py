@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step
+from ..calls import Call
 from ..nodes import beyond, label, last_name, unwrap, up_to
 from ..shared import word_set
 from .connect import only_once
@@ -35,15 +35,13 @@ def _timers(source: Source, function: SgNode, side: str, ends: list[SgNode]) -> 
     steps = source.flow.steps(function)
     cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
-        if not _starts_timer(source, step) or source.first_time(step):
-            continue
-        if _stopped(source, step.call, cleared):
-            continue
-        source.report(step.call, "timer-in-connect", side, timer=step.call.name)
+        call = step.call
+        starts = _starts_timer(source, call) and not source.first_time(step)
+        if starts and not _stopped(source, call, cleared):
+            source.report(call, "timer-in-connect", side, timer=call.name)
 
 
-def _starts_timer(source: Source, step: Step) -> bool:
-    call = step.call
+def _starts_timer(source: Source, call: Call) -> bool:
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")
     return call.name == "setTimeout" and _calls_itself(source, call)
