@@ -11,11 +11,14 @@ import os
 import signal
 import tempfile
 import warnings
+from contextlib import suppress
 from typing import Any, Self
+
+import psutil
 
 from ..errors import EngineMissingError, UsageError
 from . import HOST, resources
-from .waiting import PATIENCE
+from .waiting import PATIENCE, wait_until
 
 POSTGRES_URL = "SIO_DEMO_POSTGRES_URL"
 VALKEY_URL = "SIO_DEMO_VALKEY_URL"
@@ -47,9 +50,11 @@ class Engine:
         resources.register(engine)
         return engine
 
-    def kill(self) -> None:
-        """Kill it with SIGKILL."""
+    async def kill(self) -> None:
+        """Kill it with SIGKILL, and wait until it is dead."""
+        processes = self._processes()
         self._signal(signal.SIGKILL)
+        await wait_until(lambda: not any(map(_is_alive, processes)))
 
     def pause(self) -> None:
         """Stop it in the middle of whatever it does; its connections stay open, and silent."""
@@ -67,7 +72,8 @@ class Engine:
         """Stop it and delete its data, if it is ours; may be called twice."""
         resources.forget(self)
         if self.pid is not None:
-            self.resume()
+            with suppress(ProcessLookupError):  # it was killed
+                self.resume()
             await asyncio.to_thread(self._stop)
             self.pid = None
 
@@ -75,6 +81,10 @@ class Engine:
         if self.pid is None:
             raise UsageError("This server was not started here, so it is not killed or paused.")
         os.kill(self.pid, number)
+
+    def _processes(self) -> list[psutil.Process]:
+        main = psutil.Process(self.pid)
+        return [main, *main.children()]
 
     def _open(self) -> None:
         raise NotImplementedError
@@ -105,6 +115,11 @@ class Postgres(Engine):
         self.url, self.pid = self._server.get_uri(), self._server.get_pid()
 
     def _run(self) -> None:
+        # Where nobody collects the exit code of a dead server, its number looks like that of one
+        # that runs, and its locks would be respected.
+        sockets = self._server.get_postmaster_info().socket_dir
+        for lock in [self._server.pgdata / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")]:
+            lock.unlink(missing_ok=True)
         self._server.ensure_postgres_running()
         self.pid = self._server.get_pid()
 
@@ -137,6 +152,13 @@ class Valkey(Engine):
 
     def _stop(self) -> None:
         self._server.stop()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _missing(name: str, variable: str) -> str:
