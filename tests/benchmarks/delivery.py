@@ -23,6 +23,7 @@ from typing import Any
 
 import peer
 import psutil
+import psycopg
 import socketio
 from harness import Figure, Options, ratio, take_turns
 
@@ -30,10 +31,12 @@ from sio_demo.delivery import (
     Inbox,
     MemoryInboxStore,
     Outbox,
+    PostgresInboxStore,
     SQLiteInboxStore,
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, HELLO, Batch, Hello, id_of, write_message
+from sio_demo.lab.engines import Postgres
 from sio_demo.lab.link import Link
 from sio_demo.lab.node import NodeClient
 from sio_demo.lab.server import serve
@@ -75,11 +78,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(directory: str | None = None, window: int = 4000) -> AsyncIterator[Bench]:
+async def bench(
+    directory: str | None = None, window: int = 4000, inbox_store: Any = None
+) -> AsyncIterator[Bench]:
     """Open it; with a directory both ends are durable."""
     sio = socketio.AsyncServer(async_mode="aiohttp")
-    inbox = Inbox(sio, SQLiteInboxStore(f"{directory}/inbox.db") if directory else None)
-    inbox.on("order", lambda db, order: None)
+    store = SQLiteInboxStore(f"{directory}/inbox.db") if directory else inbox_store
+    inbox = Inbox(sio, store)
+    inbox.on("order", insert if inbox_store else lambda db, order: None)
     async with await serve(sio) as server, await Link.to(server, tap=False) as link:
         client = socketio.AsyncClient(handle_sigint=False)
         store = SQLiteOutboxStore(f"{directory}/outbox.db") if directory else None
@@ -103,6 +109,24 @@ async def bench(directory: str | None = None, window: int = 4000) -> AsyncIterat
     await inbox.close()
 
 
+async def insert(db: psycopg.AsyncConnection[Any], order: Any) -> None:
+    """Handle an order with one INSERT."""
+    await db.execute("INSERT INTO orders VALUES (%s)", [str(order)])
+
+
+@asynccontextmanager
+async def postgres() -> AsyncIterator[str]:
+    """Start a PostgreSQL with a table."""
+    server = await Postgres.start()
+    async with await psycopg.AsyncConnection.connect(server.url, autocommit=True) as connection:
+        await connection.execute("DROP TABLE IF EXISTS orders")
+        await connection.execute("CREATE TABLE orders (text TEXT)")
+    try:
+        yield server.url
+    finally:
+        await server.close()
+
+
 async def rate(send: Sender, count: int) -> float:
     """Give messages per second."""
     began = time.perf_counter()
@@ -115,7 +139,10 @@ async def against_emit(options: Options, name: str, latency: float = 0.0) -> lis
     count = options.pick(20_000, 500)
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(TemporaryDirectory()) if name == "durable" else None
-        b = await stack.enter_async_context(bench(directory))
+        store = None
+        if name == "PostgreSQL":
+            store = PostgresInboxStore(await stack.enter_async_context(postgres()))
+        b = await stack.enter_async_context(bench(directory, inbox_store=store))
         sides = {
             f"outbox, {name}": lambda: rate(b.deliver, count),
             "emit": lambda: rate(b.emit, count),
@@ -167,9 +194,9 @@ async def microseconds(act: Awaitable[Any]) -> float:
     return (time.perf_counter() - began) * 1e6
 
 
-async def send_one(outbox: Outbox) -> None:
+async def send_one(outbox: Outbox, event: str = "order") -> None:
     """Send one message, and wait for its reply."""
-    await outbox.send("order", peer.message(1))
+    await outbox.send(event, peer.message(1))
 
 
 async def greeted(sio: socketio.AsyncServer) -> str:
@@ -361,6 +388,34 @@ async def latencies(b: Bench, count: int) -> list[float]:
     return sorted([await microseconds(send_one(b.outbox)) / 1e3 for _ in range(count)])
 
 
+async def look(db: psycopg.AsyncConnection[Any], _: Any) -> None:
+    """Handle a message with a SELECT."""
+    await db.execute("SELECT 1")
+
+
+async def locked_table(options: Options) -> list[Figure]:
+    """Let one client's handler wait for a table that is locked; measure another client."""
+    async with postgres() as url, bench(inbox_store=PostgresInboxStore(url)) as b:
+        b.inbox.on("look", look)
+        second = Outbox(socketio.AsyncClient(handle_sigint=False))
+        async with await psycopg.AsyncConnection.connect(url) as other, second:
+            await second.open(b.link.url, transports=["websocket"])
+            await b.outbox.send("look")
+            await other.execute("LOCK TABLE orders")
+            waits = second.send("order")
+            await waits.accepted
+            found = sorted(
+                [
+                    await microseconds(send_one(b.outbox, "look")) / 1e3
+                    for _ in range(options.pick(300, 2))
+                ]
+            )
+            await other.rollback()
+            await waits
+    name = "ms of a client while another's handler waits for a lock"
+    return [Figure(name, "locked table", found[len(found) * 99 // 100], found[0], found[-1])]
+
+
 def resident() -> float:
     """Return the memory of this process in MB."""
     return psutil.Process().memory_info().rss / 1e6
@@ -372,6 +427,7 @@ def run(options: Options) -> list[Figure]:
         against_emit(options, "20 ms", LATENCY),
         against_emit(options, "in memory"),
         against_emit(options, "durable"),
+        against_emit(options, "PostgreSQL"),
         single(options),
         group_commit(options),
         memory(options),
@@ -380,5 +436,6 @@ def run(options: Options) -> list[Figure]:
         big_replies(options),
         idle_producers(options),
         flood(options),
+        locked_table(options),
     )
     return [figure for case in cases for figure in asyncio.run(case)]
