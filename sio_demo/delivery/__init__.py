@@ -17,6 +17,9 @@ The client::
     await receipt.accepted  # on disk: if this process dies, the next one sends it
     reply = await receipt  # applied, once
 
+With ``PostgresInboxStore(url)`` the database may be shared by several server processes, and the
+handlers may be coroutine functions: ``await db.execute(...)``.
+
 Every accepted message is applied once, in the order of sending, and its sender gets the reply
 of that one run. This holds when connections and acknowledgements are lost and, with stores on
 disk, when either process crashes and is started again. A handler that raises has answered; one
