@@ -209,7 +209,7 @@ class Applier:
                     answer = await self.apply_batch(store, only, sender, verdict)
                     applied = True
             except Exception as error:
-                guilty = isinstance(error, UsageError) or (applied and verdict is None)
+                guilty = verdict is None and (applied or isinstance(error, UsageError))
                 if isinstance(error, StoreError) or not guilty:
                     return Answer(only.first, _fitting(replies), self.refuse(error).error)
                 verdict = write_failure(error)  # apply it once more, without its handler

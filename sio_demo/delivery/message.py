@@ -137,7 +137,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_NAME
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 _RULES: dict[str, Callable[[Any], object]] = {
@@ -260,7 +260,7 @@ def read_message(text: Any) -> Message:
         parts = _decode(text)
         name, event, *payload = parts
         good = type(parts) is list and type(name) is type(event) is str and len(payload) < 2
-        if good and 0 < len(name) <= LONGEST_NAME and len(event) <= LONGEST_NAME:
+        if good and name and _is_name(name) and len(event) <= LONGEST_NAME:
             return Message(name, event, payload[0] if payload else None, not payload)
     except (TypeError, ValueError, RecursionError):
         pass

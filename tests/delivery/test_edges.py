@@ -391,6 +391,19 @@ async def test_another_connection_may_write_the_callers_tables(bench, tmp_path):
     assert await receipt == 1
 
 
+async def test_a_store_that_always_blames_the_handler_ends_the_attempt(disk, monkeypatch):
+    def save(*_):
+        raise UsageError("whatever the handler does")
+
+    outbox = await disk.outbox()
+    await outbox.send("insert", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.inbox.store, "save", save)
+        receipt = outbox.send("insert", 2)
+        await wait_until(lambda: outbox.last_error)
+    assert await receipt == 2
+
+
 async def test_a_memory_store_has_no_transactions(bench):
     outbox = await bench.outbox()
     with pytest.raises(UsageError, match="SQLiteOutboxStore"):

@@ -1,15 +1,17 @@
 """The inbox in PostgreSQL: effect, mark and reply in one transaction of a real server."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 import socketio
-from kit import DeliveryBench, connected
+from kit import DeliveryBench, connected, greet
 from psycopg import sql
 
 from sio_demo.delivery import Inbox, PostgresInboxStore, Retry
+from sio_demo.delivery.message import EVENT
 from sio_demo.errors import (
     DeadLetterError,
     HandlerError,
@@ -332,6 +334,19 @@ async def test_one_who_is_forgotten_is_refused_by_name(pg):
     receipt = outbox.send("effects", 2)
     with pytest.raises(UnknownProducerError):
         await receipt
+
+
+async def test_an_id_that_postgres_cannot_store_is_refused_as_no_message(pg):
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(pg.link.url, transports=["websocket"])
+    hello = await greet(client)
+    batch = {"producer": hello["producer"], "epoch": 1, "first": 0, "after": "", "confirmed": 0}
+    for name in ("\0", "a\ud800"):
+        text = json.dumps([name, "effects", 1])
+        answer = await client.call(EVENT, {**batch, "messages": [text]}, timeout=5)
+        assert answer["error"] == "BatchError"
+    await client.shutdown()
+    assert await (await pg.outbox()).send("effects", 2) == 2
 
 
 async def test_an_inbox_whose_handler_waits_can_be_closed(pg):
