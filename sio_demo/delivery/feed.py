@@ -77,6 +77,7 @@ class Feed:
         self._appended: defaultdict[int, set[str]] = defaultdict(set)  # topics, by id(db)
         self._published: dict[str, int] = {}  # the offset up to which a topic was sent
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._calls: Counter[str] = Counter()  # of `publish`
         self._served: Counter[str] = Counter()
         sio.on(FEED, self._answer, namespace=namespace)
@@ -97,13 +98,14 @@ class Feed:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """Yield a ``db`` for `append` and for effects; commit it at the end, and publish."""
+        """Yield a ``db`` for `append` and for effects; commit it, and then publish."""
         async with self._transactions.one() as store:
             self._appended.pop(id(store.db), None)
             yield store.db
             topics = self._appended.pop(id(store.db), set())
-        for topic in topics:
-            await self.publish(topic)
+        for topic in topics:  # in tasks, so that what is appended meanwhile goes with it
+            self._tasks.add(task := asyncio.create_task(self.publish(topic)))
+            task.add_done_callback(self._tasks.discard)
 
     async def publish(self, topic: str) -> None:
         """Send what is new in a topic to those who follow it; call it after the commit.
@@ -151,7 +153,9 @@ class Feed:
         await self._sio.leave_room(sid, _room(topic), namespace=self._namespace)
 
     async def close(self) -> None:
-        """Close the store, unless an inbox uses it; may be called twice."""
+        """Publish the rest, and close the store, unless an inbox uses it; may be called twice."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self._transactions.close()
 
     async def _answer(self, sid: str, question: Any = None, *_: Any) -> dict[str, Any]:
