@@ -23,6 +23,7 @@ from sio_demo.errors import (
     PayloadError,
     RestoredError,
     Retry,
+    StoreError,
     UsageError,
 )
 from sio_demo.lab.bench import Bench, new_client, shut_down
@@ -182,6 +183,27 @@ async def test_a_client_that_is_restarted(disk):
     await disk.append(1, 2)
     await disk.follower(SQLiteInboxStore(path, SCHEMA))
     assert rows(path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("failing", range(5))
+async def test_a_commit_that_fails_takes_back_effect_and_offset(disk, failing, monkeypatch):
+    store, commits = SQLiteInboxStore(disk.path / "client.db", SCHEMA), []
+    commit = store.commit
+
+    def fail_once():
+        commits.append(None)
+        if len(commits) == failing + 1:
+            raise StoreError("The disk is full.")
+        commit()
+
+    monkeypatch.setattr(store, "commit", fail_once)
+    await disk.append(0, 1)
+    await disk.follower(store)
+    await disk.append(2)
+    await disk.append(3)
+    async with asyncio.timeout(5):
+        await until(lambda: len(rows(store.path)) == 4)
+    assert rows(store.path) == [0, 1, 2, 3]
 
 
 async def test_both_processes_are_killed_again_and_again(tmp_path):
