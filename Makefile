@@ -53,7 +53,7 @@ figures: setup ## Record the wire being cut, and draw it as an animation; needs 
 lock: setup ## Write requirements.lock anew, keeping versions; ARGS=--upgrade takes the newest
 	@$(IN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --custom-compile-command "make lock" $(ARGS) \
-	  --extra notebooks --extra test --group setup --output-file requirements.lock pyproject.toml
+	  --extra notebooks --extra workers --extra test --group setup --output-file requirements.lock pyproject.toml
 
 clean: ## Remove all that these targets made
 	rm -rf .venv build sio_demo/lab/node/node_modules .mypy_cache .pytest_cache .ruff_cache \

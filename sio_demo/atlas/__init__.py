@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ..causes import CAUSES, REPRODUCTIONS, Cause, cause
+from ..causes import CAUSES, Cause, cause
 from ..counters import Counters
 from ..errors import NodeMissingError, UsageError
 from .kit import SharedNode, one_node, shared_node
@@ -26,46 +26,14 @@ for module in iter_modules(__path__):
     import_module(f"{__name__}.{module.name}")
 
 
-def check_bound(causes: Iterable[Cause], letters: Iterable[str]) -> None:
-    """Check that each cause is reproduced or says why not, and nothing else is reproduced.
-
-    Raises
-    ------
-    UsageError
-        A program of `letters` has no cause, or a cause has neither program nor reason, or both.
-    """
-    reasons = {cause.letter: cause.reason for cause in causes}
-    for letter in letters:
-        if letter not in reasons:
-            raise UsageError(f"{letter} is reproduced, and there is no such cause.")
-    for letter, reason in reasons.items():
-        if letter not in letters and not reason:
-            raise UsageError(f"{letter} is not reproduced: give it a program or a 'reason'.")
-        if letter in letters and reason:
-            raise UsageError(f"{letter} is reproduced, and has a 'reason' why not.")
-
-
-check_bound(CAUSES, REPRODUCTIONS)
-
-
 @dataclass(frozen=True)
 class Result:
-    """What one message left behind: as the cause has it, and with its fix.
-
-    Attributes
-    ----------
-    cause : Cause
-        What was measured.
-    before, after : Counters or None
-        The counters without and with the fix; None if it is not reproduced.
-    missing : NodeMissingError or None
-        Why it could not be reproduced here.
-    """
+    """What one message left behind: as the cause has it, and with its fix."""
 
     cause: Cause
-    before: Counters | None
-    after: Counters | None
-    missing: NodeMissingError | None = None
+    before: Counters | None  # without the fix; None if it is not reproduced
+    after: Counters | None  # with it
+    missing: NodeMissingError | None = None  # why it could not be reproduced here
 
 
 async def measure(cause: Cause) -> Result:

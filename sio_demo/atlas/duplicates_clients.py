@@ -13,7 +13,7 @@ from ..counters import Counters
 from ..lab.bench import Bench, bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, tab
+from .kit import MESSAGE, Log, background, carried, counted, news, tab
 
 CUTS = 3
 RUNS = 3  # of a cell
@@ -39,10 +39,8 @@ async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters
     """Send the message to all that the user has connected, and count those that live."""
     gc.collect()
     await bench.settled()
-    await bench.sio.emit("news", MESSAGE)
-    await bench.settled()
     alive = [client for each in clients if (client := each()) is not None]
-    return counted(bench, "news", screen, *alive)
+    return await news(bench, screen, *alive)
 
 
 @reproduces("D4")
@@ -152,7 +150,6 @@ const chats = [];
 function open() {
   const chat = io(url + "/chat", fast);
   chat.on("news", (text) => { calls += 1; screen.push(text); });
-  chat.on("sync", (ack) => ack());  // rig
   chats.push(chat);
   return chat;
 }
@@ -227,7 +224,4 @@ async def two_tabs(fixed: bool) -> Counters:
             client.on("news", notify)
             await b.connect(client)
         # <<<
-        await b.settled()
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        return counted(b, "news", shown, tab_1, tab_2)
+        return await news(b, shown, tab_1, tab_2)

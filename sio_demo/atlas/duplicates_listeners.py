@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import Bench, bench
+from ..lab.bench import bench
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Tab, carried, server_and_client, tab
+from .kit import CONNECT, MESSAGE, carried, server_and_client, tab
 
 CUTS = 3  # so that a listener for each connection makes four
 MOUNTS = 3
 JOINS = 3
 
-CLIENT = """
-const socket = io(url, fast);
-socket.on("sync", (ack) => ack());
-"""
-
-
-async def _send_news(bench: Bench, page: Tab) -> Counters:
-    await bench.settled()
-    await bench.sio.emit("news", MESSAGE)
-    await bench.settled()
-    return await page.counted("news", bench.link, len(bench.server.sids()))
-
-
 _NEWS = """
+const socket = io(url, fast);
 // >>>
 if (fixed) {
   socket.on("news", show);
@@ -37,20 +25,20 @@ if (fixed) {
 }
 // <<<
 await connected(socket);
-return { counts: () => counts("news", socket) };
 """
 
 
 @reproduces("D1")
 async def in_connect(fixed: bool) -> Counters:
     """Register a listener at each connection, and drop three times."""
-    async with bench() as b, tab(b.link.url, CLIENT + _NEWS, fixed) as page:
+    async with bench() as b, tab(b.link.url, _NEWS, fixed) as page:
         for _ in range(CUTS):
             await b.cut()
-        return await _send_news(b, page)
+        return await page.news(b)
 
 
 _LOGIN = """
+const socket = io(url, fast);
 // >>>
 if (fixed) {
   socket.on("authenticated", show);
@@ -64,7 +52,6 @@ socket.on("connect", () => {
 });
 // <<<
 await connected(socket);
-return { counts: () => counts("authenticated", socket) };
 """
 
 
@@ -80,7 +67,7 @@ async def reply_in_connect(fixed: bool) -> Counters:
             is_last = len(logins) == CUTS + 1
             await b.sio.emit("authenticated", MESSAGE if is_last else "welcome", to=sid)
 
-        async with tab(b.link.url, CLIENT + _LOGIN, fixed) as page:
+        async with tab(b.link.url, _LOGIN, fixed) as page:
             for cut in range(CUTS):
                 await wait_until(lambda: len(logins) == cut + 1)  # noqa: B023
                 await b.cut()
@@ -90,6 +77,7 @@ async def reply_in_connect(fixed: bool) -> Counters:
 
 
 _COMPONENT = """
+const socket = io(url, fast);
 // >>>
 function mount() {
   socket.on("news", show);
@@ -104,15 +92,14 @@ for (let time = 0; time < %d; time += 1) {
   unmount?.();
   unmount = mount();
 }
-return { counts: () => counts("news", socket) };
 """
 
 
 @reproduces("D3")
 async def no_cleanup(fixed: bool) -> Counters:
     """Mount a component three times."""
-    async with bench() as b, tab(b.link.url, CLIENT + _COMPONENT % MOUNTS, fixed) as page:
-        return await _send_news(b, page)
+    async with bench() as b, tab(b.link.url, _COMPONENT % MOUNTS, fixed) as page:
+        return await page.news(b)
 
 
 _CHAT = """
@@ -132,15 +119,10 @@ server.on("connection", (socket) => {
   }
 });
 // <<<
-server.on("connection", (socket) => socket.on("sync", (ack) => ack()));
-return { counts: () => counts("say", ...server.sockets.sockets.values()) };
 """
 _GUEST = """
 const socket = io(url, fast);
 for (let time = 0; time < %d; time += 1) await socket.emitWithAck("join", "lobby");
-return {
-  say: async () => { socket.emit("say", MESSAGE); await socket.emitWithAck("sync"); },
-};
 """
 
 
@@ -148,7 +130,7 @@ return {
 async def in_another_handler(fixed: bool) -> Counters:
     """Join a room three times on one connection."""
     async with server_and_client(_CHAT, _GUEST % JOINS, fixed) as (server, link, guest):
-        await guest("say()")
+        await guest("send('say')")
         return await server.counted("say", link, await server("sids()"), TO_SERVER)
 
 
@@ -163,15 +145,13 @@ function bind() {
 }
 // <<<
 for (let time = 0; time < %d; time += 1) bind();
-server.on("connection", (socket) => socket.on("sync", (ack) => ack()));
-return { counts: () => counts("say", ...server.sockets.sockets.values()) };
 """
 
 
 @reproduces("D28")
 async def bound_again(fixed: bool) -> Counters:
     """Register the server's `connection` handler three times."""
-    rig = server_and_client(_GATEWAY % MOUNTS, _GUEST % 0, fixed)
+    rig = server_and_client(_GATEWAY % MOUNTS, CONNECT, fixed)
     async with rig as (server, link, guest):
-        await guest("say()")
+        await guest("send('say')")
         return await server.counted("say", link, await server("sids()"), TO_SERVER)

@@ -38,7 +38,6 @@ def till(b: Bench, log: Log, fixed: bool) -> None:
 _OUTBOX = """
 const outbox = [];
 const socket = io(url, fast);
-socket.on("sync", (ack) => ack());
 // >>>
 function send() {
   for (const payment of outbox) socket.emit("pay", payment);
@@ -59,7 +58,6 @@ return {
     socket.on("connect", send);
     // <<<
   },
-  flushed: () => socket.emitWithAck("sync"),
 };
 """
 
@@ -74,7 +72,7 @@ async def buffer_and_outbox(fixed: bool) -> Counters:
             async with b.link.refuse():
                 await b.link.cut()
                 await page("pay()")
-            await page("flushed()")
+            await page("synced()")
             await wait_until(lambda: len(b.server.sids()) == 1)
             return counted(b, "pay", log, b.sio)
 

@@ -46,6 +46,15 @@ def counted(
     return Counters(handlers(ends, event), live, packets, log.calls, len(log.rows))
 
 
+async def news(b: Bench, log: Log, *clients: socketio.AsyncClient, **to: Any) -> Counters:
+    """Send the message as ``"news"`` when all else is handled, and count what it leaves behind."""
+    await b.settled()
+    sids = len(b.server.sids())
+    await b.sio.emit("news", MESSAGE, **to)
+    await b.settled()
+    return counted(b, "news", log, *clients, sids=sids)
+
+
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Task[Any]]:
     """Run a coroutine as a task within a block, and end it with the block."""
@@ -81,19 +90,11 @@ def carried(link: Link, event: str, way: Direction = TO_CLIENT) -> int:
 
 
 class Log:
-    """What an application keeps of the message: lines of a screen, rows of a table.
-
-    Attributes
-    ----------
-    calls : int
-        How often a handler was called with it.
-    rows : list
-        What these calls have added.
-    """
+    """What an application keeps of the message: lines of a screen, rows of a table."""
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.rows: list[Any] = []
+        self.calls = 0  # of a handler, with the message
+        self.rows: list[Any] = []  # what these calls have added
 
     def add(self, *arguments: Any) -> None:
         """Handle an event of a client, ``(text)``, or of a server, ``(sid, text)``."""
@@ -162,10 +163,21 @@ class Tab:
     async def counted(
         self, event: str, link: Link, sids: int, way: Direction = TO_CLIENT
     ) -> Counters:
-        """Count what came to this tab; its ``counts()`` are listeners, calls and effects."""
-        listeners, calls, effects = await self("counts()")
+        """Count what came to this tab; its ``counts`` are listeners, calls and effects."""
+        listeners, calls, effects = await self(f"counts({json.dumps(event)})")
         return Counters(listeners, sids, carried(link, event, way), calls, effects)
 
+    async def news(self, b: Bench) -> Counters:
+        """Let a server in Python send the message to this tab, as :func:`news` does, and count."""
+        await b.settled()
+        sids = len(b.server.sids())
+        await b.sio.emit("news", MESSAGE)
+        await b.settled()
+        return await self.counted("news", b.link, sids)
+
+
+CONNECT = "await connected(io(url, fast));"
+"""A client in JavaScript that does nothing of itself."""
 
 _numbers = itertools.count(1)
 
@@ -183,13 +195,16 @@ async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterat
     - ``url``, ``fixed``: the arguments; ``MESSAGE``; ``fast``: the options with which ``io`` comes
       back within milliseconds;
     - ``connected(socket)``: a promise of its next ``connect``;
-    - ``show(text)``: count a call with the message, and keep it in ``rows``; ``counts(event,
-      ...sockets)``: how many listeners the sockets have, the calls, and the rows;
-    - ``await serve(options)``: a real Socket.IO server in JavaScript; Python can then call
-      ``url()`` and ``sids()``;
+    - ``show(text)``: count a call with the message, and keep it in ``rows``; ``counts(event)``: how
+      many listeners the sockets have, the calls, and the rows;
+    - ``await serve(options)``: a real Socket.IO server in JavaScript;
     - ``ending(end)``: have ``end()`` called at the end; ``io`` and ``serve`` do so themselves.
+      Their sockets acknowledge ``"sync"``.
 
-    It may ``await``, and it returns an object of the functions that Python is to call:
+    Python can call ``counts(event)``; ``synced()``, a promise that the other side has acknowledged
+    ``"sync"``; of a client ``send(event)``, which sends the message and is then ``synced``; of a
+    server ``url()`` and ``sids()``. The snippet may ``await``, and return other functions for
+    Python:
     ``return { calls: () => calls }``.
     """
     number = next(_numbers)

@@ -16,15 +16,7 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import (
-    MESSAGE,
-    Log,
-    carried,
-    counted,
-    handlers,
-    server_and_client,
-    tab,
-)
+from .kit import CONNECT, MESSAGE, Log, carried, counted, handlers, news, server_and_client, tab
 
 
 def rooms_of(token: str) -> list[str]:
@@ -136,10 +128,7 @@ async def stale_credentials(fixed: bool) -> Counters:
         await b.link.cut()
         await b.gone([sid])
         await wait_until(lambda: bool(refused) or connects(b.link) > before)
-        await b.sio.emit("news", MESSAGE)
-        sids = len(b.server.sids())
-        await b.settled()
-        return counted(b, "news", screen, client, sids=sids)
+        return await news(b, screen, client)
 
 
 _SENT_AWAY = """
@@ -154,7 +143,6 @@ if (fixed) {
   });
 }
 // <<<
-socket.on("sync", (ack) => ack());
 await connected(socket);
 const gone = new Promise((done) => socket.on("disconnect", done));
 return {
@@ -175,10 +163,7 @@ async def sent_away(fixed: bool) -> Counters:
         _reason, comes_back = await page("leaves()")
         if comes_back:
             await back
-        await b.sio.emit("news", MESSAGE)
-        sids = len(b.server.sids())
-        await b.settled()
-        return await page.counted("news", b.link, sids)
+        return await page.news(b)
 
 
 _LATE_LISTENER = """
@@ -187,7 +172,6 @@ const account = new Promise((done) => { loaded = done; });
 const server = await serve();
 const book = show;
 server.on("connection", (socket) => {
-  socket.on("sync", (ack) => ack());
   socket.prependAny(() => { listeners ??= socket.listeners("order").length; loaded(); });
 });
 // >>>
@@ -203,20 +187,13 @@ server.on("connection", async (socket) => {
 // <<<
 return { counts: () => [listeners, ...counts("order").slice(1)] };
 """
-_HASTY_CLIENT = """
-const socket = io(url, fast);
-await connected(socket);
-return {
-  order: async () => { socket.emit("order", MESSAGE); await socket.emitWithAck("sync"); },
-};
-"""
 
 
 @reproduces("L7")
 async def listener_after_await(fixed: bool) -> Counters:
     """Emit before the server listens."""
-    async with server_and_client(_LATE_LISTENER, _HASTY_CLIENT, fixed) as (server, link, client):
-        await client("order()")
+    async with server_and_client(_LATE_LISTENER, CONNECT, fixed) as (server, link, client):
+        await client("send('order')")
         return await server.counted("order", link, await server("sids()"), TO_SERVER)
 
 
@@ -329,15 +306,11 @@ async def first_connection(fixed: bool) -> Counters:
             starting = asyncio.create_task(start())
             await wait_until(lambda: bool(failed))
         await starting
-        sids = len(b.server.sids())
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        return counted(b, "news", screen, client, sids=sids)
+        return await news(b, screen, client)
 
 
 _COMPONENTS = """
 const socket = io(url, fast);
-socket.on("sync", (ack) => ack());
 const list = (text) => show(text);
 const badge = () => {};
 socket.on("news", list);
@@ -347,7 +320,6 @@ return {
   // >>> the badge goes
   unmount: () => (fixed ? socket.off("news", badge) : socket.off("news")),
   // <<<
-  counts: () => counts("news", socket),
 };
 """
 
@@ -360,6 +332,4 @@ async def others_removed(fixed: bool) -> Counters:
         await b.sio.emit("news", "an earlier message")
         await b.settled()
         await page("unmount()")
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        return await page.counted("news", b.link, len(b.server.sids()))
+        return await page.news(b)

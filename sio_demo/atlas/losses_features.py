@@ -12,7 +12,7 @@ from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, server_and_client, tab
+from .kit import MESSAGE, Log, carried, counted, news, server_and_client, tab
 
 _RECOVERING_SERVER = """
 let left, sids;
@@ -22,10 +22,7 @@ const server = await serve({ connectionStateRecovery: {} });
 // <<<
 const sockets = server.sockets.sockets;
 const gone = new Promise((done) => { left = done; });
-server.on("connection", (socket) => {
-  socket.on("disconnect", left);
-  socket.on("sync", (ack) => ack());
-});
+server.on("connection", (socket) => socket.on("disconnect", left));
 // >>>
 if (fixed) {
   server.on("connection", (socket) => {
@@ -50,10 +47,6 @@ _RECOVERED_CLIENT = """
 const socket = io(url, { ...fast, auth: (tell) => tell({ seen: rows.length }) });
 socket.on("news", show);
 await connected(socket);
-return {
-  settle: () => socket.emitWithAck("sync"),
-  counts: () => counts("news", socket),
-};
 """
 
 
@@ -67,7 +60,7 @@ async def not_recovered(fixed: bool) -> Counters:
             await link.cut()
             await server("news()")
         await back
-        await client("settle()")
+        await client("synced()")
         return await client.counted("news", link, await server("sids()"))
 
 
@@ -88,7 +81,6 @@ function shop(user) {
 }
 await shop("ann")("another message");
 await shop("bob")(MESSAGE);
-return {};
 """
 
 
@@ -202,10 +194,8 @@ async def replaced(fixed: bool) -> Counters:
             client.on("news", screen.add)  # takes its place
         # <<<
         await b.connect(client)
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        screen.rows = table.rows  # what is missing there
-        return counted(b, "news", screen, client)
+        counters = await news(b, screen, client)
+        return counters._replace(effects=len(table.rows))  # what is missing there
 
 
 @reproduces("L21")
@@ -277,7 +267,6 @@ async def too_many(fixed: bool) -> Counters:
 
 _STALE = """
 const socket = io(url, fast);
-socket.on("sync", (ack) => ack());
 // >>>
 let list = [];
 function render() {
@@ -291,7 +280,7 @@ socket.on("news", render());  // once
 // <<<
 await connected(socket);
 return {
-  counts: () => [...counts("news", socket).slice(0, 2), list.includes(MESSAGE) ? 1 : 0],
+  counts: () => [...counts("news").slice(0, 2), list.includes(MESSAGE) ? 1 : 0],
 };
 """
 

@@ -14,7 +14,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted
+from .kit import MESSAGE, Log, background, carried, counted, news
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -221,10 +221,7 @@ async def gave_up_once(fixed: bool) -> Counters:
         else:
             await b.link.cut()
             await client.wait()  # returns when the connection has ended for good
-        sids = len(b.server.sids())
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        return counted(b, "news", screen, client, sids=sids)
+        return await news(b, screen, client)
 
 
 @reproduces("L17")

@@ -9,10 +9,10 @@ import socketio
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import Bench, bench, python_client
+from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_SERVER
-from .kit import MESSAGE, Log, carried, counted, server_and_client
+from .kit import CONNECT, MESSAGE, Log, carried, news, server_and_client
 
 CUTS = 3
 
@@ -21,19 +21,10 @@ const server = await serve();
 const left = [];
 server.on("connection", (socket) => {
   socket.on("order", show);
-  socket.on("sync", (ack) => ack());
   left.push(new Promise((done) => socket.on("disconnect", done)));
 });
 return {
   alone: () => Promise.all(left.slice(0, -1)),
-  counts: () => counts("order", ...server.sockets.sockets.values()),
-};
-"""
-_ORDERING_CLIENT = """
-const socket = io(url, fast);
-await connected(socket);
-return {
-  order: async () => { socket.emit("order", MESSAGE); await socket.emitWithAck("sync"); },
 };
 """
 
@@ -41,11 +32,11 @@ return {
 @reproduces("M1")
 async def server_listener(_fixed: bool) -> Counters:
     """Come back three times to a server that listens at each connection."""
-    async with server_and_client(_SERVER_LISTENER, _ORDERING_CLIENT) as (server, link, client):
+    async with server_and_client(_SERVER_LISTENER, CONNECT) as (server, link, client):
         for _ in range(CUTS):
             await reconnect(link)
             await server("alone()")
-        await client("order()")
+        await client("send('order')")
         return await server.counted("order", link, await server("sids()"), TO_SERVER)
 
 
@@ -69,7 +60,6 @@ _UPGRADING_CLIENT = """
 const screen = [];
 const socket = io(url, { ...fast, transports: ["polling", "websocket"] });
 socket.on("news", (text) => screen.push(text));
-socket.on("sync", (ack) => ack());
 return { counts: () => [socket.listeners("news").length, screen] };
 """
 
@@ -82,12 +72,6 @@ async def upgrade(_fixed: bool) -> Counters:
         listeners, screen = await client("counts()")
         sids, packets = await server("sids()"), carried(link, "news")
         return Counters(listeners, sids, packets, screen.count(MESSAGE), int(screen == sent))
-
-
-async def _send_news(b: Bench, client: socketio.AsyncClient, screen: Log) -> Counters:
-    await b.sio.emit("news", MESSAGE)
-    await b.settled()
-    return counted(b, "news", screen, client)
 
 
 @reproduces("M3")
@@ -103,7 +87,7 @@ async def catch_all(_fixed: bool) -> Counters:
         client.on("*", every_event)
         client.on("news", screen.add)
         await b.connect(client)
-        return await _send_news(b, client, screen)
+        return await news(b, screen, client)
 
 
 @reproduces("M4")
@@ -119,7 +103,7 @@ async def function_and_class(_fixed: bool) -> Counters:
         client.on("news", screen.add)
         client.register_namespace(Page("/"))
         await b.connect(client)
-        return await _send_news(b, client, screen)
+        return await news(b, screen, client)
 
 
 @reproduces("M6")
@@ -135,8 +119,7 @@ async def handler_in_connect(_fixed: bool) -> Counters:
         await b.connect(client)
         for _ in range(CUTS):
             await b.cut()
-        await b.settled()
-        return await _send_news(b, client, screen)
+        return await news(b, screen, client)
 
 
 async def _rooms(joins: list[str], to: str | list[str]) -> Counters:
@@ -151,9 +134,7 @@ async def _rooms(joins: list[str], to: str | list[str]) -> Counters:
         await b.connect(client)
         for room in joins:
             await client.call("join", room)
-        await b.sio.emit("news", MESSAGE, to=to)
-        await b.settled()
-        return counted(b, "news", screen, client)
+        return await news(b, screen, client, to=to)
 
 
 @reproduces("M5")

@@ -12,7 +12,10 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
   };
 
   const log = { calls: 0, rows: [] };
+  const opened = [];
   let served;
+  const answerSync = (socket) => socket.on("sync", (ack) => ack());
+  const synced = () => (served?.timeout(30000) ?? opened[0]).emitWithAck("sync");
 
   const scope = {
     url,
@@ -25,14 +28,15 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
       log.calls += 1;
       log.rows.push(text);
     },
-    counts: (event, ...sockets) => [
-      sockets.reduce((sum, socket) => sum + socket.listeners(event).length, 0),
-      log.calls,
-      log.rows.length,
-    ],
+    counts(event) {
+      const sockets = served ? [...served.sockets.sockets.values()] : opened;
+      const listeners = sockets.reduce((sum, socket) => sum + socket.listeners(event).length, 0);
+      return [listeners, log.calls, log.rows.length];
+    },
     fast: { transports: ["websocket"], reconnectionDelay: 10, randomizationFactor: 0 },
     io(...args) {
       const socket = io(...args);
+      opened.push(answerSync(socket));
       ending(() => socket.disconnect());
       return socket;
     },
@@ -44,6 +48,7 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
       server.url = `http://127.0.0.1:${http.address().port}`;
       ending(() => server.close());
       ending(() => server.disconnectSockets(true));
+      server.on("connection", answerSync);
       served = server;
       return server;
     },
@@ -52,7 +57,8 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
   try {
     const given = await snippet(scope);
     const ofServer = { url: () => served.url, sids: () => served.sockets.sockets.size };
-    tabs.set(number, { ...ofServer, ...given, end });
+    const send = (event) => { opened[0].emit(event, MESSAGE); return synced(); };
+    tabs.set(number, { ...ofServer, counts: scope.counts, send, synced, ...given, end });
   } catch (error) {
     await end();
     throw error;

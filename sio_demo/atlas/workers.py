@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,9 +13,7 @@ from socketio.async_pubsub_manager import AsyncPubSubManager
 from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench, python_client
-from ..lab.connection import Connection
 from ..lab.link import Link
-from ..lab.server import Server
 from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, carried, counted, tab
 
@@ -103,27 +100,14 @@ async def every_server(fixed: bool) -> Counters:
         return counted(user, "news", screen, client)
 
 
-class _Balancer(Link):
-    """Hands each TCP connection to the next worker, as a balancer without sticky sessions does."""
-
-    workers: Iterator[Server]
-
-    async def _run(self, connection: Connection) -> None:
-        worker = next(self.workers)
-        self._target = worker.host, worker.port
-        await super()._run(connection)
-
-
 _GUEST = """
 // >>>
 const transports = fixed ? ["websocket"] : ["polling"];
 const socket = io(url, { ...fast, reconnection: false, transports });
 // <<<
 socket.on("news", show);
-socket.on("sync", (ack) => ack());
 const closed = new Promise((done) => socket.io.on("close", done));
 await Promise.race([connected(socket), closed]);
-return { counts: () => counts("news", socket) };
 """
 
 
@@ -131,15 +115,17 @@ return { counts: () => counts("news", socket) };
 async def no_sticky_sessions(fixed: bool) -> Counters:
     """Hand each request of one client to the next of two workers."""
     quiet = {"engineio_logger": LOGGER}
-    async with bench(**quiet) as a, bench(**quiet) as b, await _Balancer.to(a.server) as link:
-        assert isinstance(link, _Balancer)
-        link.workers = itertools.cycle([a.server, b.server])
-        async with tab(link.url, _GUEST, fixed) as guest:
-            sids = len(a.server.sids() + b.server.sids())
-            for worker in (a, b):
-                await worker.sio.emit("news", MESSAGE)
-                await worker.settled()
-            return await guest.counted("news", link, sids)
+    async with (
+        bench(**quiet) as a,
+        bench(**quiet) as b,
+        await Link.to(a.server, b.server) as link,
+        tab(link.url, _GUEST, fixed) as guest,
+    ):
+        sids = len(a.server.sids() + b.server.sids())
+        for worker in (a, b):
+            await worker.sio.emit("news", MESSAGE)
+            await worker.settled()
+        return await guest.counted("news", link, sids)
 
 
 @reproduces("L14")

@@ -9,13 +9,14 @@ reproduces D1.
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
 from ..errors import UsageError
 from .cause import REPRODUCTIONS, Cause, Family, Pattern, Rule, Signature, reproduces
 from .needs import QUESTIONS, Need
-from .read import check_together, read, read_symptoms
+from .read import read
 
 __all__ = [
     "BY_THEME",
@@ -47,14 +48,13 @@ def _place(cause: Cause) -> tuple[int, int, str]:
     return get_args(Family).index(cause.family), int(match[1]), match[2]
 
 
-BY_THEME = tuple(
-    cause
-    for family, name in FILES.items()
-    for cause in read(Path(__file__).with_name(name).read_text("utf-8"), family)
-)
-"""Every cause in the order of the files; causes that fit equally well are listed in this order."""
+def text(name: str) -> str:
+    """Return the text of a file beside this one."""
+    return Path(__file__).with_name(name).read_text("utf-8")
 
-check_together(BY_THEME)
+
+BY_THEME = tuple(cause for family, name in FILES.items() for cause in read(text(name), family))
+"""Every cause in the order of the files; causes that fit equally well are listed in this order."""
 
 CAUSES = tuple(sorted(BY_THEME, key=_place))
 """Every cause in the order of the catalogue: duplicates, losses, myths, each by its number."""
@@ -64,10 +64,6 @@ RULES = {cause.rule.id: cause.rule for cause in CAUSES if cause.rule}
 
 TWINS = tuple((cause.letter, *cause.twins) for cause in CAUSES if cause.twins)
 """Causes that can leave the same counters and clues: a look at the program tells them apart."""
-
-
-SYMPTOMS = read_symptoms(Path(__file__).with_name("symptoms.toml").read_text("utf-8"), CAUSES)
-"""What people say when they ask, by heading, and the causes that it can be."""
 
 
 def cause(letter: str) -> Cause:
@@ -83,3 +79,10 @@ def cause(letter: str) -> Cause:
             return each
     known = ", ".join(each.letter for each in CAUSES)
     raise UsageError(f"There is no cause {letter!r}. There are: {known}.")
+
+
+SYMPTOMS = {
+    heading: {said: tuple(map(cause, letters)) for said, letters in table.items()}
+    for heading, table in tomllib.loads(text("symptoms.toml")).items()
+}
+"""What people say when they ask, by heading, and the causes that it can be."""

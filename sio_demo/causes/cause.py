@@ -61,95 +61,42 @@ It returns what one message left behind.
 
 @dataclass(frozen=True)
 class Signature:
-    """How a cause shows itself.
+    """How a cause shows itself."""
 
-    Attributes
-    ----------
-    patterns : tuple of str
-        What its counters may show.
-    needs : tuple of Need
-        What must hold beside it: if one does not, the cause is ruled out.
-    hints : tuple of Need
-        What speaks for it, and does not rule it out if it is otherwise.
-    """
-
-    patterns: tuple[Pattern, ...]
-    needs: tuple[Need, ...] = ()
-    hints: tuple[Need, ...] = ()
+    patterns: tuple[Pattern, ...]  # what its counters may show
+    needs: tuple[Need, ...] = ()  # what must hold beside it: if one does not, it is ruled out
+    hints: tuple[Need, ...] = ()  # what speaks for it, and does not rule it out otherwise
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A pattern in a source that leads to a cause; the checker looks for it.
+    """A pattern in a source that leads to a cause; the checker looks for it."""
 
-    Attributes
-    ----------
-    id : str
-        Its name, as in ``sio-demo: ignore[listener-in-connect]``.
-    atlas : str
-        The letter of the cause.
-    title : str
-        The pattern in a few words.
-    why : str
-        What happens at run time.
-    fix : str
-        What to do instead.
-    """
-
-    id: str
-    atlas: str
-    title: str
-    why: str
-    fix: str
+    id: str  # its name, such as "listener-in-connect"
+    atlas: str  # the letter of the cause
+    title: str  # the pattern in a few words
+    why: str  # what happens at run time
+    fix: str  # what to do instead
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause of duplicates or losses, or what is wrongly taken for one.
+    """A cause of duplicates or losses, or what is wrongly taken for one."""
 
-    Attributes
-    ----------
-    letter : str
-        Its name in the catalogue: ``"D1"``, ``"L16a"``, ``"M1"``.
-    title : str
-        The cause in one line.
-    family : {"duplicate", "loss", "myth"}
-        What it does; a myth does nothing.
-    symptom, mechanism, fix : str
-        What you see, why, and what to do: a sentence or two each.
-    evidence : tuple of str
-        Threads (``"socketio/socket.io#4919"``) and pages (their address) that show it.
-    measured_with : tuple of str
-        The libraries whose servers and clients the reproduction connects.
-    also_known_from : tuple of str
-        Other libraries that the evidence reports it from.
-    reason : str
-        Why it is not reproduced; empty if it is.
-    look : str
-        What would prove it: the place in the program to look at, or what to try.
-    signatures : tuple of Signature
-        The ways in which it shows itself.
-    twins : tuple of str
-        The letters of causes that can leave the same counters and clues; only one of them
-        names the others.
-    rule : Rule or None
-        What the checker looks for.
-    """
-
-    letter: str
-    title: str
-    family: Family
-    symptom: str
-    mechanism: str
-    fix: str
-    evidence: tuple[str, ...]
-    measured_with: tuple[Library, ...] = ()
-    also_known_from: tuple[Library, ...] = ()
-    reason: str = ""
-    look: str = ""
-    signatures: tuple[Signature, ...] = ()
-    twins: tuple[str, ...] = ()
-    rule: Rule | None = None
+    letter: str  # its name in the catalogue: "D1", "L16a", "M1"
+    title: str  # the cause in one line
+    family: Family  # what it does; a myth does nothing
+    symptom: str  # what you see, in a sentence or two
+    mechanism: str  # why
+    fix: str  # what to do
+    evidence: tuple[str, ...]  # threads ("socketio/socket.io#4919") and addresses of pages
+    measured_with: tuple[Library, ...] = ()  # whose servers and clients the program connects
+    also_known_from: tuple[Library, ...] = ()  # others that the evidence reports it from
+    reason: str = ""  # why it is not reproduced; empty if it is
+    look: str = ""  # what would prove it: the place in the program to look at, or what to try
+    signatures: tuple[Signature, ...] = ()  # the ways in which it shows itself
+    twins: tuple[str, ...] = ()  # can leave the same counters and clues; one names the others
+    rule: Rule | None = None  # what the checker looks for
 
     @property
     def group(self) -> str:
@@ -169,13 +116,7 @@ Program = TypeVar("Program", bound=Reproduction)
 
 
 def reproduces(letter: str) -> Callable[[Program], Program]:
-    """Mark the program that reproduces the cause of that letter.
-
-    Raises
-    ------
-    UsageError
-        Another program does already.
-    """
+    """Mark the program that reproduces the cause of that letter; only one may."""
 
     def mark(program: Program) -> Program:
         if letter in REPRODUCTIONS:

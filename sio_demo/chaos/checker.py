@@ -15,38 +15,23 @@ from typing import NamedTuple
 
 @dataclass
 class Journal:
-    """What a client wrote down; a number stands for a message, and grows with each.
+    """What a client wrote down; a number stands for a message, and grows with each."""
 
-    Attributes
-    ----------
-    sent : list of int
-        Written before the message was handed to the outbox: it may be applied once, or not.
-    accepted : list of int
-        Written when the outbox had accepted it: it must be applied once.
-    answers : dict of int to str
-        The replies.
-    unsaved : set of int
-        Written when the outbox had said that it had not accepted the message: it must not be
-        applied.
-    undone : set of tuple
-        Messages and their replies whose effects were undone: the handler raised, or the inbox
-        was restored from an older copy. They are not lost, and not there.
-    gone : set of int
-        What the outbox had accepted before it was restored from a copy without it.
-    again : Counter
-        How often a message may be applied again, because it was reissued after a refusal.
-    refusals : list of str
-        What is wrong with refusals, a sentence each.
-    """
-
+    # Before a message was handed to the outbox: it may be applied once, or not.
     sent: list[int] = field(default_factory=list)
+    # When the outbox had accepted it: it must be applied once.
     accepted: list[int] = field(default_factory=list)
-    answers: dict[int, str] = field(default_factory=dict)
+    answers: dict[int, str] = field(default_factory=dict)  # the replies
+    # When the outbox had said that it had not accepted the message: it must not be applied.
     unsaved: set[int] = field(default_factory=set)
+    # Messages and replies whose effects were undone: the handler raised, or the inbox was restored
+    # from an older copy. They are not lost, and not there.
     undone: set[tuple[int, str]] = field(default_factory=set)
+    # What the outbox had accepted before it was restored from a copy without it.
     gone: set[int] = field(default_factory=set)
+    # How often a message may be applied again, because it was reissued after a refusal.
     again: Counter[int] = field(default_factory=Counter)
-    refusals: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)  # what is wrong with them, a sentence each
 
     @property
     def settled(self) -> int:
@@ -72,15 +57,7 @@ class Discrepancies(NamedTuple):
 
 
 def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discrepancies:
-    """Compare what clients were promised with what was applied.
-
-    Parameters
-    ----------
-    journals : mapping of int to Journal
-        By client.
-    applied : iterable of Applied
-        In the order in which it was applied.
-    """
+    """Compare what each client was promised with what was applied, in the order it was."""
     rows = list(applied)
     lost: list[str] = []
     duplicated: list[str] = []

@@ -133,7 +133,7 @@ async def restore(stage: Stage, fault: PlannedFault) -> None:
 async def second_outbox(stage: Stage, fault: PlannedFault) -> None:
     """Have another process open the file of an outbox, which must be refused."""
     client = stage.client(fault)
-    await client.until(lambda: client.opened)
+    await client.says("opened")
     await stage.second(client)
     stage.go_on(fault)
 

@@ -33,21 +33,13 @@ _ROOT = Path(__file__).parents[2]  # what holds the package
 
 
 class Child:
-    """A process of the fork server.
-
-    Attributes
-    ----------
-    pid : int
-        Its process id; 0 when it has been killed.
-    gone : asyncio.Event
-        Set when it is dead and all that it said was heard.
-    """
+    """A process of the fork server."""
 
     def __init__(
         self, server: ForkServer, connection: Connection, hear: Callable[[tuple[Any, ...]], None]
     ) -> None:
-        self.pid = 0
-        self.gone = asyncio.Event()
+        self.pid = 0  # until it is forked, and when it has been killed
+        self.gone = asyncio.Event()  # set when it is dead and all that it said was heard
         self._server = server
         self._connection = connection
         self._hear = hear
@@ -109,21 +101,10 @@ class ForkServer:
     async def start(
         self, program: str, order: dict[str, Any], hear: Callable[[tuple[Any, ...]], None]
     ) -> Child:
-        """Fork a process.
+        """Fork a process, which runs one of `PROGRAMS` with this order.
 
-        Parameters
-        ----------
-        program : str
-            One of :data:`sio_demo.chaos.programs.PROGRAMS`.
-        order : dict
-            Its argument.
-        hear : callable
-            Called with each message of the process, and at last with ``("gone",)``.
-
-        Raises
-        ------
-        ClosedError
-            The fork server is closed, or was killed.
+        `hear` is called with each message of the process, and at last with ``("gone",)``.
+        ClosedError says that the fork server is closed, or was killed.
         """
         ours, theirs = multiprocessing.Pipe()
         child = Child(self, ours, hear)

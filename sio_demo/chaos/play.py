@@ -22,33 +22,17 @@ LIMIT = 60.0  # seconds that a schedule may take; it takes about one
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the checker found.
+    """What the checker found."""
 
-    Attributes
-    ----------
-    seed : int
-        The schedule's.
-    variant : str
-        What was tested: ``"none"``, or a broken variant.
-    faults : tuple of str
-        The kinds of faults that struck, in order.
-    messages, accepted : int
-        How many were to be accepted, and how many were.
-    lost, duplicated, reordered : int
-        How many of them.
-    findings : tuple of str
-        What is wrong, a sentence each.
-    """
-
-    seed: int
-    variant: str
-    faults: tuple[str, ...]
-    messages: int
-    accepted: int
-    lost: int
+    seed: int  # the schedule's
+    variant: str  # what was tested: "none", or a broken variant
+    faults: tuple[str, ...]  # the kinds of those that struck, in order
+    messages: int  # how many were to be accepted
+    accepted: int  # how many were
+    lost: int  # of these
     duplicated: int
     reordered: int
-    findings: tuple[str, ...] = field(repr=False)
+    findings: tuple[str, ...] = field(repr=False)  # what is wrong, a sentence each
 
     @property
     def ok(self) -> bool:
@@ -57,20 +41,7 @@ class Verdict:
 
 
 async def run(seed: int, variant: str = "none") -> Verdict:
-    """Play one schedule.
-
-    Parameters
-    ----------
-    seed : int
-        Of the schedule, 0 or more.
-    variant : str
-        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
-
-    Raises
-    ------
-    UsageError
-        There is no such seed, or no such variant.
-    """
+    """Play the schedule of one seed, as :func:`run_all` does."""
     [verdict] = [verdict async for verdict in run_all([seed], variant)]
     return verdict
 
@@ -83,16 +54,16 @@ async def run_all(
     Parameters
     ----------
     seeds : iterable of int
-        Of the schedules.
+        Of the schedules, 0 or more.
     variant : str
-        As in :func:`run`.
+        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
     jobs : int
         How many are played at once.
 
     Raises
     ------
     UsageError
-        As in :func:`run`; or `jobs` is below 1.
+        There is no such seed, or no such variant, or `jobs` is below 1.
     """
     if variant not in PARTS:
         raise UsageError(f"There is no variant {variant!r}: take one of {', '.join(PARTS)}.")
@@ -153,7 +124,7 @@ async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
                     await STRIKES[fault.kind](stage, fault)
                     stage.back_up()
                 for client in stage.clients:
-                    await client.finished()
+                    await client.says("done")  # all its messages are answered
             watch.cancel()
     except* TimeoutError:
         progress = "; ".join(map(str, stage.clients))

@@ -33,21 +33,11 @@ _HALVES = ("server", "client")
 
 
 class FaultKind(NamedTuple):
-    """A kind of fault.
+    """A kind of fault."""
 
-    Attributes
-    ----------
-    choices : dict of str to sequence
-        From what each detail of a `PlannedFault` is drawn, in this order.
-    words : str
-        The details in words.
-    weight : int
-        How often it is drawn, compared with the others.
-    """
-
-    choices: Mapping[str, Sequence[Any]] = {}
-    words: str = ""
-    weight: int = 1
+    choices: Mapping[str, Sequence[Any]] = {}  # for the details of a `PlannedFault`, in this order
+    words: str = ""  # the details in words
+    weight: int = 1  # how often it is drawn, compared with the others
 
 
 KINDS = {
@@ -103,42 +93,21 @@ FAULTS = tuple(KINDS)
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """Something that goes wrong.
+    """Something that goes wrong."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `FAULTS`.
-    client, after : int
-        It strikes when this client, counted from 1, has had so many messages accepted, or
-        answered.
-    counts : {"accepted", "answered"}
-        Which of the two.
-    point : str
-        Where a process is killed, of `SERVER_POINTS` or `CLIENT_POINTS`; or whether a
-        connection is cut ``"before"`` or ``"after"`` the packet got through.
-    direction : str or None
-        Of a black hole, or latency; None is both.
-    seconds : float
-        How long a black hole or a refusal lasts, or how late latency makes every byte.
-    answers : int
-        How many more answers `client` gets before latency ends.
-    half : {"server", "client"}
-        Which process it strikes, if `kind` does not say it.
-    count : int
-        How many lines, instructions, bytes or calls.
-    """
-
-    kind: str
-    client: int
-    after: int
-    counts: str
+    kind: str  # one of `FAULTS`
+    client: int  # whose messages are counted, from 1
+    after: int  # it strikes when that client has had so many messages accepted, or answered
+    counts: str  # which of the two: "accepted" or "answered"
+    # Where a process is killed; or whether a connection is cut before or after the packet got
+    # through; or what a disk or a handler does.
     point: str = ""
-    direction: Direction | None = None
+    direction: Direction | None = None  # of a black hole, or latency; None is both
+    # How long it lasts; by how much latency delays every byte, or a clock jumps.
     seconds: float = 0.0
-    answers: int = 0
-    half: str = ""
-    count: int = 0
+    answers: int = 0  # that the client still gets before latency ends
+    half: str = ""  # which process it strikes, "server" or "client", if the kind does not say it
+    count: int = 0  # of lines, instructions, bytes or calls
 
     def __str__(self) -> str:
         words = KINDS[self.kind].words.format(fault=self, way=self.direction or "both ways")
@@ -147,34 +116,16 @@ class PlannedFault:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What happens in one run.
+    """What happens in one run."""
 
-    Attributes
-    ----------
-    seed : int
-        It determines all the rest.
-    clients, messages : int
-        How many clients there are, and how many messages each gets accepted.
-    window : int
-        That of each `Outbox`.
-    burst : int
-        How many messages a client hands over before it waits for their acceptance.
-    unanswered : int
-        How many messages without an answer keep a client from sending more.
-    transport : str
-        One of `TRANSPORTS`.
-    faults : tuple of PlannedFault
-        In the order in which they strike.
-    """
-
-    seed: int
+    seed: int  # it determines all the rest
     clients: int
-    messages: int
-    window: int
-    burst: int
-    unanswered: int
-    transport: str
-    faults: tuple[PlannedFault, ...]
+    messages: int  # that each client gets accepted
+    window: int  # that of each `Outbox`
+    burst: int  # messages that a client hands over before it waits for their acceptance
+    unanswered: int  # messages without an answer that keep a client from sending more
+    transport: str  # one of `TRANSPORTS`
+    faults: tuple[PlannedFault, ...]  # in the order in which they strike
 
     @classmethod
     def from_seed(cls, seed: int) -> Schedule:

@@ -31,14 +31,8 @@ class ProgramError(SioDemoError):
 class Actor:
     """A program whose process can be killed and started again.
 
-    Parameters
-    ----------
-    fork_server : ForkServer
-        Where its processes come from.
-    failed : callable
-        Called with the traceback if the program fails of itself.
-    order
-        What the program is started with.
+    `failed` is called with the traceback if the program fails of itself; `order` is what it is
+    started with.
     """
 
     program: str
@@ -52,13 +46,17 @@ class Actor:
         self.path = Path(order.get("path", ""))
         self._copy = self.path.with_suffix(".copy")
         self._child: Child | None = None
+        self._said: dict[str, list[Any]] = {}  # by this process: the last message of each kind
         self._news = asyncio.Event()
-        self._armed = self._gone = False
         self._ending = False  # the end of the process is intended
 
     async def start(self, **order: Any) -> str | None:
         """Start the process, with what is new in its order; return its URL if it has one."""
-        raise NotImplementedError
+        self._said.clear()
+        self._ending = False
+        order = self.order | order
+        self._child = await self._fork_server.start(self.program, order, self._hear)
+        return None
 
     def back_up(self) -> None:
         """Copy the database, while the process runs."""
@@ -81,13 +79,13 @@ class Actor:
 
     async def arm(self, point: str, count: int = 0) -> None:
         """Have the process killed when it reaches a point, from now on."""
-        self._ending, self._armed = True, False
+        self._ending = True
         self.tell("arm", point, count)
-        await self.until(lambda: self._armed or self._gone)
+        await self.says("armed", "gone")
 
     async def dead(self) -> None:
         """Wait until it is dead, of itself, and nothing of it is left."""
-        await self.until(lambda: self._gone)
+        await self.says("gone")
         await self.kill()
 
     async def kill(self) -> None:
@@ -107,54 +105,40 @@ class Actor:
             self._news.clear()
             await self._news.wait()
 
-    async def _start(self, **order: Any) -> None:
-        self._gone = self._ending = False
-        order = self.order | order
-        self._child = await self._fork_server.start(self.program, order, self._hear)
+    async def says(self, *kinds: str) -> list[Any]:
+        """Wait for a message of one of these kinds, and return what is in the first of them."""
+        await self.until(lambda: not self._said.keys().isdisjoint(kinds))
+        return self._said.get(kinds[0], [])
 
     def _hear(self, message: tuple[Any, ...]) -> None:
-        match message:
-            case ("armed",):
-                self._armed = True
-            case ("failed", words):
-                self._failed(f"the {self.program} failed: {words}")
-            case ("gone",):
-                self._gone = True
-                if not self._ending:
-                    self._failed(f"the {self.program} has ended, and was not asked to")
-            case _:
-                self._note(message)
+        kind, *rest = message
+        self._said[kind] = rest
+        if kind == "failed":
+            self._failed(f"the {self.program} failed: {rest[0]}")
+        elif kind == "gone" and not self._ending:
+            self._failed(f"the {self.program} has ended, and was not asked to")
+        self._note(message)
         self._news.set()
 
     def _note(self, message: tuple[Any, ...]) -> None:
-        raise NotImplementedError
+        """Take note of a message; the subclasses do."""
 
 
 class ServerActor(Actor):
-    """The server.
-
-    Attributes
-    ----------
-    undone : set of tuple
-        The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
-    """
+    """The server."""
 
     program = "server"
-    _url = ""
-    _stayed: set[int] | None = None
 
-    def __init__(
-        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
-    ) -> None:
-        super().__init__(fork_server, failed, **order)
+    def __init__(self, *args: Any, **order: Any) -> None:
+        super().__init__(*args, **order)
+        # The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
         self.undone: set[tuple[Any, ...]] = set()
 
     async def start(self, **order: Any) -> str:
         """Start it; return its URL."""
-        self._url = ""
-        await self._start(**order)
-        await self.until(lambda: bool(self._url))
-        return self._url
+        await super().start(**order)
+        [url] = await self.says("url")
+        return str(url)
 
     async def stop(self) -> None:
         """Have it close all that it opened, and end."""
@@ -164,10 +148,10 @@ class ServerActor(Actor):
 
     async def forget(self, client: int) -> set[int]:
         """Have it forget who is away; return the clients that were not."""
-        self._stayed = None
+        self._said.pop("forgot", None)
         self.tell("forget", client)
-        await self.until(lambda: self._stayed is not None)
-        return self._stayed or set()
+        [stayed] = await self.says("forgot")
+        return set(stayed)
 
     def restore(self) -> None:
         """Put the copy in place of the inbox."""
@@ -176,13 +160,8 @@ class ServerActor(Actor):
         self.undone |= {*before} - {*self.rows(APPLIED)}
 
     def _note(self, message: tuple[Any, ...]) -> None:
-        match message:
-            case ("url", url):
-                self._url = url
-            case ("forgot", stayed):
-                self._stayed = stayed
-            case ("undone", *row):
-                self.undone.add(tuple(row))
+        if message[0] == "undone":
+            self.undone.add(message[1:])
 
 
 class ClientActor(Actor):
@@ -190,14 +169,10 @@ class ClientActor(Actor):
 
     program = "client"
 
-    def __init__(
-        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
-    ) -> None:
-        super().__init__(fork_server, failed, **order)
+    def __init__(self, *args: Any, **order: Any) -> None:
+        super().__init__(*args, **order)
         self.journal = Journal()
         self.numbers: dict[str, int] = {}  # of its messages, by their ids
-        self.done = False
-        self.opened = False
         self._reasons: list[Reason] = []  # for a refusal
         self._refused: Reason | None = None  # and has not reissued yet
         self._copied: tuple[set[int], list[Reason]] = set(), []  # accepted, reasons
@@ -205,8 +180,7 @@ class ClientActor(Actor):
     async def start(self, **order: Any) -> None:
         """Start it, with what is new in its order; it goes on where the last process was."""
         self.order |= order
-        self.done = self.opened = False
-        await self._start(accepted=len(self.journal.accepted))
+        await super().start(accepted=len(self.journal.accepted))
 
     def allow(self, count: int) -> None:
         """Let it send until it has had so many messages accepted."""
@@ -226,11 +200,7 @@ class ClientActor(Actor):
     async def gets_answers(self, count: int) -> None:
         """Wait until the client got so many more answers, or has no more to come."""
         wanted = len(self.journal.answers) + count
-        await self.until(lambda: self.done or len(self.journal.answers) >= wanted)
-
-    async def finished(self) -> None:
-        """Wait until all its messages are answered."""
-        await self.until(lambda: self.done)
+        await self.until(lambda: "done" in self._said or len(self.journal.answers) >= wanted)
 
     def back_up(self) -> None:
         reasons = [*self._reasons, *([self._refused] if self._refused else [])]
@@ -275,10 +245,6 @@ class ClientActor(Actor):
                 self._note_refusal(error)
             case ("reissued",):
                 self._refused = None
-            case ("opened",):
-                self.opened = True
-            case ("done",):
-                self.done = True
 
     def _note_refusal(self, error: str) -> None:
         """Find the reason; it holds until the client has reissued its messages."""
@@ -298,28 +264,16 @@ class ClientActor(Actor):
 
 
 class Stage:
-    """A server, a link to it, and clients, for one schedule.
+    """A server, a link to it, and clients, for one schedule."""
 
-    Attributes
-    ----------
-    tasks : asyncio.TaskGroup
-        For faults that last while others strike.
-    findings : list of str
-        What is wrong already.
-    struck : list of str
-        The kinds of faults that have struck.
-    refusing : asyncio.Lock
-        A link cannot refuse twice at a time.
-    """
-
-    tasks: asyncio.TaskGroup
+    tasks: asyncio.TaskGroup  # for faults that last while others strike
 
     def __init__(
         self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
     ) -> None:
-        self.findings: list[str] = []
-        self.struck: list[str] = []
-        self.refusing = asyncio.Lock()
+        self.findings: list[str] = []  # what is wrong already
+        self.struck: list[str] = []  # the kinds of faults that have struck
+        self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self._schedule, self._fork_server = schedule, fork_server
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -391,13 +345,7 @@ class Stage:
             await client.start(url=self.link.url)
 
     async def trouble(self) -> NoReturn:
-        """Wait until a process fails of itself.
-
-        Raises
-        ------
-        ProgramError
-            It did; the message has its last words.
-        """
+        """Wait until a process fails of itself; ProgramError has its last words."""
         raise ProgramError(await self._trouble)
 
     def go_on(self, fault: PlannedFault) -> None:

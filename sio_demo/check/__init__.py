@@ -16,8 +16,9 @@ id-from-socket-id              ids.py                                handlers.py
 handler-in-server-connect      (a socket of its own, it may)         handlers.py
 =============================  ====================================  ===============
 
-``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server;
-``javascript/entries.py`` and ``modules.py`` follow calls into other files.
+``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server; ``calls.py``
+follows calls within a file, ``javascript/entries.py`` and ``modules.py`` into other files;
+``messages.toml`` has what findings say.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,11 +17,12 @@ from .javascript import Entry, Script, check_javascript, owns_client
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .parse import Parsed, parse
-from .python import check_python
+from .python.handlers import check_python
 from .shared import ImpatientError, Patience, word_set
 from .silence import silence
 from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of, read
 
+MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.component.ts")
 _REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
 _RUNS = re.compile(r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(")  # of other files
@@ -142,11 +144,12 @@ class _Run:
     def _apply_rules(self, file: SourceFile, text: str, found: list[Finding]) -> list[Entry]:
         lines = text.split("\n")
 
-        def report(node: SgNode, rule: str, message: str) -> None:
+        def report(node: SgNode, rule: str, message: str, **names: str) -> None:
             start = node.range().start
+            said = MESSAGES[rule][message].format(**names)
             where = (file.path.as_posix(), start.line + 1, start.column + 1, rule)
             code = lines[start.line].strip()[:120]
-            found.append(Finding(*where, f"{message} [{RULES[rule].atlas}]", code))
+            found.append(Finding(*where, f"{said} [{RULES[rule].atlas}]", code))
 
         def owns(module: str, name: str) -> bool:
             other = self._modules.file_of(module, file)

@@ -10,16 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from .javascript import Entry
+from .shared import word_set
 from .sources import LANGUAGES, SourceFile, UnreadableError, read
 
 _USUAL = ("@/", "~/", "~~/", "$lib/", "src/", "@src/", "#/")
-_CONFIGS = (
-    "tsconfig*.json",
-    "jsconfig.json",
-    "vite.config.*",
-    "webpack.config.*",
-    "babel.config.*",
-)
+_CONFIGS = word_set("tsconfig*.json jsconfig.json vite.config.* webpack.config.* babel.config.*")
 _COMMENT = re.compile(
     r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|,(?=\s*[}\]])'
 )

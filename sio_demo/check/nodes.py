@@ -6,6 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
+from .shared import word_set
+
+WRAPPERS = word_set(
+    "parenthesized_expression as_expression satisfies_expression non_null_expression "
+    "await_expression type_assertion"
+)
+
 
 def text(node: SgNode | None) -> str:
     """Return the source of a node; ``""`` if there is none."""
@@ -32,6 +39,13 @@ def holds(outer: SgNode, inner: SgNode) -> bool:
 def parts(node: SgNode | None) -> list[SgNode]:
     """Return the named children of a node, without comments."""
     return [c for c in node.children() if c.is_named() and c.kind() != "comment"] if node else []
+
+
+def unwrap(node: SgNode) -> SgNode:
+    """Return a node without its parentheses, casts, `!` and `await`."""
+    while node.kind() in WRAPPERS and (inner := parts(node)):
+        node = inner[-1] if node.kind() == "type_assertion" else inner[0]
+    return node
 
 
 def label(node: SgNode | None, *fields: str) -> SgNode | None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ..causes import RULES, Rule, cause
 from ..errors import UsageError
-from .model import Finding, Report
+from .model import Report
 
 JsonObject = dict[str, Any]
 
@@ -91,20 +91,18 @@ def _number(count: int, noun: str) -> str:
 
 
 def as_json(report: Report) -> str:
+    names = ("path", "line", "column", "rule", "atlas", "message")
     record = {
         "version": 1,
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [
+            {name: getattr(found, name) for name in names} | {"fix": RULES[found.rule].fix}
+            for found in report.findings
+        ],
         "skipped": [asdict(skipped) for skipped in report.skipped],
         "files": report.files,
         "lines": report.lines,
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
-
-
-def _finding(finding: Finding) -> JsonObject:
-    names = ("path", "line", "column", "rule", "atlas", "message")
-    record = {name: getattr(finding, name) for name in names}
-    return record | {"fix": RULES[finding.rule].fix}
 
 
 def as_sarif(report: Report) -> str:

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from time import process_time
 
-from ast_grep_py import SgNode
-
-Reporter = Callable[[SgNode, str, str], None]  # called with the node, the rule and the message
+Reporter = Callable[..., None]  # called with the node, the rule, its message, and names for it
 
 REMEMBERED = re.compile(
     r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
@@ -44,20 +42,3 @@ class Patience:
 
 def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
-
-
-def remakes_client(event: str) -> str:
-    """Return the message for a client that is made in the handler of an event."""
-    return (
-        f"The handler of '{event}' makes a new client each time it runs; the old one reconnects by "
-        "itself, and both handle every message. Make one client, outside."
-    )
-
-
-def waits_between(memory: str) -> str:
-    """Return the message for an await between the check for an id and its mark."""
-    return (
-        f"`{memory}` is asked before the await and told after it: handlers overlap, so a retry "
-        "that comes in between passes the same check and takes effect again. Before the await, "
-        "keep the task that does the work under the id, and let a retry await the same task."
-    )

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ..counters import Counters
 
 NAMES = ("listeners", "live sids", "packets", "calls", "effects")
+TEXTS = (
+    *("letter", "title", "family", "symptom", "mechanism", "fix", "evidence"),
+    *("measured_with", "also_known_from", "reason"),
+)
 
 
 def add(commands: Any) -> None:
@@ -66,21 +70,9 @@ async def _atlas(letters: list[str] | None, as_json: bool) -> None:
 
 
 def _row(result: Result) -> dict[str, Any]:
-    cause = result.cause
-    return {
-        "letter": cause.letter,
-        "title": cause.title,
-        "family": cause.family,
-        "symptom": cause.symptom,
-        "mechanism": cause.mechanism,
-        "fix": cause.fix,
-        "evidence": cause.evidence,
-        "measured_with": cause.measured_with,
-        "also_known_from": cause.also_known_from,
-        "before": result.before and result.before._asdict(),
-        "after": result.after and result.after._asdict(),
-        "reason": cause.reason,
-    }
+    measured = {"before": result.before, "after": result.after}
+    counts = {when: counters and counters._asdict() for when, counters in measured.items()}
+    return {name: getattr(result.cause, name) for name in TEXTS} | counts
 
 
 def _line(result: Result) -> str:

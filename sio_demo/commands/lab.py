@@ -65,13 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def copy(directory: Path) -> None:
-    """Copy the notebooks that are not there, and name those that the reader has changed.
-
-    Raises
-    ------
-    UsageError
-        Nothing can be written there.
-    """
+    """Copy the notebooks that are not there, and name those that the reader has changed."""
     inside = PACKAGE / "notebooks"  # in a wheel
     source = inside if inside.is_dir() else PACKAGE.parent / "notebooks"
     changed = []
@@ -91,13 +85,7 @@ def copy(directory: Path) -> None:
 
 
 def refuse(ip: str, port: int) -> None:
-    """Raise if no server can listen there; not if only Jupyter can know.
-
-    Raises
-    ------
-    UsageError
-        The port is in use, not allowed, or no port.
-    """
+    """Raise if the port is in use, not allowed, or no port; not if only Jupyter can know."""
     reason = None
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

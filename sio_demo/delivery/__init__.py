@@ -53,6 +53,7 @@ languages, is in :mod:`sio_demo.delivery.message`.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Retry
 from .feed import Feed
@@ -77,9 +78,22 @@ __all__ = [
     "MemoryOutboxStore",
     "Outbox",
     "OutboxStatistics",
+    "PostgresInboxStore",
     "Receipt",
     "Received",
     "Retry",
     "SQLiteInboxStore",
     "SQLiteOutboxStore",
 ]
+
+
+if TYPE_CHECKING:
+    from .postgres_inbox import PostgresInboxStore
+else:
+
+    def __getattr__(name):
+        if name != "PostgresInboxStore":  # psycopg is installed for it only
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .postgres_inbox import PostgresInboxStore
+
+        return PostgresInboxStore

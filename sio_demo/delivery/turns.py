@@ -101,20 +101,26 @@ class Turns:
         group: list[Item] = []
         answers: list[Answer] = []
         try:
+            if not await self._applied_together(group, answers):
+                for item in group:
+                    answers.append(await self._apply_again(item))
+        finally:
+            self._settle(group, answers)
+
+    async def _applied_together(self, group: list[Item], answers: list[Answer]) -> bool:
+        """Return False if an effect is to blame that the transaction failed: find out whose."""
+        try:
             await self._apply_together(group, answers)
         except BaseException as error:
             answers.clear()
             if not group and self.waiting:  # the transaction did not even begin
                 group.append(self._take())
-            if isinstance(error, StoreError) or not isinstance(error, Exception):
-                answers += [self._applier.refuse(error)] * len(group)
-            else:  # a deferred constraint, or a handler that rolled back: find out whose
-                for item in group:
-                    answers.append(await self._apply_again(item))
+            if isinstance(error, Exception) and not isinstance(error, StoreError):
+                return False  # a deferred constraint, or a handler that rolled back
+            answers += [self._applier.refuse(error)] * len(group)
             if not isinstance(error, Exception):  # the process is ending
                 raise
-        finally:
-            self._settle(group, answers)
+        return True
 
     async def _apply_together(self, group: list[Item], answers: list[Answer]) -> None:
         """Move waiting batches to `group`, apply them in one transaction, and note the answers."""

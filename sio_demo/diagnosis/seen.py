@@ -75,22 +75,14 @@ _WORDS = {str: "a text", int: "a whole number, 0 or more", bool: "True or False"
 
 @dataclass(frozen=True)
 class Seen:
-    """One message as it was seen; a counter is None if it was not counted.
-
-    Attributes
-    ----------
-    listeners, sids, packets, calls, effects : int or None
-        As in :class:`~sio_demo.counters.Counters`.
-    clues : Clues
-        What else is known.
-    """
+    """One message as it was seen: :class:`~sio_demo.counters.Counters`, None if not counted."""
 
     listeners: int | None = None
     sids: int | None = None
     packets: int | None = None
     calls: int | None = None
     effects: int | None = None
-    clues: Clues = field(default_factory=Clues)
+    clues: Clues = field(default_factory=Clues)  # what else is known
 
     def __post_init__(self) -> None:
         for name, value in zip(Counters._fields, self.counters, strict=True):

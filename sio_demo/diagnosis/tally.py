@@ -30,7 +30,6 @@ class Sighting(NamedTuple):
 
     connection: str
     end: int  # which client or server
-    user: Hashable = None
     listeners: int | None = None  # that the recipient has for it
     sids: int | None = None  # live ones of its user; only a server knows
     strangers: int | None = None  # those of them that were never an observed client's

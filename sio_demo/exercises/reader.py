@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import socketio
@@ -71,7 +71,7 @@ class Reader:
     def hanging(self) -> str:
         """Return, in Markdown, that the program does not end, and the line at which it waits."""
         lines = [
-            _line(frame.f_code, frame.f_lasti, frame.f_lineno)
+            _line(inspect.getframeinfo(frame))
             for task in self.tasks()
             for frame in _suspended(task)
             if frame.f_code.co_filename in self._files
@@ -88,7 +88,7 @@ class Reader:
             tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
             if not any(isinstance(node, ast.Return) and node.value for node in tree):
                 what = f"`{function.__name__}` has no `return` with a value: it returns None."
-                return what + _fenced([_line(function.__code__, -1, first)])
+                return what + _fenced([f"line {first}:  {lines[0].strip()}"])
         return ""
 
     def wrote(self, error: BaseException) -> bool:
@@ -101,14 +101,8 @@ class Reader:
 
     def lines(self, error: BaseException) -> list[str]:
         """Return the lines of the reader's that an exception has passed, the innermost last."""
-        places = []
-        trace = error.__traceback__
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            if code.co_filename in self._files:
-                places.append(_line(code, trace.tb_lasti, trace.tb_lineno))
-            trace = trace.tb_next
-        return places
+        frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+        return [_line(each) for each in frames if each.filename in self._files]
 
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks that run a coroutine of the reader's, or await one."""
@@ -254,14 +248,13 @@ def _suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
-def _line(code: CodeType, instruction: int, number: int) -> str:
-    """Return a line with its number, and carets below what the instruction is."""
-    text = linecache.getline(code.co_filename, number).rstrip("\n")
-    line = f"line {number}:  "
+def _line(place: inspect.Traceback | inspect.FrameInfo) -> str:
+    """Return a line with its number, and carets below what runs there."""
+    text = linecache.getline(place.filename, place.lineno).rstrip("\n")
+    line = f"line {place.lineno}:  "
     indent = len(text) - len(text.lstrip())
-    positions = list(code.co_positions())[instruction // 2] if instruction >= 0 else ()
-    carets = ""
-    if positions and positions[1] == number and None not in positions:
+    carets, positions = "", place.positions
+    if positions and positions.end_lineno == place.lineno and None not in positions:
         start, end = (len(text.encode()[:column].decode()) for column in positions[2:])
         if (start, end) != (indent, len(text)):
             carets = " " * (len(line) + start - indent) + "^" * (end - start) + "\n"

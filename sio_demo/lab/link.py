@@ -7,6 +7,7 @@ The faults are those of Toxiproxy (github.com/Shopify/toxiproxy: ``reset_peer``,
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,13 +24,13 @@ from .waiting import PATIENCE, patience
 
 
 class Link:
-    """A TCP proxy in front of one server; made by :meth:`Link.to`.
+    """A TCP proxy in front of a server, or of several; made by :meth:`Link.to`.
 
     Clients connect to :attr:`url`. Every fault works on all the connections that pass.
     """
 
-    def __init__(self, host: str, port: int, tap: Tap | None) -> None:
-        self._target = (host, port)
+    def __init__(self, targets: Iterable[tuple[str, int]], tap: Tap | None) -> None:
+        self._targets = itertools.cycle(targets)
         self._tap = tap
         self._faults: Faults = {way: [] for way in DIRECTIONS}
         self._connections: dict[Connection, asyncio.Task[None]] = {}
@@ -38,13 +39,14 @@ class Link:
         self.closed = False
 
     @classmethod
-    async def to(cls, server: Server | str, *, tap: bool = True) -> Link:
-        """Open a link to a server.
+    async def to(cls, *servers: Server | str, tap: bool = True) -> Link:
+        """Open a link to a server, or to several.
 
         Parameters
         ----------
-        server : Server or str
+        *servers : Server or str
             What :func:`~sio_demo.lab.server.serve` gave, or the URL of a server on 127.0.0.1.
+            Of several each gets a TCP connection in turn, as from a load balancer.
         tap : bool
             Whether to record what passes. Without it :attr:`packets`, :meth:`expect` and
             :meth:`cut_when` cannot be used.
@@ -52,12 +54,13 @@ class Link:
         Raises
         ------
         UsageError
-            `server` is neither, or is not on loopback.
+            One is neither, or is not on loopback; or there is none.
         ClosedError
-            The server is closed.
+            A server is closed.
         """
-        host, port = address(server)
-        link = cls(host, port, Tap() if tap else None)
+        if not servers:
+            raise UsageError("A link leads to a server: `await Link.to(server)`.")
+        link = cls([address(server) for server in servers], Tap() if tap else None)
         link._listener.open()
         resources.register(link, link._listener.port)
         return link
@@ -90,7 +93,7 @@ class Link:
         `server` is as in :meth:`to`, which raises the same; ClosedError also if the link is closed.
         """
         self._need_open()
-        self._target = address(server)
+        self._targets = itertools.cycle([address(server)])
 
     # --- what happens once -------------------------------------------------------------
 
@@ -301,7 +304,7 @@ class Link:
 
     async def _run(self, connection: Connection) -> None:
         try:
-            await connection.run(*self._target)
+            await connection.run(*next(self._targets))
         finally:
             del self._connections[connection]
             if self._tap is not None:

@@ -30,13 +30,9 @@ class ClientReport(NamedTuple):
 class PanelBench(Bench):
     """The server, the link, and who is connected.
 
-    Parameters
-    ----------
-    origins : sequence of str or None
-        The web pages that may connect, as ``cors_allowed_origins``; None for none at all.
-        Clients that are no browser name no origin, and may.
-    on_change : callable
-        Called with what happened when a session begins or ends.
+    `origins` are the web pages that may connect, as ``cors_allowed_origins``; None for none at all.
+    Clients that are no browser name no origin, and may. `on_change` is called with what happened
+    when a session begins or ends.
     """
 
     def __init__(self, origins: Sequence[str] | None, on_change: Callable[[str], None]) -> None:
@@ -53,15 +49,7 @@ class PanelBench(Bench):
         await self.serve(sio)
 
     async def report(self) -> ClientReport:
-        """Ask the client for its counters, behind all that was sent to it.
-
-        Raises
-        ------
-        UsageError
-            No client is connected.
-        NotSeenError
-            The client did not answer.
-        """
+        """Ask the client for its counters, behind all that was sent to it."""
         self._need_client()
         sid = self.server.sids()[-1]
         try:

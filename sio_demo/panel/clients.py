@@ -84,13 +84,7 @@ class KernelClient:
 
 
 def library() -> str:
-    """Return the source of ``socket.io-client`` as an ES module.
-
-    Raises
-    ------
-    NodeMissingError
-        It is not installed.
-    """
+    """Return the source of ``socket.io-client`` as an ES module, if it is installed."""
     try:
         return (packages.folder() / LIBRARY).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -11,11 +11,8 @@ THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 def refusal(origin: Any) -> str:
     """Return why a page of this origin may not connect; an empty string if it may.
 
-    Parameters
-    ----------
-    origin
-        The page's ``location.origin``: scheme, host and port. It becomes
-        ``cors_allowed_origins``, so it must not contain anything else.
+    It is the page's ``location.origin``: scheme, host and port. It becomes
+    ``cors_allowed_origins``, so it must not contain anything else.
     """
     where = "The browser panel needs JupyterLab and its kernel on your own machine"
     try:

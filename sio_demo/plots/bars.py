@@ -100,10 +100,7 @@ def effects_by_design(
         lambda counts: _compare(counts, 1, more=counted.split()[0], fewer="lost"),
         title=title,
         counted=counted,
-        across="",
         names=faults,
-        first=1,
-        expected=1,
     )
 
 
@@ -181,9 +178,9 @@ def _draw(
     *,
     title: str,
     counted: str,
-    across: str,
-    first: int,
-    expected: int,
+    across: str = "",
+    first: int = 1,
+    expected: int = 1,
     names: Sequence[str] = (),
     harmful: Collection[str] = (),
     zeros: bool = True,

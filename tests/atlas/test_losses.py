@@ -95,7 +95,7 @@ async def test_a_deaf_worker_has_left_one_line_in_its_log(caplog, fixed):
 
 async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkeypatch):
     changes = {
-        "_RECOVERING_SERVER": ('socket.on("sync"', 'socket.emit("hello"); socket.on("sync"'),
+        "_RECOVERING_SERVER": ("=> socket.on", '=> socket.emit("hello") && socket.on'),
         "_RECOVERED_CLIENT": (
             "connected(socket)",
             'new Promise((done) => socket.on("hello", done))',

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from sio_demo import atlas, causes
-from sio_demo.atlas import CAUSES, Cause, Result, cause, check_bound, measure, measure_all
+from sio_demo.atlas import CAUSES, Cause, Result, cause, measure, measure_all
 from sio_demo.causes import REPRODUCTIONS, reproduces
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
@@ -153,6 +153,23 @@ async def test_what_a_diagnosis_suspects_can_be_measured(tidy):
     suspect = diagnose(Counters(1, 1, 1, 1, 2)).suspects[0]
     assert suspect.cause is cause("D22")
     assert (await measure(suspect.cause)).before == Counters(1, 1, 1, 1, 2)
+
+
+def check_bound(causes, letters):
+    """Check that each cause is reproduced or says why not, and nothing else is reproduced."""
+    reasons = {cause.letter: cause.reason for cause in causes}
+    for letter in letters:
+        if letter not in reasons:
+            raise UsageError(f"{letter} is reproduced, and there is no such cause.")
+    for letter, reason in reasons.items():
+        if letter not in letters and not reason:
+            raise UsageError(f"{letter} is not reproduced: give it a program or a 'reason'.")
+        if letter in letters and reason:
+            raise UsageError(f"{letter} is reproduced, and has a 'reason' why not.")
+
+
+def test_each_cause_is_reproduced_or_says_why_not():
+    check_bound(CAUSES, REPRODUCTIONS)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from causes_schema import check_together, read, read_symptoms
 
-from sio_demo.causes import BY_THEME, CAUSES, RULES, SYMPTOMS, TWINS, Cause, Rule
+from sio_demo.causes import BY_THEME, CAUSES, FILES, RULES, SYMPTOMS, TWINS, Cause, Rule, text
 from sio_demo.causes.needs import NEEDS
-from sio_demo.causes.read import check_together, read, read_symptoms
+from sio_demo.causes.read import read as read_by_package
 from sio_demo.errors import UsageError
 
 ENTRY = """
@@ -42,7 +43,8 @@ def changed(*changes):
     return text
 
 
-def test_an_entry_becomes_a_cause():
+@pytest.mark.parametrize("read", [read, read_by_package])
+def test_an_entry_becomes_a_cause(read):
     [cause] = read(ENTRY, "duplicate")
     [signature] = cause.signatures
     assert (cause.letter, cause.family, cause.title) == ("D1", "duplicate", "A title")
@@ -90,6 +92,26 @@ def test_an_entry_becomes_a_cause():
 def test_what_does_not_fit_is_refused_with_its_cause_and_its_key(changes, words):
     with pytest.raises(UsageError, match=words):
         read(changed(*changes), "duplicate")
+
+
+def test_the_files_fit_their_schema():
+    causes = [cause for family, name in FILES.items() for cause in read(text(name), family)]
+    check_together(causes)
+    assert tuple(causes) == BY_THEME
+    assert read_symptoms(text("symptoms.toml"), CAUSES) == SYMPTOMS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("symptom =", "symptoms =", "D1 does not fit: .*'symptoms'"),
+        ('fix = "What to do."', "", "D1 does not fit: .*'fix'"),
+        ('"reconnected"', '"reconected"', "D1 does not fit: 'reconected'"),
+    ],
+)
+def test_the_package_names_the_cause_that_it_cannot_read(old, new, words):
+    with pytest.raises(UsageError, match=words):
+        read_by_package(changed((old, new)), "duplicate")
 
 
 def test_an_entry_without_signature_is_refused():

@@ -1,11 +1,15 @@
 """An outbox and an inbox with a link in between; each test gets its own."""
 
 import asyncio
+import uuid
 
 import pytest
-from kit import SCHEMA, DeliveryBench
+from kit import POSTGRES_TABLES, SCHEMA, DeliveryBench, connected
+from psycopg.conninfo import make_conninfo
 
 from sio_demo.delivery import SQLiteInboxStore
+from sio_demo.lab import resources
+from sio_demo.lab.engines import Postgres
 
 
 @pytest.fixture
@@ -49,3 +53,22 @@ async def either(request, quiet, tmp_path):
     await bench.start_server(SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else None)
     yield bench
     await bench.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL, or the one that the environment names."""
+    with resources.apart():
+        engine = asyncio.run(Postgres.start())
+    yield engine
+    asyncio.run(engine.close())
+
+
+@pytest.fixture
+async def url(postgres):
+    """A schema of the test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    async with connected(postgres.url) as connection:
+        await connection.execute(f"CREATE SCHEMA {name}")
+        await connection.execute(f"SET search_path TO {name}; {POSTGRES_TABLES}")
+    return make_conninfo(postgres.url, options=f"-c search_path={name}")

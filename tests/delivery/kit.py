@@ -3,6 +3,7 @@
 import uuid
 from contextlib import asynccontextmanager
 
+import psycopg
 import socketio
 
 from sio_demo.delivery import Inbox, MemoryInboxStore, Outbox, SQLiteInboxStore
@@ -15,6 +16,12 @@ QUICK = {
     "retry_delay": 0.01,
     "retry_delay_max": 0.05,
 }
+POSTGRES_TABLES = """
+CREATE TABLE effects (number INTEGER);
+CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER);
+CREATE TABLE once (number INTEGER UNIQUE);
+CREATE TABLE late (account INTEGER REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);
+"""
 SCHEMA = "CREATE TABLE IF NOT EXISTS effects (number INTEGER);"
 
 
@@ -23,6 +30,12 @@ async def greet(client, producer=None, epoch=1, *, known=False, start="start"):
     producer = producer or str(uuid.uuid4())
     hello = {"producer": producer, "known": known, "epoch": epoch, "start": start}
     return {"producer": producer, **await client.call(HELLO, hello, timeout=5)}
+
+
+@asynccontextmanager
+async def connected(url):
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        yield connection
 
 
 class DeliveryBench(Bench):

@@ -390,3 +390,23 @@ async def test_a_link_without_a_tap_says_how_to_get_one(server):
         with pytest.raises(SioDemoError):
             async with link.cut_when("x"):
                 pytest.fail("a cut needs a tap")
+
+
+async def test_a_link_to_several_servers_gives_each_a_connection_in_turn():
+    sios = [socketio.AsyncServer(async_mode="aiohttp") for _ in range(2)]
+    servers = [await serve(sio) for sio in sios]
+    async with await Link.to(*servers) as link:
+        clients = [socketio.AsyncClient(handle_sigint=False) for _ in range(4)]
+        for client in clients:
+            await client.connect(link.url, transports=["websocket"])
+        assert [len(server.sids()) for server in servers] == [2, 2]
+        for client in clients:
+            await client.shutdown()
+        await link.idle()
+    for server in servers:
+        await server.close()
+
+
+async def test_a_link_to_nowhere_is_refused():
+    with pytest.raises(UsageError, match="leads to a server"):
+        await Link.to()

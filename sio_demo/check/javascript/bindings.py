@@ -8,9 +8,7 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import parts, text
-
-BindingKind = Literal["import", "variable", "parameter", "function", "global"]
+from ..nodes import label, parts, text, unwrap
 
 
 @dataclass
@@ -23,7 +21,7 @@ class Binding:
 
     name: str
     scope: SgNode | None
-    kind: BindingKind
+    kind: Literal["import", "variable", "parameter", "function", "global"]
     node: SgNode
     values: list[SgNode] = field(default_factory=list)
     type: str = ""
@@ -56,8 +54,7 @@ def _imported(node: SgNode, module: str, imported: str) -> Binding:
 
 def required_module(value: SgNode | None) -> str:
     """Return the module that `require("m")` or `await import("m")` loads, or ``""``."""
-    while value is not None and value.kind() in ("await_expression", "parenthesized_expression"):
-        value = next((c for c in value.children() if c.is_named()), None)
+    value = unwrap(value) if value else None
     if value is None or text(value.field("function")) not in ("require", "import"):
         return ""
     string = next((a for a in parts(value.field("arguments")) if a.kind() == "string"), None)
@@ -65,52 +62,38 @@ def required_module(value: SgNode | None) -> str:
 
 
 def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator[Binding]:
-    pattern, value = declarator.field("name"), declarator.field("value")
+    value = declarator.field("value")
     module = required_module(value)
-    kind: BindingKind = "import" if module else "variable"
-    if pattern and pattern.kind() == "identifier":
-        values, written = [value] if value else [], text(declarator.field("type"))
-        whole = "*" if module else ""
-        yield Binding(pattern.text(), scope, kind, pattern, values, written, module, whole)
-        return
-    for name, key in _names(pattern):
-        found = Binding(name.text(), scope, kind, name, source=value, key=key)
-        found.module, found.imported = module, key if module else ""
+    for node, key in _names(declarator.field("name")):
+        found = Binding(node.text(), scope, "import" if module else "variable", node, key=key)
+        found.module, found.imported = module, (key or "*") if module else ""
+        if key:
+            found.source = value
+        elif value:
+            found.values.append(value)
         yield found
-
-
-def _names(pattern: SgNode | None) -> Iterator[tuple[SgNode, str]]:
-    """Yield each name in `{a, b: c, d = 1}` or `[a, b]`, with its key."""
-    for part in map(_without_default, parts(pattern)):
-        if part.kind() in ("shorthand_property_identifier_pattern", "identifier"):
-            yield part, part.text()
-        elif part.kind() == "pair_pattern" and (value := part.field("value")):
-            value = _without_default(value)
-            if value.kind() == "identifier":
-                yield value, text(part.field("key"))
-            elif value.kind() == "object_pattern":
-                yield from _names(value)
-
-
-def _without_default(pattern: SgNode) -> SgNode:
-    if pattern.kind() in ("object_assignment_pattern", "assignment_pattern"):
-        return pattern.field("left") or pattern
-    return pattern
 
 
 def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
     single = function.field("parameter")
-    if single:
-        yield Binding(single.text(), function, "parameter", single, index=0)
-        return
-    for index, node in enumerate(parts(function.field("parameters"))):
-        written = text(node.field("type"))
+    for index, node in enumerate([single] if single else parts(function.field("parameters"))):
         member = any(c.kind() in ("accessibility_modifier", "readonly") for c in node.children())
-        pattern = _without_default(node.field("pattern") or node)
-        if pattern.kind() == "identifier":
-            found = Binding(pattern.text(), function, "parameter", pattern, type=written)
+        written = text(node.field("type"))
+        for name, key in _names(node.field("pattern") or node):
+            found = Binding(name.text(), function, "parameter", name, type=written, key=key)
             found.index, found.member = index, member
             yield found
-        elif pattern.kind() in ("object_pattern", "array_pattern"):
-            for name, key in _names(pattern):
-                yield Binding(name.text(), function, "parameter", name, key=key or "?", index=index)
+
+
+def _names(pattern: SgNode | None, key: str = "") -> Iterator[tuple[SgNode, str]]:
+    """Yield the names in `a`, `{a, b: c, d = 1}` or `[a, b]`, each with its key; `a` has none."""
+    pattern = label(pattern, "left") or pattern  # without its default
+    if pattern is None:
+        return
+    if pattern.kind() in ("identifier", "shorthand_property_identifier_pattern"):
+        yield pattern, key
+    elif pattern.kind() in ("object_pattern", "array_pattern"):
+        for part in parts(pattern):
+            value = part.field("value") or part
+            key = text(label(part, "key")) or text(label(value, "left") or value)
+            yield from _names(value, key)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ast_grep_py import SgNode
 
-from ..nodes import holds
-from ..shared import remakes_client, word_set
-from .facts import REGISTERS, Role
+from ..calls import Call, call_of
+from ..nodes import unwrap
+from ..shared import word_set
+from .facts import Role
 from .flow import REMOVES
-from .script import Call, unwrap
-from .source import EventHandler, Source
+from .removals import removed, removed_before
+from .source import TIDY, EventHandler, Source
 
 AGAIN = word_set(
     "connect reconnect disconnect connect_error reconnect_attempt reconnecting reconnect_error"
@@ -17,10 +20,6 @@ AGAIN = word_set(
 )
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 LOST = AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
-
-
-_EACH = "its function then runs once more for each message"
-_ONCE = "until the event comes they pile up, and then all of them run"
 
 
 def listeners_in_connect(source: Source) -> None:
@@ -33,38 +32,28 @@ def listeners_in_connect(source: Source) -> None:
             continue
         steps = list(source.flow.steps(handler.function))
         regions = {handler.function, *(step.function for step in steps)}
-        removing = [step for step in steps if step.call.name in REMOVES]
+        removing = [step.call for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
             if call.node == handler.call.node or call.target is None:
                 continue
             here = not step.trail and _registers_elsewhere(source, call, regions)
-            if not here and not _registers(source, call):
+            if not here and not source.listens(call):
                 continue
             once = call.name in ("once", "prependOnceListener")
             if once and source.event_of(call) == _OPPOSITES.get(handler.event):
                 continue  # used up before the handler runs again
             if source.fresh(call.target, regions) or source.first_time(step):
                 continue
-            if source.removed_before(call, removing) or source.removed(call, undone):
+            if removed_before(source, call, removing) or removed(source, call, undone):
                 continue
-            event = call.args[0].text() if len(call.args) > 1 else "any event"
             source.report(
                 call,
                 "listener-in-connect",
-                f"The listener for {event} is added in the handler of '{handler.event}', which "
-                f"runs again at every reconnection: {_ONCE if once else _EACH}. Register it "
-                "once, outside that handler.",
+                "once" if once else "on",
+                event=call.args[0].text() if len(call.args) > 1 else "any event",
+                handler=handler.event,
             )
-
-
-def _registers(source: Source, call: Call) -> bool:
-    if call.name not in REGISTERS or call.target is None or call.new:
-        return False
-    needed = 1 if call.name in ("onAny", "prependAny", "onAnyOutgoing") else 2
-    if len(call.args) < needed or not source.is_function(call.args[needed - 1]):
-        return False
-    return source.is_client(call.target, source.event_of(call))
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
@@ -78,24 +67,18 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     if given.kind() not in ("arrow_function", "function_expression"):
         return False
     if target.kind() == "call_expression":
-        made = source.script.call_of(target)
+        made = call_of(target)
         root = made.target.text() if made.target is not None else made.name
         return root in ("$", "jQuery", "document")
-    path = source.script.path(target)
-    if path is None or source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
+    if source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
         return False
-    if path[0] in ("document", "window", "process"):
-        return source.script.resolve(target, path[0]) is None
-    binding = source.script.resolve(target, path[0]) if len(path) == 1 else None
-    if binding is None or binding.kind not in ("variable", "import"):
-        return False
-    return binding.scope is None or not any(holds(region, binding.scope) for region in regions)
+    return source.outlives(target, regions)
 
 
 def only_once(source: Source, handler: EventHandler) -> bool:
     """Return whether a handler runs once: registered with `once`, or it removes itself."""
     inner = source.script.calls_within(handler.function)
-    removes = (call for call in inner if call.name in ("off", "removeListener"))
+    removes = (call for call in inner if call.name in REMOVES)
     return handler.call.name in ("once", "prependOnceListener") or any(
         source.event_of(call) == handler.event for call in removes
     )
@@ -108,24 +91,18 @@ def clients_in_handlers(source: Source) -> None:
             _clients_made(source, handler)
     for function in source.connections:
         for step in source.flow.steps(function):
-            made = source.makes_client(step.call) and not source.makes_once(step)
-            if made and not source.closes(source.script.calls_within(function)):
-                source.report(
-                    step.call,
-                    "client-in-handler",
-                    "Each connection to the server makes another client, which stays connected "
-                    "when that connection ends. Make it once at start-up, or disconnect it when "
-                    "the socket disconnects.",
-                )
+            made = source.roles.makes_client(step.call) and not source.makes_once(step)
+            if made and not _closes(source.script.calls_within(function)):
+                source.report(step.call, "client-in-handler", "connection")
 
 
 def _clients_made(source: Source, handler: EventHandler) -> None:
     steps = list(source.flow.steps(handler.function))
     for step in steps:
         made = step.call
-        if not source.makes_client(made) or source.makes_once(step):
+        if not source.roles.makes_client(made) or source.makes_once(step):
             continue
-        if source.closes(s.call for s in steps if s.call.start < made.start or s.trail):
+        if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
             continue
         options = made.node.text() if made.args else ""
         manual = "reconnection: false" in options or not source.reconnects(
@@ -133,4 +110,8 @@ def _clients_made(source: Source, handler: EventHandler) -> None:
         )
         if manual and handler.event != "connect":
             continue
-        source.report(made, "client-in-handler", remakes_client(handler.event))
+        source.report(made, "client-in-handler", "handler", event=handler.event)
+
+
+def _closes(calls: Iterable[Call]) -> bool:
+    return any(TIDY.search(call.name) and not call.new for call in calls)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, find_kinds, holds, label, span, text, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, waits_between, word_set
-from .script import Call, unwrap
+from ..calls import Call
+from ..nodes import beyond, find_kinds, holds, label, span, text, unwrap, up_to
+from ..shared import REMEMBERED, SURELY_REMEMBERED, word_set
 from .source import Source
 
 _CHECKS = word_set("has includes get hasOwnProperty")
@@ -26,7 +26,6 @@ _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
 _SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
-_STATEMENTS = ("if_statement", "ternary_expression")
 
 
 def check_then_await(source: Source) -> None:
@@ -34,29 +33,28 @@ def check_then_await(source: Source) -> None:
 
     Or with a store: `if (await Message.findOne({ id })) return; await Message.create(...)`.
     """
-    if "await" not in source.script.text and ".then(" not in source.script.text:
-        return
+    facts = source.roles.facts
     if not (
-        source.roles.facts.client_imported
-        or source.roles.facts.server_imported
+        facts.client_imported
+        or facts.server_imported
         or source.connections
         or source.handlers
         or _SERVER_EMITS.search(source.script.text)
     ):
         return
-    for node, memory, key in _checks(source):
-        function = source.script.enclosing(node)
-        if function is None or not _decides(node, function):
-            continue
-        mark = _first_mark(source, node, function, memory, key)
-        if mark is not None and _comes_late(source, node, mark, function):
-            source.report_node(node, "check-then-await", waits_between(memory))
+    for check, memory, key in _checks(source):
+        function = source.script.enclosing(check)
+        if function is not None and _decides(check, function):
+            mark = _first_mark(source, check, function, memory, key)
+            if mark is not None and _comes_late(source, check, mark, function):
+                source.report_node(check, "check-then-await", "memory", memory=memory)
     for call in source.script.calls:
-        if call.target is not None and call.args:
+        function = source.script.enclosing(call.node)
+        if function is not None and call.target is not None and call.args:
             if call.name in _QUERIES:
-                _query(source, call)
+                _query(source, call, function)
             if call.name in _STORE_CHECKS:
-                _ask_store(source, call)
+                _ask_store(source, call, function)
 
 
 def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
@@ -64,17 +62,12 @@ def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
     for call in source.script.called(*_CHECKS):
         if call.target is not None and len(call.args) == 1:
             memory, key = text(call.target), call.args[0].text()
-            sure = call.name not in ("has", "includes") or REMEMBERED.search(memory) is None
-            if not sure or _sure(memory, key):
+            asks = call.name in ("has", "includes") and REMEMBERED.search(memory)
+            if asks or _sure(memory, key):
                 yield call.node, memory, key
     for node in find_kinds(source.script.root, ("subscript_expression", "binary_expression")):
-        if node.kind() == "subscript_expression":
-            memory, key = text(node.field("object")), text(node.field("index"))
-        elif text(node.field("operator")) == "in":
-            memory, key = text(node.field("right")), text(node.field("left"))
-        else:
-            continue
-        if _sure(memory, key):
+        memory, key = text(label(node, "object", "right")), text(label(node, "index", "left"))
+        if text(node.field("operator")) in ("", "in") and _sure(memory, key):
             yield node, memory, key
 
 
@@ -92,21 +85,18 @@ def _first_mark(
     source: Source, check: SgNode, function: SgNode, memory: str, key: str
 ) -> SgNode | None:
     """Return the first thing after a check that marks the id as known."""
-    end = span(check)[1]
     calls = (c for c in source.script.calls_within(function) if c.name in _MARKS and c.args)
     marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() == key]
     writes = function.find_all(kind="assignment_expression")
     marks += [node for node in writes if text(node.field("left")) == f"{memory}[{key}]"]
-    after = [mark for mark in marks if span(mark)[0] > end]
-    return min(after, key=span, default=None)
+    return min((mark for mark in marks if span(mark) > span(check)), key=span, default=None)
 
 
 def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -> bool:
     """Return whether there is a wait between a check and its mark: `await`, or `then`."""
-    (_, start), (end, _) = span(check), span(mark)
     waits = source.script.own(function, "await_expression")
-    later = (call for call in source.script.called("then", "finally") if call.start > start)
-    return any(start < span(wait)[0] < end for wait in waits) or any(
+    later = (c for c in source.script.called("then", "finally") if c.end > span(check)[1])
+    return any(span(check) < span(wait) < span(mark) for wait in waits) or any(
         holds(argument, mark) for call in later for argument in call.args
     )
 
@@ -114,68 +104,51 @@ def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -
 def _decides(node: SgNode, function: SgNode) -> bool:
     """Return whether a check is in the condition of an `if`, or its result is."""
     for around in up_to(node, function):
-        if around.kind() in _STATEMENTS:
+        if around.kind() in ("if_statement", "ternary_expression"):
             condition = around.field("condition")
             return condition is not None and holds(condition, node)
     place = beyond(node, ("await_expression", "unary_expression", "parenthesized_expression"))
-    kept = text(label(place, "name"))
+    return _is_tested(text(label(place, "name")), node, function)
+
+
+def _is_tested(name: str, node: SgNode, function: SgNode) -> bool:
+    """Return whether an `if` after a node asks for a name."""
     after = function.text()[span(node)[1] - span(function)[0] :]
-    return bool(kept) and _tests(kept, after)
+    return bool(name) and re.search(rf"\bif\s*\(\s*!?\s*{re.escape(name)}\b", after) is not None
 
 
-def _tests(name: str, source: str) -> bool:
-    return re.search(rf"\bif\s*\(\s*!?\s*{re.escape(name)}\b", source) is not None
-
-
-def _ask_store(source: Source, check: Call) -> None:
+def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     """Report a question to a store such as Redis, whose mark is another request."""
-    function, parent = source.script.enclosing(check.node), check.node.parent()
-    if function is None or parent is None or parent.kind() != "await_expression":
-        return
-    store, keys = text(check.target), _keys(source, check)
+    names = [key for key in map(unwrap, check.args) if key.kind() == "identifier"]
+    keys = [key.text() for key in check.args]
+    keys += [value.text() for name in names for value in source.values_of(name)]
     wanted = SURELY_REMEMBERED if "get" in check.name.lower() else REMEMBERED
-    if not any(wanted.search(key) for key in keys) or not _decides(check.node, function):
+    waits = beyond(check.node, ()) in source.script.own(function, "await_expression")
+    if not waits or not any(map(wanted.search, keys)) or not _decides(check.node, function):
         return
     for mark in source.script.calls_within(function):
-        if mark.name not in _STORE_MARKS or mark.start < check.end or text(mark.target) != store:
-            continue
-        same = text(mark.args[0] if mark.args else None) == check.args[0].text()
-        if same and not re.search(r"\bNX\b|nx:", mark.node.text()):
-            source.report(check, "check-then-await", waits_between(store))
+        if mark.name in _STORE_MARKS and mark.start > check.end and mark.args:
+            alike = text(mark.target) == text(check.target) and mark.args[0].text() == keys[0]
+            if alike and not re.search(r"\bNX\b|nx:", mark.node.text()):
+                memory = text(check.target)
+                source.report(check, "check-then-await", "memory", memory=memory)
 
 
-def _keys(source: Source, check: Call) -> list[str]:
-    """Return the arguments of a check as text, with the values of their names."""
-    names = [a for a in map(unwrap, check.args) if a.kind() == "identifier"]
-    values = [value.text() for name in names for value in source.values_of(name)]
-    return [*(argument.text() for argument in check.args), *values]
-
-
-def _query(source: Source, query: Call) -> None:
+def _query(source: Source, query: Call, function: SgNode) -> None:
     """Report a query for a message id whose result decides whether the message is inserted."""
-    function = source.script.enclosing(query.node)
+    words_of_query = re.findall(r"\w+", query.args[0].text())
+    keys = list(filter(_MESSAGE_ID.match, words_of_query))
+    if not keys and "," not in query.args[0].text():  # else they name a user
+        keys = list(filter(_PERHAPS_ID.match, words_of_query))
+    if not keys or _ATOMIC.search(function.text()):
+        return
     place = beyond(query.node, ("await_expression", "member_expression", "call_expression"))
     kept = text(label(place, "name", "left"))  # what the result is assigned to
-    words_of_query = re.findall(r"\w+", query.args[0].text())
-    keys = [word for word in words_of_query if _MESSAGE_ID.match(word)]
-    if not keys and "," not in query.args[0].text():  # else they name a user
-        keys = [word for word in words_of_query if _PERHAPS_ID.match(word)]
-    if function is None or not keys or _ATOMIC.search(function.text()):
-        return
-    after = function.text()[query.end - span(function)[0] :]
-    if not (_tests(kept, after) if kept else _decides(query.node, function)):
+    if not (_is_tested(kept, query.node, function) or _decides(query.node, function)):
         return
     table = text(query.target)
-    inserts = (
-        call.callee.text() if call.new else text(call.target) if call.name in _INSERTS else ""
-        for call in source.script.calls_within(function)
-        if call.start > query.end
-    )
-    if table in inserts and any(re.search(rf"\b{key}\b", after) for key in keys):
-        source.report(
-            query,
-            "check-then-await",
-            f"`{table}` is queried, and written only after an await: a retry that comes in between "
-            "finds nothing either, and the message is stored twice. Insert it at once, with a "
-            f"unique index on `{keys[0]}`, and treat the error as a duplicate.",
-        )
+    for call in source.script.calls_within(function):
+        written = call.callee.text() if call.new else text(call.target)
+        inserts = call.start > query.end and (call.new or call.name in _INSERTS)
+        if inserts and written == table:
+            source.report(query, "check-then-await", "table", table=table, key=keys[0])

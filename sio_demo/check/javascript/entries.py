@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
+from ..calls import Call, call_of
 from .bindings import required_module
 from .facts import Role
-from .script import Call
 from .source import Entry, Source
 
 
@@ -73,7 +73,7 @@ def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str
         return binding.module, binding.imported
     made = binding.source
     if composed and made is not None and made.kind() == "call_expression" and binding.key:
-        callee = source.script.call_of(made).callee
+        callee = call_of(made).callee
         maker = source.script.resolve(callee) if callee.kind() == "identifier" else None
         if maker is not None and maker.module:
             return maker.module, binding.key

@@ -66,12 +66,10 @@ class Facts:
 
     @cached_property
     def client_imported(self) -> bool:
-        """Whether socket.io-client is imported or loaded."""
         return self._client_script or any(is_client_module(m) for m in self.modules)
 
     @cached_property
     def server_imported(self) -> bool:
-        """Whether the server is imported."""
         return any(is_server_module(m) for m in self.modules)
 
     @cached_property
@@ -85,17 +83,13 @@ class Facts:
         return any(_INTERFACES.match(module) for module in self.modules)
 
     @cached_property
-    def _used_as_clients(self) -> set[str]:
+    def used_as_clients(self) -> set[str]:
         """The expressions that listen for `connect` and emit: clients, whatever their names."""
         if not self.in_browser or (self.other_imported and not self.client_imported):
             return set()
         text = self.script.text
         used = set(_CONNECTS.findall(text)) & set(_EMITS.findall(text))
         return {name for name in used if not _EMITTER.search(name)}
-
-    def by_use(self, expression: str) -> Role | None:
-        """Return MAYBE for an expression that is used like a client."""
-        return Role.MAYBE if expression in self._used_as_clients else None
 
     def by_name(self, name: str) -> Role | None:
         """Return MAYBE for a name that is likely a client's, unless another library explains it."""

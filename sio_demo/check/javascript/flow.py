@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds, nearest, parts, span, text, up_to
+from ..calls import Call, Step, call_of, mentions, steps
+from ..nodes import nearest, parts, span, text, unwrap, up_to
 from ..shared import word_set
 from .facts import REGISTERS
-from .script import FUNCTIONS, Call, Script, unwrap
+from .script import FUNCTIONS, Script
 
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
 CLOSES = word_set("disconnect close destroy end terminate")
@@ -21,20 +21,6 @@ _OWNERS = word_set("this self that _this methods actions")
 _LATER = word_set("setTimeout then nextTick finally setImmediate run")
 _CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
-
-
-@dataclass(frozen=True)
-class CallStep:
-    """A call that runs, the function that contains it, and the calls that led there."""
-
-    call: Call
-    function: SgNode
-    trail: tuple[tuple[Call, SgNode], ...]
-
-    @property
-    def way(self) -> tuple[tuple[Call, SgNode], ...]:
-        """The call and those that led to it, each with the function that contains it."""
-        return ((self.call, self.function), *self.trail)
 
 
 class Flow:
@@ -57,7 +43,7 @@ class Flow:
         if kind == "member_expression":
             return nearest(self.script.functions.get(text(node.field("property")), []), node)
         if kind == "call_expression":
-            call = self.script.call_of(node)
+            call = call_of(node)
             if call.name == "bind" and call.target is not None:
                 return self.function_of(call.target)
             inner = [a for a in call.args if a.kind() in FUNCTIONS]
@@ -73,31 +59,12 @@ class Flow:
                 return function
         return None
 
-    def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[CallStep, ...]:
-        """Return all calls in this source that a function leads to."""
-        return tuple(self._steps(function, (), {function}, depth))
-
-    def _steps(
-        self,
-        function: SgNode,
-        trail: tuple[tuple[Call, SgNode], ...],
-        seen: set[SgNode],
-        depth: int,
-    ) -> Iterator[CallStep]:
-        for call in self.script.calls_within(function):
-            step = CallStep(call, function, trail)
-            yield step
-            if depth <= 0 or call.name in REGISTERS or call.name in REMOVES:
-                continue
-            target = self._called(call)
-            if target is None or target in seen or holds(function, target):
-                continue
-            seen.add(target)
-            yield from self._steps(target, step.way, seen, depth - 1)
+    def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[Step, ...]:
+        return tuple(steps(function, self.script.calls_within, self._called, depth))
 
     def _called(self, call: Call) -> SgNode | None:
         """Return the function that a call runs: its callee, or what a timer or promise gets."""
-        if call.new:
+        if call.new or call.name in REGISTERS or call.name in REMOVES:
             return None
         if call.name in _LATER:
             args = [a for a in call.args if a.kind() in ("identifier", "member_expression")]
@@ -125,8 +92,12 @@ class Flow:
         that the function assigns, or the listeners that exist.
         """
         assigned = self._changes(function) | self._changes(self._home(node, function))
-        conditions = self.conditions(node, function)
-        return any(_says_first_time(condition, assigned) for condition in conditions)
+        return any(
+            condition.endswith("\0")
+            or _LISTENERS.search(condition)
+            or mentions(_CONNECTED.sub("", _plain(condition)), assigned)
+            for condition in self.conditions(node, function)
+        )
 
     def conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
         """Yield the conditions under which code in a function runs, as source text."""
@@ -160,9 +131,9 @@ class Flow:
         found = set()
         for node in self.script.own(function, *kinds):
             if left := node.field("left") or node.field("argument"):
-                found.add(left.text().replace("?.", ".").replace("!", ""))
+                found.add(_plain(left.text()))
         for node in self.script.own(function, "call_expression"):
-            call = self.script.call_of(node)
+            call = call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
                 found.add(call.target.text())
             if re.match(r"set[A-Z]", call.name) and call.target is None:
@@ -170,21 +141,13 @@ class Flow:
         return found
 
 
+def _plain(expression: str) -> str:
+    """Return an expression without what only says that it may be missing."""
+    return expression.replace("?.", ".").replace("!", "")
+
+
 def _leaves(statement: SgNode) -> bool:
-    consequence = statement.field("consequence")
-    if consequence is None or statement.field("alternative") is not None:
-        return False
-    return (parts(consequence) or [consequence])[-1].kind() == "return_statement" or (
-        consequence.kind() == "return_statement"
-    )
-
-
-def _says_first_time(condition: str, assigned: set[str]) -> bool:
-    if condition.endswith("\0") or _LISTENERS.search(condition):
-        return True
-    condition = _CONNECTED.sub("", condition.replace("?.", ".").replace("!", ""))
-    names = set()
-    for path in re.findall(r"[\w$]+(?:\.[\w$]+)*", condition):
-        parts = path.split(".")
-        names |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
-    return bool(names & assigned)
+    body = statement.field("consequence")
+    last = [body, *parts(body)[-1:]]
+    returns = any(node.kind() == "return_statement" for node in last if node)
+    return returns and statement.field("alternative") is None

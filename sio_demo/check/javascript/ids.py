@@ -2,73 +2,49 @@
 
 from __future__ import annotations
 
-import re
-
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, find_kinds, label, last_name, text
+from ..calls import call_of
+from ..nodes import find_kinds, holds, label, last_name, text
 from ..shared import MESSAGE_ID, RANDOM
 from .facts import CLIENTS
-from .script import unwrap
 from .source import Source
+
+_JOINS = ("template_string", "template_substitution", "parenthesized_expression", "as_expression")
+_NAMES = ("identifier", "property_identifier")
 
 
 def ids_from_socket_id(source: Source) -> None:
     """Find ids that join `socket.id` to a counter or a time."""
-    if not re.search(r"\.id\b", source.script.text):
+    if source.roles.facts.server_imported:
         return
-    for node in find_kinds(source.script.root, ("template_string", "binary_expression")):
-        parent = node.parent()
-        if parent is not None and parent.kind() in ("binary_expression", "template_substitution"):
+    for node in source.script.root.find_all(kind="member_expression"):
+        client = node.field("object")
+        if client is None or text(node.field("property")) != "id":
             continue
-        parts = _parts(node)
-        if not any(_is_socket_id(source, part) for part in parts):
+        whole = _joined(node)
+        joined = any(not holds(node, name) for name in find_kinds(whole, _NAMES))
+        if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
             continue
-        if (
-            all(_is_socket_id(source, part) for part in parts)
-            or RANDOM.search(node.text())
-            or not _names_an_id(source, node)
-        ):
-            continue
-        source.report_node(
-            node,
-            "id-from-socket-id",
-            "An id made of `socket.id` is not unique: offline it starts with 'undefined', for all "
-            "clients, and after a reconnection the same message would get another. Mint a UUID "
-            "once for each message.",
-        )
+        if source.roles.of(client) in CLIENTS:
+            source.report_node(whole, "id-from-socket-id", "javascript")
 
 
-def _parts(node: SgNode) -> list[SgNode]:
-    """Return the values that are concatenated, without literals."""
-    if node.kind() == "template_string":
-        inner = [c for c in node.children() if c.kind() == "template_substitution"]
-        return [unwrap(c.children()[1]) for c in inner if len(c.children()) > 1]
-    left, right = node.field("left"), node.field("right")
-    if text(node.field("operator")) != "+" or not left or not right:
-        return []
-    found = []
-    for side in map(unwrap, (left, right)):
-        if side.kind() == "binary_expression":
-            found += _parts(side)
-        elif side.kind() not in ("string", "number"):
-            found.append(side)
-    return found
+def _joined(part: SgNode) -> SgNode:
+    """Return the whole of a text, of which a node is a part."""
+    whole = part
+    for around in part.ancestors():
+        if around.kind() not in _JOINS and text(around.field("operator")) != "+":
+            break
+        whole = around
+    return whole
 
 
-def _is_socket_id(source: Source, node: SgNode) -> bool:
-    inner = node.field("object")
-    if inner is None or text(node.field("property")) != "id":
-        return False
-    return source.roles.of(inner) in CLIENTS and not source.roles.facts.server_imported
-
-
-def _names_an_id(source: Source, node: SgNode) -> bool:
+def _is_an_id(node: SgNode) -> bool:
     """Return whether a value is assigned to the name of an id, or emitted as an argument."""
-    place = beyond(node, ("parenthesized_expression", "as_expression"))
+    place = node.parent()
     if name := label(place, "name", "key", "left"):
         return MESSAGE_ID.search(last_name(name)) is not None
-    if place and place.kind() == "arguments" and (outer := place.parent()):
-        call = source.script.call_of(outer)
-        return call.name == "emit" and call.args[0] != node
-    return False
+    outer = place.parent() if place and place.kind() == "arguments" else None
+    call = call_of(outer) if outer else None
+    return call is not None and call.name == "emit" and call.args[0] != node

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds, label, text
+from ..calls import Call, Step
+from ..nodes import label, text
 from ..shared import word_set
 from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
-from .flow import CLOSES, REMOVES, CallStep
+from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
-from .script import Call
+from .removals import removed_before, takes_off
 from .source import TIDY, Entry, Source
 
 _OWNERS = re.compile(
@@ -35,104 +35,76 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     """
     run: list[Entry] = []
     for mount in mounts_of(source, root_component):
+        steps = _steps(source, mount)
+        regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
         if not mount.opaque:
-            _left_behind(source, mount)
-        if not (mount.opaque or mount.own or mount.cleanups or mount.others):
-            run += run_by_mounts(source, _repeated(source, mount), mount.what != "effect")
+            _left_behind(source, mount, steps, regions)
+        if not mount.opaque and not mount.cleanups:
+            repeated = [
+                step.call
+                for step in steps
+                if not source.first_time(step)
+                and not any(source.fresh(argument, regions) for argument in step.call.args)
+            ]
+            run += run_by_mounts(source, repeated, mount.what != "effect")
     return run
 
 
-def _repeated(source: Source, mount: Mount) -> Iterator[Call]:
-    """Yield the calls that every mount repeats, except on a client of its own."""
-    steps = _steps(source, mount)
-    for step in steps:
-        regions = _regions(step, steps, mount)
-        own = any(source.fresh(argument, regions) for argument in step.call.args)
-        if not own and not source.first_time(step):
-            yield step.call
-
-
-def _left_behind(source: Source, mount: Mount) -> None:
-    ends = (*mount.cleanups, *mount.others)
-    steps = [s for s in _steps(source, mount) if not any(holds(end, s.call.node) for end in ends)]
-    own = _calls_of(source, mount.own)
-    taken = _calls_of(source, mount.cleanups)
+def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
+    removing = [step.call for step in steps if step.call.name in REMOVES]
+    ends = (source.flow.steps(end, depth=2) for end in mount.cleanups)
+    taken = [step.call for end in ends for step in end]
     taken += [step.call for step in steps] if mount.again else []
     for step in steps:
-        if source.makes_client(step.call):
-            if not _closed(source, step.call, own, taken) and not _replaces(source, step, steps):
-                _report_client(source, step.call, mount)
-        elif _adds(source, step.call) and not (
-            _is_safe(source, step, steps, mount) or _taken_back(source, step.call, taken)
-        ):
-            _report_listener(source, step.call, mount)
+        call = step.call
+        if source.roles.makes_client(call):
+            if not (_replaces(source, step, steps) or any(_cleans(source, end) for end in taken)):
+                how = "render" if mount.what == "render" else "mount"
+                source.report(call, "client-in-handler", how)
+        elif call.name in _LASTING and source.listens(call):
+            safe = _is_safe(source, step, removing, mount.again, regions)
+            if not safe and not _taken_back(source, call, taken):
+                event = call.args[0].text()
+                source.report(call, "listener-without-cleanup", mount.what, event=event)
 
 
-def _steps(source: Source, mount: Mount) -> list[CallStep]:
+def _steps(source: Source, mount: Mount) -> list[Step]:
     if not mount.body:
         return list(source.flow.steps(mount.function))
-    top = mount.function == source.script.root
-    home = None if top else mount.function
+    instance = mount.function == source.script.root  # of a component, unlike what is beside it
+    home = None if instance else mount.function
     return [
-        CallStep(call, mount.function, ())
+        Step(call, mount.function)
         for call in source.script.calls_within(mount.function)
-        if source.script.enclosing(call.node) == home and (not top or source.in_instance(call))
+        if source.script.enclosing(call.node) == home
+        and (not instance or any(start <= call.start < end for start, end in source.instances))
     ]
 
 
-def _calls_of(source: Source, functions: tuple[SgNode, ...]) -> list[Call]:
-    return [step.call for function in functions for step in source.flow.steps(function, depth=2)]
-
-
-def _replaces(source: Source, step: CallStep, steps: list[CallStep]) -> bool:
+def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     """Return whether a client is created only if there is none, or after the old one is closed."""
-    if source.makes_once(step):
-        return True
     made = step.call.node
     home, name = source.script.enclosing(made), text(label(made.parent(), "name"))
-    for other in steps:
-        call = other.call
-        if (
-            call.name not in CLOSES
-            or not call.target
-            or source.roles.of(call.target) not in CLIENTS
-        ):
-            continue
-        brief = step.trail and text(call.target) == name and home and holds(home, call.node)
-        if brief or source.script.enclosing(call.node) == home:
-            return True
-    return False
-
-
-def _is_safe(source: Source, step: CallStep, steps: list[CallStep], mount: Mount) -> bool:
-    """Return whether a listener is on a new client, is removed first, or is added only once."""
-    return (
-        source.fresh(step.call.target or step.call.node, _regions(step, steps, mount))
-        or source.is_owned(step.call.target or step.call.node)
-        or source.first_time(step)
-        or (
-            mount.again
-            and any(map(_NEW_CLIENT.search, source.flow.conditions(step.call.node, step.function)))
-        )
-        or source.removed_before(step.call, [s for s in steps if s.call.name in REMOVES])
+    return source.makes_once(step) or any(
+        source.script.enclosing(call.node) == home or (step.trail and text(call.target) == name)
+        for call in (other.call for other in steps if other.call.name in CLOSES)
+        if call.target is not None and source.roles.of(call.target) in CLIENTS
     )
 
 
-def _has_new_client(source: Source, step: CallStep) -> bool:
-    conditions = source.flow.conditions(step.call.node, step.function)
-    return any(_NEW_CLIENT.search(condition) for condition in conditions)
-
-
-def _regions(step: CallStep, steps: list[CallStep], mount: Mount) -> set[SgNode]:
-    """Return the functions whose clients belong to the mount."""
-    regions = {step.function, *(other.function for other in steps)}
-    return regions | ({mount.home} if mount.home is not None else set())
-
-
-def _adds(source: Source, call: Call) -> bool:
-    if call.name not in _LASTING or call.target is None or len(call.args) < 2 or call.new:
-        return False
-    return source.is_function(call.args[1]) and source.is_client(call.target, source.event_of(call))
+def _is_safe(
+    source: Source, step: Step, removing: list[Call], again: bool, regions: set[SgNode]
+) -> bool:
+    """Return whether a listener is on a new client, is removed first, or is added only once."""
+    target = step.call.target or step.call.node
+    conditions = source.flow.conditions(*step.way[0]) if again else ()
+    return (
+        source.fresh(target, regions)
+        or source.is_owned(target)
+        or source.first_time(step)
+        or any(map(_NEW_CLIENT.search, conditions))
+        or removed_before(source, step.call, removing)
+    )
 
 
 def _cleans(source: Source, call: Call) -> bool:
@@ -154,48 +126,9 @@ def _cleans(source: Source, call: Call) -> bool:
     return named and _OWNERS.search(owner) is not None
 
 
-def _closed(source: Source, made: Call, own: list[Call], all_calls: list[Call]) -> bool:
-    """Return whether cleanups close a client; in the mount's own, removing listeners is enough."""
-    kept = text(label(made.node.parent(), "left"))
-    removing = [c for c in own if c.name in REMOVES and source.is_owner_client(c)]
-    if any("." not in kept or text(call.target) == kept for call in removing):
-        return True
-    return any(_cleans(source, call) for call in all_calls)
-
-
 def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
     """Return whether a cleanup removes the listener that a call adds."""
     return any(
-        source.takes_off(other, call)
-        if other.name in REMOVES and source.is_owner_client(other)
-        else _cleans(source, other)
+        takes_off(source, other, call) if other.name in REMOVES else _cleans(source, other)
         for other in cleanup
-    )
-
-
-def _report_listener(source: Source, call: Call, mount: Mount) -> None:
-    cleanup = {
-        "effect": "return a function from the effect that calls `off` with the same event and "
-        "function",
-        "svelte": "return a function from `onMount` that calls `off`",
-        "vue": "call `off` in `onUnmounted`",
-        "hook": "call `off` in the hook that runs when the component goes",
-        "render": "move it into an effect that returns its cleanup",
-    }[mount.what]
-    often = "each render" if mount.what == "render" else "each mount (and each run of an effect)"
-    source.report(
-        call,
-        "listener-without-cleanup",
-        f"The listener for {call.args[0].text()} stays when the component goes: {often} adds "
-        f"another, and all of them run for every message. Name its function and {cleanup}.",
-    )
-
-
-def _report_client(source: Source, made: Call, mount: Mount) -> None:
-    when = "render" if mount.what == "render" else "mount (and each run of an effect)"
-    source.report(
-        made,
-        "client-in-handler",
-        f"Each {when} makes another client; the old one stays connected, and its listeners run "
-        "as well. Make it outside the component, or disconnect it in the cleanup.",
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, holds, parts, span, text
+from ..calls import Call
+from ..nodes import find_kinds, holds, parts, span, text, unwrap
 from ..shared import word_set
+from .facts import REGISTERS
 from .naming import names_a_client
-from .script import FUNCTIONS, Call, unwrap
+from .script import FUNCTIONS
 from .source import Source
 
 JSX = ("jsx_element", "jsx_self_closing_element")
@@ -45,6 +47,12 @@ UNMOUNT_METHODS = word_set(
 )
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
+_CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
+    (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
+    (re.compile(r"@(Component|Directive|IonicPage)\b"), OF_ANGULAR),
+    (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
+    (re.compile(""), OF_REACT - {"constructor"}),
+)
 _STEADY = re.compile(
     r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
     r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
@@ -55,18 +63,15 @@ _STEADY = re.compile(
 class Mount:
     """A function that runs when a component is mounted, and its cleanups.
 
-    `own` are the cleanups that it returns. `cleanups` are all that run before it runs again;
-    `others` belong to effects that may run less often. An `opaque` effect returns something that
-    cannot be followed. Of a `body`, only the statements run, not the functions in it. A client
-    created in the component's `home` belongs to the component. What runs `again` while the
-    component stays has to take back in itself what it did before.
+    The `cleanups` run before it runs again. An `opaque` effect returns something that cannot be
+    followed. Of a `body`, only the statements run, not the functions in it. A client created in the
+    component's `home` belongs to the component. What runs `again` while the component stays has to
+    take back in itself what it did before.
     """
 
     what: str
     function: SgNode
-    own: tuple[SgNode, ...]
-    cleanups: tuple[SgNode, ...]
-    others: tuple[SgNode, ...] = ()
+    cleanups: Sequence[SgNode]
     opaque: bool = False
     body: bool = False
     home: SgNode | None = None
@@ -91,18 +96,18 @@ def _hooks(source: Source) -> Iterator[Mount]:
     for name, library in MOUNTS.items():
         watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
-            if len(call.args) < 1 + watch or (watch and _watches_client(call.args[0])):
+            if len(call.args) <= watch or (watch and _watches_client(call.args[0])):
                 continue
             if (function := source.flow.function_of(call.args[watch])) is not None:
                 mount = _effect(source, call, function)
-                cleanups = tuple(_given_to(source, CLEANUPS if watch else UNMOUNTS))
-                if library == "svelte":  # Vue ignores what the function returns
-                    cleanups = (*mount.cleanups, *mount.others, *cleanups)
                 home = source.script.enclosing(call.node)
                 if home is None and source.instances:
                     home = source.script.root
-                opaque = library == "svelte" and mount.opaque
-                yield Mount(library, function, cleanups, cleanups, (), opaque, False, home, watch)
+                if library == "svelte":
+                    yield replace(mount, what=library, home=home)
+                else:  # what the function returns is ignored
+                    cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
+                    yield Mount(library, function, cleanups, home=home, again=watch)
 
 
 def _watches_client(watched: SgNode) -> bool:
@@ -113,10 +118,11 @@ def _watches_client(watched: SgNode) -> bool:
 
 def _renders(source: Source) -> Iterator[Mount]:
     """Yield the React components and hooks that register or connect in their bodies."""
-    homes = {source.script.enclosing(call.node): call for call in source.adding}
-    for function in homes:
+    calls = source.script.calls
+    adding = [c for c in calls if c.name in REGISTERS or source.roles.makes_client(c)]
+    for function in {source.script.enclosing(call.node) for call in adding}:
         if function is not None and _is_component(source, function):
-            yield Mount("render", function, (), (), body=True)
+            yield Mount("render", function, (), body=True)
 
 
 def _is_component(source: Source, function: SgNode) -> bool:
@@ -136,42 +142,37 @@ def _is_component(source: Source, function: SgNode) -> bool:
 def _instance(source: Source) -> Iterator[Mount]:
     """Yield the script of a Svelte or Vue component that runs for every instance."""
     if source.instances:
-        root, cleanups = source.script.root, tuple(_given_to(source, UNMOUNTS))
-        what = "vue" if _is_vue(source) else "svelte"
-        yield Mount(what, root, cleanups, cleanups, body=True, home=root)
+        root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
+        yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
 
 
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
-        cleanups = tuple(_given_to(source, UNMOUNTS))
+        cleanups = _given_to(source, UNMOUNTS)
         observed = "new Observable" in function.text()  # runs its function for each subscriber
-        yield Mount("hook", function, cleanups, cleanups, body=not observed, again=observed)
+        yield Mount("hook", function, cleanups, body=not observed, again=observed)
 
 
 def _effect(source: Source, call: Call, function: SgNode) -> Mount:
     component = source.script.enclosing(call.node) or source.script.root
     cleanups = _given_to(source, UNMOUNTS)
-    others: list[SgNode] = []
     for other, found in _cleanups_of_effects(source, component):
-        (cleanups if _runs_as_often(other, call) else others).extend(found)
+        cleanups += found if _runs_as_often(other, call) else []
     returned = _returns(source, function)
-    own = [cleanup for r in returned if (cleanup := source.flow.function_of(r)) is not None]
     opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
-    return Mount("effect", function, tuple(own), tuple(cleanups), tuple(others), opaque)
+    return Mount("effect", function, cleanups, opaque)
 
 
 @lru_cache(maxsize=8)
 def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
-    """Return the effects of a component that return something, with their cleanups."""
+    """Return the effects of a component, with the functions that they return."""
     effects = []
     for call in source.script.calls_within(component):
-        if (call.name in EFFECTS or call.name in MOUNTS) and call.args:
-            effect = source.flow.function_of(call.args[0])
-            returned = _returns(source, effect) if effect is not None else []
-            found = [source.flow.function_of(value) for value in returned]
-            if any(found):
-                effects.append((call, [cleanup for cleanup in found if cleanup is not None]))
+        if call.name in EFFECTS or call.name in MOUNTS:
+            functions = map(source.flow.function_of, call.args[:1])
+            returned = [r for function in functions if function for r in _returns(source, function)]
+            effects.append((call, [f for f in map(source.flow.function_of, returned) if f]))
     return effects
 
 
@@ -180,17 +181,15 @@ def _runs_as_often(other: Call, call: Call) -> bool:
 
     A dependency that hardly changes, or that is the client itself, does not count.
     """
-    if other.node == call.node or len(other.args) < 2:
-        return True
-    if len(call.args) < 2:
-        return False
+    if len(call.args) < 2 or len(other.args) < 2:
+        return len(other.args) < 2
     ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
 
 
 def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    calls = source.script.called(*names)
-    return [f for c in calls if c.args and (f := source.flow.function_of(c.args[0])) is not None]
+    functions = (source.flow.function_of(c.args[0]) for c in source.script.called(*names) if c.args)
+    return [function for function in functions if function]
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
@@ -232,12 +231,12 @@ def _methods(source: Source) -> Iterator[Mount]:
             body = name == "setup"
             cleanups += _given_to(source, UNMOUNTS) if body else []
             again = name in ("componentDidUpdate", "ngOnChanges")
-            taken = () if again else tuple(cleanups)
-            yield Mount("hook", function, taken, taken, body=body, home=home, again=again)
+            taken = [] if again else cleanups
+            yield Mount("hook", function, taken, body=body, home=home, again=again)
     vue = source.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(source, options):
-            yield Mount("hook", function, (), (), home=options.parent(), again=True)
+            yield Mount("hook", function, (), home=options.parent(), again=True)
 
 
 def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
@@ -264,12 +263,7 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
     outer = parent.parent() if parent.kind() != "class" else None
     whole = outer if outer is not None and outer.kind() == "export_statement" else parent
     heritage = whole.text()[: span(home)[0] - span(whole)[0]]
-    if re.search(r"@(Component|Directive|IonicPage)\b", heritage) and "extends Vue" not in heritage:
-        return name in OF_ANGULAR
-    if re.search(r"extends\s+\w*Vue\b", heritage):
-        return name in OF_VUE
-    react = re.search(r"extends\s+[\w.]*Component\b", heritage) is not None
-    return name in OF_REACT and (name != "constructor" or react)
+    return name in next(hooks for pattern, hooks in _CLASSES if pattern.search(heritage))
 
 
 def _is_vue(source: Source) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ast_grep_py import SgNode
 
-from ..nodes import label, up_to
-from .clients import Clients
+from ..calls import Call
+from ..nodes import label, unwrap, up_to
 from .flow import Flow
-from .script import Call, Script, unwrap
+from .roles import Roles
+from .script import Script
 
 
 def exported(flow: Flow, name: str) -> list[SgNode]:
@@ -25,9 +26,9 @@ def exported(flow: Flow, name: str) -> list[SgNode]:
 
 def owns_client(script: Script, name: str) -> bool:
     """Return whether an exported function makes a client, and keeps it in a name of its own."""
-    clients = Clients(script, False)
+    roles = Roles(script)
     return any(
-        clients.makes_client(call) and not _is_shared(script, call, function)
+        roles.makes_client(call) and not _is_shared(script, call, function)
         for function in exported(Flow(script), name)
         for call in script.calls_within(function)
     )

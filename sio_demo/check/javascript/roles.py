@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, text
+from ..calls import Call, call_of
+from ..nodes import last_name, text, unwrap
+from ..shared import word_set
 from .bindings import Binding, required_module
 from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
 from .naming import is_client_module, is_server_module, names_a_client, names_a_server
-from .script import FUNCTIONS, Call, Script, unwrap
+from .script import FUNCTIONS, Script
 
+_MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     "binary_expression": ("left", "right"),
     "ternary_expression": ("consequence", "alternative"),
     "assignment_expression": ("left", "right"),
     "augmented_assignment_expression": ("left", "right"),
     "sequence_expression": ("left", "right"),
+}
+_MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
+    "io": dict.fromkeys(CLIENTS, Role.MANAGER),
+    "engine": dict.fromkeys((Role.MANAGER, *CLIENTS, Role.SERVER), Role.ENGINE),
+    "sockets": dict.fromkeys((Role.SERVER, Role.MAKER), Role.SERVER),
+    "default": {Role.MAKER: Role.MAKER},
+    "Socket": {Role.MAKER: Role.MAKER},
+    "Manager": {Role.MAKER: Role.MANAGER_MAKER},
+}
+_ROOMS = word_set("to in except")
+_METHODS: dict[Role | None, dict[str, Role]] = {
+    Role.MAKER: dict.fromkeys(_MAKES, Role.CLIENT),
+    Role.MANAGER: {"socket": Role.CLIENT},
+    Role.PEER: dict.fromkeys(_ROOMS, Role.PEER),
+    Role.SERVER: dict.fromkeys(_ROOMS | {"of"}, Role.SERVER),
+    Role.SERVER_MAKER: dict.fromkeys(word_set("listen default attach"), Role.SERVER),
 }
 
 
@@ -26,14 +47,16 @@ class Roles:
         self.script = script
         self.facts = Facts(script, client_script)
         self._known: dict[SgNode, Role | None] = {}
-        self._busy: set[object] = set()
+        self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
 
     def of(self, node: SgNode) -> Role | None:
         node = unwrap(node)
         if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
             self._busy.add(node)
-            role = self._of(node) or self.facts.by_use(node.text())
+            role = self._of(node)
+            if role is None and node.text() in self.facts.used_as_clients:
+                role = Role.MAYBE
             self._busy.discard(node)
             if role is not None or not self._busy:  # else it may depend on what is busy
                 self._known[node] = role
@@ -46,9 +69,9 @@ class Roles:
         if kind == "member_expression":
             return self._of_member(node)
         if kind == "call_expression":
-            return self._of_call(self.script.call_of(node))
+            return self._of_call(call_of(node))
         if kind == "new_expression":
-            return self._of_new(self.script.call_of(node))
+            return self._of_new(call_of(node))
         if kind == "binary_expression" and text(node.field("operator")) not in ("||", "&&", "??"):
             return None
         if fields := _ALTERNATIVES.get(kind):
@@ -65,16 +88,7 @@ class Roles:
         binding = self.script.resolve(node)
         if binding is None:
             return Role.MAKER if name in ("io", "socketIOClient") else self.facts.by_name(name)
-        return self.of_binding(binding)
-
-    def of_binding(self, binding: Binding) -> Role | None:
-        key = (binding.scope, binding.name)
-        if key in self._busy:
-            return None
-        self._busy.add(key)
-        role = self._of_binding(binding)
-        self._busy.discard(key)
-        return role
+        return self._of_binding(binding)
 
     def _of_binding(self, binding: Binding) -> Role | None:
         if binding.module:
@@ -82,10 +96,8 @@ class Roles:
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
-        if role is not None:
+        if role or binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return role
-        if binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
-            return None
         return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
@@ -109,13 +121,33 @@ class Roles:
         """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
-            call = self.script.call_of(outer)
+            call = call_of(outer)
             return self.is_server_connection(call) or (
                 call.name == "use" and call.target is not None and self.is_server(call.target)
             )
         name = self.script.names_of_functions.get(function)
         calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
         return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
+
+    @cached_property
+    def _makers(self) -> set[str]:
+        """The names by which clients can be created."""
+        imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
+        return imported | _MAKES | {"socketIOClient", "Socket", "Manager"}
+
+    def makes_client(self, call: Call) -> bool:
+        """Return whether a call creates a client: `io(...)`, `io.connect(...)`."""
+        if call.name not in self._makers and call.callee.kind() != "call_expression":
+            return False
+        role = self.of(call.node)
+        if call.new or role is not Role.CLIENT:
+            return call.new and role in (Role.CLIENT, Role.MANAGER)
+        if self.of(call.callee) is Role.MAKER:
+            return True
+        target = call.target if call.name in _MAKES else None
+        return target is not None and (
+            self.of(target) is Role.MAKER or self.is_shadowed_maker(target)
+        )
 
     def is_server(self, node: SgNode) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
@@ -140,22 +172,16 @@ class Roles:
         inner, member = node.field("object"), node.field("property")
         if inner is None or member is None:
             return None
-        name = member.text()
-        if name == "io" and self.of(inner) in CLIENTS:
-            return Role.MANAGER
-        if name == "engine" and self.of(inner) in (Role.MANAGER, *CLIENTS, Role.SERVER):
-            return Role.ENGINE
-        if name == "sockets" and (self.is_server(inner) or self.of(inner)):
-            return Role.SERVER if self.of(inner) in (None, Role.SERVER, Role.MAKER) else Role.OTHER
-        if name in ("local", "volatile", "broadcast", "compress") and (role := self.of(inner)):
-            return role
+        name, owner = member.text(), self.of(inner)
+        if found := _MEMBERS.get(name, {}).get(owner):
+            return found
+        if name == "sockets" and (owner or self.is_server(inner)):
+            return Role.OTHER if owner else Role.SERVER
         if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        if name in ("default", "Socket", "Manager") and self.of(inner) is Role.MAKER:
-            return Role.MANAGER_MAKER if name == "Manager" else Role.MAKER
-        return self._of_path(node, inner, name)
+        return self._of_path(node, name)
 
-    def _of_path(self, node: SgNode, inner: SgNode, name: str) -> Role | None:
+    def _of_path(self, node: SgNode, name: str) -> Role | None:
         path = self.script.path(node)
         if path is None:
             return self.facts.by_name(name)
@@ -194,21 +220,13 @@ class Roles:
     def _of_method(self, call: Call) -> Role | None:
         assert call.target is not None
         role = self.of(call.target)
+        if found := _METHODS.get(role, {}).get(call.name):
+            return found
         if call.name in CHAINED and role not in (None, Role.MAKER, Role.SERVER_MAKER, Role.OTHER):
             return role
-        if role is Role.MAKER and call.name in ("connect", "io", "default", "lookup"):
-            return Role.CLIENT
         if call.name == "connect" and self.is_shadowed_maker(call.target):
             return Role.CLIENT
-        if role is Role.SERVER_MAKER and call.name in ("listen", "default", "attach"):
-            return Role.SERVER
-        if role in (Role.SERVER, Role.PEER) and call.name in CHAINED | {"to", "in", "except"}:
-            return role
-        if call.name == "of" and (role is Role.SERVER or self.is_server(call.target)):
-            return Role.SERVER
-        if role is Role.MANAGER:
-            return Role.CLIENT if call.name == "socket" else role
-        return None
+        return Role.SERVER if call.name == "of" and self.is_server(call.target) else None
 
     def is_shadowed_maker(self, target: SgNode) -> bool:
         """Return whether this is the second `io` of `var io = io.connect(...)`."""

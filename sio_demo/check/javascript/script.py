@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from ast_grep_py import SgNode
 
-from ..nodes import find_kinds, label, last_name, parts, span, text
+from ..calls import Call, call_of
+from ..nodes import WRAPPERS, find_kinds, label, last_name, parts, span, text, unwrap
 from ..shared import Patience, word_set
 from .bindings import Binding, bindings_of_declarator, bindings_of_parameters, imports_of
 
@@ -17,40 +18,11 @@ FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
     "generator_function generator_function_declaration"
 )
-WRAPPERS = word_set(
-    "parenthesized_expression as_expression satisfies_expression non_null_expression "
-    "await_expression type_assertion"
-)
-_PASS_ON = tuple(
-    word_set(
-        "useCallback useEffectEvent useEvent memo forwardRef observer debounce throttle "
-        "useMemoizedFn action asyncHandler"
-    )
+_PASS_ON = re.compile(
+    "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
+    "action|asyncHandler"
 )
 MemberPath = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call or `new`: the last name of its callee, the object before it, and the arguments."""
-
-    node: SgNode
-    name: str
-    target: SgNode | None
-    callee: SgNode
-    args: tuple[SgNode, ...] = field(repr=False)
-    start: int
-    end: int
-    new: bool = False
-
-
-def unwrap(node: SgNode) -> SgNode:
-    """Return a node without its parentheses, casts, `!` and `await`."""
-    while node.kind() in WRAPPERS:
-        if not (inner := parts(node)):
-            break
-        node = inner[-1] if node.kind() == "type_assertion" else inner[0]
-    return node
 
 
 def text_of_string(node: SgNode) -> str | None:
@@ -87,7 +59,7 @@ class Script:
     def calls(self) -> list[Call]:
         """All calls, in the order of their ends."""
         found = find_kinds(self.root, ("call_expression", "new_expression"))
-        return sorted(map(self.call_of, found), key=lambda call: (call.end, call.start))
+        return sorted(map(call_of, found), key=lambda call: (call.end, call.start))
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -102,7 +74,6 @@ class Script:
         return named
 
     def called(self, *names: str) -> list[Call]:
-        """Return all calls of these names."""
         return [call for name in names for call in self.by_name.get(name, ())]
 
     def calls_within(self, node: SgNode) -> list[Call]:
@@ -111,17 +82,6 @@ class Script:
         first = bisect_left(self._ends, start)
         last = bisect_left(self._ends, end + 1)
         return [call for call in self.calls[first:last] if call.start >= start]
-
-    def call_of(self, node: SgNode) -> Call:
-        new = node.kind() == "new_expression"
-        callee = unwrap(node.field("constructor" if new else "function") or node.child(0) or node)
-        target, name = None, ""
-        if callee.kind() == "member_expression":
-            target, name = callee.field("object"), text(callee.field("property"))
-        elif callee.kind() in ("identifier", "import", "super"):
-            name = callee.text()
-        args = tuple(parts(node.field("arguments")))
-        return Call(node, name, target, callee, args, *span(node), new)
 
     def enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
@@ -188,7 +148,6 @@ class Script:
             known.values += binding.values
             known.module = known.module or binding.module
             known.imported = known.imported or binding.imported
-            known.type = known.type or binding.type
 
     def _bind(self) -> None:
         for statement in self.root.find_all(kind="import_statement"):
@@ -264,7 +223,7 @@ def _name_given(function: SgNode) -> str:
         if parent is None or parent.kind() not in ("arguments", "call_expression", *WRAPPERS):
             break
         called = last_name(parent.field("function"))
-        if parent.kind() == "call_expression" and not called.startswith(_PASS_ON):
+        if parent.kind() == "call_expression" and not _PASS_ON.match(called):
             return ""
         parent = parent.parent()
     given = label(parent, "name", "key", "property", "left")

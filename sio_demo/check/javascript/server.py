@@ -6,11 +6,12 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..nodes import holds, text
+from ..calls import Call, Step
+from ..nodes import text
 from ..shared import word_set
 from .facts import Role
-from .flow import CLOSES, REMOVES, CallStep
-from .script import Call
+from .flow import CLOSES, REMOVES
+from .removals import takes_off
 from .source import Source
 
 ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
@@ -20,32 +21,28 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = list(source.flow.steps(function))
-        stops = [step.call for step in steps if step.call.target is not None and _ends(step.call)]
+        calls = [step.call for step in steps if step.call.target is not None]
+        stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
             if not _adds_to_shared(source, step, function, stops) or source.first_time(step):
                 continue
-            source.report(
-                step.call,
-                "shared-emitter-in-connection",
-                f"`{text(step.call.target)[:40]}` is shared by all connections: each of them, also "
-                "one that comes back, adds a listener here and none is removed, so every event is "
-                "handled once for each. Register once at start-up, or remove it when the socket "
-                "disconnects.",
-            )
+            emitter = text(step.call.target)[:40]
+            source.report(step.call, "shared-emitter-in-connection", "javascript", emitter=emitter)
 
 
-def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: list[Call]) -> bool:
+def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
-    if not source.is_function(call.args[-1]) or call.args[-1].kind() == "call_expression":
+    if call.args[-1].kind() == "call_expression":
         return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
         return False
     path = source.script.path(target)
-    if path is None:
-        return _is_adapter(source, target)
+    if path is None:  # such as `io.of("/").adapter`
+        inner = target.field("object")
+        return inner is not None and source.roles.is_server(inner)
     if path[0] in ("$", "jQuery"):
         return False
     if call.name.lower().endswith("subscribe") and not re.search(
@@ -55,32 +52,9 @@ def _adds_to_shared(source: Source, step: CallStep, function: SgNode, stops: lis
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
-    return _outlives(source, call, path[0], function, step) and not any(
-        (other.name not in REMOVES or source.takes_off(other, call))
+    outer = path[0] == "this" or source.outlives(target, (function, step.function))
+    return outer and not any(
+        (other.name not in REMOVES or takes_off(source, other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
-
-
-def _ends(call: Call) -> bool:
-    return call.name in REMOVES | CLOSES or _STOPS.search(call.name) is not None
-
-
-def _is_adapter(source: Source, target: SgNode) -> bool:
-    """Return whether an expression is the adapter of a namespace: `io.of("/").adapter`."""
-    inner = target.field("object")
-    adapter = text(target.field("property")) in ("adapter", "engine")
-    return adapter and inner is not None and source.roles.is_server(inner)
-
-
-def _outlives(source: Source, call: Call, name: str, function: SgNode, step: CallStep) -> bool:
-    """Return whether the emitter that a call listens to existed before the connection."""
-    assert call.target is not None
-    if name in ("this", "process"):
-        return True
-    found = source.script.resolve(call.target, name)
-    if found is None:
-        return name in ("document", "window", "global", "globalThis")
-    if found.scope is None:
-        return found.kind in ("import", "variable", "global")
-    return found.scope not in (function, step.function) and holds(found.scope, function)

@@ -10,14 +10,15 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name
+from ..calls import Call, Step, call_of
+from ..nodes import holds, last_name, text, unwrap
 from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
-from .facts import CLIENTS, REGISTERS, Role
-from .flow import CallStep
+from .facts import CHAINED, CLIENTS, REGISTERS, Role
+from .flow import Flow
 from .owners import exported, owns_client
-from .removals import Removals
-from .script import FUNCTIONS, Call, Script, text_of_string, unwrap
+from .roles import Roles
+from .script import Script, text_of_string
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
@@ -25,7 +26,7 @@ TIDY = re.compile(
     r"terminate|^end$"
 )
 
-_REFERS = {"identifier", "member_expression", "call_expression"}
+_MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
 _STREAMED = word_set(
     "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -54,7 +55,7 @@ class Entry:
     peer: int = -1
 
 
-class Source(Removals):
+class Source:
     """A source with its roles and flow, and the questions that several rules ask.
 
     `entries` are the functions in it that other files run.
@@ -68,7 +69,9 @@ class Source(Removals):
         entries: Collection[Entry],
         owns: Callable[[str, str], bool],
     ) -> None:
-        super().__init__(script, page is not None and page.client_script)
+        self.script = script
+        self.roles = Roles(script, page is not None and page.client_script)
+        self.flow = Flow(script)
         self.page = page
         self.entries = entries
         self._owns = owns
@@ -80,7 +83,82 @@ class Source(Removals):
             self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()
 
-    def report(self, call: Call, rule: str, message: str) -> None:
+    def root_of(self, target: SgNode) -> SgNode:
+        """Return the start of a chain such as `socket.on(...).on(...)`."""
+        self.script.patience.ask()
+        target = unwrap(target)
+        while target.kind() == "call_expression":
+            call = call_of(target)
+            if call.name not in CHAINED or call.target is None:
+                break
+            if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
+                break
+            target = unwrap(call.target)
+        return target
+
+    def values_of(self, target: SgNode) -> list[SgNode]:
+        """Return everything that is assigned to a name or member."""
+        target = unwrap(target)
+        if target.kind() == "identifier":
+            binding = self.script.resolve(target)
+            return list(binding.values) if binding else []
+        path = self.script.path(target)
+        found = self.script.members.get(path, ()) if path else ()
+        if not found and path and path[0] == "this" and path[1:-1] in ((), ("state",)):
+            found = self.script.properties.get(path[-1], ())
+        return list(found)
+
+    def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
+        """Yield the expressions that a client comes from, through aliases."""
+        for value in map(unwrap, self.values_of(target)):
+            if value.kind() in ("identifier", "member_expression") and depth:
+                yield from self.origins(value, depth - 1)
+            else:
+                yield value
+
+    def fresh(self, target: SgNode, regions: Collection[SgNode]) -> bool:
+        """Return whether the code that uses a client also creates it, so that it is new."""
+        root = self.root_of(target)
+        if root.kind() in ("call_expression", "new_expression"):
+            return self.roles.makes_client(call_of(root))
+        for origin in self.origins(root):
+            if origin.kind() not in ("call_expression", "new_expression"):
+                continue
+            call = call_of(origin)
+            if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
+                if self.fresh(call.target, regions):  # as new as its manager
+                    return True
+            elif (
+                any(holds(region, origin) for region in regions)
+                and self._creates_client(call)
+                and not self._may_be_kept(origin, root)
+            ):
+                return True
+        return False
+
+    def _creates_client(self, call: Call) -> bool:
+        """Return whether a call creates a client, or calls a function that does."""
+        known = call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+        return call.new or known or self.roles.makes_client(call)
+
+    def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
+        """Return whether a client is created only if there is none: it may be the old one."""
+        for ancestor in origin.ancestors():
+            if holds(ancestor, root):
+                return False
+            condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
+            if root.text() in text(condition).replace("?.", "."):
+                return True
+        return False
+
+    def reconnects(self, target: SgNode) -> bool:
+        """Return whether automatic reconnection is not switched off."""
+        return not any(
+            re.search(r"reconnection['\"]?\s*:\s*false", origin.text())
+            for origin in self.origins(self.root_of(target))
+        )
+
+    def report(self, call: Call, rule: str, message: str, **names: str) -> None:
         """Report a call, once; a chained call at its own part of the chain."""
         if call.node in self._reported:
             return
@@ -90,7 +168,7 @@ class Source(Removals):
             member = call.callee.field("property")
             if member and member.range().start.line != call.node.range().start.line:
                 where = member
-        self.report_node(where, rule, message)
+        self.report_node(where, rule, message, **names)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
@@ -107,41 +185,32 @@ class Source(Removals):
         """Whether the source is part of a user interface, where sockets are not streams."""
         return self.page is not None or self.roles.facts.in_browser
 
-    @cached_property
-    def adding(self) -> list[Call]:
-        """The calls that add a listener or make a client."""
-        return [
-            call for call in self.script.calls if call.name in REGISTERS or self.makes_client(call)
-        ]
-
-    def in_instance(self, call: Call) -> bool:
-        """Return whether a call is in a script that runs for every instance of a component."""
-        return any(start <= call.start < end for start, end in self.instances)
-
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
             return True
-        if role is not Role.MAYBE:
-            return False
-        if self.roles.facts.client_imported or self.in_browser:
-            return True
-        if event is not None and event not in _STREAMED:
-            return True
-        return event in (None, "connect", "message") and (
-            ".emit(" in self.script.text or self._has_own_events
+        sure = self.roles.facts.client_imported or self.in_browser
+        return role is Role.MAYBE and (
+            sure or event not in _STREAMED or event in ("connect", "message")
         )
 
-    @cached_property
-    def _has_own_events(self) -> bool:
-        """Whether there is a listener for an event that streams do not have."""
-        return any(
-            call.target is not None
-            and self.roles.of(call.target) is Role.MAYBE
-            and self.event_of(call) not in (None, *_STREAMED, "disconnect", "reconnect")
-            for call in self.script.called("on")
-        )
+    def listens(self, call: Call) -> bool:
+        """Return whether a call registers a listener on a client."""
+        needed = 1 if "Any" in call.name else 2
+        if call.name not in REGISTERS or call.target is None or len(call.args) < needed:
+            return False
+        return self.is_client(call.target, self.event_of(call))
+
+    def outlives(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
+        """Return whether an emitter is there before some functions run."""
+        name = (self.script.path(target) or ("",))[0]
+        found = self.script.resolve(target, name)
+        if found is None:
+            return name in ("document", "window", "process", "global", "globalThis")
+        if found.scope is None:
+            return found.kind != "function"
+        return not any(holds(region, found.scope) for region in regions)
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
@@ -178,7 +247,7 @@ class Source(Removals):
         if binding is None:
             return False
         for made in map(unwrap, filter(None, (binding.source, *binding.values))):
-            call = self.script.call_of(made) if made.kind() == "call_expression" else None
+            call = call_of(made) if made.kind() == "call_expression" else None
             if call is None or not call.name.startswith("use"):
                 continue
             hook = self.script.resolve(call.callee, call.name)
@@ -187,28 +256,14 @@ class Source(Removals):
             return owns_client(self.script, call.name)
         return False
 
-    def is_owner_client(self, call: Call) -> bool:
-        """Return whether a call may be a method of a client."""
-        if call.target is None:
-            return False
-        return self.roles.of(self.root_of(call.target)) not in (Role.OTHER, Role.PEER, Role.SERVER)
-
-    def first_time(self, step: CallStep) -> bool:
+    def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""
-        return any(self.flow.guarded(call.node, inside) for call, inside in step.way)
+        return any(self.flow.guarded(*place) for place in step.way)
 
-    def makes_once(self, step: CallStep) -> bool:
+    def makes_once(self, step: Step) -> bool:
         """Return whether a client is created under a condition about an existing one."""
         return self.first_time(step) or any(
             re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
-            for call, inside in step.way
-            for condition in self.flow.conditions(call.node, inside)
+            for place in step.way
+            for condition in self.flow.conditions(*place)
         )
-
-    def closes(self, calls: Iterable[Call]) -> bool:
-        """Return whether calls close a client."""
-        return any(TIDY.search(call.name) and not call.new for call in calls)
-
-    def is_function(self, node: SgNode) -> bool:
-        """Return whether an argument can be a function."""
-        return unwrap(node).kind() in FUNCTIONS | _REFERS

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, label, last_name, up_to
+from ..calls import Call
+from ..nodes import beyond, label, last_name, unwrap, up_to
 from ..shared import word_set
 from .connect import only_once
-from .flow import CallStep
-from .script import Call, unwrap
 from .source import Source
 
 _PASSES_ON = word_set(
@@ -27,29 +26,22 @@ def timers_in_connect(source: Source) -> None:
     for handler in source.handlers:
         target = handler.call.target or handler.call.node
         if handler.event in STARTS and source.is_client(target) and not only_once(source, handler):
-            _timers(source, handler.function, "at every reconnection", ends)
+            _timers(source, handler.function, "client", ends)
     for function in source.connections:
-        _timers(source, function, "for every connection, also one that comes back", ends)
+        _timers(source, function, "server", ends)
 
 
-def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
+def _timers(source: Source, function: SgNode, side: str, ends: list[SgNode]) -> None:
     steps = source.flow.steps(function)
     cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
-        if not _starts_timer(source, step) or source.first_time(step):
-            continue
-        if _stopped(source, step.call, cleared):
-            continue
-        source.report(
-            step.call,
-            "timer-in-connect",
-            f"`{step.call.name}` starts another timer {when}, and nothing stops the old one: "
-            "what it sends is sent by each of them. Start it once, or clear it in 'disconnect'.",
-        )
+        call = step.call
+        starts = _starts_timer(source, call) and not source.first_time(step)
+        if starts and not _stopped(source, call, cleared):
+            source.report(call, "timer-in-connect", side, timer=call.name)
 
 
-def _starts_timer(source: Source, step: CallStep) -> bool:
-    call = step.call
+def _starts_timer(source: Source, call: Call) -> bool:
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")
     return call.name == "setTimeout" and _calls_itself(source, call)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
+from ..calls import Call
 from ..nodes import span, text, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter, waits_between
-from .module import Call, Module, assignments_in, calls_in
+from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter
+from .module import Module, assignments_in, calls_in, enclosing
 
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
     r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
@@ -33,7 +34,7 @@ def check_then_await(module: Module, report: Reporter) -> None:
         if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
             continue
         if _waits_before_mark(module, function, question, key, memory, match["store"] is not None):
-            report(question, "check-then-await", waits_between(memory))
+            report(question, "check-then-await", "memory", memory=memory)
 
 
 def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
@@ -42,11 +43,11 @@ def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]
     The function around it comes first.
     """
     for statement in module.root.find_all(kind="if_statement"):
-        condition, function = statement.field("condition"), module.enclosing(statement)
+        condition, function = statement.field("condition"), enclosing(statement)
         if condition is not None and function is not None:
             yield function, condition, statement.field("consequence")
     for name, assignment in assignments_in(module.root):
-        value, function = assignment.field("right"), module.enclosing(assignment)
+        value, function = assignment.field("right"), enclosing(assignment)
         if value is not None and function is not None and name.isidentifier():
             after = function.text()[span(assignment)[1] - span(function)[0] :]
             if re.search(rf"\bif (not )?{name}\b", after):
@@ -61,7 +62,7 @@ def _waits_before_mark(
     marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
     after = [span(node)[0] for node in marks if span(node)[0] > end]
     waits = store or any(
-        end < span(node)[0] < min(after, default=0) and module.enclosing(node) == function
+        end < span(node)[0] < min(after, default=0) and enclosing(node) == function
         for node in function.find_all(kind="await")
     )
     return bool(after) and waits and not _locked(condition, function)
@@ -70,7 +71,7 @@ def _waits_before_mark(
 def _marks(call: Call, key: str, memory: str) -> bool:
     return (
         call.name in _MARKS
-        and text(call.owner) == memory
+        and text(call.target) == memory
         and "nx" not in call.named
         and text(call.argument(0, "name")) in (key, key.partition(",")[0])
     )

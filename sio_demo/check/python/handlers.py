@@ -6,8 +6,9 @@ import re
 
 from ast_grep_py import SgNode
 
+from ..calls import Step
 from ..nodes import label, last_name, text
-from ..shared import MESSAGE_ID, RANDOM, Reporter, remakes_client
+from ..shared import MESSAGE_ID, RANDOM, Reporter
 from .dedup import check_then_await
 from .module import EventHandler, Module, assignments_in
 from .tasks import endless_loop, runs_for_ever, started, stopped
@@ -22,30 +23,33 @@ def check_python(root: SgNode, source: str, report: Reporter) -> None:
         return
     module = Module(root, source)
     for handler in module.handlers:
+        steps = list(module.steps(handler.function))
         if handler.event in ("connect", "reconnect"):
-            _handlers_in_connect(module, handler, report)
-            _tasks_in_connect(module, handler, report)
-            _loops_in_connect(module, handler, report)
+            _handlers_in_connect(module, handler, steps, report)
+            _tasks_in_connect(module, steps, report)
+            _loops_in_connect(module, handler, steps, report)
             if handler.side == "server":
-                _shared_emitters(module, handler, report)
+                _shared_emitters(module, steps, report)
         if handler.event in _LOST:
-            _clients_in_handler(module, handler, report)
+            _clients_in_handler(module, handler, steps, report)
     check_then_await(module, report)
     _ids_from_sid(module, report)
 
 
-def _handlers_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
-    functions = {handler.function, *(inside for _, inside in module.steps(handler.function))}
+def _handlers_in_connect(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    functions = {handler.function, *(step.function for step in steps)}
     for function in functions:
         for decorator in function.find_all(kind="decorator"):
             found = module.registration(decorator)
             if found and not _made_within(module, found[0], functions):
                 _report_handler(handler, decorator, report)
-    for call, inside in module.steps(handler.function):
-        if call.owner is None or module.event_of(call) is None or not call.argument(1, "handler"):
+    for step in steps:
+        call = step.call
+        if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
             continue
-        made = _made_within(module, call.owner, functions)
-        if not made and not module.guarded(call.node, inside):
+        if not _made_within(module, call.target, functions) and not module.first_time(step):
             _report_handler(handler, call.node, report)
 
 
@@ -59,85 +63,56 @@ def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
 
 
 def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> None:
-    if handler.side == "server":
-        report(
-            node,
-            "handler-in-server-connect",
-            "Each connection replaces this handler for all clients, by one that knows only the "
-            "newest client: messages from the others are attributed to it. Register it once, at "
-            "the top level, and use its `sid` argument.",
-        )
-        return
-    report(
-        node,
-        "listener-in-connect",
-        "This handler is registered again at every reconnection. python-socketio replaces it, so "
-        "it does not run twice, but what the server sends before `connect` has run is lost (L9), "
-        "and in JavaScript the same code handles messages n + 1 times. Register it once, before "
-        "connecting.",
-    )
+    rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
+    report(node, rule, "python")
 
 
-def _tasks_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
-    for call, inside in module.steps(handler.function):
+def _tasks_in_connect(module: Module, steps: list[Step], report: Reporter) -> None:
+    for step in steps:
+        call = step.call
         target = started(call)
         if target is None or not runs_for_ever(module, target) or stopped(module, call.node):
             continue
-        name = text(inside.field("name"))
-        way = [(call, inside)]
-        if inside != handler.function:
-            way += [step for step in module.steps(handler.function) if step[0].name == name]
-        if not any(module.guarded(step.node, function) for step, function in way):
-            _report_loop(call.node, f"`{target.text()}`", report)
+        if not module.first_time(step):
+            report(call.node, "timer-in-connect", "loop", loop=f"`{target.text()}`")
 
 
-def _report_loop(node: SgNode, what: str, report: Reporter) -> None:
-    report(
-        node,
-        "timer-in-connect",
-        f"{what} is started again at every connection and never ends: after n reconnects n + 1 of "
-        "them run, and each sends. Start it once, under a guard, or cancel it in `disconnect`.",
-    )
+def _loops_in_connect(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    """Find an endless loop that is part of the handler, or those that it waits for."""
+    if loop := endless_loop(handler.function):
+        report(loop, "timer-in-connect", "loop", loop="This loop")
+        return
+    for step in steps:
+        function = module.called(step.call)
+        if function and endless_loop(function) and not module.first_time(step):
+            report(step.call.node, "timer-in-connect", "loop", loop="This loop")
 
 
-def _loops_in_connect(module: Module, handler: EventHandler, report: Reporter) -> None:
-    """Find endless loops that are part of the handler, or that it waits for."""
-    loops = [endless_loop(handler.function)]
-    for call, inside in module.steps(handler.function, depth=1):
-        function = module.function_of(call.node.field("function"))
-        if function is None or module.is_argument_of_task(call.node):
+def _clients_in_handler(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    for step in steps:
+        node = step.call.node
+        if module.side_of_value(node) != "client" or module.first_time(step):
             continue
-        if endless_loop(function) and not module.guarded(call.node, inside):
-            loops.append(call.node)
-    for node in filter(None, loops[:1] if loops[0] else loops):
-        _report_loop(node, "This loop", report)
+        closes = re.search(r"\.(disconnect|shutdown)\(", step.function.text())
+        if not closes and "reconnection=False" not in node.text():
+            report(node, "client-in-handler", "handler", event=handler.event)
 
 
-def _clients_in_handler(module: Module, handler: EventHandler, report: Reporter) -> None:
-    for call, inside in module.steps(handler.function):
-        if module.side_of_value(call.node) != "client" or module.guarded(call.node, inside):
+def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> None:
+    removes = re.search(r"\.(off|remove_listener|remove_all_listeners)\(", module.text)
+    for step in () if removes else steps:
+        call, emitter = step.call, text(step.call.target)
+        if call.name not in ("on", "add_listener") or len(call.args) < 2:
             continue
-        closes = re.search(r"\.(disconnect|shutdown)\(", inside.text())
-        if not closes and "reconnection=False" not in call.node.text():
-            report(call.node, "client-in-handler", remakes_client(handler.event))
-
-
-def _shared_emitters(module: Module, handler: EventHandler, report: Reporter) -> None:
-    for call, inside in module.steps(handler.function):
-        owner = call.owner
-        if call.name not in ("on", "add_listener") or owner is None or len(call.args) < 2:
+        if module.is_socketio(call.target) or not re.fullmatch(r"[\w.]+", emitter):
             continue
-        if module.is_socketio(owner) or owner.kind() not in ("identifier", "attribute"):
+        if any(name == emitter for name, _ in assignments_in(step.function)):
             continue
-        local = any(name == owner.text() for name, _ in assignments_in(inside))
-        if local or re.search(r"\.(off|remove_listener|remove_all_listeners)\(", module.text):
-            continue
-        report(
-            call.node,
-            "shared-emitter-in-connection",
-            f"`{owner.text()}` is shared by all connections: each adds a handler and none is "
-            "removed, so every event is handled once for each. Register once, at start-up.",
-        )
+        report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
 
 
 def _ids_from_sid(module: Module, report: Reporter) -> None:
@@ -148,9 +123,4 @@ def _ids_from_sid(module: Module, report: Reporter) -> None:
             continue
         name = label(node.parent(), "left", "key", "name")
         if MESSAGE_ID.search(last_name(name)):
-            report(
-                node,
-                "id-from-socket-id",
-                "An id made of the sid is not unique: it is None while offline, and another after "
-                "a reconnection. Mint a UUID once for each message.",
-            )
+            report(node, "id-from-socket-id", "python")

@@ -11,7 +11,8 @@ from typing import Literal
 
 from ast_grep_py import SgNode
 
-from ..nodes import last_name, nearest, parts, span, text, up_to
+from ..calls import Call, Step, call_of, mentions, steps
+from ..nodes import label, last_name, nearest, parts, span, text, up_to
 from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
@@ -34,37 +35,6 @@ class EventHandler:
     function: SgNode
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call: the object whose method is called, the name of what is called, and the arguments."""
-
-    node: SgNode
-    owner: SgNode | None
-    name: str
-    args: list[SgNode]
-    named: dict[str, SgNode]
-
-    def argument(self, index: int, name: str) -> SgNode | None:
-        """Return an argument by its position or its name; None if it is not given."""
-        return self.args[index] if len(self.args) > index else self.named.get(name)
-
-
-def call_of(node: SgNode) -> Call:
-    callee = node.field("function")
-    owner, name = None, ""
-    if callee is not None and callee.kind() == "attribute":
-        owner, name = callee.field("object"), text(callee.field("attribute"))
-    elif callee is not None and callee.kind() == "identifier":
-        name = callee.text()
-    args, named = [], {}
-    for argument in parts(node.field("arguments")):
-        if argument.kind() != "keyword_argument":
-            args.append(argument)
-        elif value := argument.field("value"):
-            named[text(argument.field("name"))] = value
-    return Call(node, owner, name, args, named)
-
-
 def calls_in(node: SgNode) -> Iterator[Call]:
     """Yield the calls within a node, in the order of the source."""
     return map(call_of, node.find_all(kind="call"))
@@ -76,26 +46,29 @@ def assignments_in(node: SgNode) -> Iterator[tuple[str, SgNode]]:
         yield text(assignment.field("left")), assignment
 
 
+def enclosing(node: SgNode) -> SgNode | None:
+    """Return the function that contains a node."""
+    found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
+    return next(found, None)
+
+
 def string_of(node: SgNode | None) -> str | None:
     """Return the text of a string literal; None if it is not plain."""
     if node is None or node.kind() != "string" or node.find(kind="interpolation"):
         return None
-    content = [c for c in node.children() if c.kind() == "string_content"]
-    return "".join(c.text() for c in content)
+    return text(node.find(kind="string_content"))
 
 
 def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
     """Return the names that a function assigns or adds to, and where it may be left early."""
     assigned = {name for name, _ in assignments_in(function)}
-    assigned |= {text(c.owner) for c in calls_in(function) if c.name in ("add", "append", "set")}
+    assigned |= {text(c.target) for c in calls_in(function) if c.name in ("add", "append", "set")}
     conditions = function.find_all(kind="if_statement")
     exits = [statement for statement in conditions if statement.find(kind="return_statement")]
     return {name.partition("[")[0] for name in assigned} - {""}, exits
 
 
 class Module:
-    """A Python source as the rules see it."""
-
     def __init__(self, root: SgNode, source: str) -> None:
         self.root = root
         self.text = source
@@ -118,9 +91,9 @@ class Module:
         if node is None or node.kind() != "call":
             return None
         owner, _, name = text(node.field("function")).rpartition(".")
-        side: Side | None = "client" if _CLIENT.match(name) else None
-        side = "server" if _SERVER.match(name) else side
-        return side if side is not None and self._imported(owner, name) else None
+        if not self._imported(owner, name):
+            return None
+        return "client" if _CLIENT.match(name) else "server" if _SERVER.match(name) else None
 
     def _imported(self, owner: str, name: str) -> bool:
         if owner:
@@ -131,12 +104,6 @@ class Module:
     def is_socketio(self, node: SgNode | None) -> bool:
         self.patience.ask()
         return text(node) in self._sides or _NAME.match(last_name(node)) is not None
-
-    def enclosing(self, node: SgNode) -> SgNode | None:
-        """Return the function that contains a node."""
-        self.patience.ask()
-        found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
-        return next(found, None)
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
@@ -153,36 +120,37 @@ class Module:
             return None
         return owner, event
 
-    def guarded(self, node: SgNode, function: SgNode) -> bool:
+    def first_time(self, step: Step) -> bool:
+        """Return whether a step is guarded, or a call that leads to it."""
+        return any(self._guarded(*place) for place in step.way)
+
+    def _guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs only the first time: under a condition on what it assigns."""
         names, exits = self._guards(function)
         statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
         statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
         conditions = " ".join(text(statement.field("condition")) for statement in statements)
-        words = set(re.findall(r"[\w.]+", conditions))
-        return any(w in names or w.rpartition(".")[0] in names for w in words)
+        return mentions(conditions, names)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of ``sio.on("event")``; None if it is another call."""
-        registers = call.name == "on" and self.is_socketio(call.owner)
+        registers = call.name == "on" and self.is_socketio(call.target)
         return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:
-        for node in self.root.find_all(kind="decorated_definition"):
-            function = node.field("definition")
-            if function is None or function.kind() != "function_definition":
-                continue
-            for decorator in (c for c in node.children() if c.kind() == "decorator"):
-                if found := self.registration(decorator):
-                    event = found[1] or text(function.field("name"))
-                    yield EventHandler(event, self._side(found[0], function), function)
+        for decorator in self.root.find_all(kind="decorator"):
+            function = label(decorator.parent(), "definition")
+            found = self.registration(decorator)
+            if found and function and function.kind() == "function_definition":
+                event = found[1] or text(function.field("name"))
+                yield EventHandler(event, self._side(found[0], function), function)
 
     def _registered(self) -> Iterator[EventHandler]:
         for call in calls_in(self.root):
             event = self.event_of(call)
             function = self.function_of(call.argument(1, "handler")) if event else None
-            if event and function and call.owner:
-                yield EventHandler(event, self._side(call.owner, function), function)
+            if event and function and call.target:
+                yield EventHandler(event, self._side(call.target, function), function)
 
     def _in_namespaces(self) -> Iterator[EventHandler]:
         for node in self.root.find_all(kind="class_definition"):
@@ -217,21 +185,11 @@ class Module:
         before = [f for f in found if span(f)[0] < span(node)[0] and node.kind() == "identifier"]
         return nearest(before or found, node)
 
-    def steps(self, function: SgNode, depth: int = 2) -> Iterator[tuple[Call, SgNode]]:
-        """Yield the calls that a function leads to, each with the function that contains it."""
-        yield from self._steps(function, {function}, depth)
+    def steps(self, function: SgNode) -> Iterator[Step]:
+        return steps(function, calls_in, self.called, depth=2)
 
-    def _steps(
-        self, function: SgNode, seen: set[SgNode], depth: int
-    ) -> Iterator[tuple[Call, SgNode]]:
-        for call in calls_in(function):
-            yield call, function
-            if depth <= 0 or self.is_argument_of_task(call.node):
-                continue
-            inner = self.function_of(call.node.field("function"))
-            if inner is not None and inner not in seen and function not in inner.ancestors():
-                seen.add(inner)
-                yield from self._steps(inner, seen, depth - 1)
+    def called(self, call: Call) -> SgNode | None:
+        return None if self.is_argument_of_task(call.node) else self.function_of(call.callee)
 
     def is_argument_of_task(self, call: SgNode) -> bool:
         """Return whether a call only creates a coroutine for a task."""

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ast_grep_py import SgNode
 
-from ..nodes import beyond, find_kinds, holds, last_name, parts, text, up_to
-from ..shared import word_set
-from .module import TASKS, Call, Module, calls_in
+from ..calls import Call
+from ..nodes import beyond, last_name, parts, text
+from .module import TASKS, Module, calls_in, enclosing
 
 _ENDLESS_NAME = re.compile(
     r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
     r"monitor|periodic|every_"
 )
 
-_WITHIN = {  # what a statement leaves only the inside of, if it is around
-    "return_statement": word_set("function_definition lambda"),
-    "break_statement": word_set("function_definition lambda for_statement while_statement"),
+_INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
+_LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]
+_ENDLESS: Any = {
+    "any": [
+        {"kind": "while_statement", "has": {"field": "condition", "regex": r"^\(?(True|1)\)?$"}},
+        {
+            "kind": "for_statement",
+            "has": {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"},
+        },
+    ],
+    "not": {
+        "any": [
+            {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
+            {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
+        ]
+    },
 }
 _PLACES = {  # where the function is among the arguments, if it is not the first
     "Thread": (1, "target"),
@@ -53,23 +67,8 @@ def runs_for_ever(module: Module, target: SgNode) -> bool:
 
 def endless_loop(function: SgNode) -> SgNode | None:
     """Return the first loop of a function that never ends, without those of inner functions."""
-    inner = function.find_all(kind="function_definition")
-    for loop in find_kinds(function, ("while_statement", "for_statement")):
-        if any(holds(other, loop) for other in inner if other != function):
-            continue
-        endless = text(loop.field("condition")) in ("True", "1", "(True)") or re.search(
-            r"\.listen\(\)$|\bcount\(\d*\)$", text(loop.field("right"))
-        )
-        if endless and not _can_end(loop):
-            return loop
-    return None
-
-
-def _can_end(loop: SgNode) -> bool:
-    return any(
-        _WITHIN[node.kind()].isdisjoint(around.kind() for around in up_to(node, loop))
-        for node in find_kinds(loop, _WITHIN)
-    )
+    loops = function.find_all(**_ENDLESS)
+    return next((loop for loop in loops if enclosing(loop) == function), None)
 
 
 def stopped(module: Module, call: SgNode) -> bool:

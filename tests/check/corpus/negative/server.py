@@ -2,6 +2,7 @@ import asyncio
 from threading import Lock
 
 import socketio
+from pyee.asyncio import AsyncIOEventEmitter as Emitter
 
 sio = socketio.AsyncServer(async_mode="aiohttp")
 seen = set()
@@ -15,6 +16,8 @@ thread_lock = Lock()
 async def connect(sid, environ, auth):
     global thread
     await sio.enter_room(sid, "news")
+    own = Emitter()
+    own.on("news", print)
     with thread_lock:
         if thread is None:
             thread = sio.start_background_task(clock)

@@ -207,3 +207,13 @@ export function Promised() {
   }, []);
   return <p />;
 }
+
+export function Mistyped() {
+  useEffect(() => {
+    socket.on("score", console.log); // expect: listener-without-cleanup
+    return () => {
+      socket.on("score", console.log); // expect: listener-without-cleanup
+    };
+  }, []);
+  return <p />;
+}

@@ -1,8 +1,10 @@
 import asyncio
 
 import socketio
+from pyee.asyncio import AsyncIOEventEmitter
 
 sio = socketio.AsyncServer(async_mode="aiohttp")
+bus = AsyncIOEventEmitter()
 seen = set()
 names = {}
 
@@ -13,7 +15,12 @@ async def connect(sid, environ):
     async def say(_, text):
         print(names[sid], text)
 
+    bus.on("news", tell)  # expect: shared-emitter-in-connection
     sio.start_background_task(clock)  # expect: timer-in-connect
+
+
+async def tell(news):
+    await sio.emit("news", news)
 
 
 async def clock():

@@ -1,0 +1,364 @@
+"""An inbox's store in the reader's own PostgreSQL: many transactions at the same time.
+
+Install it with ``pip install "sio-demo[workers]"``. Several server processes may share the
+database: a row lock lets one of them at a time apply the messages of a producer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors, pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from ..errors import StoreError, UsageError
+from .inbox_state import Progress, StoredReply
+from .stores import Letter, fitting
+
+# A handler that commits would commit effects without the mark. So each transaction first refers
+# to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a
+# deferred reference at the commit, and refuses it in between.
+SCHEMA = """
+CREATE TABLE inbox_never (id INTEGER PRIMARY KEY CHECK (false));
+CREATE TABLE inbox_producers (
+    producer TEXT PRIMARY KEY, "user" TEXT, epoch BIGINT, start TEXT, last TEXT, floor BIGINT,
+    next BIGINT, attempts INTEGER, seen TIMESTAMPTZ DEFAULT now(),
+    unmarked INTEGER REFERENCES inbox_never (id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX inbox_users ON inbox_producers ("user");
+CREATE TABLE inbox_replies (
+    producer TEXT, sequence BIGINT, id TEXT, reply TEXT, PRIMARY KEY (producer, sequence)
+);
+CREATE TABLE inbox_aside (
+    number BIGSERIAL PRIMARY KEY, box TEXT, producer TEXT, sequence BIGINT, "user" TEXT,
+    text TEXT, error TEXT, UNIQUE (box, producer, sequence)
+);
+"""
+
+# A worker that was stopped in a transaction must not keep a producer's messages from the others.
+# And outside of the inbox's transactions nothing can be written: what a handler does after it has
+# rolled back would not be in the transaction.
+_OPTIONS = (
+    "-c lock_timeout=1s -c idle_in_transaction_session_timeout=10s "
+    "-c default_transaction_read_only=on"
+)
+_TIMEOUTS = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+# Classes of SQLSTATE: connection, rolled back (deadlock, serialization), resources, lock not
+# available, ended by the operator, input and output: "PostgreSQL Error Codes" in its manual.
+_TROUBLE = {"08", "40", "53", "55", "57", "58"}
+PATIENCE = 5.0  # seconds to wait for a free connection
+
+Begin = Callable[[], AbstractAsyncContextManager[tuple[AsyncConnection[Any], Any]]]
+
+
+class PostgresInboxStore:
+    """Keeps progress in the database of the handlers' effects, which may be coroutine functions.
+
+    Each connection's messages are applied in transactions of their own, so a handler that waits
+    for the database does not hold up the other connections. Messages are sent to PostgreSQL in
+    pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
+    each message. A handler that waits for a lock for a second is tried again later.
+
+    Parameters
+    ----------
+    database : str or callable
+        A connection string: the store opens its own connections, and handlers get a
+        `psycopg.AsyncConnection` as ``db``. Or a function that returns an asynchronous context
+        manager, which begins a transaction, yields the `AsyncConnection` and what the handlers
+        are to get as ``db``, and commits: so the session of an ORM and the inbox share one
+        transaction. The connection must not be in autocommit mode.
+    connections : int
+        How many transactions there may be at the same time.
+
+    Raises
+    ------
+    StoreError
+        (from all methods) The database cannot be reached, or has ended the transaction; it is
+        tried again later.
+    """
+
+    durable = concurrent = True
+
+    def __init__(self, database: str | Begin, connections: int = 10) -> None:
+        self._begin = database
+        self._connections = connections
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+        self._opening = asyncio.Lock()
+        self._open = False
+
+    @asynccontextmanager
+    async def transaction(self, careful: bool) -> AsyncIterator[PostgresTransaction]:
+        """Run the block in a transaction; `careful` means with savepoints, not in a pipeline."""
+        try:
+            await self._be_open()
+            pipeline = self._pool is not None and not careful
+            async with self._begun(pipeline) as (connection, db):
+                work = PostgresTransaction(connection, db, pipeline)
+                yield work
+                await work.finish()
+        except Exception as error:
+            if is_store_failure(error):
+                raise StoreError(f"The database failed: {error}") from error
+            raise
+
+    async def _be_open(self) -> None:
+        """Open the pool and create the tables, at the first use."""
+        async with self._opening:
+            if self._open:
+                return
+            if self._pool is None and isinstance(self._begin, str):
+                given = conninfo_to_dict(self._begin).get("options", "")
+                self._pool = AsyncConnectionPool(
+                    make_conninfo(self._begin, options=f"{given} {_OPTIONS}"),
+                    kwargs={"autocommit": True},
+                    configure=_configure,
+                    min_size=1,
+                    max_size=self._connections,
+                    timeout=PATIENCE,
+                    open=False,
+                )
+                await self._pool.open()
+            async with self._begun(False) as (connection, _):
+                await _create(connection)
+            self._open = True
+
+    @asynccontextmanager
+    async def _begun(self, pipeline: bool) -> AsyncIterator[tuple[AsyncConnection[Any], Any]]:
+        """Begin a transaction, yield its connection and the handlers' ``db``, and commit."""
+        async with AsyncExitStack() as stack:
+            if self._pool is None:
+                assert callable(self._begin)
+                connection, db = await stack.enter_async_context(self._begin())
+                await connection.execute(_TIMEOUTS)
+            else:
+                connection = db = await stack.enter_async_context(self._pool.connection())
+                if pipeline:
+                    await stack.enter_async_context(connection.pipeline())
+                await stack.enter_async_context(connection.transaction())
+            yield connection, db
+
+    async def close(self) -> None:
+        """Close the store's own connections; may be called twice."""
+        if self._pool is not None:
+            await self._pool.close()
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.set_read_only(False)
+
+
+async def _create(connection: AsyncConnection[Any]) -> None:
+    """Create the tables, unless there are some."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('inbox'))")
+    found = await connection.execute("SELECT to_regclass('inbox_producers')")
+    if await found.fetchone() == (None,):
+        await connection.execute(SCHEMA)
+
+
+class PostgresTransaction:
+    """A transaction of the store; the methods are those of `InboxStore`."""
+
+    durable = True
+
+    def __init__(self, connection: AsyncConnection[Any], db: Any, pipeline: bool) -> None:
+        self.db = db
+        self._connection, self._pipeline = connection, pipeline
+        self._unmarked: set[str] = set()  # producers
+        self._savepoint = False
+
+    async def finish(self) -> None:
+        """Make sure that the transaction is whole, before it is committed."""
+        await self._release()
+        for producer in self._unmarked:
+            await self._mark("SET unmarked = NULL", producer)
+
+    async def savepoint(self) -> None:
+        if not self._pipeline:
+            await self._release()
+            await self._execute("SAVEPOINT message")
+            self._savepoint = True
+
+    async def undo(self) -> None:
+        if self._pipeline:
+            raise _ApplyAgain
+        self._check(pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+        await self._execute("ROLLBACK TO message")
+
+    def is_store_failure(self, error: BaseException) -> bool:
+        return is_store_failure(error)
+
+    async def owned(self, user: str | None, limit: int) -> int:
+        await self._execute("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(%s))", user)
+        (count,) = await self._row(
+            'SELECT count(*) FROM (SELECT FROM inbox_producers WHERE "user" IS NOT DISTINCT FROM '
+            "%s LIMIT %s) AS owned",
+            user,
+            limit,
+        )
+        return int(count)
+
+    async def progress(self, producer: str) -> Progress | None:
+        found = await self._row(
+            "UPDATE inbox_producers SET unmarked = 1 WHERE producer = %s "
+            'RETURNING "user", epoch, start, last, floor, next, attempts',
+            producer,
+        )
+        if found is None:
+            return None
+        self._unmarked.add(producer)
+        return Progress(*found)
+
+    async def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+        rows = await self._execute(
+            "SELECT id, reply FROM inbox_replies WHERE producer = %s "
+            "AND sequence >= %s AND sequence < %s ORDER BY sequence",
+            producer,
+            first,
+            first + count,
+        )
+        return fitting((StoredReply(*row) for row in await rows.fetchall()), size)
+
+    async def save(
+        self, producer: str, progress: Progress, first: int, kept: list[StoredReply]
+    ) -> None:
+        await self._release()
+        if kept:
+            rows = [(producer, number, *one) for number, one in enumerate(kept, first)]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            await self._execute(
+                "INSERT INTO inbox_replies "
+                "SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[])",
+                *columns,
+            )
+        await self._execute(
+            "DELETE FROM inbox_replies WHERE producer = %s AND sequence < %s",
+            producer,
+            progress.floor,
+        )
+        if producer in self._unmarked:
+            await self._mark(
+                'SET ("user", epoch, start, last, floor, next, attempts, seen, unmarked) = '
+                "(%s, %s, %s, %s, %s, %s, %s, now(), NULL)",
+                producer,
+                *progress,
+            )
+            self._unmarked.discard(producer)
+        else:
+            await self._execute(
+                "INSERT INTO inbox_producers VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                producer,
+                *progress,
+            )
+
+    async def put_aside(self, box: str, letter: Letter) -> None:
+        await self._execute(
+            'INSERT INTO inbox_aside (box, producer, sequence, "user", text, error) '
+            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (box, producer, sequence) DO UPDATE "
+            "SET text = excluded.text, error = excluded.error",
+            box,
+            *letter,
+        )
+
+    async def aside(self, box: str) -> list[Letter]:
+        rows = await self._execute(
+            'SELECT producer, sequence, "user", text, error FROM inbox_aside WHERE box = %s '
+            "ORDER BY number",
+            box,
+        )
+        return [Letter(*row) for row in await rows.fetchall()]
+
+    async def take_out(self, box: str, letters: Collection[Letter]) -> None:
+        for letter in letters:
+            await self._execute(
+                "DELETE FROM inbox_aside WHERE box = %s AND producer = %s AND sequence = %s",
+                box,
+                letter.producer,
+                letter.sequence,
+            )
+
+    async def touch(self, producers: Collection[str]) -> None:
+        await self._execute(
+            "UPDATE inbox_producers SET seen = now() WHERE producer = ANY(%s)", list(producers)
+        )
+
+    async def forget(self, seconds: float, keep: Collection[str]) -> int:
+        rows = await self._execute(
+            "DELETE FROM inbox_producers WHERE seen <= now() - make_interval(secs => %s) "
+            "AND producer <> ALL(%s) RETURNING producer",
+            seconds,
+            list(keep),
+        )
+        silent = [producer for (producer,) in await rows.fetchall()]
+        await self._execute("DELETE FROM inbox_replies WHERE producer = ANY(%s)", silent)
+        return len(silent)
+
+    # --- statements --------------------------------------------------------------------
+
+    async def _execute(self, sql: str, *parameters: Any) -> psycopg.AsyncCursor[Any]:
+        try:
+            return await self._connection.execute(sql, parameters)
+        except psycopg.Error as error:
+            if self._pipeline or is_store_failure(error):
+                raise
+            raise UsageError(_ENDED) from error  # these statements do not fail by themselves
+
+    async def _row(self, sql: str, *parameters: Any) -> Any:
+        return await (await self._execute(sql, *parameters)).fetchone()
+
+    async def _mark(self, assignment: str, producer: str, *values: Any) -> None:
+        """Update a producer's row, if this is still the transaction that `progress` was in."""
+        found = await self._row(
+            f"UPDATE inbox_producers {assignment} WHERE producer = %s AND unmarked = 1 RETURNING 1",
+            *values,
+            producer,
+        )
+        if found is None:
+            raise UsageError(_ENDED)
+
+    async def _release(self) -> None:
+        """End the savepoint of the previous message, and keep its effects."""
+        if self._savepoint:
+            self._check(pq.TransactionStatus.INTRANS)
+            await self._execute("RELEASE message")
+            self._savepoint = False
+
+    def _check(self, *allowed: pq.TransactionStatus) -> None:
+        if self._connection.info.transaction_status not in allowed:
+            raise UsageError(_ENDED)
+
+
+class _ApplyAgain(Exception):
+    """An effect cannot be undone alone in a pipeline. Never leaves the inbox."""
+
+
+_ENDED = (
+    "A handler has ended the inbox's transaction, or has gone on after an error in it. To go on "
+    "after an error of the database, use a savepoint: `async with db.transaction():`."
+)
+
+
+def is_store_failure(error: BaseException) -> bool:
+    """Return whether an error comes from the database, not from what was asked of it."""
+    return any(map(_is_trouble, _causes(error)))
+
+
+def _is_trouble(error: BaseException) -> bool:
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    if error.sqlstate is None:  # the connection is lost, or there is none
+        return not isinstance(error, errors.PipelineAborted)
+    return error.sqlstate[:2] in _TROUBLE
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over an error and its causes; `raise e from e` makes a cycle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__context__ if error.__cause__ is None else error.__cause__

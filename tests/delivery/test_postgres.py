@@ -1,0 +1,372 @@
+"""The inbox in PostgreSQL: effect, mark and reply in one transaction of a real server."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+import socketio
+from kit import DeliveryBench, connected
+from psycopg import sql
+
+from sio_demo.delivery import Inbox, PostgresInboxStore, Retry
+from sio_demo.errors import (
+    DeadLetterError,
+    HandlerError,
+    QuotaError,
+    StoreError,
+    UnknownProducerError,
+    UsageError,
+)
+from sio_demo.lab.waiting import wait_until
+
+
+class PostgresBench(DeliveryBench):
+    """A bench whose inbox has a pool of its own."""
+
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+
+    async def start_server(self, store=None, **options):
+        sio = socketio.AsyncServer(async_mode="aiohttp")
+        self.inbox = Inbox(sio, store or PostgresInboxStore(self.url), **options)
+        for event in ("effects", "once", "late"):
+            self.inbox.on(event, self._inserts(event))
+        await self.serve(sio)
+
+    def _inserts(self, table):
+        insert = sql.SQL("INSERT INTO {} VALUES (%s)").format(sql.Identifier(table))
+
+        async def handler(db, number):
+            await db.execute(insert, [number])
+            return number
+
+        return handler
+
+    async def rows(self, statement="SELECT number FROM effects"):
+        async with connected(self.url) as connection:
+            return [row[0] for row in await (await connection.execute(statement)).fetchall()]
+
+
+@pytest.fixture
+async def pg(quiet, url):
+    bench = PostgresBench(url)
+    await bench.start_server()
+    yield bench
+    await bench.close()
+
+
+async def test_every_message_is_applied_once_whatever_the_line_does(pg):
+    outbox = await pg.outbox()
+    receipts = []
+    for number in range(300):
+        receipts.append(outbox.send("effects", number))
+        if number % 50 == 20:
+            await receipts[-1].accepted
+            await pg.link.cut()
+    async with asyncio.timeout(20):
+        assert await asyncio.gather(*receipts) == list(range(300))
+    assert await pg.rows() == list(range(300))
+    assert pg.inbox.statistics().applied == 300
+
+
+async def test_an_error_undoes_its_own_effects_and_no_others(pg):
+    @pg.inbox.on("fail")
+    async def fail(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        raise ValueError("no such account")
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send("fail" if n == 2 else "effects", n) for n in range(5)]
+    with pytest.raises(HandlerError, match="ValueError: no such account"):
+        await receipts.pop(2)
+    assert await asyncio.gather(*receipts) == [0, 1, 3, 4]
+    assert await pg.rows() == [0, 1, 3, 4]
+
+
+async def test_a_statement_that_fails_names_its_own_message(pg):
+    outbox = await pg.outbox()
+    receipts = [outbox.send("once", n) for n in (1, 2, 2, 3)]
+    with pytest.raises(HandlerError, match="UniqueViolation"):
+        await receipts.pop(2)
+    assert await asyncio.gather(*receipts) == [1, 2, 3]
+    assert await pg.rows("SELECT number FROM once") == [1, 2, 3]
+
+
+async def test_a_constraint_that_is_checked_at_the_commit_names_its_own_message(pg):
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event, 7) for event in ("effects", "late", "effects")]
+    with pytest.raises(HandlerError, match="ForeignKeyViolation"):
+        await receipts.pop(1)
+    assert await asyncio.gather(*receipts) == [7, 7]
+    assert await pg.rows() == [7, 7]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["COMMIT", "ROLLBACK", "END; BEGIN", "ROLLBACK; BEGIN", "ABORT AND CHAIN", "commit and chain"],
+)
+async def test_no_handler_ends_the_transaction(pg, statement):
+    @pg.inbox.on("end")
+    async def end(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        for part in statement.split(";"):
+            await db.execute(part)
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event, n) for n, event in enumerate(["effects", "end", "effects"])]
+    with pytest.raises(HandlerError, match=r"UsageError|ForeignKeyViolation"):
+        await receipts.pop(1)
+    assert await asyncio.gather(*receipts) == [0, 2]
+    assert await pg.rows() == [0, 2]
+
+
+@pytest.mark.parametrize("method", ["commit", "rollback"])
+async def test_nor_does_it_by_a_method(pg, method):
+    @pg.inbox.on("end")
+    async def end(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        await getattr(db, method)()
+
+    outbox = await pg.outbox()
+    with pytest.raises(HandlerError, match="ProgrammingError"):
+        await outbox.send("end", 1)
+    assert await outbox.send("effects", 2) == 2
+    assert await pg.rows() == [2]
+
+
+async def test_a_handler_that_swallows_an_error_is_named(pg):
+    @pg.inbox.on("swallow")
+    async def swallow(db, number):
+        try:
+            await db.execute("SELECT 1 / 0")
+        except psycopg.Error:
+            return "fine"
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event, n) for n, event in enumerate(["effects", "swallow", "effects"])]
+    with pytest.raises(HandlerError, match="savepoint"):
+        await receipts.pop(1)
+    assert await asyncio.gather(*receipts) == [0, 2]
+
+
+async def test_a_handler_may_go_on_after_an_error_in_a_savepoint(pg):
+    @pg.inbox.on("try")
+    async def attempt(db, number):
+        try:
+            async with db.transaction():
+                await db.execute("INSERT INTO once VALUES (1), (1)")
+        except psycopg.errors.UniqueViolation:
+            await db.execute("INSERT INTO effects VALUES (%s)", [number])
+            return "second try"
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send("effects", 1), outbox.send("try", 2), outbox.send("effects", 3)]
+    assert await asyncio.gather(*receipts) == [1, "second try", 3]
+    assert await pg.rows() == [1, 2, 3]
+
+
+async def test_a_retry_stays_in_its_place(pg):
+    tries = []
+
+    @pg.inbox.on("later")
+    async def later(db, number):
+        tries.append(number)
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        if len(tries) < 4:
+            raise Retry("not yet")
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send("effects", 1), outbox.send("later", 2), outbox.send("effects", 3)]
+    await asyncio.gather(*receipts)
+    assert await pg.rows() == [1, 2, 3]
+
+
+async def test_dead_letters_are_listed_replayed_and_dropped(pg):
+    await pg.stop_server()
+    await pg.start_server(retry_limit=2)
+    outbox = await pg.outbox()
+    receipts = [outbox.send("later", n) for n in (1, 2)]
+    for receipt in receipts:
+        with pytest.raises(DeadLetterError, match="no handler"):
+            await receipt
+    first, second = await pg.inbox.dead_letters()
+    pg.inbox.on("later", pg._inserts("effects"))
+    assert await pg.inbox.replay(first) == 1
+    await pg.inbox.drop(second)
+    assert await pg.inbox.dead_letters() == []
+    assert await pg.rows() == [1]
+    with pytest.raises(UsageError, match="no dead letter"):
+        await pg.inbox.replay(first)
+
+
+async def test_what_follows_a_commit(pg):
+    called = []
+
+    async def follow(received):
+        called.append((received.payload, await pg.rows()))
+        if len(called) == 1:
+            raise RuntimeError("once more")
+
+    pg.inbox.after_commit("effects", follow)
+    outbox = await pg.outbox()
+    await outbox.send("effects", 5)
+    await wait_until(lambda: len(called) == 2)
+    assert called == [(5, [5])] * 2
+
+
+@asynccontextmanager
+async def held(url, statement):
+    """Hold what a statement locks, within the block."""
+    async with connected(url) as other, other.transaction():
+        await other.execute(statement)
+        yield
+
+
+async def test_a_locked_table_holds_up_nobody_else(pg):
+    first, second = await pg.outbox(ack_timeout=5), await pg.outbox()
+    await asyncio.gather(first.send("effects", 0), second.send("once", 0))
+    async with held(pg.url, "LOCK TABLE effects"):
+        waits = first.send("effects", 1)
+        await waits.accepted
+        assert await asyncio.gather(*[second.send("once", n) for n in range(1, 50)])
+        assert not waits.done
+        # It gives up after a second, and is tried again.
+        await wait_until(lambda: isinstance(first.last_error, StoreError))
+        assert "lock timeout" in str(first.last_error)
+    assert await waits == 1
+    assert await pg.rows() == [0, 1]
+
+
+async def test_a_deadlock_is_no_failure_of_the_message(pg):
+    meet = asyncio.Barrier(2)
+
+    @pg.inbox.on("move")
+    async def move(db, accounts):
+        for turn, account in enumerate(accounts):
+            await (
+                await db.execute(
+                    "UPDATE accounts SET balance = balance + 1 WHERE id = %s RETURNING 1",
+                    [account],
+                )
+            ).fetchone()
+            if not turn and meet.n_waiting < 2 and not done:
+                await meet.wait()
+        done.append(accounts)
+
+    done = []
+    async with connected(pg.url) as connection:
+        await connection.execute("INSERT INTO accounts VALUES (1, 0), (2, 0)")
+    outboxes = [await pg.outbox(), await pg.outbox()]
+    async with asyncio.timeout(15):
+        await asyncio.gather(outboxes[0].send("move", [1, 2]), outboxes[1].send("move", [2, 1]))
+    assert await pg.rows("SELECT balance FROM accounts") == [2, 2]
+
+
+async def test_backends_that_are_killed_cost_no_effect(pg, postgres):
+    outboxes = [await pg.outbox() for _ in range(3)]
+    ended = asyncio.Event()
+
+    async def kill():
+        killed = 0
+        async with connected(postgres.url) as killer:
+            while not ended.is_set():
+                found = await killer.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM "
+                    "pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() "
+                    "AND backend_type = 'client backend' LIMIT 1) AS one"
+                )
+                killed += (await found.fetchone())[0]
+        return killed
+
+    killer = asyncio.create_task(kill())
+    for start in range(0, 600, 20):
+        receipts = [one.send("effects", n) for one in outboxes for n in range(start, start + 20)]
+        await receipts[-1].accepted
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await wait_until(lambda: any(one.last_error for one in outboxes), 20)
+        ended.set()
+        for outbox in outboxes:
+            await outbox.drain()
+    assert await killer > 0
+    assert sorted(await pg.rows()) == sorted([*range(600)] * 3)
+
+
+async def test_another_worker_takes_over_a_producer(pg):
+    """A zombie holds the producer's row: the other worker refuses for a while, and goes on."""
+    outbox = await pg.outbox(ack_timeout=5)
+    assert await outbox.send("effects", 1) == 1
+    [producer] = await pg.rows("SELECT producer FROM inbox_producers")
+    zombie = PostgresInboxStore(pg.url)
+    async with zombie.transaction(False) as transaction:
+        await transaction.progress(producer)
+        receipt = outbox.send("effects", 2)
+        await wait_until(lambda: isinstance(outbox.last_error, StoreError))
+        assert "lock timeout" in str(outbox.last_error)
+    await zombie.close()
+    assert await receipt == 2
+    assert await pg.rows() == [1, 2]
+
+
+async def test_users_quotas_and_forgetting(pg):
+    await pg.stop_server()
+    await pg.start_server(max_producers=2)
+    outboxes = [await pg.outbox() for _ in range(3)]
+    for outbox in outboxes[:2]:
+        await outbox.send("effects", 1)
+    outboxes[2].send("effects", 2)
+    await wait_until(lambda: isinstance(outboxes[2].last_error, QuotaError))
+    await outboxes[0].close()
+    await wait_until(lambda: pg.inbox.statistics().connected < 3)
+    assert await pg.inbox.forget(0) == 1
+    await wait_until(lambda: outboxes[2].statistics().pending == 0)
+
+
+async def test_one_who_is_forgotten_is_refused_by_name(pg):
+    outbox = await pg.outbox()
+    await outbox.send("effects", 1)
+    async with connected(pg.url) as connection:
+        await connection.execute("DELETE FROM inbox_producers")
+    receipt = outbox.send("effects", 2)
+    with pytest.raises(UnknownProducerError):
+        await receipt
+
+
+async def test_an_inbox_whose_handler_waits_can_be_closed(pg):
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    @pg.inbox.on("wait")
+    async def wait(db, _):
+        await db.execute("INSERT INTO effects VALUES (1)")
+        entered.set()
+        await leave.wait()
+
+    outbox = await pg.outbox()
+    receipt = outbox.send("wait")
+    await entered.wait()
+    closing = asyncio.create_task(pg.inbox.close())
+    await asyncio.sleep(0)
+    leave.set()
+    await closing
+    assert await receipt is None
+    assert await pg.rows() == [1]
+
+
+async def test_a_plain_function_is_a_handler_too(pg):
+    pg.inbox.on("plain", lambda db, payload: payload * 2)
+    assert await (await pg.outbox()).send("plain", 21) == 42
+
+
+async def test_a_handler_that_reads_after_anothers_error_is_tried_again(pg):
+    @pg.inbox.on("count")
+    async def count(db, _):
+        found = await db.execute("SELECT count(*) FROM once")
+        return (await found.fetchone())[0]
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send("once", 1), outbox.send("once", 1), outbox.send("count")]
+    with pytest.raises(HandlerError, match="UniqueViolation"):
+        await receipts.pop(1)
+    assert await asyncio.gather(*receipts) == [1, 1]
