@@ -7,14 +7,25 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 import socketio
+from kit import connected
 
-from sio_demo.delivery import Feed, Follower, Inbox, MemoryInboxStore, Outbox, SQLiteInboxStore
+from sio_demo.delivery import (
+    Feed,
+    Follower,
+    Inbox,
+    MemoryInboxStore,
+    Outbox,
+    PostgresInboxStore,
+    SQLiteInboxStore,
+)
 from sio_demo.delivery.message import FEED, Batch, Page, Question
+from sio_demo.delivery.transactions import settled
 from sio_demo.errors import (
     DeadLetterError,
     ForbiddenError,
@@ -23,6 +34,7 @@ from sio_demo.errors import (
     PayloadError,
     RestoredError,
     Retry,
+    SequenceError,
     StoreError,
     UsageError,
 )
@@ -54,7 +66,7 @@ class FeedBench(Bench):
     async def append(self, *numbers, topic="orders"):
         for number in numbers:
             async with self.feed.transaction() as db:
-                self.feed.append(db, topic, "note", number)
+                await settled(self.feed.append(db, topic, "note", number))
 
     async def follower(self, store=None, topics=("orders",), handler=None, **options):
         """Make a follower that notes what it reads in `seen`, or in its database."""
@@ -111,10 +123,23 @@ async def disk(quiet, tmp_path):
     await bench.close()
 
 
-@pytest.fixture(params=["memory", "disk"])
-async def either(request, quiet, tmp_path):
+@pytest.fixture(params=["memory", "disk", "postgres"])
+async def either(request, quiet, tmp_path, url):
     bench = FeedBench(tmp_path)
-    await bench.start(SQLiteInboxStore(tmp_path / "feed.db") if request.param == "disk" else None)
+    stores = {
+        "memory": MemoryInboxStore,
+        "disk": lambda: SQLiteInboxStore(tmp_path / "feed.db"),
+        "postgres": lambda: PostgresInboxStore(url),
+    }
+    await bench.start(stores[request.param]())
+    yield bench
+    await bench.close()
+
+
+@pytest.fixture
+async def pg(quiet, tmp_path, url):
+    bench = FeedBench(tmp_path)
+    await bench.start(PostgresInboxStore(url))
     yield bench
     await bench.close()
 
@@ -136,9 +161,9 @@ async def test_an_empty_topic_can_be_followed(either):
 async def test_many_pages_and_many_characters(either):
     async with either.feed.transaction() as db:
         for number in range(1200):
-            either.feed.append(db, "orders", "note", number)
+            await settled(either.feed.append(db, "orders", "note", number))
         for letter in "abc":
-            either.feed.append(db, "orders", "note", letter * 600_000)
+            await settled(either.feed.append(db, "orders", "note", letter * 600_000))
     follower = await either.follower()
     assert follower.seen == [*range(1200), *(letter * 600_000 for letter in "abc")]
 
@@ -432,6 +457,116 @@ async def test_a_handler_of_an_inbox_appends_in_its_transaction(disk):
     await inbox.close()
 
 
+async def test_a_coroutine_of_an_inbox_appends_in_its_transaction(pg):
+    inbox = Inbox(pg.sio, pg.feed.store)
+
+    @inbox.on("order")
+    async def order(db, number):
+        await pg.feed.append(db, "orders", "note", number)
+        if number == 1:
+            raise ValueError("no")
+
+    @inbox.after_commit("order")
+    async def tell(_):
+        await pg.feed.publish("orders")
+
+    follower = await pg.follower()
+    outbox = Outbox(socketio.AsyncClient(handle_sigint=False), **QUICK)
+    await outbox.open(pg.link.url, transports=["websocket"])
+    for number in range(40):
+        receipt = outbox.send("order", number)
+        await pg.append(100 + number)
+        if number == 20:
+            await receipt.accepted
+            await pg.link.cut()
+    await outbox.drain()
+    await until(lambda: len(follower.seen) >= 79)
+    assert [n for n in follower.seen if n < 100] == [0, *range(2, 40)]
+    assert [n for n in follower.seen if n >= 100] == list(range(100, 140))
+    assert follower.last_error is None
+    await outbox.close()
+    await inbox.close()
+
+
+async def test_the_session_of_an_application_appends_too(quiet, tmp_path, url):
+    """Whatever the handlers get as ``db``: the entry is in the transaction of its connection."""
+
+    @asynccontextmanager
+    async def begin():
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            yield connection, object()
+
+    bench = FeedBench(tmp_path)
+    await bench.start(PostgresInboxStore(begin))
+    with suppress(ZeroDivisionError):
+        async with bench.feed.transaction() as db:
+            await bench.feed.append(db, "orders", "note", 0)
+            raise ZeroDivisionError
+    await bench.append(1, 2)
+    follower = await bench.follower()
+    assert follower.seen == [1, 2]
+    await bench.close()
+
+
+async def test_postgres_shows_offsets_in_order_and_without_gaps(pg, url):
+    """A transaction that has appended holds up the next one, which so has the next offset."""
+    appended, leave = asyncio.Event(), asyncio.Event()
+
+    async def append(number):
+        async with pg.feed.transaction() as db:
+            await pg.feed.append(db, "orders", "note", number)
+            appended.set()
+            await leave.wait()
+
+    async def waiting():
+        found = await (
+            await watch.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        ).fetchone()
+        return found[0]
+
+    await pg.append(0)
+    follower = await pg.follower()
+    async with connected(url) as watch:
+        one = asyncio.create_task(append(1))
+        await appended.wait()
+        appended.clear()
+        two = asyncio.create_task(append(2))
+        while not await waiting():
+            assert not appended.is_set()
+        assert follower.seen == [0]
+        leave.set()
+        await asyncio.gather(one, two)
+        await until(lambda: follower.seen == [0, 1, 2])
+        found = await watch.execute("SELECT number FROM feed_entries ORDER BY number")
+        assert await found.fetchall() == [(0,), (1,), (2,)]
+    assert follower.last_error is None
+
+
+async def test_workers_of_one_postgres_append_while_others_read(pg, url):
+    """Several stores append to a topic at the same time; a reader never sees one come late."""
+    others = [Feed(socketio.AsyncServer(), PostgresInboxStore(url)) for _ in range(3)]
+    await pg.append(0)
+    follower = await pg.follower(interval=0.1)
+
+    async def work(feed, worker):
+        for number in range(40):
+            async with feed.transaction() as db:
+                await feed.append(db, "orders", "note", [worker, number])
+                if number % 5 == 0:
+                    await db.execute("SELECT pg_sleep(0.01)")
+
+    tasks = [asyncio.create_task(work(feed, n)) for n, feed in enumerate(others)]
+    await until(lambda: len(follower.seen) > 30)
+    await pg.link.cut()
+    await asyncio.gather(*tasks)
+    await until(lambda: len(follower.seen) == 121)
+    for worker in range(3):
+        assert [n for n in follower.seen[1:] if n[0] == worker] == [[worker, n] for n in range(40)]
+    assert not isinstance(follower.last_error, SequenceError)
+    for feed in others:
+        await feed.close()
+
+
 async def test_offsets_of_two_transactions_become_visible_in_order(disk):
     first, second = asyncio.Event(), asyncio.Event()
 
@@ -456,7 +591,7 @@ async def test_a_transaction_that_fails_leaves_no_entry_and_no_number(either):
     follower = await either.follower()
     with suppress(ZeroDivisionError):
         async with either.feed.transaction() as db:
-            either.feed.append(db, "orders", "note", 0)
+            await settled(either.feed.append(db, "orders", "note", 0))
             raise ZeroDivisionError
     await either.append(1)
     await until(lambda: follower.seen == [1])
