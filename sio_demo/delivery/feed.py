@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -74,12 +74,11 @@ class Feed:
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store, set)
         self._sio, self._namespace, self._may_read = sio, namespace, may_read
-        self._appended: defaultdict[int, set[str]] = defaultdict(set)  # topics, by id(db)
+        self._appended: dict[int, set[str]] = {}  # topics, by id(db), in `transaction`
         self._published: dict[str, int] = {}  # the offset up to which a topic was sent
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: Counter[str] = Counter()  # of `publish`
-        self._served: Counter[str] = Counter()
+        self._due: set[str] = set()  # topics to publish
         sio.on(FEED, self._answer, namespace=namespace)
 
     def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Done:
@@ -92,7 +91,7 @@ class Feed:
         """
         if not isinstance(topic, str) or len(topic) > LONGEST_NAME:
             raise UsageError(f"A topic is a string of {LONGEST_NAME} characters at most.")
-        self._appended[id(db)].add(topic)
+        self._appended.get(id(db), set()).add(topic)
         done: Done = self.store.append(db, topic, str(uuid.uuid4()), write_message(event, payload))
         return done
 
@@ -100,9 +99,8 @@ class Feed:
     async def transaction(self) -> AsyncIterator[Any]:
         """Yield a ``db`` for `append` and for effects; commit it, and then publish."""
         async with self._transactions.one() as store:
-            self._appended.pop(id(store.db), None)
+            topics = self._appended[id(store.db)] = set()
             yield store.db
-            topics = self._appended.pop(id(store.db), set())
         for topic in topics:  # in tasks, so that what is appended meanwhile goes with it
             self._tasks.add(task := asyncio.create_task(self.publish(topic)))
             task.add_done_callback(self._tasks.discard)
@@ -112,29 +110,25 @@ class Feed:
 
         If it fails, that is logged: followers will ask.
         """
-        self._calls[topic] += 1
-        call = self._calls[topic]
+        self._due.add(topic)
         async with self._sending[topic]:
             try:
-                while self._served[topic] < call:
-                    await self._send_page(topic)
+                while topic in self._due:
+                    self._due.discard(topic)  # what is appended from here on is due again
+                    if await self._send_page(topic):
+                        self._due.add(topic)
             except Exception as error:
                 log.warning("%s was not published: %s", topic, in_words(error))
 
-    async def _send_page(self, topic: str) -> None:
-        """Send the next entries; those of an earlier process, or many, are left to requests."""
-        calls = self._calls[topic]
+    async def _send_page(self, topic: str) -> bool:
+        """Send the next entries, or the last one of an earlier process; return whether more are."""
         async with self._transactions.one() as store:
-            head = await settled(store.log(topic))
-            end = head.end if head else 0
-            first = max(self._published.get(topic, end - 1), end - ENTRIES, 0)
-            page = await _page(store, topic, first)
-        if page.entries is not None and page.entries.messages:
-            room = _room(topic)
-            await self._sio.emit(FEED, page.to_wire(), room=room, namespace=self._namespace)
-            self._published[topic] = page.entries.end
-        if self._published.get(topic, end) >= end:
-            self._served[topic] = calls
+            page = await _page(store, topic, self._published.get(topic))
+        if page.entries is None or not page.entries.messages:
+            return False
+        await self._sio.emit(FEED, page.to_wire(), room=_room(topic), namespace=self._namespace)
+        self._published[topic] = page.entries.end
+        return page.entries.end < page.end
 
     async def trim(self, topic: str, keep: int) -> None:
         """Delete all entries of a topic but the last `keep`, which is at least 1.
@@ -154,8 +148,7 @@ class Feed:
 
     async def close(self) -> None:
         """Publish the rest, and close the store, unless an inbox uses it; may be called twice."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.gather(*self._tasks)
         await self._transactions.close()
 
     async def _answer(self, sid: str, question: Any = None, *_: Any) -> dict[str, Any]:
@@ -176,11 +169,13 @@ class Feed:
             return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()
 
 
-async def _page(store: InboxStore, topic: str, first: int) -> Page:
-    """Read entries from `first` on, and the one before, whose id followers compare."""
+async def _page(store: InboxStore, topic: str, first: int | None) -> Page:
+    """Read entries from `first`, or the last, and the one before, whose id followers compare."""
     head = await settled(store.log(topic))
     if head is None:
         return Page(topic, 0, None)
+    if first is None:
+        first = max(head.end - 1, 0)
     found = await settled(store.entries(topic, max(first - 1, 0), ENTRIES + 1, LARGEST))
     after = ""
     if found and (first or found[0].offset):

@@ -52,7 +52,7 @@ class Reading:
     caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
     due: float = 0.0
     asked: Question | None = None
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] = field(init=False)
 
 
 class Follower(Receiver):
@@ -137,7 +137,7 @@ class Follower(Receiver):
 
         The handlers are called with all entries from there on, read before or not.
         """
-        await self._stop(self._topics.pop(topic, None))
+        await self._stop(topic)
         async with self._transactions.one() as store:
             before = await settled(store.progress(topic)) or Progress()
             for progress in (before._replace(floor=before.next), Progress(next=offset)):
@@ -146,14 +146,14 @@ class Follower(Receiver):
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""
         self._closed = True
-        for reading in list(self._topics.values()):
-            await self._stop(reading)
+        for topic in list(self._topics):
+            await self._stop(topic)
         await self._turns.finish()
         await self._callbacks.close()
         await self._transactions.close()
 
-    async def _stop(self, reading: Reading | None) -> None:
-        if reading is not None and reading.task is not None:
+    async def _stop(self, topic: str) -> None:
+        if (reading := self._topics.pop(topic, None)) is not None:
             reading.task.cancel()
             await asyncio.wait({reading.task})
             reading.caught_up.settle(None, ClosedError("The topic is not followed any more."))
@@ -205,52 +205,39 @@ class Follower(Receiver):
             reading.caught_up.settle(None, error)
 
     async def _read(self, reading: Reading) -> None:
-        loop, failures, loaded = asyncio.get_running_loop(), 0, False
+        loop, failures = asyncio.get_running_loop(), 0
         while True:
-            page, asked = None, None
             try:
-                if not loaded:
-                    await self._load(reading)
-                    loaded = True
                 if loop.time() >= reading.due:
                     await self._ask(reading)
-                if not reading.arrived:
+                if reading.arrived:
+                    await self._take(reading, *reading.arrived[0])
+                    reading.arrived.popleft()
+                    failures = 0
+                else:
                     reading.woken.clear()
                     with suppress(TimeoutError):
                         async with asyncio.timeout_at(reading.due):
                             await reading.woken.wait()
-                    continue
-                page, asked = reading.arrived.popleft()
-                if isinstance(page, DeliveryError):
-                    raise page
-                await self._take(reading, page, asked)
-                failures = 0
             except DeliveryError as error:
                 if not worth_a_retry(error):
                     raise
                 self._applier.last_error = error
                 await asyncio.sleep(backoff(failures, *self._delays))
                 failures += 1
-                if isinstance(page, Page):
-                    reading.arrived.appendleft((page, asked))
-                else:
-                    reading.due = 0.0
 
-    async def _load(self, reading: Reading) -> None:
+    async def _ask(self, reading: Reading) -> None:
+        """Ask for what the store has not; the answer also says where the log ends."""
         async with self._transactions.one() as store:
             progress = await settled(store.progress(reading.topic))
             if progress is None:
-                await settled(store.save(reading.topic, Progress(), 0, []))
-        reading.progress = progress or Progress()
-
-    async def _ask(self, reading: Reading) -> None:
-        """Ask for what comes next; the answer also says where the log ends."""
-        loop = asyncio.get_running_loop()
+                await settled(store.save(reading.topic, progress := Progress(), 0, []))
+        reading.progress = progress
         if reading.asked is not None:
             self._applier.last_error = DeliveryError(
                 f"The server has not answered for {reading.topic!r} yet. Has it a feed?"
             )
-        reading.due = loop.time() + self._interval * random.uniform(0.5, 1)
+        reading.due = asyncio.get_running_loop().time() + self._interval * random.uniform(0.5, 1)
         question = reading.asked = Question(reading.topic, reading.progress.next)
         with suppress(SocketIOError):  # not connected: it asks when it is
             await self._client.emit(
@@ -260,8 +247,12 @@ class Follower(Receiver):
                 callback=partial(self._answered, reading, question),
             )
 
-    async def _take(self, reading: Reading, page: Page, asked: int | None) -> None:
+    async def _take(self, reading: Reading, page: Page | DeliveryError, asked: int | None) -> None:
         """Apply a page; `asked` is the offset that was asked for, if it is an answer."""
+        if isinstance(page, DeliveryError):
+            reading.arrived.popleft()
+            reading.due = 0.0
+            raise page
         batch, known = page.entries, reading.progress
         other = batch is not None and known.start not in ("", batch.producer)
         if other or (asked is not None and page.end < asked):
@@ -315,8 +306,7 @@ class Follower(Receiver):
                 log.warning("An entry of %s was not applied: %s", reading.topic, error)
         done = answer.next - rest.first
         if isinstance(answer.error, SequenceError) or not 0 <= done <= len(new):
-            await self._load(reading)  # another process reads with this store
-            reading.due = 0.0
+            reading.due = 0.0  # another process reads with this store
             return
         if done:
             reading.progress = known._replace(next=answer.next, last=id_of(new[done - 1]))
