@@ -208,12 +208,12 @@ class Follower(Receiver):
         loop, failures = asyncio.get_running_loop(), 0
         while True:
             try:
-                if loop.time() >= reading.due:
-                    await self._ask(reading)
                 if reading.arrived:
                     await self._take(reading, *reading.arrived[0])
                     reading.arrived.popleft()
                     failures = 0
+                elif loop.time() >= reading.due:
+                    await self._ask(reading)
                 else:
                     reading.woken.clear()
                     with suppress(TimeoutError):

@@ -418,6 +418,20 @@ async def test_a_retry_stays_in_its_place(either):
     assert attempts == [0, 1, 1, 1, 2]
 
 
+async def test_while_an_entry_is_tried_again_no_answers_heap_up(either):
+    waiting = []
+
+    def later(_, number):
+        waiting.append(len(follower._topics["orders"].arrived))
+        if len(waiting) < 30:
+            raise Retry("not yet")
+
+    follower = await either.follower(handler=later, interval=0.05)
+    await either.append(0)
+    await until(lambda: len(waiting) == 30)
+    assert max(waiting) <= 3
+
+
 async def test_an_entry_that_cannot_be_applied_becomes_a_dead_letter(either):
     def never(_, number):
         if number == 1:
