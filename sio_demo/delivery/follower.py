@@ -41,7 +41,7 @@ class Reading:
     """A topic that is followed.
 
     `progress` is as in the store: `start` is the id of the log, `next` the offset. `due` is the
-    time of the next request, and `asked` the latest one, if it has no answer yet.
+    time of the next request; `asked` is whether one on this connection has no answer yet.
     """
 
     topic: str
@@ -51,7 +51,7 @@ class Reading:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
     due: float = 0.0
-    asked: Question | None = None
+    asked: bool = False
     task: asyncio.Task[None] = field(init=False)
 
 
@@ -182,9 +182,9 @@ class Follower(Receiver):
             _ask_now(reading)
 
     def _answered(self, reading: Reading, question: Question, data: Any = None, *_: Any) -> None:
-        if reading.asked is not question:  # another connection's
+        if not reading.asked:  # another question has its answer already
             return
-        reading.asked = None
+        reading.asked = False
         try:
             page: Page | DeliveryError = Page.from_wire(data)
         except DeliveryError as error:
@@ -233,12 +233,13 @@ class Follower(Receiver):
             if progress is None:
                 await settled(store.save(reading.topic, progress := Progress(), 0, []))
         reading.progress = progress
-        if reading.asked is not None:
+        if reading.asked:
             self._applier.last_error = DeliveryError(
                 f"The server has not answered for {reading.topic!r} yet. Has it a feed?"
             )
         reading.due = asyncio.get_running_loop().time() + self._interval * random.uniform(0.5, 1)
-        question = reading.asked = Question(reading.topic, reading.progress.next)
+        reading.asked = True
+        question = Question(reading.topic, reading.progress.next)
         with suppress(SocketIOError):  # not connected: it asks when it is
             await self._client.emit(
                 FEED,
@@ -260,7 +261,7 @@ class Follower(Receiver):
         if batch is not None:
             if batch.first > known.next or not known.start:
                 if asked is None:  # something is missing before it
-                    if reading.asked is None:
+                    if not reading.asked:
                         reading.due = 0.0
                     return
                 await self._jump(reading, batch)
@@ -315,7 +316,7 @@ class Follower(Receiver):
 
 
 def _ask_now(reading: Reading) -> None:
-    reading.asked, reading.due = None, 0.0
+    reading.asked, reading.due = False, 0.0
     reading.woken.set()
 
 

@@ -418,6 +418,27 @@ async def test_a_retry_stays_in_its_place(either):
     assert attempts == [0, 1, 1, 1, 2]
 
 
+async def test_an_answer_that_takes_longer_than_the_interval_counts(quiet, tmp_path):
+    bench, asked = FeedBench(tmp_path), []
+
+    async def may_read(_sid, _topic):
+        asked.append(asyncio.Event())
+        for earlier in asked[:-2]:  # they wait until two more have been asked
+            earlier.set()
+        if len(asked) < 10:
+            await asked[-1].wait()
+        return True
+
+    await bench.start(may_read=may_read)
+    await bench.append(0)
+    follower = await bench.follower(interval=0.02)
+    assert follower.seen == [0]
+    assert len(asked) < 10
+    for one in asked:
+        one.set()
+    await bench.close()
+
+
 async def test_while_an_entry_is_tried_again_no_answers_heap_up(either):
     waiting = []
 
