@@ -150,6 +150,21 @@ class SequenceError(DeliveryError):
     """
 
 
+class GapError(SequenceError):
+    """Entries of a feed were trimmed before a follower has read them.
+
+    It went on at the first entry that is left. Load what is missing from elsewhere; let
+    `Feed.trim` keep more.
+    """
+
+
+class ForbiddenError(DeliveryError):
+    """A feed's `may_read` does not let this client read a topic.
+
+    Once it may, call `Follower.follow` again.
+    """
+
+
 class UnknownProducerError(SequenceError):
     """The inbox does not know the producer, or issued it to another user.
 
@@ -158,9 +173,10 @@ class UnknownProducerError(SequenceError):
 
 
 class RestoredError(SequenceError):
-    """The inbox has gone back: it expects messages to which it has sent replies.
+    """The inbox or the feed has gone back, behind what it has answered or sent.
 
-    Its store was restored from a backup. What was applied since the backup is lost there.
+    Its store was restored from a backup, or is another one. What it stored since the backup is
+    lost there. `Outbox.reissue` and `Follower.restart` go on.
     """
 
 

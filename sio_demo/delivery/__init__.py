@@ -26,6 +26,17 @@ disk, when either process crashes and is started again. A handler that raises ha
 that raises `Retry`, or does not exist yet, is tried again, and after `retry_limit` attempts its
 message is a dead letter. `Outbox.transaction` commits rows of the client's together with messages.
 
+In the other direction, `Feed` appends entries to topics on the server, in the same transactions,
+and every `Follower`, a client that is away included, applies each entry once, in order::
+
+    feed = Feed(sio, inbox.store)
+    async with feed.transaction() as db:
+        feed.append(db, "orders", "order", {"item": "soup"})
+
+    follower = Follower(client, SQLiteInboxStore("client.db"))
+    follower.on("order", lambda db, order: print(order))
+    await follower.follow("orders")
+
 Limits:
 
 - Effects outside ``db`` may happen again after a crash, and so may what `Inbox.after_commit`
@@ -48,6 +59,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Retry
+from .feed import Feed
+from .follower import Follower
 from .inbox import Inbox, InboxStatistics
 from .outbox import Outbox, OutboxStatistics
 from .receipt import Receipt
@@ -59,6 +72,8 @@ OUTBOX_MJS = Path(__file__).with_name("js").joinpath("outbox.mjs").as_uri()  # f
 
 __all__ = [
     "OUTBOX_MJS",
+    "Feed",
+    "Follower",
     "Inbox",
     "InboxStatistics",
     "Letter",

@@ -60,6 +60,22 @@ The invariants:
 - A sender whose messages are older than the inbox's `next`, or newer than it, has met a store
   that was restored from a copy: it is refused by name, and keeps its messages.
 
+A feed sends in the other direction, with the event ``"feed"``. The client asks, and gets an answer
+like an inbox's with an error, or with the entries from offset `next` on::
+
+    {"topic": "orders", "next": 17}
+    {"topic": "orders", "end": 18, "entries": {"producer": "5a1c...", "epoch": 0, "first": 17, ...}}
+
+``entries``
+    A batch as above: `producer` is the id of the log, `messages` are at most 500 entries. Its
+    `first` is greater than the `next` that was asked for if the entries between are trimmed. It
+    is null if the topic has no log yet.
+``end``
+    The offset that the next entry of the log will have.
+
+From then on the server sends the same object when there are new entries. The client stores
+effect and offset together, and asks again when it sees a gap.
+
 The names are those of Kafka's idempotent producer (KIP-98, KIP-360).
 """
 
@@ -77,6 +93,7 @@ from .. import errors
 from ..errors import BatchError, DeadLetterError, DeliveryError, HandlerError, PayloadError
 
 EVENT = "outbox"
+FEED = "feed"
 HELLO = "outbox_hello"
 LARGEST = 999_000  # characters in a packet of 1 MB, Engine.IO's default limit
 LONGEST_NAME = 200  # characters of an event, and of a message's id
@@ -145,6 +162,8 @@ _RULES: dict[str, Callable[[Any], object]] = {
     "known": lambda value: type(value) is bool,
     "messages": lambda value: type(value) is list,
     "start": _is_name,
+    "topic": _is_name,
+    "entries": lambda value: value is None or isinstance(value, Batch),
     "after": _is_name,
     "last": _is_name,
 }
@@ -173,8 +192,7 @@ class Welcome(Packet):
     @classmethod
     def from_wire(cls, data: Any) -> Self:
         """Read an acknowledgement; raise the error that the inbox named, if it refused."""
-        if isinstance(data, dict) and "error" in data:
-            raise Answer.from_wire(data).error or BatchError("An inbox refused without a reason.")
+        _raise_refusal(data)
         welcome = super(Welcome, cls).from_wire(data)
         if not (welcome.batch and welcome.characters and welcome.unconfirmed):
             raise BatchError("The inbox takes no messages: one of its limits is 0.")
@@ -204,6 +222,40 @@ class Batch(Packet):
         if batch.confirmed > batch.first:
             raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
         return batch
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Packet):
+    """What a follower asks: the entries of a topic from an offset on."""
+
+    topic: str
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Packet):
+    """Consecutive entries of a topic, and the offset after the last in the log."""
+
+    topic: str
+    end: int
+    entries: Batch | None
+
+    def to_wire(self) -> dict[str, Any]:
+        entries = self.entries and self.entries.to_wire()
+        return {"topic": self.topic, "end": self.end, "entries": entries}
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Self:
+        """Read an answer; raise the error that the feed named, if it refused."""
+        _raise_refusal(data)
+        if isinstance(data, dict) and data.get("entries") is not None:
+            data = {**data, "entries": Batch.from_wire(data["entries"])}
+        return super(Page, cls).from_wire(data)
+
+
+def _raise_refusal(data: Any) -> None:
+    if isinstance(data, dict) and "error" in data:
+        raise Answer.from_wire(data).error or BatchError("The server refused without a reason.")
 
 
 def wire_size(text: str) -> int:

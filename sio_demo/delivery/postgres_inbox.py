@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
-from .stores import Letter, fitting
+from .stores import Entry, Letter, Log, fitting
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
 # to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a
@@ -37,6 +37,10 @@ CREATE TABLE inbox_replies (
 CREATE TABLE inbox_aside (
     number BIGSERIAL PRIMARY KEY, box TEXT, producer TEXT, sequence BIGINT, "user" TEXT,
     text TEXT, error TEXT, UNIQUE (box, producer, sequence)
+);
+CREATE TABLE feed_topics (topic TEXT PRIMARY KEY, log TEXT, next BIGINT);
+CREATE TABLE feed_entries (
+    topic TEXT, number BIGINT, text TEXT, PRIMARY KEY (topic, number)
 );
 """
 
@@ -90,6 +94,7 @@ class PostgresInboxStore:
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self._opening = asyncio.Lock()
         self._open = False
+        self._connection_of: dict[int, AsyncConnection[Any]] = {}  # by id(db)
 
     @asynccontextmanager
     async def transaction(self, careful: bool) -> AsyncIterator[PostgresTransaction]:
@@ -135,12 +140,23 @@ class PostgresInboxStore:
                 assert callable(self._begin)
                 connection, db = await stack.enter_async_context(self._begin())
                 await connection.execute(_TIMEOUTS)
+                self._connection_of[id(db)] = connection
+                stack.callback(self._connection_of.pop, id(db))
             else:
                 connection = db = await stack.enter_async_context(self._pool.connection())
                 if pipeline:
                     await stack.enter_async_context(connection.pipeline())
                 await stack.enter_async_context(connection.transaction())
             yield connection, db
+
+    async def append(self, db: Any, topic: str, log: str, text: str) -> None:
+        """Append an entry; it waits for other transactions that have appended to the topic."""
+        await self._connection_of.get(id(db), db).execute(
+            "WITH topic AS (INSERT INTO feed_topics VALUES (%s, %s, 1) "
+            "ON CONFLICT (topic) DO UPDATE SET next = feed_topics.next + 1 RETURNING topic, next) "
+            "INSERT INTO feed_entries SELECT topic, next - 1, %s FROM topic",
+            (topic, log, text),
+        )
 
     async def close(self) -> None:
         """Close the store's own connections; may be called twice."""
@@ -296,6 +312,25 @@ class PostgresTransaction:
         silent = [producer for (producer,) in await rows.fetchall()]
         await self._execute("DELETE FROM inbox_replies WHERE producer = ANY(%s)", silent)
         return len(silent)
+
+    async def log(self, topic: str) -> Log | None:
+        found = await self._row("SELECT log, next FROM feed_topics WHERE topic = %s", topic)
+        return Log(*found) if found else None
+
+    async def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
+        rows = await self._execute(
+            "SELECT number, text FROM feed_entries WHERE topic = %s AND number >= %s "
+            "ORDER BY number LIMIT %s",
+            topic,
+            first,
+            count,
+        )
+        return fitting((Entry(*row) for row in await rows.fetchall()), size)
+
+    async def trim(self, topic: str, first: int) -> None:
+        await self._execute(
+            "DELETE FROM feed_entries WHERE topic = %s AND number < %s", topic, first
+        )
 
     # --- statements --------------------------------------------------------------------
 

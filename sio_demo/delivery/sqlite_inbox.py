@@ -8,11 +8,12 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from os import PathLike
+from typing import Any
 
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
 from .sqlite_database import Database, guarded, primary
-from .stores import Letter, fitting
+from .stores import Entry, Letter, Log, fitting
 
 # Errors of the disk or the file, not of the statement.
 _TROUBLE = {
@@ -42,6 +43,12 @@ CREATE TABLE IF NOT EXISTS inbox_aside (
     box TEXT, producer TEXT, sequence INTEGER, user TEXT, text TEXT, error TEXT,
     UNIQUE (box, producer, sequence)
 );
+CREATE TABLE IF NOT EXISTS feed_topics (
+    topic TEXT PRIMARY KEY, log TEXT, next INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS feed_entries (
+    topic TEXT, number INTEGER, text TEXT, PRIMARY KEY (topic, number)
+) WITHOUT ROWID;
 """
 
 
@@ -193,6 +200,39 @@ class SQLiteInboxStore(Database):
         db.executemany("DELETE FROM inbox_replies WHERE producer = ?", silent)
         db.executemany("DELETE FROM inbox_producers WHERE producer = ?", silent)
         return len(silent)
+
+    def append(self, db: Any, topic: str, log: str, text: str) -> None:
+        db.execute(
+            "INSERT INTO feed_topics VALUES (?, ?, 1) "
+            "ON CONFLICT (topic) DO UPDATE SET next = next + 1",
+            (topic, log),
+        )
+        db.execute(
+            "INSERT INTO feed_entries SELECT topic, next - 1, ? FROM feed_topics WHERE topic = ?",
+            (text, topic),
+        )
+
+    @guarded
+    def log(self, topic: str) -> Log | None:
+        found = self.connection.execute(
+            "SELECT log, next FROM feed_topics WHERE topic = ?", (topic,)
+        ).fetchone()
+        return Log(*found) if found else None
+
+    @guarded
+    def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
+        rows = self.connection.execute(
+            "SELECT number, text FROM feed_entries WHERE topic = ? AND number >= ? "
+            "ORDER BY number LIMIT ?",
+            (topic, first, count),
+        )
+        return fitting((Entry(*row) for row in rows), size)
+
+    @guarded
+    def trim(self, topic: str, first: int) -> None:
+        self.connection.execute(
+            "DELETE FROM feed_entries WHERE topic = ? AND number < ?", (topic, first)
+        )
 
     def _release(self) -> None:
         """End the savepoint of the previous message, and keep its effects."""

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Collection, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
@@ -74,6 +74,20 @@ class Received(NamedTuple):
     def of(cls, letter: Letter, sid: str | None = None) -> Received:
         """Read what a letter says."""
         return cls(*read_message(letter.text)[:3], letter.user, sid, letter.producer)
+
+
+class Log(NamedTuple):
+    """A topic's log: its id, a UUID, and the offset of the entry to come."""
+
+    id: str
+    end: int
+
+
+class Entry(NamedTuple):
+    """An entry of a topic's log, as a text of `write_message`."""
+
+    offset: int
+    text: str
 
 
 Done = Awaitable[None] | None
@@ -146,6 +160,23 @@ class InboxStore(Protocol):
 
     def forget(self, seconds: float, keep: Collection[str]) -> Awaitable[int] | int:
         """Delete producers without contact for so long, except some; return how many."""
+
+    def append(self, db: Any, topic: str, log: str, text: str) -> Done:
+        """Append an entry in the transaction of `db`; `log` is the id of a log that is new.
+
+        The counter of a topic stays locked until the commit, so offsets become visible in order.
+        """
+
+    def log(self, topic: str) -> Awaitable[Log | None] | Log | None:
+        """Return the log of a topic, if it has one."""
+
+    def entries(
+        self, topic: str, first: int, count: int, size: int
+    ) -> Awaitable[list[Entry]] | list[Entry]:
+        """Return `count` entries from `first` on, at least one, about `size` characters."""
+
+    def trim(self, topic: str, first: int) -> Done:
+        """Delete the entries below `first`."""
 
     def close(self) -> Done:
         """Close the store; may be called twice."""
@@ -239,6 +270,7 @@ class MemoryInboxStore:
         self._owned: Counter[str | None] = Counter()  # producers of each user
         self._kept: dict[str, dict[int, StoredReply]] = {}
         self._aside = UndoDict()  # (box, letter): None
+        self._trimmed: dict[str, int] = {}  # the first entry that is left of a topic
 
     def begin(self, patience: float = 0.0) -> None:
         """Do nothing: what was before is final."""
@@ -307,15 +339,37 @@ class MemoryInboxStore:
             self._kept.pop(name, None)
         return len(silent)
 
+    def append(self, db: UndoDict, topic: str, log: str, text: str) -> None:
+        """Add items to the handlers' dict: ``"feed", topic`` and ``"feed", topic, offset``."""
+        log, end = db.get(("feed", topic), (log, 0))
+        db["feed", topic, end] = text
+        db["feed", topic] = Log(log, end + 1)
+
+    def log(self, topic: str) -> Log | None:
+        return self.db.get(("feed", topic))
+
+    def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
+        first = max(first, self._trimmed.get(topic, 0))
+        keys = [("feed", topic, offset) for offset in range(first, first + count)]
+        return fitting((Entry(key[2], self.db[key]) for key in keys if key in self.db), size)
+
+    def trim(self, topic: str, first: int) -> None:
+        for offset in range(self._trimmed.get(topic, 0), first):
+            del self.db["feed", topic, offset]
+        self._trimmed[topic] = first
+
     def close(self) -> None:
         """Do nothing: another inbox may use this store next."""
 
 
-def fitting(replies: Iterator[StoredReply], size: int) -> list[StoredReply]:
-    """Return the first replies, at least one, that make no more than `size` characters."""
-    found: list[StoredReply] = []
-    for one in replies:
-        size -= len(one.reply)
+Row = TypeVar("Row", StoredReply, Entry)
+
+
+def fitting(rows: Iterator[Row], size: int) -> list[Row]:
+    """Return the first rows, at least one, whose texts make no more than `size` characters."""
+    found: list[Row] = []
+    for one in rows:
+        size -= len(one[1])
         if found and size < 0:
             break
         found.append(one)
