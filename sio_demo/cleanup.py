@@ -22,7 +22,7 @@ from .lab.bench import shut_down
 from .lab.waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
-PATIENCE = 3.0  # seconds that something which is ending may take to end
+PATIENCE = 10.0  # seconds that something which is ending may take to end on a busy machine
 
 T = TypeVar("T")
 
