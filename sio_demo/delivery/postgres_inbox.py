@@ -55,6 +55,7 @@ _TIMEOUTS = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_sessio
 # Classes of SQLSTATE: connection, rolled back (deadlock, serialization), resources, lock not
 # available, ended by the operator, input and output: "PostgreSQL Error Codes" in its manual.
 _TROUBLE = {"08", "40", "53", "55", "57", "58"}
+LONGEST = "10s"  # that a transaction lasts, from PostgreSQL 17 on
 PATIENCE = 5.0  # seconds to wait for a free connection
 
 Begin = Callable[[], AbstractAsyncContextManager[tuple[AsyncConnection[Any], Any]]]
@@ -165,6 +166,8 @@ class PostgresInboxStore:
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
+    if connection.info.server_version >= 170000:  # in a pipeline, one that waits is not "idle"
+        await connection.execute(f"SET transaction_timeout = '{LONGEST}'")
     await connection.set_read_only(False)
 
 

@@ -10,7 +10,7 @@ import socketio
 from kit import DeliveryBench, connected, greet
 from psycopg import sql
 
-from sio_demo.delivery import Inbox, PostgresInboxStore, Retry
+from sio_demo.delivery import Inbox, PostgresInboxStore, Retry, postgres_inbox
 from sio_demo.delivery.message import EVENT
 from sio_demo.errors import (
     DeadLetterError,
@@ -309,6 +309,20 @@ async def test_another_worker_takes_over_a_producer(pg):
         assert "lock timeout" in str(outbox.last_error)
     await zombie.close()
     assert await receipt == 2
+    assert await pg.rows() == [1, 2]
+
+
+async def test_a_worker_that_never_goes_on_loses_its_transaction(pg, monkeypatch):
+    outbox = await pg.outbox(ack_timeout=5)
+    assert await outbox.send("effects", 1) == 1
+    [producer] = await pg.rows("SELECT producer FROM inbox_producers")
+    monkeypatch.setattr(postgres_inbox, "LONGEST", "1s")
+    zombie = PostgresInboxStore(pg.url)
+    with pytest.raises(StoreError):  # noqa: PT012 - the transaction is the statement
+        async with zombie.transaction(False) as transaction:
+            await transaction.progress(producer)
+            assert await outbox.send("effects", 2) == 2  # while the zombie is in its block
+    await zombie.close()
     assert await pg.rows() == [1, 2]
 
 
