@@ -22,7 +22,7 @@ from .lab.bench import shut_down
 from .lab.waiting import wait_until
 
 KERNEL_PACKAGES = {"ipykernel", "IPython", "jupyter_client", "tornado", "zmq"}
-PATIENCE = 10.0  # seconds that something which is ending may take to end on a busy machine
+PATIENCE = 3.0  # seconds that something which is ending may take to end on a busy machine
 
 T = TypeVar("T")
 
@@ -113,9 +113,12 @@ def _is_ours(task: asyncio.Task[Any]) -> bool:
 
 def _sockets() -> list[str]:
     connections = psutil.Process().net_connections(kind="tcp")
-    found = [(c.status, [end.port for end in (c.laddr, c.raddr) if end]) for c in connections]
-    ours = resources.ports
-    return [f"{status} on port {ports}" for status, ports in found if ours.intersection(ports)]
+    found = [(c.status, {end.port for end in (c.laddr, c.raddr) if end}) for c in connections]
+    return [
+        f"{status} on port {sorted(ports)}"
+        for status, ports in found
+        if ports & resources.ports and not ports & resources.ports_apart
+    ]
 
 
 def _children() -> dict[int, str]:

@@ -16,6 +16,7 @@ class Resource(Protocol):
 
 opened: list[Resource] = []
 ports: set[int] = set()  # on which they listen, or did
+ports_apart: set[int] = set()  # the same, of what is not registered
 _registering = ContextVar("_registering", default=True)
 
 
@@ -31,11 +32,13 @@ def apart() -> Iterator[None]:
 
 def register(resource: Resource, port: int | None = None) -> None:
     """Add a resource that was opened, and the port on which it listens."""
-    if not _registering.get():
-        return
-    opened.append(resource)
-    if port is not None:
-        ports.add(port)
+    registering = _registering.get()
+    if registering:
+        opened.append(resource)
+    if port is not None:  # it may have been another's before
+        ports.discard(port)
+        ports_apart.discard(port)
+        (ports if registering else ports_apart).add(port)
 
 
 def forget(resource: Resource) -> None:

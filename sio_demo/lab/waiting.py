@@ -12,6 +12,7 @@ from ..errors import NotSeenError
 
 PATIENCE = 10.0  # seconds that a server, a client or a process may take on a busy machine
 LOOK_EVERY = 0.002  # seconds
+STALL = 0.05  # seconds that one look counts at most: a machine that stalls is not out of patience
 
 patience: ContextVar[float] = ContextVar("patience", default=PATIENCE)  # a check sets it lower
 
@@ -38,14 +39,14 @@ async def wait_until(
         It did not hold in time.
     """
     now = asyncio.get_running_loop().time
-    within = patience.get() if within is None else within
-    deadline = now() + within
-    while True:
-        if await called(condition()):
-            return
-        if now() > deadline:
+    within = left = patience.get() if within is None else within
+    before = now()
+    while not await called(condition()):
+        if left <= 0:
             raise NotSeenError(otherwise or f"What was awaited did not come within {within:g} s.")
         await asyncio.sleep(LOOK_EVERY)
+        left -= min(now() - before, STALL)
+        before = now()
 
 
 async def called(value: Any) -> Any:

@@ -129,6 +129,20 @@ async def test_what_stays_open_elsewhere_counts_only_until_the_next_clean_up():
         assert leftovers() == NOTHING
 
 
+async def test_what_is_apart_does_not_count_also_where_a_port_was_ours_before():
+    with resources.apart():
+        server = await serve(socketio.AsyncServer(async_mode="aiohttp"))
+    with socket.create_connection((server.host, server.port)) as connection:
+        resources.ports |= {server.port, connection.getsockname()[1]}  # as closed ones leave them
+        resources.register(server, server.port)
+        assert len(leftovers().sockets) >= 2
+        resources.forget(server)
+        with resources.apart():
+            resources.register(server, server.port)
+        assert leftovers() == NOTHING
+        await server.close()
+
+
 async def half_closed(server):
     """Give a socket that was connected to a server which has closed."""
     sock = socket.create_connection((server.host, server.port))

@@ -1,6 +1,7 @@
 """Waiting for a condition that sends no signal, and for work to its end."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -43,6 +44,17 @@ async def test_it_raises_when_the_time_is_over():
         await wait_until(lambda: False, within=0.01)
     with pytest.raises(NotSeenError, match=r"^No client has come\.$"):
         await wait_until(lambda: False, within=0.01, otherwise="No client has come.")
+
+
+async def test_a_machine_that_stalls_is_not_out_of_patience():
+    looks = []
+
+    def condition():
+        looks.append(1)
+        time.sleep(0.1)  # a stall in each turn of the loop
+        return len(looks) == 4
+
+    await wait_until(condition, within=0.16)
 
 
 async def test_what_is_begun_is_ended_also_when_its_caller_is_cancelled():
