@@ -1,7 +1,5 @@
 """The command line: ``sio-demo lab | demo | atlas | check | chaos | install``."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -4,8 +4,6 @@ A cell that runs twice overwrites the variable, not the server, link or client b
 these live on. So what is open is registered in :mod:`sio_demo.lab.resources` until it is closed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import weakref

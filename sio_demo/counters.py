@@ -1,7 +1,5 @@
 """The five counters that tell one cause of duplicates or losses from another."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

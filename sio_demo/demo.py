@@ -1,7 +1,5 @@
 """What ``sio-demo demo`` measures: three clients, each with its listener inside and outside."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 

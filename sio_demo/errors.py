@@ -4,8 +4,6 @@
 involved, and what to do about it.
 """
 
-from __future__ import annotations
-
 
 class SioDemoError(Exception):
     """Base class of all exceptions that ``sio_demo`` raises."""

@@ -4,8 +4,6 @@
 is in :mod:`sio_demo.causes`; here are the programs, which ``@reproduces`` binds to them.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextvars import copy_context

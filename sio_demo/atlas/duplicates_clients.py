@@ -1,7 +1,5 @@
 """Duplicates because one user has several clients or sessions."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import weakref

@@ -1,7 +1,5 @@
 """Duplicates because something is done again at each connection."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack
 from typing import Any

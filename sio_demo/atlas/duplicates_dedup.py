@@ -1,7 +1,5 @@
 """Duplicates because what should tell a copy from the first does not."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Duplicates because the recipient has several listeners for one event."""
 
-from __future__ import annotations
-
 from ..causes import reproduces
 from ..counters import Counters
 from ..lab.bench import bench

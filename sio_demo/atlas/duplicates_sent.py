@@ -1,7 +1,5 @@
 """Duplicates because one message is sent more than once."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from socketio.exceptions import TimeoutError as NoAcknowledgementError

@@ -1,7 +1,5 @@
 """Losses around a connection: who comes is not let in, not found, or not listened to yet."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from typing import Any

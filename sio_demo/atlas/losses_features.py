@@ -1,7 +1,5 @@
 """Losses by features of the libraries that promise less than they seem to."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from contextlib import AsyncExitStack

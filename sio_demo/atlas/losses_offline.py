@@ -1,7 +1,5 @@
 """Losses because the client was away, or did not know that it was."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack, suppress
 

@@ -3,8 +3,6 @@
 There is nothing to fix, so both runs of a reproduction do the same.
 """
 
-from __future__ import annotations
-
 import socketio
 
 from ..causes import reproduces

@@ -6,8 +6,6 @@ say to the causes. The atlas adds the programs: the one that is marked with ``@r
 reproduces D1.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

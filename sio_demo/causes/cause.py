@@ -1,7 +1,5 @@
 """What is known of a cause, and the program that reproduces it."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar

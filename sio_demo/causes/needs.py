@@ -1,7 +1,5 @@
 """The clues to a cause: how to find each out, and what must hold for a cause or speaks for it."""
 
-from __future__ import annotations
-
 import operator
 import tomllib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Reads the files of causes; that they fit their schema is tested, not looked at here."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from typing import Any

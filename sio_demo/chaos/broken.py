@@ -1,7 +1,5 @@
 """Deliveries with one thing wrong, which the schedules must catch: they test the checker."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ It reads what the clients wrote down as accepted, and what the store of the inbo
 processes are dead; nothing that the outbox or the inbox says of itself.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

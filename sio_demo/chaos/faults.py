@@ -4,8 +4,6 @@ Each function prepares the fault, lets the clients send on with ``stage.go_on(fa
 returns when the next fault may strike. What lasts longer goes on in a task.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -1,7 +1,5 @@
 """Plays schedules: a server and clients in processes of their own, and faults between them."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from collections import deque

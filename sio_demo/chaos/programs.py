@@ -1,7 +1,5 @@
 """The programs of a run: a server with an inbox, a client with an outbox, and one too many."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import secrets

@@ -1,7 +1,5 @@
 """The driver's side of a run: a server, a link to it, and clients."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import sqlite3

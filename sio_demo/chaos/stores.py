@@ -1,7 +1,5 @@
 """Stores whose process can be killed at an exact point, and whose disk can fail."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

@@ -21,8 +21,6 @@ follows calls within a file, ``javascript/entries.py`` and ``modules.py`` into o
 ``messages.toml`` has what findings say.
 """
 
-from __future__ import annotations
-
 from ..causes import RULES, Rule
 from .engine import check_paths, check_source
 from .model import Finding, Report, Skipped

@@ -1,7 +1,5 @@
 """Calls in any language, the calls that a function leads to, and names in conditions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The settings of a project, in its ``pyproject.toml`` or ``package.json``."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Checks one source, or all sources below some paths."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import defaultdict, deque

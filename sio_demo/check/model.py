@@ -1,7 +1,5 @@
 """What the checker returns: findings, and the files that it did not check."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from ..causes import RULES

@@ -1,7 +1,5 @@
 """Which file of a run an import refers to."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What the rules of all languages ask of a syntax tree."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode

@@ -1,7 +1,5 @@
 """The scripts of pages, components and templates."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

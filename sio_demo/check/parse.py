@@ -1,7 +1,5 @@
 """Parses a source of any language that the checker knows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

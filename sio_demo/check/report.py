@@ -1,7 +1,5 @@
 """A report as text, JSON, SARIF 2.1.0, or annotations for GitHub; and the rules as text."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

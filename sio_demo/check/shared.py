@@ -1,7 +1,5 @@
 """What the rules of all languages share: reporting, and what names suggest."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from time import process_time

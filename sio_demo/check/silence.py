@@ -1,7 +1,5 @@
 """Comments that silence findings: ``sio-demo: ignore[rule-id]``, or ``ignore-file[rule-id]``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Finds and reads sources; names what is left out, and what cannot be read."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

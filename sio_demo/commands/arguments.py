@@ -1,7 +1,5 @@
 """Argument types that commands share."""
 
-from __future__ import annotations
-
 
 def count(text: str) -> int:
     """Return a number, 0 or more; argparse turns the ValueError into exit code 2."""

@@ -1,7 +1,5 @@
 """``sio-demo demo``: the duplicates, and the fix, in seconds."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 from typing import Any

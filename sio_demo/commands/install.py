@@ -1,7 +1,5 @@
 """``sio-demo install``: the JavaScript client, which needs npm and the network, once."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

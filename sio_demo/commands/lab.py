@@ -4,8 +4,6 @@ Jupyter moves to another port when the one that was asked for is taken. A reader
 waits for an answer on it, so this command refuses instead, and says what to do.
 """
 
-from __future__ import annotations
-
 import argparse
 import errno
 import os

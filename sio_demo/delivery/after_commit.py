@@ -1,7 +1,5 @@
 """Calls what follows the commit of a message: at least once, also after a crash."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Applies a batch in a transaction: each new message once, in order, or message by message."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter

@@ -7,8 +7,6 @@ client of its own, so nothing of a dead connection reaches the next one. python-
 a cancellation in the user's handlers: nothing here waits for one longer than `HANG_UP`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

@@ -1,7 +1,5 @@
 """The server's half of delivery to clients: a log for each topic, read from any offset."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import uuid

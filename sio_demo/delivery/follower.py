@@ -1,7 +1,5 @@
 """The client's half of delivery to clients: reads each entry of a topic once, in order."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

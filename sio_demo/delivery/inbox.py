@@ -1,7 +1,5 @@
 """The server's half: applies every message once, in order, and answers with a stored reply."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 from collections.abc import Callable

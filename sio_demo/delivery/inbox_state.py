@@ -1,7 +1,5 @@
 """How an inbox tracks a producer and judges a hello and a batch. No I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What :meth:`Outbox.send` returns: awaitable for the acceptance and for the reply."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Generator
 from typing import Any

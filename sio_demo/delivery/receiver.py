@@ -1,7 +1,5 @@
 """What applies messages once: the handlers and callbacks of an inbox or a follower."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any

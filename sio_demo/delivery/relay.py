@@ -1,7 +1,5 @@
 """Sends the messages of an outbox to the inbox, and settles receipts with the answers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial

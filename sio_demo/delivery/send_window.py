@@ -1,7 +1,5 @@
 """Which messages of an outbox wait, which are in flight, and which are done. No I/O."""
 
-from __future__ import annotations
-
 import random
 from collections import deque
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ When a commit returns, its data is on disk. Every SQLite error becomes a `StoreE
 rollback.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """An inbox's store on disk: progress, replies and the handlers' effects in one transaction."""
 
-from __future__ import annotations
-
 import random
 import sqlite3
 import time

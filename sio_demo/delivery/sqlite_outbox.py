@@ -1,7 +1,5 @@
 """An outbox's store on disk."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import sys

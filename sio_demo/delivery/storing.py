@@ -1,7 +1,5 @@
 """Writes the messages of an outbox to its store, and accepts them once they are there."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor

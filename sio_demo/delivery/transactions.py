@@ -1,7 +1,5 @@
 """The transactions of an inbox's store: one at a time, or as many at once as the store can."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """From counters to causes: which fit, which are ruled out, and what to measure next."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from textwrap import TextWrapper

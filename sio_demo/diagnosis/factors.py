@@ -5,8 +5,6 @@ listener. So 4 calls usually have their reason in an earlier counter, and a sing
 explains all five.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, product

@@ -1,7 +1,5 @@
 """Ways to look on while python-socketio works, which change nothing in what it does."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Iterator

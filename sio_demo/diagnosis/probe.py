@@ -6,8 +6,6 @@ Calls are counted by a wrapper around each handler in ``handlers``, which is put
 next packet comes. That these names are wrapped is not documented. `Probe.close` undoes it.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Hashable
 from typing import Any

@@ -1,7 +1,5 @@
 """What is specific to watching a client, and to watching a server."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable
 from typing import Any
 

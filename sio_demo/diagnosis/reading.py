@@ -1,7 +1,5 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is."""
 
-from __future__ import annotations
-
 from ..causes import Pattern
 from .factors import explanations
 from .seen import Recipient, Seen

@@ -1,7 +1,5 @@
 """Adds up what the ends of an application see of each message; no I/O."""
 
-from __future__ import annotations
-
 import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable

@@ -7,8 +7,6 @@
 :func:`prediction` compares a guess with what was measured.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

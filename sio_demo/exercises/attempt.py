@@ -1,7 +1,5 @@
 """The reader's programs in a notebook's own rig: run within limits, counted, and judged."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

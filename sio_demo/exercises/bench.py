@@ -1,7 +1,5 @@
 """The bench of a check: the reader's server and clients on it, and what they leave behind."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import gc

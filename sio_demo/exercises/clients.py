@@ -1,7 +1,5 @@
 """Exercises 4 and 5: tasks and clients of Python that pile up."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

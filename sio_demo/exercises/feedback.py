@@ -1,7 +1,5 @@
 """What a check answers, verdict first; and how many exercises are solved in this kernel."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Exercises 1 to 3: listeners of the JavaScript client that pile up."""
 
-from __future__ import annotations
-
 import itertools
 
 from ..errors import NotSeenError

@@ -1,7 +1,5 @@
 """A web page in Node.js: the real ``socket.io-client``, and the reader's JavaScript."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator

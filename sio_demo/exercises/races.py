@@ -1,7 +1,5 @@
 """Exercise 10: what a server does with a message that comes again while it still works on it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Watches the reader's code: what it raises, and where it waits or blocks, with its line."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import gc

@@ -1,7 +1,5 @@
 """Exercise 9: what a server still knows when it has been killed and started again."""
 
-from __future__ import annotations
-
 import sqlite3
 import tempfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Exercise 8: what a customer sends again, and what a server does with it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,7 +1,5 @@
 """Exercises 6 and 7: what a server keeps for a session, and for whom it keeps it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

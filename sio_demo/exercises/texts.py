@@ -1,7 +1,5 @@
 """The words of the exercises, from ``exercises.toml``, and the hint for what was observed."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """An interrupted cell says where it was, and an error of this package shows no library frames."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from types import TracebackType

@@ -1,7 +1,5 @@
 """What a link takes as arguments, and checks that raise before anything is done."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Literal, get_args
 

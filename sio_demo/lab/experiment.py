@@ -1,7 +1,5 @@
 """The loop that every notebook shares: send a message, count the calls, cut, come back."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

@@ -4,8 +4,6 @@ They are what Toxiproxy calls toxics. A new one is a subclass of :class:`Fault`,
 :meth:`Link.inject <sio_demo.lab.link.Link.inject>`: nothing else needs to know it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple

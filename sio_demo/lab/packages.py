@@ -1,7 +1,5 @@
 """Where the JavaScript packages are: in a checkout beside this file, else in the user's cache."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 Sources: the protocol pages socket.io/docs/v4/engine-io-protocol and socket-io-protocol.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 

@@ -3,8 +3,6 @@
 It takes one line of JSON on stdin, prints its port as its first line, and dies when stdin ends.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """What is open in this process: :func:`sio_demo.clean_up` closes what is registered here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """What the link saw: recorded as it passes, decoded on demand; no I/O."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 from collections import deque

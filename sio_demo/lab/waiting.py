@@ -1,7 +1,5 @@
 """How to wait: for what sends no signal, and for work that must not be left half done."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable

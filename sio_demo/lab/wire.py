@@ -9,8 +9,6 @@ Sources: the Engine.IO and Socket.IO protocol pages (socket.io/docs/v4/engine-io
 socket-io-protocol), RFC 6455 (WebSocket), RFC 7692 (permessage-deflate).
 """
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The bench of a panel: for one client that comes back after each fault, and reports its counts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple

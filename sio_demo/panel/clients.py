@@ -5,8 +5,6 @@ Each listens for ``"news"`` and writes every message on its user's screen. It ac
 arrive on the connection that they describe, after everything that was sent before.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 

@@ -1,7 +1,5 @@
 """Which web pages may connect to a panel's server: only JupyterLab on this machine."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """The wire you can cut: a server, a TCP link and a client, drawn, with buttons that break it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """An event loop in its own thread, which keeps running while the kernel is busy."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Coroutine

@@ -1,7 +1,5 @@
 """The drawing as a widget, and the client in the page that shows it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ What cannot be drawn raises a :exc:`~sio_demo.errors.UsageError`. The same data 
 SVG, byte for byte, whatever was drawn before and whatever the reader's matplotlib settings are.
 """
 
-from __future__ import annotations
-
 from .bars import calls_by_design, effects_by_design, tally
 from .charts import invocations, total_work
 from .delivery import Timeline, throughput, timelines

@@ -1,7 +1,5 @@
 """Bars of counts: a row for each design, all on one scale, with the number on each bar."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import zip_longest

@@ -1,7 +1,5 @@
 """Line charts: calls across reconnects, and total work."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What the figures accept: counts, with a label for each list of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from ..errors import UsageError

@@ -1,7 +1,5 @@
 """Figures of delivery: what a round trip carries, and what a run of chaos did."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Labels at the ends of lines, spread so that none covers another."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A plot: a figure and the same data in words; as SVG, as PNG, and below a notebook's cell."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A step's shape, label and number carry its name as their gid, by which the tests find them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """A sequence diagram: what passed between server, link, client and handler, in order."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

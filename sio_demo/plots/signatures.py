@@ -1,7 +1,5 @@
 """A map of signatures: what one message left behind, counted in several places, by cause."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """The one style and the one palette of every figure, and the page they are drawn on."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The rules for JavaScript and TypeScript."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 
 from ..pages import EmbeddedScripts

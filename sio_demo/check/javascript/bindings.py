@@ -1,7 +1,5 @@
 """What declares a name: imports, `require`, variables, parameters, destructuring."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """What a client's connect handler must not do: register listeners, create another client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from ast_grep_py import SgNode

@@ -1,7 +1,5 @@
 """Deduplication that checks before an `await` and marks after it: in memory, or in a database."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Functions that another file runs: for each connection, or when a component is mounted."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

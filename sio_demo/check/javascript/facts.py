@@ -1,7 +1,5 @@
 """What a source shows without following values: modules, types, names."""
 
-from __future__ import annotations
-
 import re
 from enum import Enum
 from functools import cached_property

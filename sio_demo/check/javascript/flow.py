@@ -1,7 +1,5 @@
 """What runs when a handler runs: its calls, the calls that these lead to, and their guards."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache, cached_property

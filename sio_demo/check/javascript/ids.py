@@ -1,7 +1,5 @@
 """Message ids that contain `socket.id`."""
 
-from __future__ import annotations
-
 from ast_grep_py import SgNode
 
 from ..calls import call_of

@@ -1,7 +1,5 @@
 """What components register when mounted, and do not remove when unmounted."""
 
-from __future__ import annotations
-
 import re
 
 from ast_grep_py import SgNode

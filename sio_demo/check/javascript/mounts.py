@@ -1,7 +1,5 @@
 """What runs when components are mounted, and the matching cleanups."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

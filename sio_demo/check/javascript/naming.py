@@ -1,7 +1,5 @@
 """What names suggest: of modules, and of variables whose value is unknown."""
 
-from __future__ import annotations
-
 import re
 
 _OTHER_LIBRARIES = re.compile(

@@ -1,7 +1,5 @@
 """Hooks and composables that make a client of their own for each component that calls them."""
 
-from __future__ import annotations
-
 from ast_grep_py import SgNode
 
 from ..calls import Call

@@ -1,7 +1,5 @@
 """Whether listeners are removed again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

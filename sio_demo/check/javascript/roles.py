@@ -1,7 +1,5 @@
 """What an expression is: a client, a server, the server's end of a connection, or neither."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 from ast_grep_py import SgNode

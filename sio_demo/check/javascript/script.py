@@ -1,7 +1,5 @@
 """An index of a parsed JavaScript or TypeScript source: calls, functions, names and values."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Listeners on shared emitters in the server's connection handler."""
 
-from __future__ import annotations
-
 import re
 
 from ast_grep_py import SgNode

@@ -1,7 +1,5 @@
 """What all rules for one JavaScript source share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Timers that connect handlers start, on the client or the server, and nothing stops."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from ast_grep_py import SgNode

@@ -1,7 +1,5 @@
 """Deduplication that checks before an `await` and marks after it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The rules for Python: python-socketio and Flask-SocketIO."""
 
-from __future__ import annotations
-
 import re
 
 from ast_grep_py import SgNode

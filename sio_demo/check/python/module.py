@@ -1,7 +1,5 @@
 """A parsed Python source: its functions, names, Socket.IO objects and handlers."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Tasks and threads that a connect handler starts, and whether they end."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
