@@ -181,7 +181,22 @@ def index() -> str:
     for words, symptoms in SYMPTOMS.items():
         rows = [f"| {said} | {' '.join(map(link, causes))} |" for said, causes in symptoms.items()]
         parts.append("\n".join([f"| {words} | look at |", "| --- | --- |", *rows]))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, LESSONS])
+
+
+LESSONS = """\
+Some complaints have no letter, because no single line is wrong. They have a lesson:
+
+| What you want, or see | read |
+| --- | --- |
+| After a restart the server falls over again: everyone comes back at once, a reconnect storm | \
+[04b, section 4](04b_dead_connections.ipynb) |
+| Nothing may be lost or booked twice, whatever fails: exactly once, at least once, `retries` | \
+[07a](07a_delivery_guarantees.ipynb) |
+| A user who was away is to get everything later, in order and once: history, replay, offsets | \
+[07b](07b_server_to_client_and_chaos.ipynb) |
+| Which id is safe with several workers: in memory, in Redis or Valkey, in the database? | \
+[08](08_scale_out.ipynb) |"""
 
 
 def section(cause: Cause, counts: tuple[list[int], list[int]] | None) -> str:
