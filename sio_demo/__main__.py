@@ -1,11 +1,11 @@
-"""The command line: ``sio-demo lab | demo | atlas | check | chaos | install``."""
+"""The command line: ``sio-demo lab | demo | atlas | check | doctor | chaos | install``."""
 
 import argparse
 import os
 import sys
 from importlib.metadata import version
 
-from .commands import atlas, chaos, check, demo, install, lab
+from .commands import atlas, chaos, check, demo, doctor, install, lab
 from .errors import SioDemoError
 
 FAILED = 1  # exit code; argparse exits with 2 when the command was called wrongly
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     else:
         shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (lab, demo, atlas, check, chaos, install):
+    for module in (lab, demo, atlas, check, doctor, chaos, install):
         module.add(commands)
     return parser
 

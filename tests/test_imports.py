@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "panel": {"counters", "errors", "lab", "plots"},
     "demo": {"lab"},
     "cleanup": {"delivery", "errors", "lab"},
-    "commands": {"atlas", "chaos", "check", "counters", "demo", "errors", "lab"},
+    "doctor": {"errors", "lab"},
+    "commands": {"atlas", "chaos", "check", "counters", "demo", "doctor", "errors", "lab"},
     "__main__": {"commands", "errors"},
     "__init__": {"cleanup", "lab"},  # when one of its names is asked for
 }

@@ -60,15 +60,27 @@ class Link:
         """
         if not servers:
             raise UsageError("A link leads to a server: `await Link.to(server)`.")
-        link = cls([address(server) for server in servers], Tap() if tap else None)
-        link._listener.open()
-        resources.register(link, link._listener.port)
-        return link
+        return cls([address(server) for server in servers], Tap() if tap else None)._opened()
+
+    @classmethod
+    async def to_host(cls, host: str, port: int) -> Link:
+        """Open a link, without a tap, to a server anywhere; the link itself is on 127.0.0.1."""
+        return cls([(host, port)], None)._opened()
+
+    def _opened(self) -> Link:
+        self._listener.open()
+        resources.register(self, self.port)
+        return self
+
+    @property
+    def port(self) -> int:
+        """On which it listens."""
+        return self._listener.port
 
     @property
     def url(self) -> str:
         """What a client connects to."""
-        return f"http://{HOST}:{self._listener.port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def connections(self) -> int:
