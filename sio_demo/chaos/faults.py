@@ -43,7 +43,8 @@ async def cut(stage: Stage, fault: PlannedFault) -> None:
 async def lose(stage: Stage, fault: PlannedFault) -> None:
     """Cut a connection at the next packet of a kind, before it or after it."""
     armed = asyncio.Event()
-    stage.tasks.create_task(_lose(stage, fault, armed))
+    losing = stage.tasks.create_task(_lose(stage, fault, armed))
+    stage.tasks.create_task(_until_done(stage, fault, losing))
     await armed.wait()
     if fault.kind == "lost handshake":
         await stage.link.cut()
@@ -61,6 +62,12 @@ async def _lose(stage: Stage, fault: PlannedFault, armed: asyncio.Event) -> None
             except NotSeenError:  # another fault was faster: take the next
                 continue
             return
+
+
+async def _until_done(stage: Stage, fault: PlannedFault, losing: asyncio.Task[None]) -> None:
+    """Lose nothing more when a client is done: over polling, it may outlive the reset."""
+    await stage.client(fault).says("done")
+    losing.cancel()
 
 
 @lasting
