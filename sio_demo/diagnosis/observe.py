@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class Observer:
         self._tally = tally
         self._clients = clients
         self._servers = servers
+        for server in servers:
+            server.others = [other for other in servers if other is not server]
 
     def message(
         self,
@@ -231,6 +234,11 @@ class Observer:
         handled = any(probe.side == name.recipient for probe in self._probes)
         sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
         emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
+        elsewhere = self._elsewhere(emits)
+        emitted = 0 if elsewhere else emits.times  # where it could be sent
+        away = self._away(emits, m.packets > 0)
+        if self._for_others(emits) and not m.arrived:
+            m, emits = MessageCounts(), replace(emits, reached=None if elsewhere else 0)
         listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
@@ -250,11 +258,12 @@ class Observer:
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 strangers=strangers,
-                emitted=emits.times if sends and name.event != "connect" else None,
+                emitted=emitted if sends and name.event != "connect" else None,
+                elsewhere=elsewhere,
                 reached=emits.reached,
                 skipped=emits.skipped,
                 raised=emits.raised if emits.times else None,
-                away=self._away(emits, m.packets > 0),
+                away=away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 acknowledged=m.acknowledged,
@@ -266,6 +275,17 @@ class Observer:
                 **self._now(name.namespace),
             ),
         )
+
+    def _elsewhere(self, emits: Emits) -> bool | None:
+        """Return whether another server than the client's emitted it; None if there is one."""
+        own = emits.sids & self._tally.own_sids
+        several = len(self._servers) > 1 and own and emits.reached is not None
+        return not own & emits.here if several else None
+
+    def _for_others(self, emits: Emits) -> bool:
+        """Return whether it was only for sessions of clients that nobody observes."""
+        known = self._clients and emits.reached is not None
+        return bool(known) and not emits.recipients & self._tally.own_sids
 
     def _away(self, emits: Emits, sent: bool) -> bool | None:
         """Return whether a client sent it while it was away, or it was sent to one that was."""

@@ -134,6 +134,7 @@ class ServerProbe(Probe):
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
         self._census: dict[str, dict[Hashable, list[str]]] = {}  # by namespace and user
+        self.others: list[ServerProbe] = []  # that are observed as well
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
@@ -187,8 +188,10 @@ class ServerProbe(Probe):
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, _arguments(data))
         emits = self._tally.emitted(name)
-        emits.sids = frozenset(self.live(space))
+        emits.here = frozenset(self.live(space))
+        emits.sids = emits.here.union(*(other.live(space) for other in self.others))
         sids = members - left_out
+        emits.recipients = frozenset(sids)
         emits.skipped = sids != members
         emits.reached = len(sids) if sids or not hasattr(manager, "_publish") else None  # internal
         if self._user is not None:

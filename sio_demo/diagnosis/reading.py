@@ -29,8 +29,11 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
     facts = {
         "Its handler raised an exception, or does not take its arguments.": clues.failed,
         f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
-        and clues.emitted is not None,
-        "Its emit() was for no session: nobody was in that room.": lost and clues.reached == 0,
+        and clues.emitted is not None
+        and not clues.elsewhere,
+        "emit() was called for it on another server object than the client's.": clues.elsewhere,
+        "Its emit() was for no session: not in that room, or left out.": lost
+        and clues.reached == 0,
         "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
         "It is longer than the server takes.": lost and clues.large,
         f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,

@@ -867,3 +867,45 @@ async def test_a_first_connection_that_fails(ends):
         found = diagnose(seen.message("news"))
     assert (found.seen.clues.before, found.seen.clues.refused) == (False, True)
     assert found.letters[0] == "L28"
+
+
+# --- to whom it was sent -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("joined", "letters"), [(False, {"L14"}), (True, {"L5", "L6", "L14"})])
+async def test_what_only_others_get_was_not_lost_on_the_way(joined, letters):
+    async with bench() as b, python_client() as client, python_client() as other:
+        for each in (client, other):
+            each.on("line", lambda text: None)
+
+        @b.sio.event
+        async def join(sid):
+            await b.sio.enter_room(sid, "chat")
+
+        with observe(b.sio, client) as seen:
+            await b.connect(client)
+            if joined:
+                await client.call("join")
+                await b.cut()
+            await b.connect(other)
+            await other.call("join")
+            await b.sio.emit("line", "hi", room="chat")
+            await b.settled()
+            message = seen.message("line")
+    found = diagnose(message)
+    assert (message.packets, message.calls, message.clues.reached) == (0, 0, 0)
+    assert "Its emit() was for no session: not in that room, or left out." in found.findings
+    assert set(found.letters) == letters
+    assert found.certain is joined
+
+
+async def test_a_message_that_another_server_object_emits():
+    async with bench() as here, bench() as there, python_client() as client:
+        client.on("news", lambda text: None)
+        with observe(here.sio, there.sio, client) as seen:
+            await there.connect(client)
+            await here.sio.emit("news", "hi")
+            await there.settled()
+            found = diagnose(seen.message("news"), always=True, servers=1)
+    assert found.letters == ("L25",)
+    assert "emit() was called for it on another server object than the client's." in found.findings
