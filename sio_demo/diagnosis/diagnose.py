@@ -167,6 +167,11 @@ def _next(
     steps += [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]
+    if found and not suspects and (seen.clues.emitted or 0) > 1:
+        steps.append(
+            "Are these several messages with the same arguments? Then tell them apart: "
+            "observe(..., key=...)."
+        )
     if found and not suspects:
         steps.append(
             "No cause of the atlas fits: look once more at the clues that speak "

@@ -909,3 +909,25 @@ async def test_a_message_that_another_server_object_emits():
             found = diagnose(seen.message("news"), always=True, servers=1)
     assert found.letters == ("L25",)
     assert "emit() was called for it on another server object than the client's." in found.findings
+
+
+async def test_a_greeting_at_each_connection_is_told_from_a_tick(ends):
+    b, client = ends
+    client.on("welcome", lambda text: None)
+    client.on("tick", lambda: None)
+
+    @b.sio.event
+    async def connect(sid, environ):
+        await b.sio.emit("welcome", "hi", to=sid)
+        for _ in range(2):
+            await b.sio.emit("tick", to=sid)
+
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await b.cut()
+        await b.settled()
+        greeting = diagnose(seen.message("welcome"), grows=True, always=True)
+        tick = diagnose(seen.message("tick"), grows=True, always=True)
+    assert greeting.letters == ("D11",)
+    assert tick.letters == ()
+    assert any("key=" in step for step in tick.next)
