@@ -165,7 +165,7 @@ class Observer:
         if carried:
             return self._seen(*carried[-1])
         side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
-        return self._seen(Name(side, namespace, event, None, key), MessageCounts())
+        return self._seen(Name(side, namespace, event, user, key), MessageCounts())
 
     def effect(
         self,
@@ -237,13 +237,14 @@ class Observer:
         elsewhere = self._elsewhere(emits)
         emitted = 0 if elsewhere else emits.times  # where it could be sent
         away = self._away(emits, m.packets > 0)
-        if self._for_others(emits) and not m.arrived:
-            m, emits = MessageCounts(), replace(emits, reached=None if elsewhere else 0)
+        if not m.arrived and self._for_others(name, m, emits):
+            m = MessageCounts(effects=m.effects)
+            emits = replace(emits, reached=None if elsewhere else 0)
         listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
-        sids, strangers = self._sids(name.namespace) if m.sids is None else (m.sids, m.strangers)
+        sids, strangers = self._sids(name) if m.sids is None else (m.sids, m.strangers)
         return Seen(
             listeners=listeners,
             sids=sids,
@@ -282,10 +283,13 @@ class Observer:
         several = len(self._servers) > 1 and own and emits.reached is not None
         return not own & emits.here if several else None
 
-    def _for_others(self, emits: Emits) -> bool:
-        """Return whether it was only for sessions of clients that nobody observes."""
-        known = self._clients and emits.reached is not None
-        return bool(known) and not emits.recipients & self._tally.own_sids
+    def _for_others(self, name: Name, m: MessageCounts, emits: Emits) -> bool:
+        """Return whether it was only for other users, or clients that nobody observes."""
+        if emits.reached is None:
+            return False
+        if name.user is not None and not m.packets and name.user not in emits.users:
+            return True
+        return bool(self._clients) and not emits.recipients & self._tally.own_sids
 
     def _away(self, emits: Emits, sent: bool) -> bool | None:
         """Return whether a client sent it while it was away, or it was sent to one that was."""
@@ -325,11 +329,11 @@ class Observer:
         counts = [client.reconnects(namespace) for client in self._live_clients]
         return max((n for n in counts if n is not None), default=None)
 
-    def _sids(self, namespace: str) -> tuple[int | None, int | None]:
-        """Return how many sids a server has now, and of these the strangers."""
+    def _sids(self, name: Name) -> tuple[int | None, int | None]:
+        """Return how many sids a user has now on the servers, and of these the strangers."""
         if not self._servers:
             return None, None
-        live = [sid for server in self._servers for sid in server.live(namespace)]
+        live = [s for server in self._servers for s in server.live(name.namespace, name.user)]
         return len(live), self._servers[0].strangers(live)
 
     def _now(self, namespace: str) -> dict[str, Any]:

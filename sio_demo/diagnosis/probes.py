@@ -138,11 +138,14 @@ class ServerProbe(Probe):
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
-    def live(self, namespace: str) -> list[str]:
-        """Return the sids that the server considers live."""
+    def live(self, namespace: str, user: Hashable = None) -> list[str]:
+        """Return the sids that the server considers live, of a user or of all."""
         manager = self.sio.manager  # internal
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
-        return [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
+        live = [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
+        if user is None or self._user is None:
+            return live
+        return [sid for sid in live if self._user(sid) == user]
 
     def strangers(self, sids: Iterable[str]) -> int | None:
         """Return how many of these were never an observed client's; None if none is observed."""

@@ -1,5 +1,7 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is."""
 
+from dataclasses import replace
+
 from ..causes import Pattern
 from .factors import explanations
 from .seen import Recipient, Seen
@@ -12,6 +14,11 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
 
     Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
     """
+    one = of_one_client(seen)
+    if one != seen:
+        found, findings, stories = read(one)
+        uneven = f"Packets: {seen.packets}; live sids: {seen.sids}. Not each got as many."
+        return found, [uneven, *(findings if any(one.counters) else ())], stories
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0
@@ -21,6 +28,19 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
     return found, findings + _facts(seen, lost is not None), stories
+
+
+def of_one_client(seen: Seen) -> Seen:
+    """Return it without the sids, packets and connections if not each sid got as many packets.
+
+    They are several clients', of whom some were not in the room.
+    """
+    sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
+    if clues.recipient != "client" or clues.strangers == 0 or seen.calls == 0 or sids < 2:
+        return seen
+    if packets % sids == 0:
+        return seen
+    return replace(seen, sids=None, packets=None, clues=replace(clues, connections=None))
 
 
 def _facts(seen: Seen, lost: bool) -> list[str]:

@@ -175,6 +175,14 @@ async def test_each_users_messages_are_counted_apart(two_users):
         assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
 
 
+async def test_what_went_to_another_user_did_not_go_to_this_one(two_users):
+    b, _, bob, seen = two_users
+    await b.sio.emit("news", "to bob", to=bob.get_sid())
+    message = seen.message("news", "to bob", user="ann")
+    assert (message.sids, message.packets, message.clues.reached) == (1, 0, 0)
+    assert seen.message("news", "to bob", user="bob").packets == 1
+
+
 async def test_a_healthy_server_with_several_users_asks_whose_the_sids_are():
     async with bench() as b, python_client() as ann, python_client() as bob:
         b.sio.on("buy", lambda sid: None)
