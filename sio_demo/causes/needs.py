@@ -21,7 +21,9 @@ class Need:
     """Something that must hold for a clue, or that speaks for a cause."""
 
     clue: str
-    comparison: str  # one of `COMPARISONS`; or "one for each", with the number of the pattern
+    comparison: (
+        str  # one of `COMPARISONS`; or "one for each" or "as many", with the number of the pattern
+    )
     value: str | int | tuple[str, ...]
     words: str  # what holds, such as "the client had reconnected"
 
@@ -29,6 +31,8 @@ class Need:
         """Whether it holds for a value of the clue; `number` is 4 for four listeners."""
         if self.comparison == "one for each":
             return (number == seen + 1) is self.value
+        if self.comparison == "as many":
+            return bool(number == seen) is self.value
         return COMPARISONS[self.comparison](seen, self.value)
 
 

@@ -38,5 +38,11 @@ class Patience:
             raise ImpatientError
 
 
+def has_id_of(given: str, key: str) -> bool:
+    """Return whether a key has the id of one of the parameters `given`: of the message."""
+    owners = re.findall(r"\b(\w+)(?:\.id\b|\[[\"']id[\"']\])", key)
+    return any(re.search(rf"\b{owner}\b", given) for owner in owners)
+
+
 def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())

@@ -6,7 +6,7 @@ from textwrap import TextWrapper
 from typing import Any
 
 from ..causes import BY_THEME, QUESTIONS, Cause, Pattern, Signature
-from .reading import read
+from .reading import of_one_client, read
 from .seen import Seen
 
 NOTEBOOK = "09_atlas_of_causes.ipynb"
@@ -92,7 +92,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
     found, findings, stories = read(message)
-    suspects = _judge_all(message, found)
+    suspects = _judge_all(of_one_client(message), found)
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
@@ -161,12 +161,17 @@ def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
-    if seen.sids is not None and seen.sids > 1 and found:
+    if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]
+    if found and not suspects and (seen.clues.emitted or 0) > 1:
+        steps.append(
+            "Are these several messages with the same arguments? Then tell them apart: "
+            "observe(..., key=...)."
+        )
     if found and not suspects:
         steps.append(
             "No cause of the atlas fits: look once more at the clues that speak "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class Observer:
         self._tally = tally
         self._clients = clients
         self._servers = servers
+        for server in servers:
+            server.others = [other for other in servers if other is not server]
 
     def message(
         self,
@@ -162,7 +165,7 @@ class Observer:
         if carried:
             return self._seen(*carried[-1])
         side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
-        return self._seen(Name(side, namespace, event, None, key), MessageCounts())
+        return self._seen(Name(side, namespace, event, user, key), MessageCounts())
 
     def effect(
         self,
@@ -231,11 +234,17 @@ class Observer:
         handled = any(probe.side == name.recipient for probe in self._probes)
         sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
         emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
+        elsewhere = self._elsewhere(emits)
+        emitted = 0 if elsewhere else emits.times  # where it could be sent
+        away = self._away(emits, m.packets > 0)
+        if not m.arrived and self._for_others(name, m, emits):
+            m = MessageCounts(effects=m.effects)
+            emits = replace(emits, reached=None if elsewhere else 0)
         listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
-        sids, strangers = self._sids(name.namespace) if m.sids is None else (m.sids, m.strangers)
+        sids, strangers = self._sids(name) if m.sids is None else (m.sids, m.strangers)
         return Seen(
             listeners=listeners,
             sids=sids,
@@ -250,11 +259,12 @@ class Observer:
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 strangers=strangers,
-                emitted=emits.times if sends and name.event != "connect" else None,
+                emitted=emitted if sends and name.event != "connect" else None,
+                elsewhere=elsewhere,
                 reached=emits.reached,
                 skipped=emits.skipped,
                 raised=emits.raised if emits.times else None,
-                away=self._away(emits, m.packets > 0),
+                away=away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 acknowledged=m.acknowledged,
@@ -266,6 +276,20 @@ class Observer:
                 **self._now(name.namespace),
             ),
         )
+
+    def _elsewhere(self, emits: Emits) -> bool | None:
+        """Return whether another server than the client's emitted it; None if there is one."""
+        own = emits.sids & self._tally.own_sids
+        several = len(self._servers) > 1 and own and emits.reached is not None
+        return not own & emits.here if several else None
+
+    def _for_others(self, name: Name, m: MessageCounts, emits: Emits) -> bool:
+        """Return whether it was only for other users, or clients that nobody observes."""
+        if emits.reached is None:
+            return False
+        if name.user is not None and not m.packets and name.user not in emits.users:
+            return True
+        return bool(self._clients) and not emits.recipients & self._tally.own_sids
 
     def _away(self, emits: Emits, sent: bool) -> bool | None:
         """Return whether a client sent it while it was away, or it was sent to one that was."""
@@ -305,11 +329,11 @@ class Observer:
         counts = [client.reconnects(namespace) for client in self._live_clients]
         return max((n for n in counts if n is not None), default=None)
 
-    def _sids(self, namespace: str) -> tuple[int | None, int | None]:
-        """Return how many sids a server has now, and of these the strangers."""
+    def _sids(self, name: Name) -> tuple[int | None, int | None]:
+        """Return how many sids a user has now on the servers, and of these the strangers."""
         if not self._servers:
             return None, None
-        live = [sid for server in self._servers for sid in server.live(namespace)]
+        live = [s for server in self._servers for s in server.live(name.namespace, name.user)]
         return len(live), self._servers[0].strangers(live)
 
     def _now(self, namespace: str) -> dict[str, Any]:

@@ -134,14 +134,18 @@ class ServerProbe(Probe):
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
         self._census: dict[str, dict[Hashable, list[str]]] = {}  # by namespace and user
+        self.others: list[ServerProbe] = []  # that are observed as well
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
-    def live(self, namespace: str) -> list[str]:
-        """Return the sids that the server considers live."""
+    def live(self, namespace: str, user: Hashable = None) -> list[str]:
+        """Return the sids that the server considers live, of a user or of all."""
         manager = self.sio.manager  # internal
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
-        return [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
+        live = [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
+        if user is None or self._user is None:
+            return live
+        return [sid for sid in live if self._user(sid) == user]
 
     def strangers(self, sids: Iterable[str]) -> int | None:
         """Return how many of these were never an observed client's; None if none is observed."""
@@ -187,8 +191,10 @@ class ServerProbe(Probe):
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, _arguments(data))
         emits = self._tally.emitted(name)
-        emits.sids = frozenset(self.live(space))
+        emits.here = frozenset(self.live(space))
+        emits.sids = emits.here.union(*(other.live(space) for other in self.others))
         sids = members - left_out
+        emits.recipients = frozenset(sids)
         emits.skipped = sids != members
         emits.reached = len(sids) if sids or not hasattr(manager, "_publish") else None  # internal
         if self._user is not None:

@@ -1,5 +1,7 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is."""
 
+from dataclasses import replace
+
 from ..causes import Pattern
 from .factors import explanations
 from .seen import Recipient, Seen
@@ -12,6 +14,11 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
 
     Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
     """
+    one = of_one_client(seen)
+    if one != seen:
+        found, findings, stories = read(one)
+        uneven = f"Packets: {seen.packets}; live sids: {seen.sids}. Not each got as many."
+        return found, [uneven, *(findings if any(one.counters) else ())], stories
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0
@@ -23,14 +30,30 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
     return found, findings + _facts(seen, lost is not None), stories
 
 
+def of_one_client(seen: Seen) -> Seen:
+    """Return it without the sids, packets and connections if not each sid got as many packets.
+
+    They are several clients', of whom some were not in the room.
+    """
+    sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
+    if clues.recipient != "client" or clues.strangers == 0 or seen.calls == 0 or sids < 2:
+        return seen
+    if packets % sids == 0:
+        return seen
+    return replace(seen, sids=None, packets=None, clues=replace(clues, connections=None))
+
+
 def _facts(seen: Seen, lost: bool) -> list[str]:
     """Return in words what else was counted."""
     clues = seen.clues
     facts = {
         "Its handler raised an exception, or does not take its arguments.": clues.failed,
         f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
-        and clues.emitted is not None,
-        "Its emit() was for no session: nobody was in that room.": lost and clues.reached == 0,
+        and clues.emitted is not None
+        and not clues.elsewhere,
+        "emit() was called for it on another server object than the client's.": clues.elsewhere,
+        "Its emit() was for no session: not in that room, or left out.": lost
+        and clues.reached == 0,
         "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
         "It is longer than the server takes.": lost and clues.large,
         f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,

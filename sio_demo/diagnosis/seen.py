@@ -34,6 +34,7 @@ class Clues:
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
     strangers: int | None = None  # live sids that were never an observed client's
     emitted: int | None = None  # calls of emit() for it, at the ends that can send it
+    elsewhere: bool | None = None  # emit() was called on another server object than the client's
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
     skipped: bool | None = None  # the last emit() left out somebody in the room
     raised: bool | None = None  # the last emit() raised an exception

@@ -43,7 +43,9 @@ class Emits:
 
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
-    sids: frozenset[str] = frozenset()  # that were live at the last one
+    sids: frozenset[str] = frozenset()  # that were live at the last one, on any server
+    here: frozenset[str] = frozenset()  # those on the server that it was called on
+    recipients: frozenset[str] = frozenset()  # sids that the last one was for
     reached: int | None = None
     skipped: bool | None = None
     away: bool | None = None  # the last one

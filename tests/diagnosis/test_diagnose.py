@@ -6,7 +6,7 @@ import pytest
 
 from sio_demo.causes import CAUSES, QUESTIONS
 from sio_demo.counters import HEALTHY, Counters
-from sio_demo.diagnosis import Seen, diagnose
+from sio_demo.diagnosis import Clues, Seen, diagnose
 from sio_demo.errors import UsageError
 
 ANSWERS = {
@@ -108,12 +108,16 @@ def test_a_last_suspect_is_questioned_like_the_first():
         (Seen(packets=1), "whether it was handled was not", set()),
         # Two sids, and one client that got it: the other may be a client, or dead.
         (Seen(1, 2, 2, 1), "nobody has observed", {"D16", "D29"}),
+        # A room of two among three clients, and what it gets twice.
+        (Seen(None, 3, 2), "Not each got as many", set()),
+        (Seen(1, 2, 3, 2, clues=Clues(connections=2)), "Not each got as many", {"D8", "D18"}),
     ],
 )
 def test_only_what_was_counted_is_claimed(seen, words, letters):
     found = diagnose(seen, recipient="client")
     assert any(words in finding for finding in found.findings)
     assert letters <= set(found.letters)
+    assert bool(letters) is bool(found.letters)
     assert not found.certain
 
 

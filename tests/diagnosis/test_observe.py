@@ -175,6 +175,14 @@ async def test_each_users_messages_are_counted_apart(two_users):
         assert seen.message("news", user=user).counters == (None, 1, 1, None, None)
 
 
+async def test_what_went_to_another_user_did_not_go_to_this_one(two_users):
+    b, _, bob, seen = two_users
+    await b.sio.emit("news", "to bob", to=bob.get_sid())
+    message = seen.message("news", "to bob", user="ann")
+    assert (message.sids, message.packets, message.clues.reached) == (1, 0, 0)
+    assert seen.message("news", "to bob", user="bob").packets == 1
+
+
 async def test_a_healthy_server_with_several_users_asks_whose_the_sids_are():
     async with bench() as b, python_client() as ann, python_client() as bob:
         b.sio.on("buy", lambda sid: None)
@@ -867,3 +875,67 @@ async def test_a_first_connection_that_fails(ends):
         found = diagnose(seen.message("news"))
     assert (found.seen.clues.before, found.seen.clues.refused) == (False, True)
     assert found.letters[0] == "L28"
+
+
+# --- to whom it was sent -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("joined", "letters"), [(False, {"L14"}), (True, {"L5", "L6", "L14"})])
+async def test_what_only_others_get_was_not_lost_on_the_way(joined, letters):
+    async with bench() as b, python_client() as client, python_client() as other:
+        for each in (client, other):
+            each.on("line", lambda text: None)
+
+        @b.sio.event
+        async def join(sid):
+            await b.sio.enter_room(sid, "chat")
+
+        with observe(b.sio, client) as seen:
+            await b.connect(client)
+            if joined:
+                await client.call("join")
+                await b.cut()
+            await b.connect(other)
+            await other.call("join")
+            await b.sio.emit("line", "hi", room="chat")
+            await b.settled()
+            message = seen.message("line")
+    found = diagnose(message)
+    assert (message.packets, message.calls, message.clues.reached) == (0, 0, 0)
+    assert "Its emit() was for no session: not in that room, or left out." in found.findings
+    assert set(found.letters) == letters
+    assert found.certain is joined
+
+
+async def test_a_message_that_another_server_object_emits():
+    async with bench() as here, bench() as there, python_client() as client:
+        client.on("news", lambda text: None)
+        with observe(here.sio, there.sio, client) as seen:
+            await there.connect(client)
+            await here.sio.emit("news", "hi")
+            await there.settled()
+            found = diagnose(seen.message("news"), always=True, servers=1)
+    assert found.letters == ("L25",)
+    assert "emit() was called for it on another server object than the client's." in found.findings
+
+
+async def test_a_greeting_at_each_connection_is_told_from_a_tick(ends):
+    b, client = ends
+    client.on("welcome", lambda text: None)
+    client.on("tick", lambda: None)
+
+    @b.sio.event
+    async def connect(sid, environ):
+        await b.sio.emit("welcome", "hi", to=sid)
+        for _ in range(2):
+            await b.sio.emit("tick", to=sid)
+
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await b.cut()
+        await b.settled()
+        greeting = diagnose(seen.message("welcome"), grows=True, always=True)
+        tick = diagnose(seen.message("tick"), grows=True, always=True)
+    assert greeting.letters == ("D11",)
+    assert tick.letters == ()
+    assert any("key=" in step for step in tick.next)

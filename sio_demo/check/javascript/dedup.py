@@ -7,7 +7,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call
 from ..nodes import beyond, find_kinds, holds, label, span, text, unwrap, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, word_set
+from ..shared import REMEMBERED, SURELY_REMEMBERED, has_id_of, word_set
 from .source import Source
 
 _CHECKS = word_set("has includes get hasOwnProperty")
@@ -16,6 +16,7 @@ _STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hG
 _STORE_MARKS = word_set("set setex setEx psetex sadd sAdd hset hSet")
 _QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
 _INSERTS = word_set("create insertOne insert")
+_ASKED = word_set("await_expression unary_expression parenthesized_expression")
 _MESSAGE_ID = re.compile(
     r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
 )
@@ -105,7 +106,7 @@ def _decides(node: SgNode, function: SgNode) -> bool:
         if around.kind() in ("if_statement", "ternary_expression"):
             condition = around.field("condition")
             return condition is not None and holds(condition, node)
-    place = beyond(node, ("await_expression", "unary_expression", "parenthesized_expression"))
+    place = beyond(node, _ASKED)
     return _is_tested(text(label(place, "name")), node, function)
 
 
@@ -121,11 +122,17 @@ def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     keys = [key.text() for key in check.args]
     keys += [value.text() for name in names for value in source.values_of(name)]
     wanted = SURELY_REMEMBERED if "get" in check.name.lower() else REMEMBERED
-    waits = beyond(check.node, ()) in source.script.own(function, "await_expression")
-    if not waits or not any(map(wanted.search, keys)) or not _decides(check.node, function):
+    named = any(map(wanted.search, keys))
+    place, given = beyond(check.node, _ASKED), text(function.field("parameters"))
+    alone = place is not None and place.kind() == "if_statement"  # a cache's value is used
+    waits = source.script.own(function, "await_expression")
+    if beyond(check.node, ()) not in waits or not _decides(check.node, function):
         return
     for mark in source.script.calls_within(function):
         if mark.name in _STORE_MARKS and mark.start > check.end and mark.args:
+            between = (check.end < span(w)[0] and span(w)[1] < mark.start for w in waits)
+            if not named and not (alone and has_id_of(given, keys[0]) and any(between)):
+                continue
             alike = text(mark.target) == text(check.target) and mark.args[0].text() == keys[0]
             if alike and not re.search(r"\bNX\b|nx:", mark.node.text()):
                 memory = text(check.target)

@@ -30,6 +30,11 @@ UNMOUNTS = word_set(
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
 )
 CLEANUPS = word_set("onCleanup onWatcherCleanup")
+_PAGE_LOADS = word_set("astro:page-load turbo:load turbo:render turbolinks:load livewire:navigated")
+_PAGE_ENDS = word_set(
+    "astro:before-swap astro:before-preparation turbo:before-render turbo:before-cache turbo:visit "
+    "turbolinks:before-render turbolinks:before-cache livewire:navigate livewire:navigating"
+)
 MEMBERS = word_set("pair field_definition public_field_definition")
 OF_REACT = word_set(
     "constructor componentDidMount componentWillMount UNSAFE_componentWillMount componentDidUpdate"
@@ -86,7 +91,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     if root_component:
         return [*effects, *_renders(source)]
     found = [*effects, *_hooks(source), *_methods(source), *_renders(source), *_instance(source)]
-    return [*found, *_elsewhere(source)]
+    return [*found, *_pages(source), *_elsewhere(source)]
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
@@ -142,6 +147,16 @@ def _instance(source: Source) -> Iterator[Mount]:
     if source.instances:
         root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
         yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
+
+
+def _pages(source: Source) -> Iterator[Mount]:
+    """Yield what runs for each page that a router shows without loading its scripts anew."""
+    calls = [c for c in source.script.called("addEventListener") if len(c.args) > 1]
+    given = [(source.event_of(call), source.flow.function_of(call.args[1])) for call in calls]
+    cleanups = [function for event, function in given if event in _PAGE_ENDS and function]
+    for event, function in given:
+        if event in _PAGE_LOADS and function:
+            yield Mount("page", function, cleanups)
 
 
 def _elsewhere(source: Source) -> Iterator[Mount]:

@@ -17,9 +17,10 @@ _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(p?)uns
 
 
 def shared_emitters(source: Source) -> None:
+    ends = [end for f in source.disconnections for end in source.flow.steps(f)]
     for function in source.connections:
         steps = list(source.flow.steps(function))
-        calls = [step.call for step in steps if step.call.target is not None]
+        calls = [step.call for step in [*steps, *ends] if step.call.target is not None]
         stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
             if not _adds_to_shared(source, step, function, stops) or source.first_time(step):

@@ -77,6 +77,7 @@ class Source:
         self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
+        self.disconnections = script.functions.get("handleDisconnect", [])  # of NestJS
         if "@WebSocketGateway" in script.text:
             self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
         self._reported: set[SgNode] = set()

@@ -18,8 +18,7 @@ STARTS = frozenset({"connect", "reconnect"})
 
 
 def timers_in_connect(source: Source) -> None:
-    lost = [handler.function for handler in source.handlers]
-    lost += source.script.functions.get("handleDisconnect", [])
+    lost = [*(handler.function for handler in source.handlers), *source.disconnections]
     ends = _cleared(step.call for function in lost for step in source.flow.steps(function))
     for handler in source.handlers:
         target = handler.call.target or handler.call.node

@@ -7,7 +7,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call
 from ..nodes import span, text, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter
+from ..shared import REMEMBERED, SURELY_REMEMBERED, Reporter, has_id_of
 from .module import Module, assignments_in, calls_in, enclosing
 
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
@@ -27,11 +27,14 @@ def check_then_await(module: Module, report: Reporter) -> None:
         memory = match["memory"] or match["map"] or match["store"]
         key = match["key"] or match["entry"] or match["name"]
         known = SURELY_REMEMBERED if ".get(" in question.text() else REMEMBERED
-        if not known.search(f"{memory} {key}" if match["store"] else memory):
+        given = text(function.field("parameters"))
+        named = known.search(f"{memory} {key}" if match["store"] else memory) is not None
+        if not named and not (match["store"] and then and has_id_of(given, key)):
             continue
         if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
             continue
-        if _waits_before_mark(module, function, question, key, memory, match["store"] is not None):
+        store = named and match["store"] is not None
+        if _waits_before_mark(module, function, question, key, memory, store):
             report(question, "check-then-await", "memory", memory=memory)
 
 
@@ -60,7 +63,9 @@ def _waits_before_mark(
     marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
     after = [span(node)[0] for node in marks if span(node)[0] > end]
     waits = store or any(
-        end < span(node)[0] < min(after, default=0) and enclosing(node) == function
+        end < span(node)[0]
+        and span(node)[1] <= min(after, default=0)
+        and enclosing(node) == function
         for node in function.find_all(kind="await")
     )
     return bool(after) and waits and not _locked(condition, function)

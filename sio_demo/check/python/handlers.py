@@ -12,6 +12,7 @@ from .module import EventHandler, Module, assignments_in
 from .tasks import endless_loop, runs_for_ever, started, stopped
 
 _USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
+_ADDS = re.compile(r"[\w.]+\.(on|add_listener)|([\w.]*(bus|pub|sub|events))\.subscribe")
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 
 
@@ -101,12 +102,12 @@ def _clients_in_handler(
 
 
 def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> None:
-    removes = re.search(r"\.(off|remove_listener|remove_all_listeners)\(", module.text)
+    removes = re.search(r"\.(off|unsubscribe|remove_listener|remove_all_listeners)\(", module.text)
     for step in () if removes else steps:
         call, emitter = step.call, text(step.call.target)
-        if call.name not in ("on", "add_listener") or len(call.args) < 2:
+        if len(call.args) < 2 or module.is_socketio(call.target):
             continue
-        if module.is_socketio(call.target) or not re.fullmatch(r"[\w.]+", emitter):
+        if not _ADDS.fullmatch(call.callee.text()):
             continue
         if any(name == emitter for name, _ in assignments_in(step.function)):
             continue
