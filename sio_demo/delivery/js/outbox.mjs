@@ -9,12 +9,14 @@
 const EVENT = "outbox";
 const HELLO = "outbox_hello";
 const LARGEST = 999_000; // characters in a packet of 1 MB, Engine.IO's default limit
-const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
+export const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
+
+export const RETRIES = { retryDelay: 100, retryDelayMax: 5000 }; // milliseconds
 
 /** An error, named as the inbox names it; `name` tells the kinds apart. */
 export class DeliveryError extends Error {
-  constructor(name, message) {
-    super(message);
+  constructor(name, message, options) {
+    super(message, options);
     this.name = name;
   }
 }
@@ -35,7 +37,7 @@ function newProducer() {
 }
 
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
-const idOf = (text) => JSON.parse(text)[0];
+export const idOf = (text) => JSON.parse(text)[0];
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
@@ -216,11 +218,57 @@ export class MemoryStore {
   async close() {}
 }
 
-const promised = (request) =>
+/** Wait for a request of IndexedDB. */
+export const promised = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+
+/** Return the milliseconds to wait before the next attempt: exponential, with jitter. */
+export const backoff = (attempt, { retryDelay, retryDelayMax }) =>
+  Math.min(retryDelayMax, retryDelay * 2 ** attempt) * (0.5 + Math.random() / 2);
+
+/** A database of IndexedDB. */
+export class Database {
+  #name;
+  #opened;
+
+  constructor(name, version, upgrade) {
+    this.#name = name;
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => upgrade(request.result, request.transaction);
+    this.#opened = promised(request).then((database) => {
+      database.onversionchange = () => database.close(); // a newer page waits for this one
+      return database;
+    });
+    this.#opened.catch(() => {}); // every transaction says it
+  }
+
+  /** Do some work in a transaction; return its result when all is committed. */
+  async transact(mode, work, options) {
+    try {
+      const database = await this.#opened;
+      const transaction = database.transaction([...database.objectStoreNames], mode, options);
+      const ended = new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      const result = (async () => work(transaction))();
+      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
+      await Promise.all([result, ended]);
+      return await result;
+    } catch (error) {
+      if (error instanceof DeliveryError) throw error;
+      throw new DeliveryError("StoreError", `${this.#name}: ${error?.name}: ${error?.message}`,
+        { cause: error });
+    }
+  }
+
+  async close() {
+    (await this.#opened).close();
+  }
+}
 
 /**
  * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. It sends
@@ -238,13 +286,10 @@ export class IndexedDBStore {
         "localhost. Pass a MemoryStore, and messages last as long as the page.");
     }
     this.#name = `outbox ${name}`;
-    const request = indexedDB.open(this.#name, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("state");
-      request.result.createObjectStore("messages", { autoIncrement: true });
-    };
-    this.#database = promised(request);
-    this.#database.catch(() => {}); // every method says it
+    this.#database = new Database(this.#name, 1, (database) => {
+      database.createObjectStore("state");
+      database.createObjectStore("messages", { autoIncrement: true });
+    });
     this.#channel = new BroadcastChannel(this.#name);
   }
 
@@ -321,7 +366,7 @@ export class IndexedDBStore {
   async close() {
     this.#leaving.abort();
     this.#channel.close();
-    (await this.#database).close();
+    await this.#database.close();
   }
 
   #update(change) {
@@ -331,23 +376,10 @@ export class IndexedDBStore {
     });
   }
 
-  async #run(mode, work) {
-    try {
-      const database = await this.#database;
-      const transaction = database.transaction(["state", "messages"], mode,
-        { durability: "strict" });
-      const ended = new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error);
-      });
-      const stores = ["state", "messages"].map((name) => transaction.objectStore(name));
-      const result = (async () => work(...stores))();
-      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
-      await Promise.all([result, ended]);
-      return await result;
-    } catch (error) {
-      throw new DeliveryError("StoreError", `${this.#name}: ${error?.name}: ${error?.message}`);
-    }
+  #run(mode, work) {
+    const both = (transaction) =>
+      work(transaction.objectStore("state"), transaction.objectStore("messages"));
+    return this.#database.transact(mode, both, { durability: "strict" });
   }
 }
 
@@ -388,7 +420,7 @@ export class Outbox {
     }
     this.#socket = socket;
     this.#store = store;
-    this.#options = { ackTimeout: 5000, retryDelay: 100, retryDelayMax: 5000, ...options };
+    this.#options = { ackTimeout: 5000, ...RETRIES, ...options };
     this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
@@ -646,12 +678,10 @@ export class Outbox {
 
   #tryLater(error) {
     this.lastError = error;
-    const { retryDelay, retryDelayMax } = this.#options;
-    const delay = Math.min(retryDelayMax, retryDelay * 2 ** this.#attempts++);
     this.#pausing = setTimeout(() => {
       this.#pausing = null;
       this.#wake();
-    }, delay * (0.5 + Math.random() / 2));
+    }, backoff(this.#attempts++, this.#options));
   }
 
   #fail(error) {
