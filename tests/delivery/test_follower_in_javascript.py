@@ -228,4 +228,4 @@ async def test_a_feed_that_is_not_there_is_named(bench, js):
     await js.run("follower.follow('orders').catch(() => 0); null")
     await js.run("while (!follower.lastError) await new Promise((go) => setTimeout(go, 5));")
     words = await js.run("follower.lastError.message")
-    assert words.endswith("Has it a feed?")
+    assert words.endswith("Is it a feed?")

@@ -9,7 +9,7 @@
 //   await follower.follow("sports");                      // all that the log has is read
 
 import {
-  backoff, Database, DeliveryError, idOf, promised, RETRIES, WORTH_A_RETRY,
+  backoff, Database, DeliveryError, idOf, jittered, promised, RETRIES, WORTH_A_RETRY,
 } from "./outbox.mjs";
 
 const FEED = "feed";
@@ -19,6 +19,11 @@ const DISK = new Set(["AbortError", "QuotaExceededError", "UnknownError"]);
 /**
  * How far a topic is read: the id of its log, the offset, and the id of the entry before it.
  * @typedef {{ log: string, next: number, last: string }} Progress
+ */
+
+/**
+ * @typedef {{ onGap?: (topic: string, first: number, next: number) => any, interval?: number,
+ *   retryDelay?: number, retryDelayMax?: number }} Options
  */
 
 /** @type {Progress} */
@@ -71,10 +76,6 @@ export class IndexedDBOffsets {
    *   object stores of the handlers; it is called when the database is older than `version`
    */
   constructor(name, version, upgrade) {
-    if (!globalThis.indexedDB) {
-      throw new DeliveryError("StoreError", "There is no IndexedDB here. Pass MemoryOffsets, and " +
-        "a topic is read again from its start with each page.");
-    }
     this.#database = new Database(name, version, (database, transaction) => {
       if (!database.objectStoreNames.contains("offsets")) database.createObjectStore("offsets");
       upgrade(database, transaction);
@@ -161,15 +162,16 @@ class Reading {
 export class Follower {
   #socket;
   #store;
+  /** @type {Required<Options>} */
   #options;
   #handlers = new Map();
   #topics = new Map();
   #closed = false;
 
   /**
-   * @param socket a socket of socket.io-client, which is connected by others
-   * @param store IndexedDBOffsets, or MemoryOffsets, the default
-   * @param options `onGap`, called with a topic, the first offset that was trimmed unread, and the
+   * @param {any} socket of socket.io-client, which is connected by others
+   * @param {IndexedDBOffsets | MemoryOffsets} store
+   * @param {Options} options `onGap`, called with a topic, the first offset that was trimmed unread, and the
    *   one where it goes on; in milliseconds, `interval`, after which it asks for what may have
    *   been lost on the way, and `retryDelay`, which doubles up to `retryDelayMax`
    */
@@ -182,7 +184,11 @@ export class Follower {
     socket.on(FEED, this.#hear);
   }
 
-  /** Register the handler of an event. */
+  /**
+   * Register the handler of an event.
+   * @param {string} event
+   * @param {(transaction: IDBTransaction | null, payload: any) => any} handler
+   */
   on(event, handler) {
     this.#handlers.set(event, handler);
     for (const reading of this.#topics.values()) reading.wake();
@@ -243,10 +249,9 @@ export class Follower {
     reading.progress = await this.#store.load(topic);
     const { next } = reading.progress;
     if (reading.asked) {
-      this.lastError = new DeliveryError("DeliveryError",
-        `The server has not answered for ${topic} yet. Has it a feed?`);
+      this.lastError = new DeliveryError("DeliveryError", "There is no answer yet. Is it a feed?");
     }
-    reading.due = performance.now() + this.#options.interval * (0.5 + Math.random() / 2);
+    reading.due = performance.now() + jittered(this.#options.interval);
     reading.asked = true;
     if (!this.#socket.connected) return; // it asks when it is
     this.#socket.emit(FEED, { topic, next }, (page) => {
@@ -317,7 +322,7 @@ export class Follower {
     const { topic, progress } = reading;
     if (first > progress.next) {
       this.lastError = new DeliveryError("GapError",
-        `The entries ${progress.next} to ${first - 1} of ${topic} were trimmed unread.`);
+        `${topic}: the entries ${progress.next} to ${first - 1} were trimmed unread.`);
       await this.#options.onGap(topic, progress.next, first);
     }
     const begin = { log: producer, next: first, last: after };
@@ -362,12 +367,12 @@ async function called(handler, transaction, payload) {
   } catch (error) {
     if (DISK.has(error?.name)) throw error;
     const name = error?.name === "Retry" ? "Retry" : "HandlerError";
-    throw new DeliveryError(name, `${error?.name}: ${error?.message ?? error}`, { cause: error });
+    throw new DeliveryError(name, `${error}`, { cause: error });
   }
 }
 
-const closed = () => new DeliveryError("ClosedError", "The topic is not followed any more.");
+const closed = () => new DeliveryError("ClosedError", "It is not followed.");
 
 const restored = ({ topic, progress }) =>
-  new DeliveryError("RestoredError", `${topic} is not the log that was read up to ` +
-    `${progress.next}: the feed's store was restored, or is another one. \`restart\` goes on in it.`);
+  new DeliveryError("RestoredError",
+    `${topic} is not the log that was read up to ${progress.next}; \`restart\` goes on in it.`);
