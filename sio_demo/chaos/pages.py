@@ -168,14 +168,7 @@ class Play:
         exits.push_async_callback(bench.close)
         self.link, self.page = bench.link, kind(bench.link.url, self.variant)
         await self.page.start(exits, folder)
-        for first in range(0, 20 * self.chance.randrange(3, 8), 20):
-            count = self.chance.choice((1, 3, 20))
-            sending = [asyncio.create_task(self._send(tab, first, count)) for tab in self.page.tabs]
-            if self.chance.random() < 0.5:
-                await asyncio.wait(sending)
-            await self._strike(self.chance.choice(kind.faults))
-            await asyncio.wait(sending)
-        return self._judge(*await self._finish())
+        return self._judge(*await self._finish(kind.faults))
 
     def _order(self, db: Any, order: dict[str, int]) -> None:
         self._feed.append(db, "orders", "applied", {"at": len(self.applied)})
@@ -211,13 +204,33 @@ class Play:
                 await asyncio.sleep(0.05)
                 await self.page.strike(fault)
 
-    async def _finish(self) -> tuple[list[int], list[str]]:
-        """Have each tab send a last message; return what the page has seen, or what is stuck."""
-        try:
+    async def _perform(self, faults: tuple[str, ...]) -> None:
+        """Let faults strike while all tabs send."""
+        for first in range(0, 30 * self.chance.randrange(3, 8), 30):
             for tab in self.page.tabs:
-                await self._send(tab, 1000, 1)
-                await self.page.run(f"page.answer({tab}, 1001)", tab)
-                self.journals[tab].sent.append(1001)
+                await self._answered(tab, first)  # it is connected again
+            count = self.chance.choice((1, 3, 20))
+            sending = [
+                asyncio.create_task(self._send(tab, first + 1, count)) for tab in self.page.tabs
+            ]
+            if self.chance.random() < 0.5:
+                await asyncio.wait(sending)
+            await self._strike(self.chance.choice(faults))
+            await asyncio.wait(sending)
+
+    async def _answered(self, tab: int, number: int) -> None:
+        """Send a message from a tab, and wait for its answer: all before it are applied then."""
+        journal = self.journals.setdefault(tab, Journal())
+        journal.sent.append(number)
+        await self.page.run(f"page.answer({tab}, {number})", tab)
+        journal.accepted.append(number)
+
+    async def _finish(self, faults: tuple[str, ...]) -> tuple[list[int], list[str]]:
+        """Play to the end; return what the page has seen, or what is stuck."""
+        try:
+            await self._perform(faults)
+            for tab in self.page.tabs:
+                await self._answered(tab, 1000)
             seen: list[int] = []
             async with asyncio.timeout(LIMIT):
                 while len(seen) < len(self.applied):
