@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 SEEDS  ?= 100
+CLIENT ?= python
 
 # Run a command with the environment's programs first on PATH: Node may be one of them. Python is
 # to keep its bytecode even where the machine says otherwise: each kernel imports a lot.
@@ -41,8 +42,9 @@ coverage: setup ## Run the unit tests, without browser and notebooks, and measur
 bench: setup ## Measure speed side by side with peers; table on the screen, build/bench.json beside
 	$(call run,python tests/benchmarks/bench.py)
 
-chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SEED=17 replays one
-	$(call run,sio-demo chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS))
+chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SEED=17 replays one; CLIENT=node, CLIENT=browser
+	$(call run,sio-demo chaos --client $(CLIENT) \
+	  $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS))
 
 notebooks: setup ## Run every notebook in a fresh kernel and store its outputs
 	$(call run,python .ci/notebooks.py)

@@ -20,6 +20,7 @@ VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
     *("implicit-producers", "clock-epochs", "unlocked"),
 )
+PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
 
@@ -42,7 +43,13 @@ def add(commands: Any) -> None:
     )
     which.add_argument("--seed", type=count, metavar="N", help="play this one, and show it")
     command.add_argument(
-        "--variant", choices=VARIANTS, default="none", help="play against a broken delivery"
+        "--client", choices=("python", "node", "browser"), default="python", help="who sends"
+    )
+    command.add_argument(
+        "--variant",
+        choices=(*VARIANTS, *PAGE_VARIANTS),
+        default="none",
+        help="play against a broken delivery",
     )
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
@@ -53,22 +60,29 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Play schedules; print what failed, and how to play it again."""
     seeds = [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
-    return asyncio.run(_chaos(seeds, options.variant, options.jobs))
+    return asyncio.run(_chaos(seeds, options))
 
 
-async def _chaos(seeds: list[int], variant: str, jobs: int) -> int:
-    from ..chaos import Schedule, run_all
+async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
+    from ..chaos import Schedule, pages, run_all
 
-    if len(seeds) == 1:
-        print(Schedule.from_seed(seeds[0]), flush=True)
+    if options.client == "browser" and not pages.find_chromium():
+        print("no Chromium on PATH: no schedule was played")
+        return 0
+    if options.client != "python":
+        runs = pages.run_all(seeds, options.variant, client=options.client)
+    else:
+        runs = run_all(seeds, options.variant, jobs=options.jobs)
+        if len(seeds) == 1:
+            print(Schedule.from_seed(seeds[0]), flush=True)
     verdicts: list[Verdict] = []
-    async with aclosing(run_all(seeds, variant, jobs=jobs)) as playing:
+    async with aclosing(runs) as playing:
         async for verdict in playing:
             verdicts.append(verdict)
             _show_progress(verdicts, len(seeds))
     failures = [verdict for verdict in verdicts if not verdict.ok]
     for failure in failures[:FAILURES_SHOWN]:
-        _print_failure(failure)
+        _print_failure(failure, options.client)
     if failures:
         print("failed seeds:", *(failure.seed for failure in failures))
     struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
@@ -87,13 +101,16 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _print_failure(failure: Verdict) -> None:
+def _print_failure(failure: Verdict, client: str) -> None:
     from ..chaos import Schedule
 
+    schedule: object = Schedule.from_seed(failure.seed) if client == "python" else failure
     again = f"make chaos SEED={failure.seed}"
     if failure.variant != "none":
         again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
-    print(f"\nFAILED {Schedule.from_seed(failure.seed)}")
+    if client != "python":
+        again = f"{again.replace('make', 'sio-demo').replace('SEED=', '--seed ')} --client {client}"
+    print(f"\nFAILED {schedule}")
     print(*(f"  {finding}" for finding in failure.findings), sep="\n")
     print(f"play it again: {again}\n", flush=True)
 

@@ -68,9 +68,12 @@ from .sqlite_inbox import SQLiteInboxStore
 from .sqlite_outbox import SQLiteOutboxStore
 from .stores import Letter, MemoryInboxStore, MemoryOutboxStore, Received
 
-OUTBOX_MJS = Path(__file__).with_name("js").joinpath("outbox.mjs").as_uri()  # for `import`
+_JS = Path(__file__).with_name("js")  # modules for the `import` of JavaScript
+OUTBOX_MJS = (_JS / "outbox.mjs").as_uri()
+FOLLOWER_MJS = (_JS / "follower.mjs").as_uri()
 
 __all__ = [
+    "FOLLOWER_MJS",
     "OUTBOX_MJS",
     "Feed",
     "Follower",

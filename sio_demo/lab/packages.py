@@ -44,7 +44,7 @@ def install() -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copy(SOURCE / name, target)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
     if subprocess.run(command, cwd=target, stdout=sys.stderr).returncode != 0:
         raise NodeMissingError(
             "npm could not install socket.io-client; its own words are above. Does `npm ping` work?"

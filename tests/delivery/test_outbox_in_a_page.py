@@ -1,10 +1,11 @@
-"""The outbox for socket.io-client in a real browser: IndexedDB, tabs, and a browser that dies."""
+"""Outbox and follower in a real browser: IndexedDB, tabs, and processes that die."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,39 @@ from chromium import FLAGS, find_chromium
 from playwright.async_api import BrowserContext, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from sio_demo.delivery import Inbox, MemoryInboxStore
+from sio_demo.delivery import Feed, Inbox, MemoryInboxStore
 from sio_demo.lab.link import Link
 from sio_demo.lab.waiting import wait_until
 
 PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
 <script type="module">
   import { io } from "/socket.io.mjs";
-  import { Outbox, IndexedDBStore } from "/outbox.mjs";
+  import { Outbox, IndexedDBStore, promised } from "/outbox.mjs";
+  import { Follower, IndexedDBOffsets } from "/follower.mjs";
 
   const socket = io({ transports: ["websocket"], reconnectionDelay: 10 });
   const outbox = new Outbox(socket, new IndexedDBStore("orders"), { retryDelay: 10 });
   window.order = (item) => outbox.send("order", item);
-  Object.assign(window, { outbox, socket });
+
+  const offsets = new IndexedDBOffsets("news", 1, (database) => {
+    database.createObjectStore("seen", { autoIncrement: true });
+    database.createObjectStore("items", { keyPath: "id" });
+  });
+  const follower = new Follower(socket, offsets, { retryDelay: 10 });
+  follower.on("ordered", (transaction, item) => { transaction.objectStore("seen").add(item); });
+  window.seen = () => offsets.transact("readonly", (transaction) =>
+    promised(transaction.objectStore("seen").getAll()));
+  Object.assign(window, { outbox, socket, follower });
 </script>"""
 ROOT = Path(__file__).parents[2]
 CLIENT = "sio_demo/lab/node/node_modules/socket.io-client/dist/socket.io.esm.min.js"
 FILES = {
     "/shop": PAGE,
     "/socket.io.mjs": (ROOT / CLIENT).read_text(encoding="utf-8"),
-    "/outbox.mjs": (ROOT / "sio_demo/delivery/js/outbox.mjs").read_text(encoding="utf-8"),
+    **{
+        f"/{name}.mjs": (ROOT / f"sio_demo/delivery/js/{name}.mjs").read_text(encoding="utf-8")
+        for name in ("outbox", "follower")
+    },
 }
 ORDER = "(items) => Promise.all(items.map((item) => order(item)))"
 ACCEPT = "(items) => Promise.all(items.map((item) => order(item).accepted)).then(() => null)"
@@ -44,10 +58,11 @@ ACCEPT = "(items) => Promise.all(items.map((item) => order(item).accepted)).then
 class Shop:
     """A server with an inbox behind a link, and a browser with a profile that outlives it."""
 
-    def __init__(self, link: Link, open_browser: Any) -> None:
+    def __init__(self, link: Link, feed: Feed, open_browser: Any) -> None:
         self.applied: list[Any] = []
         self.store = MemoryInboxStore()
         self.link = link
+        self.feed = feed
         self._open = open_browser
         self.browser: BrowserContext
 
@@ -65,16 +80,37 @@ class Shop:
         await page.wait_for_function("window.socket?.connected")
         return page
 
+    async def append(self, *items: Any, event: str = "ordered") -> None:
+        """Append entries to the topic that the page follows."""
+        for item in items:
+            async with self.feed.transaction() as db:
+                self.feed.append(db, "orders", event, item)
+
     async def kill_browser(self) -> None:
         """Kill every process of the browser with SIGKILL, and wait until its profile is free."""
+        await self._kill(self._processes())
+        with suppress(PlaywrightError):  # it has gone
+            await self.browser.close()
+
+    async def kill_tab(self, tab: Page) -> None:
+        """Kill the process of the only tab with SIGKILL."""
+        crashed = asyncio.Event()
+        tab.once("crash", lambda _: crashed.set())
+        await self._kill([p for p in self._processes() if "--type=renderer" in p.cmdline()])
+        await crashed.wait()
+        await tab.close()
+
+    def _processes(self) -> list[psutil.Process]:
         children = psutil.Process().children(recursive=True)
-        processes = [p for p in children if any("shop-profile" in word for word in p.cmdline())]
+        roots = [p for p in children if any("shop-profile" in word for word in p.cmdline())]
+        return list({*roots, *(child for p in roots for child in p.children(recursive=True))})
+
+    async def _kill(self, processes: list[psutil.Process]) -> None:
         for process in processes:
             process.kill()
         _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 10)
+        assert processes
         assert not alive
-        with suppress(PlaywrightError):  # it has gone
-            await self.browser.close()
 
 
 @pytest.fixture
@@ -95,7 +131,8 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
                 tmp_path / "shop-profile", executable_path=chromium, args=FLAGS
             )
 
-        shop = Shop(link, open_browser)
+        feed = Feed(sio)
+        shop = Shop(link, feed, open_browser)
         inbox = Inbox(sio, shop.store)
         inbox.on("order", lambda _, item: shop.applied.append(item) or f"{item} is ordered")
         await shop.start_browser()
@@ -103,6 +140,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         await shop.browser.close()
     await link.close()
     await inbox.close()
+    await feed.close()
     await sio.shutdown()
     await runner.cleanup()
 
@@ -217,3 +255,78 @@ async def test_a_full_disk_is_named(shop: Shop) -> None:
     }""")
     assert words == "StoreError: outbox orders: QuotaExceededError: full"
     assert shop.applied == []
+
+
+async def follow(page: Page) -> None:
+    """Follow, until all that the log has is read."""
+    async with asyncio.timeout(10):
+        await page.evaluate("follower.follow('orders')")
+
+
+async def has_seen(page: Page, count: int) -> bool:
+    return len(await page.evaluate("seen()")) >= count
+
+
+async def seen(page: Page, *items: Any) -> None:
+    """Wait until so many entries are in the database of the page, and compare them."""
+    await wait_until(partial(has_seen, page, len(items)))
+    assert await page.evaluate("seen()") == [*items]
+
+
+async def test_reading_goes_on_after_cuts_reloads_and_the_death_of_the_tab(shop: Shop) -> None:
+    page = await shop.tab()
+    for number, strike in enumerate(("cut", "reload", "kill") * 2):
+        await follow(page)
+        appending = asyncio.create_task(shop.append(*range(30 * number, 30 * number + 30)))
+        await wait_until(partial(has_seen, page, 30 * number + 1))
+        if strike == "cut":
+            await shop.link.cut()
+        elif strike == "reload":
+            await page.reload()
+            await page.wait_for_function("window.socket?.connected")
+        else:
+            await shop.kill_tab(page)
+            page = await shop.tab()
+        await appending
+    await follow(page)
+    await seen(page, *range(180))
+
+
+async def test_two_tabs_with_one_database_read_each_entry_once(shop: Shop) -> None:
+    tabs = await shop.tab(), await shop.tab()
+    await asyncio.gather(*map(follow, tabs))
+    await shop.append(*range(40))
+    await seen(tabs[0], *range(40))
+    await tabs[0].close()
+    await shop.append(40)
+    await seen(tabs[1], *range(41))
+
+
+async def test_what_a_handler_does_commits_with_the_offset_or_not_at_all(shop: Shop) -> None:
+    page = await shop.tab()
+    await page.evaluate("""() => {
+      const seen = (transaction, item) => transaction.objectStore("seen").add(item);
+      let full = 2;
+      follower.on("raises", (transaction, item) => {
+        seen(transaction, item);
+        throw new RangeError("an odd one");
+      });
+      follower.on("known already", (transaction, item) => { // it does not wait for the request
+        seen(transaction, item);
+        transaction.objectStore("items").add({ id: 1 });
+      });
+      follower.on("full", (transaction, item) => {
+        seen(transaction, item);
+        if (full--) throw new DOMException("full", "QuotaExceededError");
+      });
+      follower.on("waits", async (transaction, item) => { // for something else
+        seen(transaction, item);
+        await new Promise((go) => transaction.addEventListener("complete", go));
+        throw Object.assign(new Error("too late"), { name: "Retry" });
+      });
+    }""")
+    events = "ordered", "raises", "known already", "known already", "full", "waits", "ordered"
+    for item, event in enumerate(events):
+        await shop.append(item, event=event)
+    await follow(page)
+    await seen(page, 0, 2, 4, 5, 6)

@@ -9,19 +9,17 @@
 const EVENT = "outbox";
 const HELLO = "outbox_hello";
 const LARGEST = 999_000; // characters in a packet of 1 MB, Engine.IO's default limit
-const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
+export const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
+
+export const RETRIES = { retryDelay: 100, retryDelayMax: 5000 }; // milliseconds
 
 /** An error, named as the inbox names it; `name` tells the kinds apart. */
 export class DeliveryError extends Error {
-  constructor(name, message) {
-    super(message);
+  constructor(name, message, options) {
+    super(message, options);
     this.name = name;
   }
 }
-
-const conflict = (number) =>
-  new DeliveryError("ConflictError", `Another message with the number ${number} was applied ` +
-    "before. Was the outbox copied, or restored from a copy?");
 
 const bytes = (count) => crypto.getRandomValues(new Uint8Array(count));
 const newId = () => btoa(String.fromCharCode(...bytes(12)));
@@ -35,7 +33,7 @@ function newProducer() {
 }
 
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
-const idOf = (text) => JSON.parse(text)[0];
+export const idOf = (text) => JSON.parse(text)[0];
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
@@ -45,7 +43,7 @@ function checkJson(value, depth = 0) {
   if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
   const kind = typeof value === "object" && Object.getPrototypeOf(value);
   if (kind !== null && kind !== Object.prototype && !Array.isArray(value)) {
-    throw new TypeError(`${Object.prototype.toString.call(value)} ${String(value)}`);
+    throw new TypeError(`${typeof value} ${String(value)}`);
   }
   for (const part of Object.values(value)) checkJson(part, depth + 1);
 }
@@ -84,7 +82,7 @@ export class SendWindow {
   #batch = null; // in flight
   #most = 500; // messages in a batch
   #heard = true; // an answer since a connection was lost
-  #limits = { batch: 500, characters: LARGEST, unconfirmed: Number.MAX_SAFE_INTEGER };
+  #limits = { batch: 500, characters: LARGEST, unconfirmed: Infinity };
 
   constructor({ producer, known, epoch, start, base, after, texts }) {
     this.identity = { producer, known, epoch, start };
@@ -117,7 +115,8 @@ export class SendWindow {
         `${welcome.next}, and has answered all below ${this.base}.`);
     }
     if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
-      throw conflict(welcome.next - 1);
+      throw new DeliveryError("ConflictError", `Another message with the number ` +
+        `${welcome.next - 1} was applied before. Was the outbox copied, or restored from a copy?`);
     }
     this.#limits = welcome;
   }
@@ -169,18 +168,23 @@ export class SendWindow {
   }
 }
 
+// What a store keeps beside the messages. `offset` is the key of message 0 in an IndexedDB: a key
+// is never used again.
+const fresh = (offset) =>
+  ({ producer: newProducer(), known: false, epoch: 0, base: 0, after: "", offset });
+
 /** Keeps the messages while the page is open. */
 export class MemoryStore {
-  #state = { producer: newProducer(), known: false, epoch: 0, base: 0, after: "" };
+  #state = fresh(0);
   #texts = []; // from base on
 
   async lead() {
     return () => {};
   }
 
-  listen() {}
+  listen(_tell) {}
 
-  post() {}
+  post(_news) {}
 
   async add(texts) {
     for (const text of texts) this.#texts.push(text);
@@ -207,8 +211,7 @@ export class MemoryStore {
   }
 
   async restart(keep) {
-    const producer = newProducer();
-    Object.assign(this.#state, { producer, known: false, epoch: 1, base: 0, after: "" });
+    this.#state = { ...fresh(0), epoch: 1 };
     if (!keep) this.#texts = [];
     return { ...this.#state, texts: [...this.#texts] };
   }
@@ -216,11 +219,63 @@ export class MemoryStore {
   async close() {}
 }
 
-const promised = (request) =>
+/** Wait for a request of IndexedDB. */
+export const promised = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+
+/** Return between a half and the whole of a time, so that not all pages come at once. */
+export const jittered = (milliseconds) => milliseconds * (0.5 + Math.random() / 2);
+
+/** Return the milliseconds to wait before the next attempt. */
+export const backoff = (attempt, { retryDelay, retryDelayMax }) =>
+  jittered(Math.min(retryDelayMax, retryDelay * 2 ** attempt));
+
+/** A database of IndexedDB. */
+export class Database {
+  #name;
+  #opened;
+
+  constructor(name, version, upgrade) {
+    if (!globalThis.indexedDB || !globalThis.navigator?.locks) {
+      throw new DeliveryError("StoreError", "IndexedDB and Web Locks need a page from https or " +
+        "localhost. Pass a store in memory.");
+    }
+    this.#name = name;
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => upgrade(request.result, request.transaction);
+    this.#opened = promised(request).then((database) => {
+      database.onversionchange = () => database.close(); // a newer page waits for this one
+      return database;
+    });
+    this.#opened.catch(() => {}); // every transaction says it
+  }
+
+  /** Do some work in a transaction; return its result when all is committed. */
+  async transact(mode, work, options) {
+    try {
+      const database = await this.#opened;
+      const transaction = database.transaction([...database.objectStoreNames], mode, options);
+      const ended = new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      const result = (async () => work(transaction))();
+      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
+      await Promise.all([result, ended]);
+      return await result;
+    } catch (error) {
+      if (error instanceof DeliveryError) throw error;
+      throw new DeliveryError("StoreError", `${this.#name}: ${error}`, { cause: error });
+    }
+  }
+
+  async close() {
+    (await this.#opened).close();
+  }
+}
 
 /**
  * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. It sends
@@ -233,18 +288,11 @@ export class IndexedDBStore {
   #leaving = new AbortController();
 
   constructor(name) {
-    if (!globalThis.indexedDB || !globalThis.navigator?.locks) {
-      throw new DeliveryError("StoreError", "IndexedDB and Web Locks need a page from https or " +
-        "localhost. Pass a MemoryStore, and messages last as long as the page.");
-    }
     this.#name = `outbox ${name}`;
-    const request = indexedDB.open(this.#name, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("state");
-      request.result.createObjectStore("messages", { autoIncrement: true });
-    };
-    this.#database = promised(request);
-    this.#database.catch(() => {}); // every method says it
+    this.#database = new Database(this.#name, 1, (database) => {
+      database.createObjectStore("state");
+      database.createObjectStore("messages", { autoIncrement: true });
+    });
     this.#channel = new BroadcastChannel(this.#name);
   }
 
@@ -321,7 +369,7 @@ export class IndexedDBStore {
   async close() {
     this.#leaving.abort();
     this.#channel.close();
-    (await this.#database).close();
+    await this.#database.close();
   }
 
   #update(change) {
@@ -331,29 +379,12 @@ export class IndexedDBStore {
     });
   }
 
-  async #run(mode, work) {
-    try {
-      const database = await this.#database;
-      const transaction = database.transaction(["state", "messages"], mode,
-        { durability: "strict" });
-      const ended = new Promise((resolve, reject) => {
-        transaction.oncomplete = resolve;
-        transaction.onabort = () => reject(transaction.error);
-      });
-      const stores = ["state", "messages"].map((name) => transaction.objectStore(name));
-      const result = (async () => work(...stores))();
-      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
-      await Promise.all([result, ended]);
-      return await result;
-    } catch (error) {
-      throw new DeliveryError("StoreError", `${this.#name}: ${error?.name}: ${error?.message}`);
-    }
+  #run(mode, work) {
+    const both = (transaction) =>
+      work(transaction.objectStore("state"), transaction.objectStore("messages"));
+    return this.#database.transact(mode, both, { durability: "strict" });
   }
 }
-
-// `offset` is the key of message 0: a key is never used again.
-const fresh = (offset) =>
-  ({ producer: newProducer(), known: false, epoch: 0, base: 0, after: "", offset });
 
 /** Sends messages to an inbox: effectively once, in order. */
 export class Outbox {
@@ -377,10 +408,11 @@ export class Outbox {
   #drained = [];
 
   /**
-   * @param socket a socket of socket.io-client, without the option `retries`
-   * @param store an IndexedDBStore, or a MemoryStore, the default
-   * @param options times in milliseconds: `ackTimeout` without an answer, after which the
-   *   connection counts as dead; `retryDelay`, which doubles up to `retryDelayMax`
+   * @param {any} socket of socket.io-client, without the option `retries`
+   * @param {IndexedDBStore | MemoryStore} store
+   * @param {{ ackTimeout?: number, retryDelay?: number, retryDelayMax?: number }} options times in
+   *   milliseconds: `ackTimeout` without an answer, after which the connection counts as dead;
+   *   `retryDelay`, which doubles up to `retryDelayMax`
    */
   constructor(socket, store = new MemoryStore(), options = {}) {
     if (socket._opts?.retries ?? socket.io?.opts?.retries) {
@@ -388,7 +420,7 @@ export class Outbox {
     }
     this.#socket = socket;
     this.#store = store;
-    this.#options = { ackTimeout: 5000, retryDelay: 100, retryDelayMax: 5000, ...options };
+    this.#options = { ackTimeout: 5000, ...RETRIES, ...options };
     this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
@@ -401,18 +433,22 @@ export class Outbox {
     return Math.max(this.#receipts.size, this.#window?.length ?? 0);
   }
 
-  /** Queue a message. Await `accepted` of the receipt, then the receipt for the reply. */
+  /**
+   * Queue a message. Await `accepted` of the receipt, then the receipt for the reply.
+   * @param {string} event
+   * @param {any} [payload]
+   */
   send(event, payload) {
     if (this.#closed || this.#failure) throw this.#failure ?? closed();
     const text = write(event, payload);
     const id = idOf(text);
     let settle;
-    const receipt = new Promise((resolve, reject) => { settle = { resolve, reject }; });
-    receipt.id = id;
-    receipt.accepted = new Promise((resolve, reject) => {
+    const reply = new Promise((resolve, reject) => { settle = { resolve, reject }; });
+    const accepted = new Promise((resolve, reject) => {
       this.#incoming.push({ id, text, accept: resolve, fail: reject });
     });
-    for (const promise of [receipt, receipt.accepted]) promise.catch(() => {}); // may be unwatched
+    const receipt = Object.assign(reply, { id, accepted });
+    for (const promise of [receipt, accepted]) promise.catch(() => {}); // may be unwatched
     this.#receipts.set(id, settle);
     this.#save();
     return receipt;
@@ -462,8 +498,7 @@ export class Outbox {
       if (!this.#socket.active) return this.#stepDown();
       this.#window = this.#newWindow(saved);
       const oldest = saved.offset + saved.base;
-      this.#hear({ oldest });
-      this.#store.post({ oldest });
+      this.#tell({ oldest });
       this.#wake();
     } catch (error) {
       this.#release?.();
@@ -471,15 +506,14 @@ export class Outbox {
     }
   }
 
-  #newWindow({ offset, ...saved }) {
+  #newWindow(saved) {
     this.#more = true;
     return new SendWindow({ ...saved, start: newId() });
   }
 
   async #reissue(keep) {
     this.#window = this.#newWindow(await this.#store.restart(keep));
-    this.#store.post({ restarted: true });
-    this.#hear({ restarted: true });
+    this.#tell({ restarted: true });
     this.#failure = this.lastError = null;
     this.#greeted = -1;
     this.#wake();
@@ -507,6 +541,12 @@ export class Outbox {
     this.#release();
   }
 
+  /** Tell this tab and the others what it has done. */
+  #tell(news) {
+    this.#store.post(news);
+    this.#hear(news);
+  }
+
   /** Hear what another tab has done. */
   #hear({ added, replies, oldest, restarted, failure }) {
     if (added) {
@@ -517,7 +557,7 @@ export class Outbox {
     if (restarted) for (const receipt of this.#receipts.values()) delete receipt.key;
     for (const [id, reply] of replies ?? []) this.#settle(id, reply);
     if (failure) this.#reject(new DeliveryError(failure.name, failure.message));
-    for (const [id, { key, reject }] of this.#receipts) {
+    if (oldest) for (const [id, { key, reject }] of this.#receipts) {
       if (!(key < oldest)) continue; // the tab that sent has ended
       this.#receipts.delete(id);
       reject(new DeliveryError("DeliveryError", "It was applied; the reply went to a closed tab."));
@@ -609,8 +649,7 @@ export class Outbox {
     if (done.length) {
       this.#attempts = 0;
       this.lastError = null;
-      this.#store.post({ replies: done });
-      for (const [id, reply] of done) this.#settle(id, reply);
+      this.#tell({ replies: done });
     }
     if (!this.pending) this.#tellDrained();
     if (answer.error) throw new DeliveryError(answer.error, answer.message);
@@ -646,12 +685,10 @@ export class Outbox {
 
   #tryLater(error) {
     this.lastError = error;
-    const { retryDelay, retryDelayMax } = this.#options;
-    const delay = Math.min(retryDelayMax, retryDelay * 2 ** this.#attempts++);
     this.#pausing = setTimeout(() => {
       this.#pausing = null;
       this.#wake();
-    }, delay * (0.5 + Math.random() / 2));
+    }, backoff(this.#attempts++, this.#options));
   }
 
   #fail(error) {

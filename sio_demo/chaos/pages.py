@@ -1,0 +1,257 @@
+"""Fault schedules with a page as the client: socket.io-client in Node, or in headless Chromium."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import socketio
+
+from ..delivery import Feed, Inbox, MemoryInboxStore
+from ..lab import packages
+from ..lab.bench import Bench
+from ..lab.node import NodeClient
+from ..lab.packet import TO_CLIENT
+from .checker import Applied, Journal, check
+from .play import Verdict
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 10.0  # seconds in which all must be applied and seen, once the faults are over
+CUTS = ("reset", "half-open", "black hole", "lost ack", "reload")
+DEATHS = ("tab killed", "browser killed", "second tab", "tab closed")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
+)
+
+
+class NodePage:
+    """A page in Node: what outlives it is an object."""
+
+    faults: tuple[str, ...] = CUTS
+
+    def __init__(self, url: str, variant: str) -> None:
+        self.url, self.variant = url, variant
+        self.tabs: dict[int, Any] = {}
+
+    async def start(self, exits: AsyncExitStack, _: Path) -> None:
+        self.tabs[1] = node = await NodeClient.start()
+        exits.push_async_callback(node.close)
+        module = (ROOT / "chaos/page.mjs").as_uri()
+        await node.run(f"const {{ lasting, open }} = await load('{module}')")
+        await node.run("const place = lasting(); let page")
+        await self.strike("open")
+
+    async def run(self, code: str, tab: int = 1) -> Any:
+        """Run some code in a tab."""
+        async with asyncio.timeout(LIMIT):
+            node = self.tabs[tab]
+            return await (node.run(code, LIMIT) if self.faults == CUTS else node.evaluate(code))
+
+    async def strike(self, _: str) -> None:
+        """Let something happen to the tabs; then the first one is open."""
+        again = f"page = open(io, '{self.url}', place, '{self.variant}'); null"
+        await self.run(f"await page?.close(); {again}")
+
+
+class BrowserPage(NodePage):
+    """Tabs in headless Chromium, on a profile that outlives the browser."""
+
+    faults = (*CUTS, *DEATHS)
+
+    async def start(self, exits: AsyncExitStack, folder: Path) -> None:
+        from playwright.async_api import async_playwright
+
+        chromium = (await exits.enter_async_context(async_playwright())).chromium
+        options: Any = {"executable_path": find_chromium(), "args": FLAGS}
+        self._launch = partial(chromium.launch_persistent_context, folder / "profile", **options)
+        exits.push_async_callback(self._end)
+        await self._start_browser()
+
+    async def strike(self, fault: str) -> None:
+        if fault == "second tab":
+            if 2 not in self.tabs:
+                await self._open(2)
+            return
+        if fault == "reload":
+            await self.tabs[1].reload()
+            await self.tabs[1].wait_for_function("window.page")
+            return
+        if fault == "browser killed":
+            await self._kill("")
+            await self._end()
+            self.tabs.clear()
+            await self._start_browser()
+            return
+        if fault == "tab killed":
+            await self._kill("--type=renderer")
+        for number in [*self.tabs] if fault == "tab killed" else [1]:
+            await self.tabs.pop(number).close()
+        await self._open(1)
+
+    async def _start_browser(self) -> None:
+        self._browser = await self._launch()
+        await self._browser.route("**/page/**", _serve)
+        await self._open(1)
+
+    async def _open(self, number: int) -> None:
+        self.tabs[number] = tab = await self._browser.new_page()
+        await tab.goto(f"{self.url}/page/#{self.variant}")
+        await tab.wait_for_function("window.page")
+
+    async def _end(self) -> None:
+        with suppress(Exception):  # it has gone
+            await self._browser.close()
+
+    async def _kill(self, kind: str) -> None:
+        """Kill processes of the browser with SIGKILL, and wait until they are gone."""
+        children = psutil.Process().children(recursive=True)
+        profile = str(self._launch.args[0])
+        [root, *_] = [p for p in children if profile in " ".join(p.cmdline())]
+        family = [root, *root.children(recursive=True)]
+        killed = [p for p in family if kind in " ".join(p.cmdline())]
+        for process in killed:
+            process.kill()
+        await asyncio.to_thread(psutil.wait_procs, killed, LIMIT)
+
+
+async def _serve(route: Any) -> None:
+    """Answer with a file of this package: the page's own requests meet no fault."""
+    name = route.request.url.split("/page/")[1].split("#")[0]
+    client = packages.folder() / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
+    path = client if name == "socket.io.mjs" else ROOT / (name or "chaos/page.html")
+    await route.fulfill(path=path)
+
+
+def find_chromium() -> str | None:
+    """Return the path of Chromium, if there is one."""
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in found if path), None)
+
+
+async def run_all(
+    seeds: Iterable[int], variant: str = "none", *, client: str = "node"
+) -> AsyncGenerator[Verdict, None]:
+    """Play one schedule after another, and yield the verdicts."""
+    kind = {"node": NodePage, "browser": BrowserPage}[client]
+    for seed in seeds:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            async with AsyncExitStack() as exits:
+                yield await Play(seed, variant).run(kind, Path(folder), exits)
+
+
+class Play:
+    """A schedule: a server with an inbox and a feed, and pages that send to it and read it."""
+
+    def __init__(self, seed: int, variant: str) -> None:
+        self.seed, self.variant, self.chance = seed, variant, random.Random(seed)
+        self.applied: list[Applied] = []
+        self.journals: dict[int, Journal] = {}  # by tab
+        self.faults: list[str] = []
+
+    async def run(self, kind: type[NodePage], folder: Path, exits: AsyncExitStack) -> Verdict:
+        """Let faults strike while all tabs send; judge what was applied, and what was seen."""
+        bench, store = Bench(), MemoryInboxStore()
+        sio = socketio.AsyncServer(async_mode="aiohttp")
+        self._inbox, self._feed = Inbox(sio, store), Feed(sio, store)
+        self._inbox.on("order", self._order)
+        self._inbox.after_commit("order", self._publish)
+        await bench.serve(sio)
+        exits.push_async_callback(self._inbox.close)
+        exits.push_async_callback(bench.close)
+        self.link, self.page = bench.link, kind(bench.link.url, self.variant)
+        await self.page.start(exits, folder)
+        return self._judge(*await self._finish(kind.faults))
+
+    def _order(self, db: Any, order: dict[str, int]) -> None:
+        self._feed.append(db, "orders", "applied", {"at": len(self.applied)})
+        self.applied.append(Applied(order["client"], order["number"], ""))
+
+    async def _publish(self, *_: Any) -> None:
+        await self._feed.publish("orders")
+
+    async def _send(self, tab: int, first: int, count: int) -> None:
+        """Send some messages from a tab; accepted, unless the tab dies before it says so."""
+        numbers = [*range(first, first + count)]
+        journal = self.journals.setdefault(tab, Journal())
+        journal.sent += numbers
+        with suppress(Exception):
+            await self.page.run(f"page.accept({tab}, {json.dumps(numbers)})", tab)
+            journal.accepted += numbers
+
+    async def _strike(self, fault: str) -> None:
+        self.faults.append(fault)
+        if fault == "black hole":
+            async with self.link.black_hole():
+                await asyncio.sleep(self.chance.uniform(0, 0.5))
+        elif fault == "lost ack":
+            with suppress(Exception):  # no answer was on its way
+                async with asyncio.timeout(0.3), self.link.cut_when("ACK") as cut:
+                    await cut
+        elif fault == "reset":
+            await self.link.cut("reset")
+        elif fault == "half-open":
+            await self.link.cut("half-open")
+        else:  # while the server applies what is sent, and its answers are lost
+            async with self.link.black_hole(TO_CLIENT):
+                await asyncio.sleep(0.05)
+                await self.page.strike(fault)
+
+    async def _perform(self, faults: tuple[str, ...]) -> None:
+        """Let faults strike while all tabs send."""
+        for first in range(0, 30 * self.chance.randrange(3, 8), 30):
+            for tab in self.page.tabs:
+                await self._answered(tab, first)  # it is connected again
+            count = self.chance.choice((1, 3, 20))
+            sending = [
+                asyncio.create_task(self._send(tab, first + 1, count)) for tab in self.page.tabs
+            ]
+            if self.chance.random() < 0.5:
+                await asyncio.wait(sending)
+            await self._strike(self.chance.choice(faults))
+            await asyncio.wait(sending)
+
+    async def _answered(self, tab: int, number: int) -> None:
+        """Send a message from a tab, and wait for its answer: all before it are applied then."""
+        journal = self.journals.setdefault(tab, Journal())
+        journal.sent.append(number)
+        await self.page.run(f"page.answer({tab}, {number})", tab)
+        journal.accepted.append(number)
+
+    async def _finish(self, faults: tuple[str, ...]) -> tuple[list[int], list[str]]:
+        """Play to the end; return what the page has seen, or what is stuck."""
+        try:
+            await self._perform(faults)
+            for tab in self.page.tabs:
+                await self._answered(tab, 1000)
+            seen: list[int] = []
+            async with asyncio.timeout(LIMIT):
+                while len(seen) < len(self.applied):
+                    seen = await self.page.run("page.seen()")
+            return seen, []
+        except Exception as error:
+            errors = await self.page.run("page.errors()")
+            return [], [f"stuck: {type(error).__name__}: {error}; {errors}"]
+
+    def _judge(self, seen: list[int], stuck: list[str]) -> Verdict:
+        sent = check(self.journals, self.applied)
+        order = [] if stuck else [*range(len(self.applied))]
+        read = check({1: Journal(order, order)}, [Applied(1, at, "") for at in seen])
+        return Verdict(
+            self.seed,
+            self.variant,
+            tuple(self.faults),
+            sum(len(journal.sent) for journal in self.journals.values()),
+            sum(len(journal.accepted) for journal in self.journals.values()),
+            sent.lost + read.lost,
+            sent.duplicated + read.duplicated,
+            sent.reordered + read.reordered,
+            (*sent.findings, *(f"in the page, {words}" for words in read.findings), *stuck),
+        )
