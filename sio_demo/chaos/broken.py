@@ -58,12 +58,25 @@ class ApplyOncePerConnection(ApplyAll):
         return self._replies[attempt]
 
 
+class ApplyOncePerProcess(ApplyOncePerConnection):
+    """Broken: knows a message again in its process only, as a set of ids in memory does."""
+
+    async def handle(
+        self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
+    ) -> str:
+        return await super().handle(store, message, letter)
+
+
 class NoDedup(Inbox):
     applier = ApplyAll
 
 
 class IdPerAttempt(Inbox):
     applier = ApplyOncePerConnection
+
+
+class DedupPerProcess(Inbox):
+    applier = ApplyOncePerProcess
 
 
 class ImplicitProducers(Inbox):
@@ -87,6 +100,7 @@ PARTS = {
     "mark-outside": Parts(inbox_store=MarkOutside),
     "mark-first": Parts(inbox_store=MarkFirst),
     "id-per-attempt": Parts(inbox=IdPerAttempt),
+    "dedup-per-process": Parts(inbox=DedupPerProcess),
     "implicit-producers": Parts(inbox=ImplicitProducers),
     "clock-epochs": Parts(outbox_store=ClockEpochs),
     "unlocked": Parts(outbox_store=Unlocked),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 FAILED = 1  # exit code
 VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
-    *("implicit-producers", "clock-epochs", "unlocked"),
+    *("dedup-per-process", "implicit-producers", "clock-epochs", "unlocked"),
+    "no-gap-check",  # with --workers
 )
 PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
@@ -54,6 +55,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
     )
+    command.add_argument(
+        "--workers",
+        action="store_true",
+        help="two workers, PostgreSQL, Valkey, a feed and a follower, all of which fail",
+    )
     command.set_defaults(run=run)
 
 
@@ -69,7 +75,11 @@ async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
     if options.client == "browser" and not pages.find_chromium():
         print("no Chromium on PATH: no schedule was played")
         return 0
-    if options.client != "python":
+    if options.workers:
+        from ..chaos import workers
+
+        runs = workers.run_all(seeds, options.variant, jobs=options.jobs)
+    elif options.client != "python":
         runs = pages.run_all(seeds, options.variant, client=options.client)
     else:
         runs = run_all(seeds, options.variant, jobs=options.jobs)
@@ -82,7 +92,7 @@ async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
             _show_progress(verdicts, len(seeds))
     failures = [verdict for verdict in verdicts if not verdict.ok]
     for failure in failures[:FAILURES_SHOWN]:
-        _print_failure(failure, options.client)
+        _print_failure(failure, options)
     if failures:
         print("failed seeds:", *(failure.seed for failure in failures))
     struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
@@ -101,16 +111,18 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _print_failure(failure: Verdict, client: str) -> None:
+def _print_failure(failure: Verdict, options: argparse.Namespace) -> None:
     from ..chaos import Schedule
 
-    schedule: object = Schedule.from_seed(failure.seed) if client == "python" else failure
+    is_plain = options.client == "python" and not options.workers
+    said: object = Schedule.from_seed(failure.seed) if is_plain else failure
     again = f"make chaos SEED={failure.seed}"
-    if failure.variant != "none":
+    if failure.variant != "none" or not is_plain:
         again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
-    if client != "python":
-        again = f"{again.replace('make', 'sio-demo').replace('SEED=', '--seed ')} --client {client}"
-    print(f"\nFAILED {schedule}")
+        again += (
+            " --workers" if options.workers else "" if is_plain else f" --client {options.client}"
+        )
+    print(f"\nFAILED {said}")
     print(*(f"  {finding}" for finding in failure.findings), sep="\n")
     print(f"play it again: {again}\n", flush=True)
 

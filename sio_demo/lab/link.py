@@ -58,9 +58,7 @@ class Link:
         ClosedError
             A server is closed.
         """
-        if not servers:
-            raise UsageError("A link leads to a server: `await Link.to(server)`.")
-        return cls([address(server) for server in servers], Tap() if tap else None)._opened()
+        return cls(_addresses(servers), Tap() if tap else None)._opened()
 
     @classmethod
     async def to_host(cls, host: str, port: int) -> Link:
@@ -98,14 +96,15 @@ class Link:
             raise UsageError(f"count() takes the name of an event, not {event!r}.")
         return sum(packet.event == event for packet in self.packets)
 
-    def retarget(self, server: Server | str) -> None:
-        """Lead the connections to come to another server; those that are open stay.
+    def retarget(self, *servers: Server | str) -> None:
+        """Lead the connections to come to other servers; those that are open stay.
 
         So a client keeps its URL when a server is restarted, on a port that is another one.
-        `server` is as in :meth:`to`, which raises the same; ClosedError also if the link is closed.
+        `servers` are as in :meth:`to`, which raises the same; ClosedError also if the link is
+        closed.
         """
         self._need_open()
-        self._targets = itertools.cycle([address(server)])
+        self._targets = itertools.cycle(_addresses(servers))
 
     # --- what happens once -------------------------------------------------------------
 
@@ -336,3 +335,9 @@ async def _all_done(futures: Iterable[asyncio.Future[None]]) -> None:
     """Wait for all; unlike ``gather`` it leaves them alone when it is cancelled."""
     if waiting := list(futures):
         await asyncio.wait(waiting)
+
+
+def _addresses(servers: tuple[Server | str, ...]) -> list[tuple[str, int]]:
+    if not servers:
+        raise UsageError("A link leads to a server: `await Link.to(server)`.")
+    return [address(server) for server in servers]
