@@ -19,8 +19,8 @@ FAILED = 1  # exit code
 VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
     *("dedup-per-process", "implicit-producers", "clock-epochs", "unlocked"),
-    "no-gap-check",  # with --workers
 )
+WORKER_VARIANTS = ("no-gap-check",)  # with --workers
 PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--variant",
-        choices=(*VARIANTS, *PAGE_VARIANTS),
+        choices=(*VARIANTS, *WORKER_VARIANTS, *PAGE_VARIANTS),
         default="none",
         help="play against a broken delivery",
     )
