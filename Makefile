@@ -32,7 +32,7 @@ test: setup ## Lint, types, unit and browser tests, every notebook against its s
 	$(call run,ruff format --check)
 	@echo 'mypy beside pytest; its findings stand at the end'
 	@$(IN) mypy >"$(VENV)/mypy.txt" 2>&1 & types=$$!; \
-	  $(IN) pytest -n 4 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
+	  $(IN) pytest -n 3 -rs --nbval --nbval-current-env --nbval-cell-timeout 60 --twice \
 	  tests notebooks; tests=$$?; \
 	  wait $$types; types=$$?; echo mypy; cat "$(VENV)/mypy.txt"; exit $$((tests | types))
 
