@@ -22,7 +22,7 @@ async def quiet():
     yield errors
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:
-        await asyncio.wait(left, timeout=2)
+        await asyncio.wait(left, timeout=10)
     assert [task for task in left if not task.done()] == []
     assert errors == []
 
