@@ -21,9 +21,8 @@ class Need:
     """Something that must hold for a clue, or that speaks for a cause."""
 
     clue: str
-    comparison: (
-        str  # one of `COMPARISONS`; or "one for each" or "as many", with the number of the pattern
-    )
+    # One of `COMPARISONS`; or "one for each" or "as many", with the number of the pattern.
+    comparison: str
     value: str | int | tuple[str, ...]
     words: str  # what holds, such as "the client had reconnected"
 

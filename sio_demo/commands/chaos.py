@@ -58,7 +58,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--workers",
         action="store_true",
-        help="two workers, PostgreSQL, Valkey, a feed and a follower, all of which fail",
+        help="kill and pause two workers, PostgreSQL and Valkey; a follower reads along",
     )
     command.set_defaults(run=run)
 

@@ -98,6 +98,7 @@ async def test_two_followers_with_one_store_share_the_entries(bench, js):
 
 
 async def test_a_lost_page_is_asked_for_when_the_next_one_comes(bench, js):
+    await js.run("await follower.close(); follower = open({ interval: 1e6 })")  # not by time
     await js.run("follower.follow('orders')")
     await bench.append(0)
     await seen(js, 0)
