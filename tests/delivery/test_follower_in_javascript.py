@@ -39,8 +39,9 @@ async def node():
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bench(tmp_path):
+async def bench(request, tmp_path):
     bench = FeedBench(tmp_path)
+    bench.pings = getattr(request, "param", bench.pings)
     await bench.start(MemoryInboxStore())
     yield bench
     await bench.close()
@@ -97,6 +98,7 @@ async def test_two_followers_with_one_store_share_the_entries(bench, js):
     await js.run("other.close()")
 
 
+@pytest.mark.parametrize("bench", [{}], indirect=True)  # rare pings: no reconnect makes it ask
 async def test_a_lost_page_is_asked_for_when_the_next_one_comes(bench, js):
     await js.run("await follower.close(); follower = open({ interval: 1e6 })")  # not by time
     await js.run("follower.follow('orders')")
