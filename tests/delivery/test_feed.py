@@ -178,7 +178,8 @@ async def test_topics_are_apart(either):
 
 
 async def test_resets_and_half_open_lines_while_entries_are_appended(disk):
-    follower = await disk.follower(SQLiteInboxStore(disk.path / "client.db", SCHEMA))
+    store = SQLiteInboxStore(disk.path / "client.db", SCHEMA)
+    follower = await disk.follower(store, interval=60)  # a gap or a reconnect makes it ask
     for number in range(120):
         await disk.append(number)
         if number % 20 == 5:
