@@ -231,7 +231,7 @@ class Follower(Receiver):
             if progress is None:
                 await settled(store.save(reading.topic, progress := Progress(), 0, []))
         reading.progress = progress
-        if reading.asked:
+        if reading.asked and self._client.connected:
             self._applier.last_error = DeliveryError(
                 f"The server has not answered for {reading.topic!r} yet. Has it a feed?"
             )

@@ -177,9 +177,19 @@ async def test_topics_are_apart(either):
     await until(lambda: sorted(follower.seen) == [0, 1, 2] and other.seen == [2])
 
 
+async def test_who_is_not_connected_waits_for_no_answer(disk):
+    follower = await disk.follower(interval=0.02)
+    reading, client = follower._topics["orders"], follower._client
+    async with disk.link.refuse():
+        await disk.link.cut()
+        await until(lambda: not client.connected)
+        times = set()
+        await until(lambda: times.add(reading.due) or len(times) > 3)  # it has tried to ask
+        assert follower.last_error is None
+
+
 async def test_resets_and_half_open_lines_while_entries_are_appended(disk):
-    store = SQLiteInboxStore(disk.path / "client.db", SCHEMA)
-    follower = await disk.follower(store, interval=60)  # a gap or a reconnect makes it ask
+    follower = await disk.follower(SQLiteInboxStore(disk.path / "client.db", SCHEMA))
     for number in range(120):
         await disk.append(number)
         if number % 20 == 5:

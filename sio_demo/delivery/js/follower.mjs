@@ -247,13 +247,13 @@ export class Follower {
   async #ask(reading) {
     const { topic } = reading;
     reading.progress = await this.#store.load(topic);
-    const { next } = reading.progress;
-    if (reading.asked) {
+    const { next } = reading.progress, { connected } = this.#socket;
+    if (reading.asked && connected) {
       this.lastError = new DeliveryError("DeliveryError", "There is no answer yet. Is it a feed?");
     }
     reading.due = performance.now() + jittered(this.#options.interval);
     reading.asked = true;
-    if (!this.#socket.connected) return; // it asks when it is
+    if (!connected) return; // it asks when it is
     this.#socket.emit(FEED, { topic, next }, (page) => {
       if (reading.asked) reading.add(page, next);
       reading.asked = false; // if not, another request has its answer already
