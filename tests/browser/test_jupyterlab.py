@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PNG, WIRE = "image/png", "image/svg+xml"
@@ -29,7 +29,14 @@ RUN = """(path) => {
     return await commands.execute("notebook:run-all-cells") ? "succeeded" : "failed";
   };
   window.ended = null;
-  run().catch(String).then((how) => { window.ended = how; });
+  window.wanted = path; // an earlier notebook may end late
+  run().catch(String).then((how) => { if (window.wanted === path) window.ended = how; });
+}"""
+STATE = """() => {
+  const kernel = window.panel?.sessionContext.session?.kernel;
+  const cells = window.panel?.content.model?.toJSON().cells ?? [];
+  const counts = cells.map((cell) => cell.execution_count).filter(Boolean);
+  return `kernel ${kernel?.status} (${kernel?.connectionStatus}); cells run: ${counts}`;
 }"""
 CELLS = "window.panel.content.model.toJSON().cells"
 FITS = """async (image) => {
@@ -59,7 +66,10 @@ def printed(cells: list[Any]) -> dict[str, str]:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook_runs_to_its_end(page: Page, path: Path) -> None:
     page.evaluate(RUN, path.name)
-    ended = page.wait_for_function("window.ended", polling=POLLING).json_value()
+    try:
+        ended = page.wait_for_function("window.ended", polling=POLLING).json_value()
+    except TimeoutError as error:
+        pytest.fail(f"{error} {page.evaluate(STATE)}")
 
     cells = page.evaluate(CELLS)
     stored = nbformat.read(path, as_version=4).cells
