@@ -23,7 +23,10 @@ SETUP = f"""
 const {{ Outbox, MemoryStore, SendWindow }} = await load("{OUTBOX_MJS}");
 const store = new MemoryStore();
 const open = (place = store) => {{
-  const socket = io(url, {{ transports: ["websocket"], reconnectionDelay: 10, forceNew: true }});
+  const socket = io(url, {{
+    transports: ["websocket"], reconnectionDelay: 10, forceNew: true,
+    timeout: 1000, // a fault may swallow a handshake
+  }});
   return new Outbox(socket, place, {{ retryDelay: 10, retryDelayMax: 50, ackTimeout: 400 }});
 }};
 let outbox = open();
