@@ -114,12 +114,20 @@ class BrowserPage(NodePage):
         """Kill processes of the browser with SIGKILL, and wait until they are gone."""
         children = psutil.Process().children(recursive=True)
         profile = str(self._launch.args[0])
-        [root, *_] = [p for p in children if profile in " ".join(p.cmdline())]
+        [root, *_] = [p for p in children if profile in _command(p)]
         family = [root, *root.children(recursive=True)]
-        killed = [p for p in family if kind in " ".join(p.cmdline())]
+        killed = [p for p in family if kind in _command(p)]
         for process in killed:
             process.kill()
         await asyncio.to_thread(psutil.wait_procs, killed, LIMIT)
+
+
+def _command(process: psutil.Process) -> str:
+    """Return the command line of a process; an empty text if it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 async def _serve(route: Any) -> None:
