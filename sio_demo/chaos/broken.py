@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..delivery import Inbox, Letter, Retry
+from ..delivery import Follower, Inbox, Letter, Retry
 from ..delivery.applier import Applier, Sender
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Batch, Hello, Message, Welcome, read_message
@@ -86,12 +86,50 @@ class ImplicitProducers(Inbox):
         return await super()._welcome(session, replace(hello, known=False))
 
 
+class AskValkey(ApplyAll):
+    """Broken: asks Valkey for the reply of a message, applies it if there is none, and sets it."""
+
+    valkey: Any
+
+    async def handle(
+        self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
+    ) -> str:
+        reply: str | None = await self.valkey.get(message.id)
+        if reply is None:
+            reply = await super().handle(store, message, letter, sid)
+            await self.valkey.set(message.id, reply)
+        return reply
+
+
+class CheckThenSet(Inbox):
+    applier = AskValkey
+    _applier: AskValkey
+
+    def __init__(self, sio: Any, store: Any) -> None:
+        from valkey.asyncio import Valkey  # installed for workers only
+
+        super().__init__(sio, store)
+        url = sio.manager.redis_url  # internal
+        self._applier.valkey = Valkey.from_url(url, decode_responses=True)
+
+
+class SkipsGaps(Follower):
+    """Broken: takes what comes for the next entries, whatever is missing before them."""
+
+    async def _take(self, reading: Any, page: Any, asked: int | None) -> None:
+        if asked is None and page.entries and page.entries.first > reading.progress.next:
+            await self._jump(reading, page.entries)
+        await super()._take(reading, page, asked)
+
+
 class Parts(NamedTuple):
     """What a delivery is built of."""
 
     inbox: type[Inbox] = Inbox
     inbox_store: type[KillableInboxStore] = KillableInboxStore
     outbox_store: type[KillableOutboxStore] = KillableOutboxStore
+    follower: type[Follower] = Follower
+    follower_store: type[KillableInboxStore] = KillableInboxStore
 
 
 PARTS = {
@@ -104,5 +142,12 @@ PARTS = {
     "implicit-producers": Parts(inbox=ImplicitProducers),
     "clock-epochs": Parts(outbox_store=ClockEpochs),
     "unlocked": Parts(outbox_store=Unlocked),
+}
+WORKER_PARTS = {
+    **{name: PARTS[name] for name in ("none", "no-dedup", "id-per-attempt", "dedup-per-process")},
+    "check-then-set": Parts(inbox=CheckThenSet),
+    "no-gap-check": Parts(follower=SkipsGaps),
+    "offset-first": Parts(follower_store=MarkFirst),
+    "offset-outside": Parts(follower_store=MarkOutside),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

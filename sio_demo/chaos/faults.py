@@ -22,7 +22,7 @@ LOSSES: dict[str, tuple[str, Direction]] = {
     "lost handshake": ("CONNECT", TO_CLIENT),
 }
 
-Strike = Callable[[Stage, PlannedFault], Coroutine[Any, Any, None]]
+Strike = Callable[[Any, PlannedFault], Coroutine[Any, Any, None]]
 
 
 def lasting(fault_lasts: Strike) -> Strike:
@@ -96,20 +96,27 @@ async def restart(stage: Stage, fault: PlannedFault) -> None:
     """Stop the server, which closes all properly, and start it again."""
     stage.go_on(fault)
     await stage.server.stop()
-    stage.link.retarget(await stage.server.start())
+    await stage.start(stage.server)
 
 
 async def kill(stage: Stage, fault: PlannedFault) -> None:
     """Kill a process with SIGKILL, here and now or at an exact point, and start it again."""
-    actor = stage.half(fault)
+    actors = stage.halves(fault)
     if fault.point == "at once":
-        await actor.kill()
+        await actors[0].kill()
         stage.go_on(fault)
-    else:
+        await stage.start(actors[0])
+        return
+    for actor in actors:
         await actor.arm(fault.point or fault.kind, fault.count)
-        stage.go_on(fault)
-        await actor.dead()
-    await stage.start(actor)
+    stage.go_on(fault)
+    waiting = [asyncio.create_task(actor.says("gone")) for actor in actors]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for actor, task in zip(actors, waiting, strict=True):
+        task.cancel()
+        if not await actor.disarm():
+            await actor.dead()
+            await stage.start(actor)
 
 
 @lasting
@@ -156,7 +163,8 @@ async def forget(stage: Stage, fault: PlannedFault) -> None:
 
 
 async def handler_error(stage: Stage, fault: PlannedFault) -> None:
-    stage.server.tell("fail", fault.point, fault.count)
+    for server in stage.servers:
+        server.tell("fail", fault.point, fault.count)
     stage.go_on(fault)
 
 
@@ -164,7 +172,7 @@ async def missing_handler(stage: Stage, fault: PlannedFault) -> None:
     """Start a server whose handler comes later."""
     await stage.server.stop()
     stage.go_on(fault)
-    stage.link.retarget(await stage.server.start(handler=False))
+    await stage.start(stage.server, handler=False)
     await asyncio.sleep(fault.seconds)
     stage.server.tell("handler")
 

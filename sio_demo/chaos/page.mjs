@@ -42,9 +42,9 @@ const BROKEN = {
   },
 };
 
-export function open(io, url, place, variant) {
+export function open(io, url, place, { variant, transports }) {
   const socket = io(url, {
-    transports: ["websocket"], forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 50,
+    transports, forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 50,
     timeout: 500, // a black hole may swallow a handshake
   });
   const [store, offsets] = place.stores();

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import socketio
@@ -21,6 +22,7 @@ from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT
 from .checker import Applied, Journal, check
 from .play import Verdict
+from .schedule import TRANSPORTS
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 10.0  # seconds in which all must be applied and seen, once the faults are over
@@ -37,8 +39,8 @@ class NodePage:
 
     faults: tuple[str, ...] = CUTS
 
-    def __init__(self, url: str, variant: str) -> None:
-        self.url, self.variant = url, variant
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self.url, self.options = url, json.dumps(options)
         self.tabs: dict[int, Any] = {}
 
     async def start(self, exits: AsyncExitStack, _: Path) -> None:
@@ -51,13 +53,11 @@ class NodePage:
 
     async def run(self, code: str, tab: int = 1) -> Any:
         """Run some code in a tab."""
-        async with asyncio.timeout(LIMIT):
-            node = self.tabs[tab]
-            return await (node.run(code, LIMIT) if self.faults == CUTS else node.evaluate(code))
+        return await self.tabs[tab].run(code, LIMIT)
 
     async def strike(self, _: str) -> None:
         """Let something happen to the tabs; then the first one is open."""
-        again = f"page = open(io, '{self.url}', place, '{self.variant}'); null"
+        again = f"page = open(io, '{self.url}', place, {self.options}); null"
         await self.run(f"await page?.close(); {again}")
 
 
@@ -65,6 +65,10 @@ class BrowserPage(NodePage):
     """Tabs in headless Chromium, on a profile that outlives the browser."""
 
     faults = (*CUTS, *DEATHS)
+
+    async def run(self, code: str, tab: int = 1) -> Any:
+        async with asyncio.timeout(LIMIT):
+            return await self.tabs[tab].evaluate(code)
 
     async def start(self, exits: AsyncExitStack, folder: Path) -> None:
         from playwright.async_api import async_playwright
@@ -103,7 +107,7 @@ class BrowserPage(NodePage):
 
     async def _open(self, number: int) -> None:
         self.tabs[number] = tab = await self._browser.new_page()
-        await tab.goto(f"{self.url}/page/#{self.variant}")
+        await tab.goto(f"{self.url}/page/#{quote(self.options)}")
         await tab.wait_for_function("window.page")
 
     async def _end(self) -> None:
@@ -174,7 +178,9 @@ class Play:
         await bench.serve(sio)
         exits.push_async_callback(self._inbox.close)
         exits.push_async_callback(bench.close)
-        self.link, self.page = bench.link, kind(bench.link.url, self.variant)
+        transports = self.chance.choice([*TRANSPORTS.values()])
+        options = {"variant": self.variant, "transports": transports}
+        self.link, self.page = bench.link, kind(bench.link.url, options)
         await self.page.start(exits, folder)
         return self._judge(*await self._finish(kind.faults))
 

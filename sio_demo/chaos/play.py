@@ -4,12 +4,13 @@ import asyncio
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..lab.waiting import shielded
-from .broken import PARTS
 from .faults import STRIKES
 from .forkserver import ForkServer
 from .schedule import Schedule
@@ -45,7 +46,7 @@ async def run(seed: int, variant: str = "none") -> Verdict:
 
 
 async def run_all(
-    seeds: Iterable[int], variant: str = "none", *, jobs: int = 4
+    seeds: Iterable[int], variant: str = "none", *, jobs: int = 4, stage: type[Stage] = Stage
 ) -> AsyncGenerator[Verdict, None]:
     """Play many schedules, some at once; yield the verdicts in the order of the seeds.
 
@@ -54,28 +55,43 @@ async def run_all(
     seeds : iterable of int
         Of the schedules, 0 or more.
     variant : str
-        One of :data:`~sio_demo.chaos.broken.VARIANTS`, or ``"none"``.
+        One of those of the stage, or ``"none"``.
     jobs : int
         How many are played at once.
+    stage : type
+        `Stage`, with one server and SQLite, or `WorkerStage`.
 
     Raises
     ------
     UsageError
         There is no such seed, or no such variant, or `jobs` is below 1.
+    EngineMissingError
+        There is no PostgreSQL, or no Valkey, for a `WorkerStage`.
     """
-    if variant not in PARTS:
-        raise UsageError(f"There is no variant {variant!r}: take one of {', '.join(PARTS)}.")
+    if variant not in stage.variants:
+        names = ", ".join(stage.variants)
+        raise UsageError(f"There is no variant {variant!r}: take one of {names}.")
     if type(jobs) is not int or jobs < 1:
         raise UsageError(f"jobs is an integer, 1 or more, not {jobs!r}.")
-    schedules = deque(map(Schedule.from_seed, seeds))
+    schedules = deque(map(stage.draw, seeds))
     tasks: deque[asyncio.Task[Verdict]] = deque()
-    turn = asyncio.Semaphore(jobs)
-    async with await ForkServer.open() as fork_server:
+    grounds = asyncio.Queue[Any]()
+    async with AsyncExitStack() as exits:
+        fork_server = await exits.enter_async_context(await ForkServer.open())
+        for _ in range(min(jobs, len(schedules))):
+            grounds.put_nowait(await stage.ground(exits))
+
+        async def play(schedule: Schedule) -> Verdict:
+            ground = await grounds.get()
+            with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
+                verdict = await _play(stage(schedule, variant, fork_server, Path(folder), ground))
+            grounds.put_nowait(ground)
+            return verdict
+
         try:
             while schedules or tasks:
                 while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
-                    schedule = schedules.popleft()
-                    tasks.append(asyncio.create_task(_play(schedule, variant, fork_server, turn)))
+                    tasks.append(asyncio.create_task(play(schedules.popleft())))
                 yield await tasks[0]
                 tasks.popleft()
         finally:
@@ -84,21 +100,17 @@ async def run_all(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _play(
-    schedule: Schedule, variant: str, fork_server: ForkServer, turn: asyncio.Semaphore
-) -> Verdict:
-    """Play a schedule when it is its turn, and check what came of it."""
-    async with turn:
-        with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-            stage = Stage(schedule, variant, fork_server, Path(folder))
-            try:
-                trouble = await _perform(schedule, stage)
-            finally:
-                await shielded(stage.close())
-            found = stage.check()
+async def _play(stage: Stage) -> Verdict:
+    """Play a schedule, and check what came of it."""
+    schedule = stage.schedule
+    try:
+        trouble = await _perform(stage)
+    finally:
+        await shielded(stage.close())
+    found = await stage.check()
     return Verdict(
         schedule.seed,
-        variant,
+        stage.variant,
         tuple(stage.struck),
         schedule.total,
         sum(len(client.journal.accepted) for client in stage.clients),
@@ -109,20 +121,21 @@ async def _play(
     )
 
 
-async def _perform(schedule: Schedule, stage: Stage) -> list[str]:
+async def _perform(stage: Stage) -> list[str]:
     """Let all happen that the schedule says; return what kept it from its end."""
-    trouble = []
+    trouble, strikes = [], STRIKES | stage.strikes
     try:
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(stage.trouble())
             async with asyncio.TaskGroup() as stage.tasks:
                 await stage.open()
-                for fault in schedule.faults:
+                for fault in stage.schedule.faults:
                     await stage.client(fault).is_due(fault)
-                    await STRIKES[fault.kind](stage, fault)
+                    await strikes[fault.kind](stage, fault)
                     stage.back_up()
                 for client in stage.clients:
                     await client.says("done")  # all its messages are answered
+                await stage.settle()
             watch.cancel()
     except* TimeoutError:
         progress = "; ".join(map(str, stage.clients))

@@ -16,13 +16,21 @@ from ..delivery import Outbox, Receipt, Received, Retry
 from ..errors import DeliveryError, HandlerError, NotSeenError, StoreError
 from ..lab.server import serve
 from ..lab.waiting import wait_until
-from .broken import PARTS
+from .broken import PARTS, WORKER_PARTS, Parts
 from .stores import FailPoint
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
 CONNECT_TIMEOUT = 0.5
 RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
 NOTICED = 0.5  # seconds in which a server hears that a client is dead, if its line says so
+
+INTERVAL = 0.5  # seconds after which a follower asks
+ERRORS: dict[str, type[BaseException]] = {
+    "raises": ValueError,
+    "is cancelled": asyncio.CancelledError,
+}
+TOPIC = "applied"
+INSERT = "INSERT INTO applied (client, id, reply) VALUES (?, ?, ?)"
 
 _clock = time.time
 
@@ -50,20 +58,26 @@ async def heard(connection: Connection, fail_point: FailPoint) -> AsyncIterator[
         yield await messages.get()
 
 
-class _Server:
+class Server:
     """Serves an inbox, and knows by itself which clients are connected."""
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
-        parts = PARTS[order["variant"]]
+        parts = parts_of(order)
         self._order = order
         self._connection = connection
         self._fail_point = FailPoint(order["path"])
-        self._sio = socketio.AsyncServer(async_mode="aiohttp")
-        self._inbox = parts.inbox(self._sio, parts.inbox_store(order["path"], self._fail_point))
+        self._sio = self._new_server()
+        self._inbox = parts.inbox(self._sio, self._new_store(parts))
         self._failing, self._failures = "", 0
         self._online: dict[str, int] = {}  # which client sends on a connection; 0: none yet
         self._sio.on("connect", self._connected)
         self._sio.on("disconnect", lambda sid, *_: self._online.pop(sid, None))
+
+    def _new_server(self) -> socketio.AsyncServer:
+        return socketio.AsyncServer(async_mode="aiohttp")
+
+    def _new_store(self, parts: Parts) -> Any:
+        return parts.inbox_store(self._order["path"], self._fail_point)
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -88,20 +102,30 @@ class _Server:
         if received.sid in self._online:
             self._online = {sid: who for sid, who in self._online.items() if who != client}
             self._online[received.sid] = client
-        reply = secrets.token_hex(8)  # tells this application from all others
-        failing = self._failing if self._failures else ""
-        error = {"raises": ValueError, "is cancelled": asyncio.CancelledError}.get(failing, Retry)
-        if failing and error is not Retry:
-            reply = f"{error.__name__}: {reply}"
+        reply, error = self._draw_reply(client, received)
+        db.execute(INSERT, (client, received.id, reply))
+        return self._finish(reply, error)
+
+    def _draw_reply(self, client: int, received: Received) -> tuple[str, BaseException | None]:
+        """Return what tells this application from all others, and what it is to end with."""
+        reply = secrets.token_hex(8)
+        if not self._failures:
+            return reply, None
+        self._failures -= 1
+        error = self._error(reply)
+        if type(error) in ERRORS.values():
+            reply = f"{type(error).__name__}: {reply}"
             self._connection.send(("undone", client, received.id, reply))
-        db.execute(
-            "INSERT INTO applied (client, id, reply) VALUES (?, ?, ?)", (client, received.id, reply)
-        )
+        return reply, error
+
+    def _finish(self, reply: str, error: BaseException | None) -> str:
         self._fail_point.hit("handler has run")
-        if failing:
-            self._failures -= 1
-            raise error(reply.rpartition(" ")[2])
+        if error is not None:
+            raise error
         return reply
+
+    def _error(self, words: str) -> BaseException | None:
+        return ERRORS.get(self._failing, Retry)(words)
 
     def _connected(self, sid: str, _: Any, auth: Any) -> bool:
         self._online[sid] = 0
@@ -133,9 +157,10 @@ class _Client:
         self._refusal: DeliveryError | None = None
         self._reissuing = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
+        self._client = socketio.AsyncClient(handle_sigint=False)
         self._outbox = Outbox(
-            socketio.AsyncClient(handle_sigint=False),
-            PARTS[order["variant"]].outbox_store(order["path"], self._fail_point),
+            self._client,
+            parts_of(order).outbox_store(order["path"], self._fail_point),
             window=order["window"],
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
@@ -225,25 +250,67 @@ class _Client:
             self._say(("reissued",))
 
 
-async def run_server(order: dict[str, Any], connection: Connection) -> None:
-    await _Server(order, connection).run()
+class _Member(_Client):
+    """A client that follows what the workers have applied, of all clients."""
+
+    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
+        super().__init__(order, connection)
+        parts = parts_of(order)
+        self._follower = parts.follower(
+            self._client,
+            parts.follower_store(order["seen"], self._fail_point),
+            interval=INTERVAL,
+            retry_delay=RETRY_DELAY,
+            retry_delay_max=RETRY_DELAY_MAX,
+        )
+        self._follower.on("applied", self._note)
+
+    def _note(self, db: Any, row: list[Any]) -> None:
+        db.execute(INSERT, tuple(row))
+        self._fail_point.hit("handler has run")
+
+    async def _listen(self) -> None:
+        self._tasks.create_task(self._follower.follow(TOPIC))
+        await super()._listen()
 
 
-async def run_client(order: dict[str, Any], connection: Connection) -> None:
-    await _Client(order, connection).run()
+class _SecondOutbox:
+    """Opens the outbox of another process, and says what came of it."""
+
+    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
+        self._order, self._say = order, connection.send
+
+    async def run(self) -> None:
+        path = self._order["path"]
+        try:
+            parts_of(self._order).outbox_store(path, FailPoint(path)).close()
+            words = "it was opened"
+        except StoreError as error:
+            words = str(error)
+        self._say(("words", words))
 
 
-async def run_second(order: dict[str, Any], connection: Connection) -> None:
-    """Open the outbox of another process, and say what came of it."""
-    try:
-        PARTS[order["variant"]].outbox_store(order["path"], FailPoint(order["path"])).close()
-        words = "it was opened"
-    except StoreError as error:
-        words = str(error)
-    connection.send(("words", words))
+def _worker(order: dict[str, Any], connection: Connection) -> Any:
+    from .worker import Worker  # psycopg is installed for it only
+
+    return Worker(order, connection)
 
 
-PROGRAMS = {"server": run_server, "client": run_client, "second outbox": run_second}
+PROGRAMS: dict[str, Any] = {
+    "server": Server,
+    "worker": _worker,
+    "client": _Client,
+    "member": _Member,
+    "second outbox": _SecondOutbox,
+}
+
+
+def parts_of(order: dict[str, Any]) -> Parts:
+    return (WORKER_PARTS | PARTS)[order["variant"]]
+
+
+async def _run(program: Any, order: dict[str, Any], connection: Connection) -> None:
+    await program(order, connection).run()
 
 
 def run_program(connection: Connection) -> NoReturn:
@@ -252,7 +319,7 @@ def run_program(connection: Connection) -> NoReturn:
     try:
         program, order = connection.recv()
         time.time = lambda: _clock() + order.get("clock", 0)
-        asyncio.run(PROGRAMS[program](order, connection))
+        asyncio.run(_run(PROGRAMS[program], order, connection))
         code = 0
     except BaseException:
         connection.send(("failed", traceback.format_exc()))

@@ -18,6 +18,7 @@ COUNTED = {  # of what, and how many at most: one message takes more
     "statement kill": ("instructions of SQLite", 120),
     "write kill": ("bytes of its log", 8000),
 }
+WORKERS = 2
 AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
 
 TRANSPORTS = {
@@ -89,6 +90,41 @@ KINDS = {
     ),
 }
 FAULTS = tuple(KINDS)
+_WORKER = {"worker": range(1, WORKERS + 1)}
+WORKER_KINDS = {  # with several workers, PostgreSQL and Valkey instead of the one server
+    **{
+        name: kind._replace(choices={**kind.choices, "half": ("client",)})
+        if "half" in kind.choices
+        else kind
+        for name, kind in KINDS.items()
+        if name not in ("server restart", "server kill", "server restore", "forget")
+        and name != "missing handler"
+    },
+    "line kill": KINDS["line kill"]._replace(
+        choices={**KINDS["line kill"].choices, "half": ("client", "workers")}
+    ),
+    "worker kill": FaultKind(
+        {**_WORKER, "point": ("at once",)}, " (-9): number {fault.worker}, at once", weight=2
+    ),
+    "workers kill": FaultKind(
+        {"point": ("handler has run",)}, " (-9): the first that has run a handler", weight=2
+    ),
+    "zombie worker": FaultKind(
+        {**_WORKER, "seconds": (0.05, 0.5)},
+        ": number {fault.worker} is stopped for {fault.seconds:g} s, and goes on",
+        weight=2,
+    ),
+    "database error": FaultKind(
+        {"point": ("SerializationFailure", "DeadlockDetected"), "count": range(1, 6)},
+        ": {fault.point}, {fault.count} times",
+    ),
+    "database cut": FaultKind({}, ": the connection breaks in the middle of a transaction", 2),
+    "table lock": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
+    "backends killed": FaultKind(weight=2),
+    "PostgreSQL kill": FaultKind({}, " (-9)"),
+    "Valkey kill": FaultKind({}, " (-9)"),
+    "Valkey pause": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +144,12 @@ class PlannedFault:
     answers: int = 0  # that the client still gets before latency ends
     half: str = ""  # which process it strikes, "server" or "client", if the kind does not say it
     count: int = 0  # of lines, instructions, bytes or calls
+    worker: int = 0  # which one, from 1
 
     def __str__(self) -> str:
-        words = KINDS[self.kind].words.format(fault=self, way=self.direction or "both ways")
+        words = (WORKER_KINDS | KINDS)[self.kind].words.format(
+            fault=self, way=self.direction or "both ways"
+        )
         return f"{self.kind}{words}"
 
 
@@ -128,8 +167,8 @@ class Schedule:
     faults: tuple[PlannedFault, ...]  # in the order in which they strike
 
     @classmethod
-    def from_seed(cls, seed: int) -> Schedule:
-        """Draw a schedule.
+    def from_seed(cls, seed: int, kinds: Mapping[str, FaultKind] = KINDS) -> Schedule:
+        """Draw a schedule of some kinds of faults.
 
         Raises
         ------
@@ -151,7 +190,7 @@ class Schedule:
             burst=rng.choice((1, 3, 8)),
             unanswered=rng.choice((1, 4, _ALL_AT_ONCE)),
             transport=rng.choice(tuple(TRANSPORTS)),
-            faults=tuple(_draw(rng, rng.randrange(clients) + 1, after) for after in afters),
+            faults=tuple(_draw(rng, kinds, rng.randrange(clients) + 1, after) for after in afters),
         )
 
     @property
@@ -182,9 +221,11 @@ class Schedule:
         return "\n".join(lines)
 
 
-def _draw(rng: random.Random, client: int, after: int) -> PlannedFault:
+def _draw(
+    rng: random.Random, kinds: Mapping[str, FaultKind], client: int, after: int
+) -> PlannedFault:
     """Draw a fault that strikes a client, or while it sends."""
-    [kind] = rng.choices(FAULTS, [kind.weight for kind in KINDS.values()])
+    [kind] = rng.choices([*kinds], [kind.weight for kind in kinds.values()])
     counts = rng.choice(("accepted", "answered"))
-    details = {name: rng.choice(choices) for name, choices in KINDS[kind].choices.items()}
+    details = {name: rng.choice(choices) for name, choices in kinds[kind].choices.items()}
     return PlannedFault(kind, client, after, counts, **details)

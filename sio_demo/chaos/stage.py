@@ -1,284 +1,60 @@
-"""The driver's side of a run: a server, a link to it, and clients."""
+"""The driver's side of a run: servers, a link to them, and clients."""
 
 import asyncio
-import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
-from ..delivery.message import id_of
 from ..errors import SioDemoError
 from ..lab.link import Link
-from .checker import Applied, Discrepancies, Journal, check
-from .forkserver import Child, ForkServer
+from .actors import APPLIED, Actor, ClientActor, ServerActor
+from .broken import PARTS
+from .checker import Applied, Discrepancies, check
+from .forkserver import ForkServer
 from .schedule import TRANSPORTS, PlannedFault, Schedule
 
-RESTORED_OUTBOX = {"ConflictError", "FencedError", "SequenceError"}
 RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}
-APPLIED = "SELECT client, id, reply FROM applied ORDER BY position"
-
-Reason = tuple[set[str], set[int]]
 
 
 class ProgramError(SioDemoError):
     """A process of a run failed by itself. Never leaves the run."""
 
 
-class Actor:
-    """A program whose process can be killed and started again.
-
-    `failed` is called with the traceback if the program fails of itself; `order` is what it is
-    started with.
-    """
-
-    program: str
-
-    def __init__(
-        self, fork_server: ForkServer, failed: Callable[[str], None], **order: Any
-    ) -> None:
-        self._fork_server = fork_server
-        self._failed = failed
-        self.order = order
-        self.path = Path(order.get("path", ""))
-        self._copy = self.path.with_suffix(".copy")
-        self._child: Child | None = None
-        self._said: dict[str, list[Any]] = {}  # by this process: the last message of each kind
-        self._news = asyncio.Event()
-        self._ending = False  # the end of the process is intended
-
-    async def start(self, **order: Any) -> str | None:
-        """Start the process, with what is new in its order; return its URL if it has one."""
-        self._said.clear()
-        self._ending = False
-        order = self.order | order
-        self._child = await self._fork_server.start(self.program, order, self._hear)
-        return None
-
-    def back_up(self) -> None:
-        """Copy the database, while the process runs."""
-        if self.path.exists():
-            with closing(_open(self.path)) as database, closing(_open(self._copy)) as copy:
-                database.backup(copy)
-
-    def restore(self) -> None:
-        """Put the last copy in place of the database, or nothing if there is none."""
-        for end in ("", "-wal", "-shm"):
-            Path(f"{self.path}{end}").unlink(missing_ok=True)
-        if self._copy.exists():
-            shutil.copy(self._copy, self.path)
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Read the database; no process may have come so far as to make the table."""
-        with closing(_open(self.path)) as database, suppress(sqlite3.OperationalError):
-            return database.execute(query).fetchall()
-        return []
-
-    async def arm(self, point: str, count: int = 0) -> None:
-        """Have the process killed when it reaches a point, from now on."""
-        self._ending = True
-        self.tell("arm", point, count)
-        await self.says("armed", "gone")
-
-    async def dead(self) -> None:
-        """Wait until it is dead, of itself, and nothing of it is left."""
-        await self.says("gone")
-        await self.kill()
-
-    async def kill(self) -> None:
-        """Kill the process with SIGKILL, and hear all that it had said."""
-        self._ending = True
-        if self._child is not None:
-            await self._child.kill()
-
-    def tell(self, *message: Any) -> None:
-        """Send the process a message; it is lost if the process is dead."""
-        assert self._child is not None
-        self._child.tell(*message)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that the process says."""
-        while not condition():
-            self._news.clear()
-            await self._news.wait()
-
-    async def says(self, *kinds: str) -> list[Any]:
-        """Wait for a message of one of these kinds, and return what is in the first of them."""
-        await self.until(lambda: not self._said.keys().isdisjoint(kinds))
-        return self._said.get(kinds[0], [])
-
-    def _hear(self, message: tuple[Any, ...]) -> None:
-        kind, *rest = message
-        self._said[kind] = rest
-        if kind == "failed":
-            self._failed(f"the {self.program} failed: {rest[0]}")
-        elif kind == "gone" and not self._ending:
-            self._failed(f"the {self.program} has ended, and was not asked to")
-        self._note(message)
-        self._news.set()
-
-    def _note(self, message: tuple[Any, ...]) -> None:
-        """Take note of a message; the subclasses do."""
-
-
-class ServerActor(Actor):
-    """The server."""
-
-    program = "server"
-
-    def __init__(self, *args: Any, **order: Any) -> None:
-        super().__init__(*args, **order)
-        # The rows that `APPLIED` would have read, had a handler not raised, or the copy had them.
-        self.undone: set[tuple[Any, ...]] = set()
-
-    async def start(self, **order: Any) -> str:
-        """Start it; return its URL."""
-        await super().start(**order)
-        [url] = await self.says("url")
-        return str(url)
-
-    async def stop(self) -> None:
-        """Have it close all that it opened, and end."""
-        self._ending = True
-        self.tell("stop")
-        await self.dead()
-
-    async def forget(self, client: int) -> set[int]:
-        """Have it forget who is away; return the clients that were not."""
-        self._said.pop("forgot", None)
-        self.tell("forget", client)
-        [stayed] = await self.says("forgot")
-        return set(stayed)
-
-    def restore(self) -> None:
-        """Put the copy in place of the inbox."""
-        before = self.rows(APPLIED)
-        super().restore()
-        self.undone |= {*before} - {*self.rows(APPLIED)}
-
-    def _note(self, message: tuple[Any, ...]) -> None:
-        if message[0] == "undone":
-            self.undone.add(message[1:])
-
-
-class ClientActor(Actor):
-    """A client, and all that its processes wrote down."""
-
-    program = "client"
-
-    def __init__(self, *args: Any, **order: Any) -> None:
-        super().__init__(*args, **order)
-        self.journal = Journal()
-        self.numbers: dict[str, int] = {}  # of its messages, by their ids
-        self._reasons: list[Reason] = []  # for a refusal
-        self._refused: Reason | None = None  # and has not reissued yet
-        self._copied: tuple[set[int], list[Reason]] = set(), []  # accepted, reasons
-
-    async def start(self, **order: Any) -> None:
-        """Start it, with what is new in its order; it goes on where the last process was."""
-        self.order |= order
-        await super().start(accepted=len(self.journal.accepted))
-
-    def allow(self, count: int) -> None:
-        """Let it send until it has had so many messages accepted."""
-        self.order["allowance"] = count
-        self.tell("allow", count)
-
-    async def is_due(self, fault: PlannedFault) -> None:
-        """Wait until the client had the messages accepted, or answered, that a fault counts."""
-        journal = self.journal
-        await self.until(
-            lambda: (
-                len(journal.accepted) >= fault.after
-                and (fault.counts == "accepted" or journal.settled >= fault.after)
-            )
-        )
-
-    async def gets_answers(self, count: int) -> None:
-        """Wait until the client got so many more answers, or has no more to come."""
-        wanted = len(self.journal.answers) + count
-        await self.until(lambda: "done" in self._said or len(self.journal.answers) >= wanted)
-
-    def back_up(self) -> None:
-        reasons = [*self._reasons, *([self._refused] if self._refused else [])]
-        self._copied = {*self.journal.accepted}, reasons
-        super().back_up()
-
-    def restore(self) -> None:
-        """Put the copy in place of the outbox; what was accepted since then is gone.
-
-        What was a reason to refuse its producer is one again.
-        """
-        super().restore()
-        texts = self.rows("SELECT text FROM outbox_messages")
-        again = {self.numbers[id_of(text)] for (text,) in texts}
-        accepted, reasons = self._copied
-        self.journal.gone |= {*self.journal.accepted} - accepted
-        reasons = [(names, more | again) for names, more in reasons]
-        self._reasons = [(RESTORED_OUTBOX, again), *reasons]
-
-    def may_be_refused(self, names: set[str], again: set[int]) -> Reason:
-        """Note that the inbox may refuse it once, and what may then be applied again."""
-        self._reasons.append((names, again))
-        return self._reasons[-1]
-
-    def must_not_be_refused(self, reason: Reason) -> None:
-        """Take a reason back, unless it has served."""
-        self._reasons = [other for other in self._reasons if other is not reason]
-
-    def _note(self, message: tuple[Any, ...]) -> None:
-        journal = self.journal
-        match message:
-            case ("sent", name):
-                self.numbers[name] = len(self.numbers) + 1
-                journal.sent.append(self.numbers[name])
-            case ("accepted", name):
-                journal.accepted.append(self.numbers[name])
-            case ("unsaved", name):
-                journal.unsaved.add(self.numbers[name])
-            case ("answered", name, reply):
-                journal.answers[self.numbers[name]] = reply
-            case ("refused", error):
-                self._note_refusal(error)
-            case ("reissued",):
-                self._refused = None
-
-    def _note_refusal(self, error: str) -> None:
-        """Find the reason; it holds until the client has reissued its messages."""
-        if self._refused is not None and error in self._refused[0]:
-            return
-        served = [at for at, reason in enumerate(self._reasons) if error in reason[0]]
-        if not served:
-            self.journal.refusals.append(f"refused without a reason: {self} got a {error}")
-            return
-        self._refused = self._reasons[served[-1]]
-        self.journal.again.update(self._refused[1])
-        del self._reasons[: served[-1] + 1]  # earlier ones are void under a new producer id
-
-    def __str__(self) -> str:
-        accepted, answers = len(self.journal.accepted), len(self.journal.answers)
-        return f"client {self.order['client']} has {accepted} accepted, {answers} answered"
-
-
 class Stage:
     """A server, a link to it, and clients, for one schedule."""
 
+    variants: ClassVar = PARTS
+    servers_at_once, server_actor, client_actor = 1, ServerActor, ClientActor
+    strikes: ClassVar[dict[str, Any]] = {}  # for more kinds of faults
     tasks: asyncio.TaskGroup  # for faults that last while others strike
 
+    @classmethod
+    def draw(cls, seed: int) -> Schedule:
+        """Return the schedule of a seed."""
+        return Schedule.from_seed(seed)
+
+    @classmethod
+    async def ground(cls, exits: AsyncExitStack) -> Any:
+        """Make what outlives a schedule, where something does."""
+        return None
+
     def __init__(
-        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
+        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path, ground: Any
     ) -> None:
         self.findings: list[str] = []  # what is wrong already
         self.struck: list[str] = []  # the kinds of faults that have struck
         self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
-        self._schedule, self._fork_server = schedule, fork_server
+        self.schedule, self.variant = schedule, variant
+        self._fork_server = fork_server
         self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
-        self.server = ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
+        self.servers = [
+            self.server_actor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
+            for _ in range(self.servers_at_once)
+        ]
         self.clients = [
-            ClientActor(
+            self.client_actor(
                 fork_server,
                 self._fail,
                 client=number,
@@ -303,15 +79,28 @@ class Stage:
         """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
 
+    @property
+    def server(self) -> ServerActor:
+        return self.servers[0]
+
     def half(self, fault: PlannedFault) -> Actor:
         """Return which of the two it strikes."""
-        half = fault.half or fault.kind.split()[0]
-        return self.server if half == "server" else self.client(fault)
+        return self.halves(fault)[0]
 
-    async def start(self, actor: Actor) -> None:
+    def halves(self, fault: PlannedFault) -> list[Actor]:
+        """Return which it strikes, or may strike: the first of several workers."""
+        match fault.half or fault.kind.split()[0]:
+            case "client":
+                return [self.client(fault)]
+            case "worker":
+                return [self.servers[fault.worker - 1]]
+            case _:
+                return [*self.servers]
+
+    async def start(self, actor: Actor, **order: Any) -> None:
         """Start a server or a client again."""
-        if (url := await actor.start()) is not None:
-            self.link.retarget(url)
+        await actor.start(**order)
+        self.link.retarget(*(server.url for server in self.servers))
 
     def restore(self, actor: Actor) -> None:
         """Put the copy of a database in its place."""
@@ -338,7 +127,9 @@ class Stage:
             self.clients[number - 1].must_not_be_refused(reasons[number - 1])
 
     async def open(self) -> None:
-        self._link = await Link.to(await self.server.start())
+        for server in self.servers:
+            await server.start()
+        self._link = await Link.to(*(server.url for server in self.servers))
         for client in self.clients:
             await client.start(url=self.link.url)
 
@@ -350,29 +141,37 @@ class Stage:
         """Take note of a fault, and let the clients send on, until the next."""
         self.struck.append(fault.kind)
         for client in self.clients:
-            client.allow(self._schedule.allowance(len(self.struck)))
+            client.allow(self.schedule.allowance(len(self.struck)))
 
     def back_up(self) -> None:
         """Copy all databases; a later fault restores one of them."""
-        for actor in (self.server, *self.clients):
+        for actor in (*self.servers, *self.clients):
             actor.back_up()
 
-    def check(self) -> Discrepancies:
+    async def settle(self) -> None:
+        """Wait for what is to come after the last answer, if there is something."""
+
+    async def applied(self) -> list[tuple[Any, ...]]:
+        """Return the rows of `APPLIED` in the inbox."""
+        return self.server.rows(APPLIED)
+
+    async def check(self) -> Discrepancies:
         """Compare what the clients wrote down with what the inbox holds, when all are dead."""
         journals = {number: client.journal for number, client in enumerate(self.clients, 1)}
-        for client, name, reply in self.server.undone:
-            journals[client].undone.add((self.clients[client - 1].numbers[name], reply))
+        for server in self.servers:
+            for client, name, reply in server.undone:
+                journals[client].undone.add((self.clients[client - 1].numbers[name], reply))
         return check(
             journals,
             (
                 Applied(client, self.clients[client - 1].numbers.get(name, 0), reply)
-                for client, name, reply in self.server.rows(APPLIED)
+                for client, name, reply in await self.applied()
             ),
         )
 
     async def close(self) -> None:
         """Kill all: what was accepted, or answered, must be on the disk."""
-        for actor in (self.server, *self.clients):
+        for actor in (*self.servers, *self.clients):
             await actor.kill()
         if self._link is not None:
             await self._link.close()
@@ -380,9 +179,3 @@ class Stage:
     def _fail(self, words: str) -> None:
         if not self._trouble.done():
             self._trouble.set_result(words)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA synchronous=OFF")
-    return database

@@ -14,15 +14,17 @@ from .arguments import count
 
 if TYPE_CHECKING:
     from ..chaos import Verdict
+    from ..chaos.stage import Stage
 
 FAILED = 1  # exit code
 VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
     *("dedup-per-process", "implicit-producers", "clock-epochs", "unlocked"),
 )
-WORKER_VARIANTS = ("no-gap-check",)  # with --workers
+WORKER_VARIANTS = ("check-then-set", "no-gap-check", "offset-first", "offset-outside")
 PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
+ENGINES = 4  # deployments at once with --workers: each has a PostgreSQL and a Valkey
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
 
 
@@ -70,21 +72,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
-    from ..chaos import Schedule, pages, run_all
+    from ..chaos import pages, run_all
 
     if options.client == "browser" and not pages.find_chromium():
         print("no Chromium on PATH: no schedule was played")
         return 0
-    if options.workers:
-        from ..chaos import workers
-
-        runs = workers.run_all(seeds, options.variant, jobs=options.jobs)
-    elif options.client != "python":
+    if options.client != "python":
         runs = pages.run_all(seeds, options.variant, client=options.client)
     else:
-        runs = run_all(seeds, options.variant, jobs=options.jobs)
+        jobs = min(options.jobs, ENGINES) if options.workers else options.jobs
+        runs = run_all(seeds, options.variant, jobs=jobs, stage=_stage(options))
         if len(seeds) == 1:
-            print(Schedule.from_seed(seeds[0]), flush=True)
+            print(_stage(options).draw(seeds[0]), flush=True)
     verdicts: list[Verdict] = []
     async with aclosing(runs) as playing:
         async for verdict in playing:
@@ -101,6 +100,16 @@ async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
     return FAILED if failures else 0
 
 
+def _stage(options: argparse.Namespace) -> type[Stage]:
+    if options.workers:
+        from ..chaos.workers import WorkerStage
+
+        return WorkerStage
+    from ..chaos.stage import Stage
+
+    return Stage
+
+
 def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
     """Print the progress on stderr, in one line if it is a terminal."""
     done = len(verdicts)
@@ -112,10 +121,9 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
 
 
 def _print_failure(failure: Verdict, options: argparse.Namespace) -> None:
-    from ..chaos import Schedule
-
     is_plain = options.client == "python" and not options.workers
-    said: object = Schedule.from_seed(failure.seed) if is_plain else failure
+    is_page = options.client != "python"
+    said: object = failure if is_page else _stage(options).draw(failure.seed)
     again = f"make chaos SEED={failure.seed}"
     if failure.variant != "none" or not is_plain:
         again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"

@@ -5,6 +5,8 @@ import argparse
 import pytest
 
 from sio_demo import chaos
+from sio_demo.chaos.broken import WORKER_PARTS
+from sio_demo.chaos.stage import Stage
 from sio_demo.commands import chaos as command
 
 FIELDS = chaos.Verdict.__slots__
@@ -24,7 +26,8 @@ def played(monkeypatch):
     asked = {}
     failing = {}
 
-    async def run_all(seeds, variant, *, jobs):
+    async def run_all(seeds, variant, *, jobs, stage):
+        assert stage is Stage
         asked.update(seeds=seeds, variant=variant, jobs=jobs)
         for seed in seeds:
             changes = {"seed": seed, "variant": variant, **failing.get(seed, {})}
@@ -104,6 +107,7 @@ def test_a_terminal_shows_one_line_of_progress(played, capsys, monkeypatch):
 
 def test_the_command_knows_every_variant():
     assert ("none", *chaos.VARIANTS) == command.VARIANTS
+    assert {*WORKER_PARTS} - {*command.VARIANTS} == {*command.WORKER_VARIANTS}
 
 
 @pytest.mark.parametrize(

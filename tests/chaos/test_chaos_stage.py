@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sio_demo.chaos.stage import ClientActor, ServerActor
+from sio_demo.chaos.actors import ClientActor, ServerActor
 
 
 class FakeForkServer:
@@ -40,7 +40,8 @@ async def server(failures, **answers):
     fork_server = FakeForkServer(start=[("url", "http://127.0.0.1:1")], **answers)
     actor = ServerActor(fork_server, failures.append, path="inbox.db")
     async with asyncio.timeout(1):
-        assert await actor.start() == "http://127.0.0.1:1"
+        await actor.start()
+    assert actor.url == "http://127.0.0.1:1"
     return actor, fork_server
 
 

@@ -1,29 +1,53 @@
-"""Workers, engines, a feed and a follower: the delivery holds, and what is broken is found."""
+"""Workers, engines, a feed and followers: the delivery holds, and what is broken is found."""
 
 from contextlib import aclosing
 
 import pytest
 
+from sio_demo import chaos
 from sio_demo.chaos import workers
+from sio_demo.chaos.broken import WORKER_PARTS
+from sio_demo.chaos.schedule import WORKER_KINDS
+from sio_demo.chaos.workers import WorkerStage
 from sio_demo.errors import UsageError
+
+DRAWN = [fault for seed in range(1000) for fault in WorkerStage.draw(seed).faults]
+
+
+def test_every_kind_of_fault_strikes_often_and_names_itself():
+    for kind in WORKER_KINDS:
+        drawn = [fault for fault in DRAWN if fault.kind == kind]
+        assert len(drawn) > 100, kind
+        assert str(drawn[0]).startswith(kind)
 
 
 async def test_workers_and_engines_that_fail_lose_double_and_reorder_nothing(quiet):
-    [verdict] = [verdict async for verdict in workers.run_all([5])]
-    assert verdict.findings == ()
-    assert verdict.accepted == verdict.messages == 100
-    assert len(verdict.faults) == workers.FAULTS
+    verdicts = [v async for v in chaos.run_all([3, 9], jobs=2, stage=WorkerStage)]
+    assert [verdict.findings for verdict in verdicts] == [()] * 2
+    for verdict in verdicts:
+        assert verdict.accepted == verdict.messages == WorkerStage.draw(verdict.seed).total
 
 
-async def test_a_follower_that_skips_gaps_is_caught(quiet, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "finding"),
+    [
+        ("check-then-set", ""),  # lost or duplicated
+        ("no-gap-check", "in the feed, lost"),
+        ("offset-outside", "in the feed, duplicated"),
+    ],
+)
+async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding):
     monkeypatch.setattr(workers, "PATIENCE", 1.0)
-    async with aclosing(workers.run_all(range(1, 101), "no-gap-check", jobs=1)) as playing:
+    async with aclosing(
+        chaos.run_all(range(1, 101), variant, jobs=1, stage=WorkerStage)
+    ) as playing:
         async for verdict in playing:
-            if any(words.startswith("lost") for words in verdict.findings):
+            if any(words.startswith(finding) for words in verdict.findings):
                 return
-    pytest.fail("it is caught in no schedule")
+    pytest.fail(f"{variant} is caught in no schedule")
 
 
 async def test_there_is_no_other_variant():
-    with pytest.raises(UsageError, match=r"variants are none, no-gap-check.*, not 'unlocked'"):
-        await anext(workers.run_all([1], "unlocked"))
+    names = ", ".join(WORKER_PARTS)
+    with pytest.raises(UsageError, match=f"variant 'unlocked': take one of {names}"):
+        await anext(chaos.run_all([1], "unlocked", stage=WorkerStage))
