@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 import shutil
 import tempfile
@@ -153,10 +154,14 @@ async def run_all(
 ) -> AsyncGenerator[Verdict, None]:
     """Play one schedule after another, and yield the verdicts."""
     kind = {"node": NodePage, "browser": BrowserPage}[client]
-    for seed in seeds:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            async with AsyncExitStack() as exits:
-                yield await Play(seed, variant).run(kind, Path(folder), exits)
+    logging.disable(logging.ERROR)  # the libraries log every connection that is cut
+    try:
+        for seed in seeds:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                async with AsyncExitStack() as exits:
+                    yield await Play(seed, variant).run(kind, Path(folder), exits)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class Play:

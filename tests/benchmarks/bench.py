@@ -27,6 +27,7 @@ import cycles
 import delivery
 import messages
 import nbval_time
+import page
 import reconnect
 from harness import Case, Figure, Options, Target
 
@@ -83,6 +84,17 @@ CASES = {
                 "locked table": Target("<=", 20),  # 99 of 100
             },
             delivery.run,
+        ),
+        Case(
+            "page",
+            "The outbox of a page in Chromium: messages per second, and the time of one",
+            {
+                "20 ms / retries": Target(">=", 500),
+                "in memory": Target(">=", 1),
+                "in IndexedDB": Target(">=", 0.3),
+                "one message": Target("<=", 1.3),
+            },
+            page.run,
         ),
         Case(
             "check",
