@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -63,6 +66,19 @@ def test_hooks_and_hosted_tests_run_what_is_there():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f">={pythons[0]}" == project["requires-python"]
     assert workflow["jobs"]["test"]["steps"][-1] == {"run": "make test PYTHON=python"}
+
+
+def test_the_action_for_hosted_checks_writes_what_it_uploads(tmp_path):
+    action = ROOT / ".github/actions/check/action.yml"
+    install, check, upload = yaml.safe_load(action.read_text())["runs"]["steps"]
+    assert install["run"] == 'pip install "${{ github.action_path }}/../../.."'
+    assert (action.parent / "../../../pyproject.toml").exists()
+    (tmp_path / "a b.js").write_text('socket.on("connect", () => socket.on("news", show));')
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"CHECKED": "a b.js", "PATH": programs}
+    subprocess.run(["bash", "-ec", check["run"]], cwd=tmp_path, env=env, check=True)
+    [run] = json.loads((tmp_path / upload["with"]["sarif_file"]).read_text())["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["listener-in-connect"]
 
 
 def test_it_tells_how_many_causes_the_atlas_has():
