@@ -27,6 +27,7 @@ import cycles
 import delivery
 import messages
 import nbval_time
+import observed
 import page
 import reconnect
 from harness import Case, Figure, Options, Target
@@ -84,6 +85,12 @@ CASES = {
                 "locked table": Target("<=", 20),  # 99 of 100
             },
             delivery.run,
+        ),
+        Case(
+            "observed",
+            "A message there and back, with both ends observed",
+            {"observed": Target("<=", 1.3)},
+            observed.run,
         ),
         Case(
             "page",
