@@ -3,16 +3,16 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
 from ..causes import RULES, Rule, cause
 from ..errors import UsageError
-from .model import Report
+from .model import Finding, Report
 
 JsonObject = dict[str, Any]
 
@@ -89,7 +89,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    names = ("path", "line", "column", "rule", "atlas", "message")
+    names = ("path", "line", "column", "rule", "atlas", "message", "code")
     record = {
         "version": 1,
         "findings": [
@@ -101,6 +101,31 @@ def as_json(report: Report) -> str:
         "lines": report.lines,
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def without_known(findings: Iterable[Finding], baseline: Path) -> list[Finding]:
+    """Leave out what a report that `as_json` wrote has already; its lines may have moved since.
+
+    Raises
+    ------
+    UsageError
+        The file holds no such report.
+    """
+    try:
+        old = json.loads(baseline.read_text("utf-8"))["findings"]
+        known = Counter((each["path"], each["rule"], each["code"]) for each in old)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{baseline} is no report to compare with ({type(error).__name__}). Write one: "
+            f"sio-demo check --format json PATH > {baseline}"
+        ) from error
+    new = []
+    for finding in findings:
+        same = finding.path, finding.rule, finding.code
+        known[same] -= 1
+        if known[same] < 0:
+            new.append(finding)
+    return new
 
 
 def as_sarif(report: Report) -> str:

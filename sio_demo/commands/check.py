@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -37,6 +38,9 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--select", metavar="RULES", help="only these rules, with commas")
     command.add_argument("--ignore", metavar="RULES", help="all but these rules, with commas")
+    command.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="leave out what this report in JSON has"
+    )
     command.add_argument("--exit-zero", action="store_true", help="exit with 0 also if it finds")
     command.add_argument("--quiet", action="store_true", help="print the findings, and no summary")
     command.add_argument("--verbose", action="store_true", help="name the files that are left out")
@@ -89,6 +93,7 @@ def _check(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> Report:
     from ..check import Report, check_paths, check_source
     from ..check.config import Config
+    from ..check.report import without_known
 
     config = Config(options.paths[0], options.select, options.ignore)
     if options.paths == ["-"]:
@@ -97,4 +102,6 @@ def _report(options: argparse.Namespace) -> Report:
         report = Report(findings, (), 1, text.count("\n") + 1)
     else:
         report = check_paths(options.paths, config.exclude)
-    return replace(report, findings=tuple(filter(config.wants, report.findings)))
+    wanted = list(filter(config.wants, report.findings))
+    new = without_known(wanted, options.baseline) if options.baseline else wanted
+    return replace(report, findings=tuple(new))

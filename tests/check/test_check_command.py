@@ -55,6 +55,32 @@ def test_skipped_files_go_to_standard_error(tmp_path: Path, capsys: pytest.Captu
     assert len(json.loads(captured.out)["skipped"]) == 1
 
 
+def test_what_a_baseline_has_is_left_out_wherever_its_line_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    source, baseline = Path("a.js"), Path("old.json")
+    source.write_text(BAD)
+    run(".", "--format", "json")
+    baseline.write_text(capsys.readouterr().out)
+    source.write_text(f"// moved\n{BAD}")
+    assert run(".", "--baseline", baseline) == 0
+    source.write_text(BAD + BAD.partition("\n")[2])  # the same line once more
+    assert run(".", "--baseline", baseline) == 1
+    assert capsys.readouterr().out.count(": listener-in-connect ") == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"findings": [{"path": "a.js"}]}', None])
+def test_what_is_no_baseline_is_refused(
+    tmp_path: Path, text: str | None, capsys: pytest.CaptureFixture[str]
+):
+    if text is not None:
+        (tmp_path / "old.json").write_text(text)
+    (tmp_path / "a.js").write_text(BAD)
+    assert run(tmp_path, "--baseline", tmp_path / "old.json") == 2
+    assert "Write one: sio-demo check --format json PATH >" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("form", ["json", "sarif"])
 def test_formats_are_json(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "a.js").write_text(BAD)

@@ -33,6 +33,7 @@ def test_json_holds_findings_and_skipped_files():
             "rule": "listener-in-connect",
             "atlas": "D1",
             "message": "It is registered again. [D1]",
+            "code": "",
             "fix": RULES["listener-in-connect"].fix,
         }
     ]
