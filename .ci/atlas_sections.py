@@ -30,7 +30,11 @@ Measured = dict[str, tuple[list[int], list[int]]]
 MARK = re.compile(r"( *)(#|//) (?:>>>|<<<)(?: (.*))?")
 BRANCH = re.compile(r"( *)if \(?(not |!)?fixed(?: and (.+?))?(?:\) \{|:)")
 ELSE = re.compile(r" *(?:else:|\} else \{)")
-EITHER = re.compile(r"fixed \? (.+?) : (.+?)(?=;$)|(?<== )(.+) if fixed else (.+)")
+ONE_LINE = re.compile(r"( *if \()fixed && (.+;)")  # JavaScript's, without braces
+EITHER = re.compile(
+    r"fixed \? (.+?) : (.+?)(?=;$)|\(fixed \? (.+?) : (.+?)\)(?=,$)|"
+    r"(?<==)(\w+) if fixed else (\w+)|(?<== )(.+) if fixed else (.+)"
+)
 COMMENT = re.compile(r"(?:#|//) ")
 STARTS = re.compile(r"(?:#|//) |@|(?:async )?def |async function|function")
 FOR_READERS = [  # the bench's names, and what only types and linters need
@@ -42,6 +46,7 @@ FOR_READERS = [  # the bench's names, and what only types and linters need
     (r"\bb\.connect\((\w+)", r"\1.connect(url"),
     (r"\bb\.(?=sio\b)|\beach\.(?=sio\b)", ""),
     (r"\bb\.link\.url\b", "url"),
+    (r"^sio = sio$", "from server import sio  # the one that has the clients"),
     (r", transports=\[\"websocket\"\]", ""),
     (r"\bnew_client\(", "socketio.AsyncClient("),
     (r"\{ \.\.\.fast, |(?<=url), fast", lambda match: "{ " if "{" in match[0] else ""),
@@ -108,7 +113,9 @@ def decided(lines: list[str], fixed: bool) -> Iterator[str]:
     while line is not None:
         found = BRANCH.fullmatch(line)
         if not found:
-            line = EITHER.sub(lambda m: (m[1] or m[3]) if fixed else (m[2] or m[4]), line)
+            if one := ONE_LINE.fullmatch(line):
+                line = one[1] + one[2] if fixed else ""
+            line = EITHER.sub(lambda m: next(filter(None, m.groups()[not fixed :: 2])), line)
             line = re.sub(r"\bnot fixed\b", str(not fixed), line)
             yield re.sub(r"\bfixed\b", str(fixed), line)
             line = next(rest, None)
@@ -196,7 +203,27 @@ Some complaints have no letter, because no single line is wrong. They have a les
 | A user who was away is to get everything later, in order and once: history, replay, offsets | \
 [07b](07b_server_to_client_and_chaos.ipynb) |
 | Which id is safe with several workers: in memory, in Redis or Valkey, in the database? | \
-[08](08_scale_out.ipynb) |"""
+[08](08_scale_out.ipynb) |
+| Messages are lost at each deployment, or booked twice | [07a](07a_delivery_guarantees.ipynb) for \
+what clients send, [07b](07b_server_to_client_and_chaos.ipynb) for what they receive |
+| The page hears neither `connect` nor `connect_error`, and waits | \
+[03, section 6](03_listeners_outside_connect.ipynb) |
+| A user has logged out, and still receives | [03, section 6](03_listeners_outside_connect.ipynb) |
+| Users can see what is meant for another user | [04a, section 4]\
+(04a_state_after_a_reconnect.ipynb) |
+| I close one of my tabs, and appear offline; the number of users online is wrong | \
+[04b, section 2](04b_dead_connections.ipynb) |
+| It reconnects every minute behind nginx, or drops in a background tab | \
+[04b, section 2](04b_dead_connections.ipynb) |
+| It stays with polling behind a proxy | The proxy must pass on `Upgrade` and `Connection`: \
+[Socket.IO's examples](https://socket.io/docs/v4/reverse-proxy/) |
+| `Invalid namespace`, or "namespaces failed to connect" | The server does not have it: \
+`io.of("/chat")`, in Python a handler with `namespace="/chat"` |
+| It never connects, or drops again and again, after an update; `Unsupported protocol version` | \
+Client and server don't fit: the tables of \
+[Socket.IO](https://socket.io/docs/v4/client-installation/#version-compatibility) and \
+[python-socketio]\
+(https://python-socketio.readthedocs.io/en/stable/intro.html#version-compatibility) |"""
 
 
 def section(cause: Cause, counts: tuple[list[int], list[int]] | None) -> str:

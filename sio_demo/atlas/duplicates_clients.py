@@ -213,8 +213,8 @@ async def two_tabs(fixed: bool) -> Counters:
         # >>> in each tab
         def notify(text: str) -> None:
             shown.calls += 1  # rig
-            if fixed and text in known:  # better: an id
-                return
+            if fixed and text in known:
+                return  # better: compare an id
             known.add(text)
             shown.rows.append(text)
 

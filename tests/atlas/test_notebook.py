@@ -95,6 +95,7 @@ def test_the_code_before_and_after_is_short_and_differs(letter):
         lines = [line for line in text.splitlines() if line.strip()]
         assert 1 <= len(lines) <= LONGEST
         assert not re.search(r"\bfixed\b|\brig\b|\bb\.|>>>|<<<|type: ignore|noqa", text)
+        assert not re.search(r"\b(?:True|False) (?:and|&&|\?|else)|^(\w+) = \1$", text, re.M)
 
 
 @pytest.mark.parametrize("letter", REPAIRED)
