@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from collections import Counter
 
 import nbformat
 import pytest
@@ -61,6 +62,15 @@ def test_section_leads_to_the_threads_and_to_the_program(each):
     if each.reproduce:
         file = each.reproduce.__module__.rsplit(".", 1)[1]
         assert f"/atlas/{file}.py)" in SECTIONS[each.letter]
+
+
+def test_the_text_counts_the_causes_and_their_groups():
+    sizes = Counter(cause(letter).group for letter in REPAIRED)
+    said = re.findall(r"\*([a-z ]+)\* \((\d+)\)", TEXT)
+    said += re.findall(r"is \*([a-z ]+)\*\. Its (\d+) causes", TEXT)
+    assert len(said) == 4
+    assert [(group, number) for group, number in said if sizes[group] != int(number)] == []
+    assert re.findall(r"of the (\d+) causes", TEXT) == [str(len(REPAIRED))]
 
 
 # --- the index
