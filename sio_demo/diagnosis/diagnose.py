@@ -92,7 +92,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
     found, findings, stories = read(message)
-    suspects = _judge_all(of_one_client(message), found)
+    suspects = _judge_all(of_one_client(message)[0], found)
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
@@ -118,7 +118,8 @@ def _judge_all(seen: Seen, found: dict[Pattern, int]) -> list[Suspect]:
             if pattern in found
         ]
         if judged:
-            suspects.append(max(judged, key=lambda each: (not each.against, len(each.fits))))
+            ranked = ((not each.against, not each.open, len(each.fits)) for each in judged)
+            suspects.append(max(zip(ranked, judged, strict=True), key=lambda pair: pair[0])[1])
     return suspects
 
 
@@ -161,17 +162,17 @@ def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if seen.apart:
+        steps.insert(0, "Name one message at both ends: seen.message(event, *its_arguments).")
     if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [
         how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
     ]
-    if found and not suspects and (seen.clues.emitted or 0) > 1:
-        steps.append(
-            "Are these several messages with the same arguments? Then tell them apart: "
-            "observe(..., key=...)."
-        )
+    if found and (seen.clues.emitted or 0) > 1:
+        same = "Are these several messages with the same arguments? Then tell them apart"
+        steps.insert(0, f"{same}: observe(..., key=...).")
     if found and not suspects:
         steps.append(
             "No cause of the atlas fits: look once more at the clues that speak "

@@ -20,8 +20,18 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   const emits = new Map(); // the calls of emit(), by message
   let clock = 0;
   const undo = [];
+  const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
-  const ends = [what].flat().map((end) => (known(end).sockets === undefined ? client : server)(end));
+  const ends = [];
+  for (const end of [what].flat()) {
+    if (known(end).sockets === undefined) ends.push(client(end));
+    else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
+    else {
+      ends.push(server(end.sockets));
+      for (const space of end._nsps.values()) if (space !== end.sockets) ends.push(server(space));
+      listen(end, "new_namespace", (space) => ends.push(server(space)));
+    }
+  }
   const { side } = ends[0];
   const otherSide = side === "client" ? "server" : "client";
 
@@ -45,14 +55,16 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const end = {
       side: "client", namespace: socket.nsp, refused: false, rejected: false, queued: 0, before: socket.connected,
       reason: socket.connected ? null : "", reconnects: socket.connected ? null : -1, connection: null,
+      own: new Set(),
       place() {
         const { id } = socket.io.engine ?? {};
         if (socket.connected && id !== end.connection) { // retries go out before "connect"
           end.connection = id;
+          end.own.add(socket.id);
           if (end.reconnects !== null) end.reconnects += 1;
         }
         const reconnects = end.reconnects === null ? null : Math.max(0, end.reconnects);
-        return { connection: end.connection, sids: null, reconnects, user: null };
+        return { connection: end.connection, reconnects, user: null };
       },
       listeners: (event) => socket.listeners(event).length,
       now: () => ({
@@ -74,38 +86,53 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     return end;
   }
 
-  function server(io) {
-    const space = io.sockets.sockets === undefined ? io : io.sockets; // a namespace
+  function server(space) {
     const { adapter } = space;
+    const alone = ["Adapter", "SessionAwareAdapter"].includes(adapter.constructor.name); // no others
+    let used = space.sockets.size > 0;
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
       for (const each of space.sockets.values()) {
-        sidsOf.set(user(each), (sidsOf.get(user(each)) ?? 0) + 1);
+        sidsOf.set(user(each), [...sidsOf.get(user(each)) ?? [], each.id]);
       }
       queueMicrotask(() => { sidsOf = null; });
     };
     const end = {
-      side: "server", namespace: space.name,
+      side: "server", namespace: space.name, rooms: adapter.rooms,
       place(socket) {
         if (sidsOf === null) count();
         const mine = user(socket);
-        return { connection: socket.conn.id, sids: sidsOf.get(mine) ?? 0, reconnects: null, user: mine };
+        return { connection: socket.conn.id, live: sidsOf.get(mine) ?? [], reconnects: null, user: mine };
       },
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
-      now: () => ({}),
-      sids: () => space.sockets.size,
+      now: () => ({ before: used }),
+      live: () => [...space.sockets.keys()],
     };
+    // What an emit was for: nobody, if neither this server nor another has somebody there.
+    const reach = (sids, more, room) => {
+      const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
+      const astray = (there) => (room === undefined ? there.size > 0 : there.has(room));
+      const aim = sids.length || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
+        room: room === undefined ? "" : JSON.stringify(room), astray: others.some(astray),
+        lookalike: [...adapter.rooms.keys()].some((one) => one !== room && String(one) === String(room)),
+        ended: ever.has(room),
+      };
+      return {
+        ...aim, ...more, reached: sids.length || alone ? sids.length : null, live: end.live(),
+        alone, sent: alone ? sids : null,
+        users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
+      };
+    };
+    end.direct = (socket) => reach(socket.connected ? [socket.id] : [], { skipped: false }, socket.id);
     const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }) => {
       const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
       const all = rooms?.size ? members(rooms) : new Set(adapter.sids.keys());
       const out = members(except ?? []);
       const reached = [...all].filter((sid) => !out.has(sid));
-      emitted(end, event, args, {
-        reached: reached.length, skipped: reached.length < all.size, volatile: Boolean(flags?.volatile),
-        users: reached.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
-      });
+      const more = { skipped: reached.length < all.size, volatile: Boolean(flags?.volatile) };
+      emitted(end, event, args, reach(reached, more, [...rooms ?? []][0]));
     };
     patch(adapter, "broadcast", broadcast);
     patch(adapter, "broadcastWithAck", broadcast);
@@ -113,6 +140,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const welcome = (socket) => { // "connection" may fire several times for a socket
       if (watched.has(socket)) return;
       watched.add(socket);
+      ever.add(socket.id);
+      used = true;
       listen(socket, "disconnect", () => watched.delete(socket));
       watch(end, socket);
     };
@@ -122,13 +151,26 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   }
 
   function watch(end, socket) {
-    const arrived = quiet((event, ...args) => {
-      const message = packet(end, end.side, event, plain(args), socket);
+    const called = quiet((event, ...args) => {
+      const message = theMessage(end.namespace, end.side, event, plain(args), end.place(socket).user);
       const listeners = socket.listeners(event).length;
-      message.arrived = true;
-      message.acknowledged = typeof args.at(-1) === "function";
+      message.once = socket.listeners(event).some((one) => one.fn !== undefined); // of the client
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));
       message.calls += listeners;
+    });
+    let last = null; // the middleware of a server's socket, the last one that its events pass
+    const arrived = quiet((event, ...args) => {
+      const message = packet(end, end.side, event, plain(args), socket);
+      message.arrived = true;
+      message.acknowledged = typeof args.at(-1) === "function";
+      if (side === "client") called(event, ...args);
+      else if (last === null) {
+        last = (given, next) => { // listeners are called in the next tick
+          if (undo.length > 0) process.nextTick(called, ...given);
+          next();
+        };
+        socket.use(last);
+      }
     });
     const sent = quiet((event, ...args) => {
       if (side === "server" && !socket.connected) return; // it is not sent
@@ -144,8 +186,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     socket.onAnyOutgoing(sent);
     patch(socket, "emit", (event, ...args) => {
       const { volatile, fromQueue } = socket.flags ?? {}; // fromQueue: retries emit it again
-      const reach = side === "client" ? { away: !socket.connected } : { reached: Number(socket.connected), users: [user(socket)] };
-      if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...reach });
+      const facts = side === "client" ? { away: !socket.connected } : end.direct(socket);
+      if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...facts });
     });
     end.deaf = () => side === "client" && !socket.listenersAny().includes(arrived);
     undo.push(() => socket.offAny(arrived), () => socket.offAnyOutgoing(sent));
@@ -209,8 +251,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   function empty(namespace, recipient, event, id, whose) {
     return {
       namespace, recipient, event, id, user: whose, packets: 0, calls: 0, effects: null, when: 0,
-      arrived: false, listeners: new Map(), sids: null, reconnects: null, acknowledged: null,
-      large: null, connections: new Set(),
+      arrived: false, listeners: new Map(), live: null, reconnects: null, acknowledged: null,
+      large: null, connections: new Set(), sent: new Set(), once: false,
     };
   }
 
@@ -223,12 +265,13 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   }
 
   function packet(end, recipient, event, args, socket) {
-    const { connection, sids, reconnects, user: whose } = end.place(socket);
+    const { connection, live = null, reconnects, user: whose } = end.place(socket);
     const message = theMessage(end.namespace, recipient, event, args, whose);
     message.packets += 1;
     message.when = ++clock;
     message.connections.add(connection);
-    message.sids = sids === null ? null : Math.max(sids, message.sids);
+    if (live !== null) message.sent.add(socket.id);
+    if (live !== null && live.length >= (message.live?.length ?? 0)) message.live = live;
     message.reconnects = reconnects;
     return message;
   }
@@ -257,8 +300,21 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const others = [...messages.values()].filter((one) => one.event === message.event
       && one.recipient === message.recipient && one.namespace === message.namespace
       && one.id !== message.id && one.packets > 0);
-    return others.length ? others.some((one) => one.calls > 0) : null;
+    const handled = others.filter((one) => one.calls > 0);
+    const once = handled.length ? handled.at(-1).once : null;
+    return others.length ? { worked: handled.length > 0, once } : {};
   }
+
+  // Where an event was emitted or came last, or is listened to.
+  function spaceOf(event) {
+    const seen = [...messages.values(), ...emits.values()].filter((one) => one.event === event);
+    const [last] = seen.sort((a, b) => b.when - a.when);
+    const listening = ends.find((end) => end.listeners(event));
+    return (last ?? listening ?? ends[0]).namespace;
+  }
+
+  // JSON that Python compares; its beginning, if it is long.
+  const shortened = (text) => [...text].slice(0, 200).join("");
 
   // Compare a message with one of the same event that came before a reconnect.
   function grows(message) {
@@ -283,7 +339,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       if (undo.length > 0 && ends.some((end) => end.deaf?.())) {
         throw new Error("The program has called offAny(): this observer is deaf. Observe again.");
       }
-      const namespace = options.namespace ?? ends[0].namespace;
+      const namespace = options.namespace ?? spaceOf(event);
       const now = ends.filter((end) => end.namespace === namespace);
       const [message, one] = find(event, args, namespace, options);
       if (message.recipient === null && now.some((end) => end.listeners(event))) {
@@ -295,9 +351,16 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         : now.map((end) => end.listeners(event));
       const all = side === "client" ? counts.reduce((a, b) => a + b, 0) : counts.at(-1);
       const places = now.filter((end) => end.side === "client").map((end) => end.place().reconnects);
+      const live = message.live ?? (options.user === undefined ? one.live : null) ?? now[0]?.live?.() ?? null;
+      const own = ends.flatMap((end) => [...end.own ?? []]);
+      const short = (sids) => (sids && sids.length <= 200 ? sids : null); // else it is no line to copy
+      const came = [...messages.values()].filter((one) => one.event === event && one.namespace === namespace
+        && one.recipient === side && one.arrived);
+      const unheard = [...messages.values()].findLast((one) => one.event !== event && one.listeners.size
+        && ![...one.listeners.values()].some(Boolean));
       return {
         listeners: handled ? all : null,
-        sids: message.sids ?? now[0]?.sids?.() ?? null,
+        sids: live === null ? null : live.length,
         packets: message.packets,
         calls: handled ? message.calls : null,
         effects: message.effects,
@@ -307,14 +370,23 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           connections: message.connections.size || null,
           emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
           reached: one.reached ?? null, skipped: one.skipped ?? null, raised: one.raised ?? null,
+          room: one.room ?? null, astray: one.astray ?? null, lookalike: one.lookalike ?? null,
+          ended: one.ended ?? null,
           volatile: one.volatile ?? null,
           away: (message.packets ? one.onceAway : one.away) ?? null,
-          large: message.large,
-          worked: handled ? worked(message) : null,
+          large: message.large, unheard: (message.arrived ? null : unheard?.event) ?? null,
+          ...(handled ? worked(message) : {}),
           arrived: handled ? message.arrived : null,
           acknowledged: message.acknowledged,
           grows: message.reconnects === null ? null : grows(message),
           ...(now.length === 1 ? now[0].now() : {}),
+        },
+        also: given ? [] : came.slice(-100).map((one) => shortened(one.id)),
+        args: given || message.id === null ? null : shortened(message.id),
+        who: {
+          own: side === "client" ? short(own) : null, live: short(live),
+          ever: one.alone ? short([...ever]) : null,
+          sent: one.sent ? short([...new Set([...message.sent, ...one.sent])]) : null,
         },
       };
     },

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .seen import Clues, Recipient, Seen
+from .seen import Clues, Recipient, Seen, Sids
 from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 KEEP = 1000  # messages
 LONGEST_KEY = 200  # characters
+ALSO = 100  # other messages that are told with one
 SNIPPET = Path(__file__).with_name("observe.js")
 
 
@@ -81,8 +83,13 @@ def snippet() -> str:
 
 
 def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
-    text = repr(data)
-    return text if len(text) <= LONGEST_KEY else hashlib.sha256(text.encode()).digest()
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_json)
+    rest = hashlib.sha256(text.encode()).hexdigest() if len(text) > LONGEST_KEY else ""
+    return text[:LONGEST_KEY] + rest
+
+
+def _json(value: Any) -> Any:
+    return list(value) if isinstance(value, (bytes, bytearray)) else repr(value)
 
 
 class Observer:
@@ -94,22 +101,21 @@ class Observer:
         self._tally = tally
         self._clients = clients
         self._servers = servers
-        for server in servers:
-            server.others = [other for other in servers if other is not server]
 
     def message(
         self,
         event: str,
         *data: Any,
         recipient: Recipient | None = None,
-        namespace: str = "/",
+        namespace: str | None = None,
         user: Hashable = None,
     ) -> Seen:
         """Return what was seen of the last message of an event, or of the one with `data`.
 
         The last is the one that was emitted last, even if it was lost, where the ends that send it
         are observed; elsewhere it is the one that came last. Of a message that was never sent there
-        is the current state and no packet. The event of a connection is ``"connect"``.
+        is the current state and no packet. Without a `namespace` it is that of the last message.
+        The event of a connection is ``"connect"``.
 
         Raises
         ------
@@ -129,9 +135,10 @@ class Observer:
         event: str,
         data: tuple[Any, ...],
         recipient: Recipient | None,
-        namespace: str,
+        namespace: str | None,
         user: Hashable,
     ) -> Seen:
+        namespace = namespace or self._namespace(event)
         messages = [
             (name, message)
             for name, message in self._tally.messages()
@@ -167,12 +174,22 @@ class Observer:
         side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
         return self._seen(Name(side, namespace, event, user, key), MessageCounts())
 
+    def _namespace(self, event: str) -> str:
+        """Return where an event was emitted or came last, or is listened to."""
+        messages, emits = self._tally.messages(), self._tally.emits()
+        when = {name: each.when for name, each in messages if name.event == event}
+        when |= {name: each.when for name, each in emits if name.event == event}
+        if when:
+            return max(when, key=lambda name: when[name]).namespace
+        spaces = ["/", *(space for probe in self._probes for space in probe.spaces())]
+        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), "/")
+
     def effect(
         self,
         event: str,
         *data: Any,
         recipient: Recipient | None = None,
-        namespace: str = "/",
+        namespace: str | None = None,
         user: Hashable = None,
     ) -> None:
         """Count an effect of a message; call it where the application changes something.
@@ -180,6 +197,7 @@ class Observer:
         `data` are its arguments, as they were on the wire. The default recipient is the one that
         handled them.
         """
+        namespace = namespace or self._namespace(event)
         key = self._tally.name("client", namespace, event, user, data).key
         for name, _ in reversed(self._tally.messages()):
             if (name.namespace, name.event, name.key) == (namespace, event, key) and (
@@ -234,20 +252,25 @@ class Observer:
         handled = any(probe.side == name.recipient for probe in self._probes)
         sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
         emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
-        elsewhere = self._elsewhere(emits)
-        emitted = 0 if elsewhere else emits.times  # where it could be sent
-        away = self._away(emits, m.packets > 0)
-        if not m.arrived and self._for_others(name, m, emits):
-            m = MessageCounts(effects=m.effects)
-            emits = replace(emits, reached=None if elsewhere else 0)
+        if emits.reached and not m.packets and name.user not in (None, *emits.users):
+            emits = replace(emits, reached=0)  # it was for other users
         listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
-        sids, strangers = self._sids(name) if m.sids is None else (m.sids, m.strangers)
-        return Seen(
+        reconnects = m.reconnects
+        if reconnects is None:
+            reconnects = self._reconnects(name.namespace)
+        live = self._live(name, m, emits)
+        who = {
+            "own": self._tally.own_sids if self._clients else None,
+            "live": live,
+            "ever": set().union(*emits.ever.values()) if emits.ever else None,
+            "sent": None if emits.recipients is None else emits.recipients | m.sent_to,
+        }
+        seen = Seen(
             listeners=listeners,
-            sids=sids,
+            sids=None if live is None else len(live),
             packets=m.packets,
             calls=m.calls if handled else None,
             effects=m.effects,
@@ -255,47 +278,48 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
-                reconnects=m.reconnects if m.packets else self._reconnects(name.namespace),
+                reconnects=reconnects,
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
-                strangers=strangers,
-                emitted=emitted if sends and name.event != "connect" else None,
-                elsewhere=elsewhere,
+                emitted=emits.times if sends and name.event != "connect" else None,
                 reached=emits.reached,
                 skipped=emits.skipped,
                 raised=emits.raised if emits.times else None,
-                away=away,
+                away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 acknowledged=m.acknowledged,
                 overlapped=m.overlapped if m.calls else None,
                 failed=m.failed if handled and m.packets else None,
                 worked=self._worked(name) if handled else None,
-                early=m.early,
+                unheard=None if m.arrived else self._unheard(name.event),
+                early=m.early if m.packets else emits.early,
                 grows=self._grows(name, m),
+                **emits.aim,
                 **self._now(name.namespace),
             ),
+            args=self._arguments(name),
+            also=self._also(name) if handled else (),
+            who={key: frozenset(sids) for key, sids in who.items() if sids is not None},
         )
+        return seen.settled()
 
-    def _elsewhere(self, emits: Emits) -> bool | None:
-        """Return whether another server than the client's emitted it; None if there is one."""
-        own = emits.sids & self._tally.own_sids
-        several = len(self._servers) > 1 and own and emits.reached is not None
-        return not own & emits.here if several else None
+    def _arguments(self, name: Name) -> str | None:
+        """Return a message's arguments as JSON, or how they begin; None with a key()."""
+        default = self._tally.key is _same_arguments and name.event != "connect"
+        return name.key[:LONGEST_KEY] if default and isinstance(name.key, str) else None
 
-    def _for_others(self, name: Name, m: MessageCounts, emits: Emits) -> bool:
-        """Return whether it was only for other users, or clients that nobody observes."""
-        if emits.reached is None:
-            return False
-        if name.user is not None and not m.packets and name.user not in emits.users:
-            return True
-        return bool(self._clients) and not emits.recipients & self._tally.own_sids
+    def _also(self, name: Name) -> tuple[str, ...]:
+        """Return the arguments of the last messages of this event that came."""
+        came = [each for each, m in self._tally.messages() if each[:3] == name[:3] and m.arrived]
+        return tuple(args for each in came[-ALSO:] if (args := self._arguments(each)) is not None)
 
-    def _away(self, emits: Emits, sent: bool) -> bool | None:
-        """Return whether a client sent it while it was away, or it was sent to one that was."""
-        if emits.reached is None or not self._clients:
-            return emits.once_away if sent else emits.away
-        return not emits.sids & self._tally.own_sids
+    def _unheard(self, event: str) -> str | None:
+        """Return another event that came, and had no listener."""
+        for name, m in reversed(self._tally.messages()):
+            if name.event not in (event, "connect") and set(m.listeners.values()) == {0}:
+                return name.event
+        return None
 
     def _worked(self, name: Name) -> bool | None:
         """Return whether another message of this event was handled; None if none was seen."""
@@ -329,12 +353,14 @@ class Observer:
         counts = [client.reconnects(namespace) for client in self._live_clients]
         return max((n for n in counts if n is not None), default=None)
 
-    def _sids(self, name: Name) -> tuple[int | None, int | None]:
-        """Return how many sids a user has now on the servers, and of these the strangers."""
-        if not self._servers:
-            return None, None
-        live = [s for server in self._servers for s in server.live(name.namespace, name.user)]
-        return len(live), self._servers[0].strangers(live)
+    def _live(self, name: Name, m: MessageCounts, emits: Emits) -> Sids | None:
+        """Return the live sids of a user when the message came or was emitted, or else now."""
+        if m.live is not None or not self._servers:
+            return m.live
+        if emits.live is not None and name.user is None:
+            return emits.live
+        live = (server.live(name.namespace, name.user) for server in self._servers)
+        return frozenset().union(*live)
 
     def _now(self, namespace: str) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
@@ -343,5 +369,5 @@ class Observer:
             [client] = self._live_clients
             clues |= client.now(namespace)
         elif not self._clients:
-            clues["before"] = any(server.before for server in self._servers)
+            clues["before"] = any(namespace in server.spaces_used for server in self._servers)
         return clues

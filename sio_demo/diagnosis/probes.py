@@ -1,14 +1,15 @@
 """What is specific to watching a client, and to watching a server."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import Any
 
 import socketio
 from engineio.packet import MESSAGE
-from socketio.packet import BINARY_EVENT, EVENT
+from socketio.packet import BINARY_EVENT, CONNECT, EVENT
 
 from .hooks import Ended
 from .probe import Probe, UserOf
+from .seen import Sids
 from .tally import Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
@@ -71,8 +72,10 @@ class ClientProbe(Probe):
     ) -> Ended:
         space = namespace or "/"
         name = self._tally.name("server", space, event, None, _arguments(data))
-        emits = self._tally.emitted(name, away=space not in self.sio.namespaces)  # internal
-        return emits.ended
+        away = space not in self.sio.namespaces  # internal
+        asked_for = space in (self.sio.connection_namespaces or ())  # internal
+        early = away and asked_for and self.sio.eio.state == "connected"  # internal
+        return self._tally.emitted(name, away, early).ended
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
@@ -129,28 +132,24 @@ class ServerProbe(Probe):
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
-        self.before = bool(sio.manager.rooms)  # internal; whether a client was ever connected
+        self.spaces_used = {*sio.manager.rooms}  # internal
+        self.ever = {sid for space in self.spaces_used for sid in self.live(space)}
         self._halves: dict[str, Any] = {}  # packets that wait for their attachments
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
-        self._census: dict[str, dict[Hashable, list[str]]] = {}  # by namespace and user
-        self.others: list[ServerProbe] = []  # that are observed as well
+        self._census: dict[str, dict[Hashable, Sids]] = {}  # by namespace and user
+        tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
-    def live(self, namespace: str, user: Hashable = None) -> list[str]:
+    def live(self, namespace: str, user: Hashable = None) -> Sids:
         """Return the sids that the server considers live, of a user or of all."""
         manager = self.sio.manager  # internal
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
         live = [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
         if user is None or self._user is None:
-            return live
-        return [sid for sid in live if self._user(sid) == user]
-
-    def strangers(self, sids: Iterable[str]) -> int | None:
-        """Return how many of these were never an observed client's; None if none is observed."""
-        own = self._tally.own_sids
-        return sum(sid not in own for sid in sids) if own else None
+            return frozenset(live)
+        return frozenset(sid for sid in live if self._user(sid) == user)
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
@@ -160,7 +159,7 @@ class ServerProbe(Probe):
         self._users.setdefault(namespace, {})[sid] = user
         return user
 
-    def _sids_of(self, user: Hashable, namespace: str) -> list[str]:
+    def _sids_of(self, user: Hashable, namespace: str) -> Sids:
         """Return the live sids of a user; they are counted once for a broadcast.
 
         Who a sid belongs to is asked once, and again while nobody does, or with its packets.
@@ -169,11 +168,11 @@ class ServerProbe(Probe):
             known, ask = self._users.get(namespace, {}), self._user or (lambda _: None)
             users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
             self._users[namespace] = users
-            census: dict[Hashable, list[str]] = {}
-            self._census[namespace] = census
+            census: dict[Hashable, set[str]] = {}
             for sid, each in users.items():
-                census.setdefault(each, []).append(sid)
-        return self._census[namespace].get(user, [])
+                census.setdefault(each, set()).add(sid)
+            self._census[namespace] = {each: frozenset(sids) for each, sids in census.items()}
+        return self._census[namespace].get(user, frozenset())
 
     def _sighting(self, connection: str, name: Name) -> Sighting:
         sighting = Sighting(connection, id(self.sio), by_server=True)
@@ -181,7 +180,7 @@ class ServerProbe(Probe):
         sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
         if sid not in sids and self._user is not None:
             return sighting  # before it is connected, its user is not known
-        return sighting._replace(sids=len(sids) + (sid not in sids), strangers=self.strangers(sids))
+        return sighting._replace(live=sids if sid in sids else sids | {sid}, sid=sid)
 
     def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
         options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
@@ -191,18 +190,33 @@ class ServerProbe(Probe):
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, _arguments(data))
         emits = self._tally.emitted(name)
-        emits.here = frozenset(self.live(space))
-        emits.sids = emits.here.union(*(other.live(space) for other in self.others))
         sids = members - left_out
-        emits.recipients = frozenset(sids)
+        alone = not hasattr(manager, "_publish")  # internal; else other servers send it as well
+        emits.live = frozenset().union(*(server.live(space) for server in self._tally.servers))
+        if alone:
+            emits.ever[id(self)] = self.ever
+        emits.recipients = frozenset(sids) if alone else None
         emits.skipped = sids != members
-        emits.reached = len(sids) if sids or not hasattr(manager, "_publish") else None  # internal
+        emits.reached = len(sids) if sids or alone else None
+        emits.aim = self._aim(space, room) if emits.reached == 0 else {"astray": False}
         if self._user is not None:
             emits.users.update(map(self._user, sids))
         return emits.ended
 
+    def _aim(self, namespace: str, room: Any) -> dict[str, Any]:
+        """Return clues to why there was nobody that an emit was for."""
+        rooms = {space: set(table) for space, table in self.sio.manager.rooms.items()}  # internal
+        here = rooms.pop(namespace, set())
+        return {
+            "room": "" if room is None else repr(room),
+            "astray": any(room in there for there in rooms.values()),
+            "lookalike": any(str(each) == str(room) for each in here - {room, None}),
+            "ended": room in self.ever,
+        }
+
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
-        self._census, self.before = {}, True
+        self._census = {}
+        self.spaces_used.add(namespace or "/")
         self._count_arrived(connection, namespace, ["connect", connection], False)
 
     def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
@@ -212,7 +226,9 @@ class ServerProbe(Probe):
     def _sending(self, connection: str, packet: Any, *_: Any) -> None:
         if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
             event = self._decoded(connection, packet.data)
-            if event is not None and event.packet_type in (EVENT, BINARY_EVENT):
+            if event is not None and event.packet_type == CONNECT:
+                self.ever.add(event.data["sid"])
+            elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):
                 acknowledged = event.id is not None
                 self._count_sent(connection, event.namespace, event.data, acknowledged)
 

@@ -14,38 +14,48 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
 
     Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
     """
-    one = of_one_client(seen)
-    if one != seen:
+    one, words = of_one_client(seen)
+    if words:
         found, findings, stories = read(one)
-        uneven = f"Packets: {seen.packets}; live sids: {seen.sids}. Not each got as many."
-        return found, [uneven, *(findings if any(one.counters) else ())], stories
+        return found, [words, *(findings if any(one.counters) else ())], stories
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0
     lost = _lost(seen)
+    if lost and seen.clues.lookalike:
+        lost = {}, [f"A room is written like {seen.clues.room}, and is another: 7 is not '7'."]
     found, findings = lost or _multiplied(seen)
     stories = len(found) if lost else len(findings)
+    if seen.apart:
+        findings.insert(0, f"It is {seen.args}; what came last is {', '.join(seen.apart)}.")
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
     return found, findings + _facts(seen, lost is not None), stories
 
 
-def of_one_client(seen: Seen) -> Seen:
-    """Return it without the sids, packets and connections if not each sid got as many packets.
-
-    They are several clients', of whom some were not in the room.
-    """
+def of_one_client(seen: Seen) -> tuple[Seen, str]:
+    """Return it without the sids and packets of others where they can be told, and why."""
     sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
-    if clues.recipient != "client" or clues.strangers == 0 or seen.calls == 0 or sids < 2:
-        return seen
+    if clues.recipient != "client" or seen.calls == 0 or sids < 2:
+        return seen, ""
+    emitted, reached = clues.emitted or 0, clues.reached or 0
+    if clues.skipped and emitted == 1 and packets == reached < sids:
+        return replace(seen, sids=reached), f"Live sids: {sids}; emit() left out {sids - reached}."
+    if clues.strangers == 0:
+        return seen, ""
+    each = seen.calls in (None, emitted * (seen.listeners or 1))
+    if emitted > 1 and reached > 1 and packets == emitted * reached and each:
+        words = f"Calls of emit() for it: {emitted}, each for {reached} sessions."
+        return replace(seen, sids=1, packets=emitted, clues=replace(clues, connections=1)), words
     if packets % sids == 0:
-        return seen
-    return replace(seen, sids=None, packets=None, clues=replace(clues, connections=None))
+        return seen, ""
+    words = f"Packets: {packets}; live sids: {sids}. Not each got as many."
+    return replace(seen, sids=None, packets=None, clues=replace(clues, connections=None)), words
 
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     """Return in words what else was counted."""
-    clues = seen.clues
+    clues, others = seen.clues, len(seen.who.get("sent", ()))
     facts = {
         "Its handler raised an exception, or does not take its arguments.": clues.failed,
         f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
@@ -54,9 +64,28 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "emit() was called for it on another server object than the client's.": clues.elsewhere,
         "Its emit() was for no session: not in that room, or left out.": lost
         and clues.reached == 0,
+        f"It was for other sessions: {others}.": lost and clues.reached == 0 and others,
+        f"Nobody is in the room {clues.room}: what joins it, and when?": lost and clues.room,
+        "That is the sid of a session that has ended.": lost and clues.ended,
+        "In another namespace somebody is.": lost and clues.astray,
+        f"The client is connected, and never was in {clues.namespace}.": lost
+        and clues.connected
+        and clues.before is False,
+        "The client was never connected, and no attempt of it has failed: does connect() run, and "
+        "does each middleware of the server call next()?": lost
+        and (clues.connected, clues.before, clues.refused) == (False, False, False),
+        "That listener was registered with once(): it takes one message.": lost and clues.once,
         "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
         "It is longer than the server takes.": lost and clues.large,
+        f"It is in the namespace {clues.namespace}.": lost and clues.namespace not in (None, "/"),
+        f'"{clues.unheard}" came, and nobody listens to it.': lost and clues.unheard,
+        "In asyncio, emit() does nothing until it is awaited.": lost
+        and clues.emitted == 0
+        and clues.server == "python"
+        and not clues.elsewhere,
         f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,
+        "A blocked process ends it so as well as a broken link (L30).": lost
+        and clues.reason == "ping timeout",
     }
     return [words for words, holds in facts.items() if holds]
 
@@ -76,7 +105,7 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
         return None
     if seen.sids == 0:
         patterns = ("not connected",)
-        words = "No live session: no client was connected when it was to be sent."
+        words = f"No live session in {seen.clues.namespace or 'it'} when it was to be sent."
     elif seen.listeners == 0 and seen.packets == 0:
         patterns = ("nobody waits",)
         words = "No listener and no packet: if it is an answer, no callback waited for it any more."
@@ -127,6 +156,8 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     if all(count in (None, 1) for count in seen.counters):
         if not any(seen.counters):
             return {}, ["Nothing counted."]
+        if seen.clues.failed:
+            return {}, ["It came once, and was not handled."]
         handled = "handled once" if seen.calls else "whether it was handled was not counted"
         return {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient

@@ -6,7 +6,7 @@ An observer fills in what it can see. None means: not known.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -15,6 +15,7 @@ from ..errors import UsageError
 
 Recipient = Literal["client", "server"]
 Language = Literal["python", "javascript"]
+Sids = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Clues:
     elsewhere: bool | None = None  # emit() was called on another server object than the client's
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
     skipped: bool | None = None  # the last emit() left out somebody in the room
+    room: str | None = None  # what the last emit() was for, if it reached nobody
+    astray: bool | None = None  # nobody is there, but in another namespace somebody is
+    lookalike: bool | None = None  # nobody is there, but in a room that is written alike
+    ended: bool | None = None  # it is the sid of a session that has ended
     raised: bool | None = None  # the last emit() raised an exception
     volatile: bool | None = None  # the last emit() was volatile
     away: bool | None = None  # emit() came while the client was not connected
@@ -46,8 +51,10 @@ class Clues:
     acknowledged: bool | None = None  # the sender waits for an acknowledgement
     overlapped: bool | None = None  # a call of the event started while another was running
     failed: bool | None = None  # its handler raised, or does not accept its arguments
+    unheard: str | None = None  # an event that came, and for which there was no listener
     worked: bool | None = None  # another message of this event was handled
-    early: bool | None = None  # it reached the client before the client was connected
+    once: bool | None = None  # by a listener that once() has registered
+    early: bool | None = None  # it came to, or from, the client before that was connected
     connected: bool | None = None  # what the client says of itself now
     before: bool | None = None  # the client was ever connected
     refused: bool | None = None  # an attempt to connect has failed since the last connection
@@ -84,6 +91,13 @@ class Seen:
     calls: int | None = None
     effects: int | None = None
     clues: Clues = field(default_factory=Clues)  # what else is known
+    args: str | None = None  # its arguments as JSON, or how they begin; None with a key()
+    # Sids by what is known of them: that observed clients have or had them ("own"), that they were
+    # live when it was emitted or came, that they ever were where it was emitted, or that it was
+    # sent to them.
+    who: Mapping[str, Sids] = field(default_factory=dict)
+    also: tuple[str, ...] = ()  # the arguments of other messages of this event that came there
+    apart: tuple[str, ...] = ()  # the arguments of another message that was given with it
 
     def __post_init__(self) -> None:
         for name, value in zip(Counters._fields, self.counters, strict=True):
@@ -140,7 +154,8 @@ class Seen:
         try:
             given = json.loads(text)
             counters = {name: given.pop(name) for name in Counters._fields}
-            clues = given.pop("clues")
+            clues, args, also = given.pop("clues"), given.pop("args", None), given.pop("also", ())
+            sids = given.pop("who", {}).items()
             if given or not isinstance(clues, dict):
                 raise KeyError
         except (ValueError, KeyError, AttributeError, TypeError):
@@ -148,20 +163,78 @@ class Seen:
                 "This is not the JSON of one message: copy the whole line that "
                 f"JSON.stringify(seen.message(event)) printed, not {text[:60]!r}."
             ) from None
-        return cls(**counters).with_clues(**clues)
+        who = {key: frozenset(each) for key, each in sids if each is not None}
+        return cls(**counters, args=args, also=tuple(also), who=who).with_clues(**clues)
 
-    @staticmethod
-    def together(several: Iterable[Seen]) -> Seen:
+    @classmethod
+    def together(cls, several: Iterable[Seen]) -> Seen:
         """Combine what was seen of one message in several places, such as client and server.
 
-        Each place sees only a part, so the greatest number counts.
+        Each place sees only a part, so the greatest number counts. If they are different messages,
+        it is the one whose sender is among them.
         """
         several = list(several)
-        counters: dict[str, int] = {}
+        named = [seen for seen in several if seen.args is not None] or several or [Seen()]
+        main = next((seen for seen in named if seen.clues.emitted), named[0])
+        apart = [s for s in named if s.args and main.args and _value(s.args) != _value(main.args)]
+        several = [seen._about(main) if seen in apart else seen for seen in several]
+        space = main.clues.namespace
+        several = [
+            seen if seen.clues.namespace in (None, space) else cls(who=seen.who) for seen in several
+        ]
+        counters: dict[str, Any] = {}
         clues: dict[str, Any] = {}
+        who: dict[str, Sids] = {}
         for seen in several:
             for name, count in zip(Counters._fields, seen.counters, strict=True):
                 if count is not None:
                     counters[name] = max(count, counters.get(name, 0))
             clues = {**seen.clues.known(), **clues}
-        return Seen(**counters, clues=Clues(**clues))
+            who |= {key: who.get(key, frozenset()) | sids for key, sids in seen.who.items()}
+        others = tuple(str(seen.args) for seen in apart)
+        together = cls(**counters, clues=Clues(**clues), args=main.args, apart=others, who=who)
+        return together.settled()
+
+    def _about(self, main: Seen) -> Seen:
+        """Return what it tells about another message: of the client, and whether that came."""
+        known = {name: getattr(self.clues, name) for name in _OF_CLIENT}
+        came = any(_value(args) == _value(main.args) for args in self.also)
+        if self.calls is None or came:
+            return Seen(clues=Clues(**known), who=self.who)
+        known |= {"arrived": False, "worked": self.calls > 0}
+        return Seen(self.listeners, calls=0, clues=Clues(**known), who=self.who)
+
+    def settled(self) -> Seen:
+        """Return it with what the sids of both ends tell together."""
+        clues, who, own = self.clues, self.who, self.who.get("own", frozenset())
+        sids, packets, told = self.sids, self.packets, dict[str, Any]()
+        if self.args == "[]":
+            told["ids"] = False
+        if own and "live" in who:
+            told["strangers"] = len(who["live"] - own)
+        to_client = clues.recipient == "client" and clues.reached is not None
+        if to_client and own and "ever" in who and not own & who["ever"]:
+            told["elsewhere"] = True
+        if to_client and "live" in who and (own or not who["live"]):
+            here = bool(own & who["live"])
+            told["away"] = None if "elsewhere" in told and not here else not here
+        told = {name: fact for name, fact in told.items() if getattr(clues, name) is None}
+        if clues.arrived and sids == 0:
+            sids = None  # it was sent again, when the client was back
+        if to_client and not clues.arrived and own and not own & who.get("sent", own):
+            packets = 0
+            told |= {"reached": 0, "connections": None, "acknowledged": None}
+        if not clues.arrived and (clues.elsewhere or told.get("elsewhere")):
+            told |= {"emitted": 0, "reached": None}
+        return replace(self, sids=sids, packets=packets, clues=replace(clues, **told))
+
+
+_OF_CLIENT = ["client", "server", "connected", "before", "refused", "rejected", "reason", "queued"]
+
+
+def _value(args: str | None) -> Any:
+    """Return arguments as they compare: 1.0 of Python is 1 of JavaScript."""
+    try:
+        return json.loads(args or "")
+    except ValueError:  # only their beginning is there
+        return args

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
-from .seen import Recipient
+from .seen import Recipient, Sids
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
@@ -29,8 +29,8 @@ class Sighting(NamedTuple):
     connection: str
     end: int  # which client or server
     listeners: int | None = None  # that the recipient has for it
-    sids: int | None = None  # live ones of its user; only a server knows
-    strangers: int | None = None  # those of them that were never an observed client's
+    live: Sids | None = None  # sids of its user; only a server knows
+    sid: str | None = None  # that of its session; likewise
     reconnects: int | None = None  # of its client
     early: bool | None = None  # before its client was connected
     by_server: bool = False  # whether it was seen at a server
@@ -43,11 +43,13 @@ class Emits:
 
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
-    sids: frozenset[str] = frozenset()  # that were live at the last one, on any server
-    here: frozenset[str] = frozenset()  # those on the server that it was called on
-    recipients: frozenset[str] = frozenset()  # sids that the last one was for
+    live: Sids | None = None  # where the last one was called
+    ever: dict[int, set[str]] = field(default_factory=dict)  # sids of each server, until now
+    recipients: Sids | None = None  # sids that the last one was for
     reached: int | None = None
     skipped: bool | None = None
+    aim: dict[str, Any] = field(default_factory=dict)  # clues to why it reached nobody
+    early: bool | None = None
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
     raised: bool = False
@@ -67,8 +69,8 @@ class MessageCounts:
     calls: int = 0
     effects: int | None = None
     listeners: dict[int, int] = field(default_factory=dict)  # the most that each recipient had
-    sids: int | None = None
-    strangers: int | None = None
+    live: Sids | None = None  # the most at a time
+    sent_to: set[str] = field(default_factory=set)
     reconnects: int | None = None
     early: bool | None = None
     large: bool | None = None
@@ -89,7 +91,11 @@ class MessageCounts:
             )
         if sighting.by_server:
             self.servers.add(sighting.end)
-        for fact in ("reconnects", "sids", "strangers", "large", "early"):
+            if sighting.sid is not None:
+                self.sent_to.add(sighting.sid)
+        if sighting.live is not None and len(sighting.live) >= len(self.live or ()):
+            self.live = sighting.live
+        for fact in ("reconnects", "large", "early"):
             known, now = getattr(self, fact), getattr(sighting, fact)
             if now is not None:
                 setattr(self, fact, now if known is None else max(known, now))
@@ -108,11 +114,12 @@ class Tally:
 
     def __init__(self, key: Key, keep: int) -> None:
         self.own_sids: set[str] = set()  # that observed clients have, or had
+        self.servers: list[Any] = []  # the probes of those that are observed
         self.longest = LONGEST  # characters of a packet that the observed servers take
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
         self._emits: OrderedDict[Name, Emits] = OrderedDict()
         self._clock = itertools.count(1)
-        self._key = key
+        self.key = key
         self._keep = keep
         self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
         self._error: Exception | None = None
@@ -127,7 +134,7 @@ class Tally:
         data: tuple[Any, ...],
     ) -> Name:
         """Name a message; each connection is one of its own, which `data` names."""
-        key = data if event == "connect" else self._key(event, data)
+        key = data if event == "connect" else self.key(event, data)
         return Name(recipient, namespace, event, user, key)
 
     def packet(self, name: Name, sighting: Sighting, acknowledged: bool, came: bool) -> None:
@@ -139,12 +146,13 @@ class Tally:
             message.when = next(self._clock)
             message.note(sighting, acknowledged)
 
-    def emitted(self, name: Name, away: bool | None = None) -> Emits:
+    def emitted(self, name: Name, away: bool | None = None, early: bool | None = None) -> Emits:
         """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
             emits = _last(self._emits, name, Emits, self._keep)
             emits.times += 1
             emits.away, emits.once_away = away, emits.once_away or away
+            emits.early = early
             emits.when = next(self._clock)
             return emits
 

@@ -1,0 +1,333 @@
+"""What people complain of, observed at one end or at both apart, and what is said to it."""
+
+import asyncio
+
+import pytest
+import socketio
+
+from sio_demo.atlas.kit import tab
+from sio_demo.diagnosis import Seen, diagnose, observe, snippet
+from sio_demo.lab.bench import bench, python_client
+
+
+@pytest.fixture
+async def apart():
+    """A bench, a client, and an observer for each, as in two processes."""
+    async with bench() as b, python_client() as client:
+        client.on("news", lambda *_: None)
+        with observe(b.sio) as there, observe(client) as here:
+            yield b, client, there, here
+
+
+def both(event, there, here, **options):
+    return diagnose(there.message(event, **options), here.message(event, **options))
+
+
+# --- two ends, two messages ---------------------------------------------------------------
+
+
+async def test_the_last_message_of_one_end_is_not_mixed_with_that_of_the_other(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.enter_room(client.get_sid(), "chat")
+    await b.sio.emit("news", "one", room="chat")
+    await b.settled()
+    await b.cut()
+    await b.sio.emit("news", "two", room="chat")
+    await b.settled()
+    found = both("news", there, here)
+    assert found.findings[0] == 'It is ["two"]; what came last is ["one"].'
+    assert found.seen.counters == (1, 1, 0, 0, None)
+    assert found.letters[0] == "L5"
+    assert "Name one message at both ends" in found.next[0]
+
+
+def test_of_an_end_that_got_the_message_before_another_nothing_is_claimed():
+    sender = Seen(packets=1, args="[2]").with_clues(recipient="client", emitted=1)
+    recipient = Seen(1, None, 1, 1, args="[3]", also=("[2]", "[3]")).with_clues(connected=True)
+    found = diagnose(sender, recipient)
+    assert found.seen.counters == (None, None, 1, None, None)
+    assert found.seen.clues.connected is True
+
+
+def test_a_number_is_the_same_message_in_both_languages():
+    python = Seen(packets=1, args="[1.0]").with_clues(recipient="client", emitted=1)
+    javascript = Seen(1, None, 1, 1, args="[1]").with_clues(recipient="client")
+    assert diagnose(python, javascript).seen.counters == (1, None, 1, 1, None)
+
+
+# --- namespaces ---------------------------------------------------------------------------
+
+
+async def test_an_event_is_found_in_its_namespace(apart):
+    b, client, there, here = apart
+    client.on("line", lambda text, more: None, namespace="/chat")
+    b.sio.on("hello", lambda sid: None, namespace="/chat")
+    await b.connect(client, namespaces=["/", "/chat"])
+    await b.sio.emit("line", "hi", namespace="/chat")
+    await b.settled()
+    found = both("line", there, here)
+    assert found.seen.clues.namespace == "/chat"
+    assert found.seen.counters == (1, 1, 1, 0, None)
+    assert "does not take its arguments" in " ".join(found.findings)
+    assert there.message("hello").clues.namespace == "/chat"  # where there is a handler
+
+
+async def test_what_is_emitted_in_another_namespace_is_told_from_an_absence(apart):
+    b, client, there, here = apart
+    b.sio.on("hello", lambda sid: None, namespace="/pop")
+    await b.connect(client, namespaces=["/", "/pop"])
+    await b.sio.enter_room(client.get_sid("/pop"), "ann", namespace="/pop")
+    await b.sio.emit("news", "hi", room="ann")
+    for found in (diagnose(there.message("news")), both("news", there, here)):
+        assert found.letters[0] == "L25"
+        assert not found.suspects[0].open
+        assert "In another namespace somebody is." in found.findings
+
+
+async def test_an_emit_in_a_namespace_that_was_never_connected_is_no_outage(apart):
+    b, client, there, here = apart
+    b.sio.on("order", lambda sid, text: None, namespace="/shop")
+    await b.connect(client)
+    with pytest.raises(socketio.exceptions.BadNamespaceError):
+        await client.emit("order", "tea", namespace="/shop")
+    found = both("order", there, here)
+    assert found.suspects == ()
+    assert "The client is connected, and never was in /shop." in found.findings
+
+
+# --- who was there ------------------------------------------------------------------------
+
+
+async def test_nobody_was_there_yet(apart):
+    b, client, there, here = apart
+    await b.sio.emit("news", "early")
+    await b.connect(client)
+    assert there.message("news").sids == 0
+    assert both("news", there, here).letters == ("L1",)
+
+
+async def test_a_room_that_is_written_alike_is_another_room(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.enter_room(client.get_sid(), 7)
+    await b.sio.emit("news", "hi", room="7")
+    found = both("news", there, here)
+    assert found.suspects == ()
+    assert "7 is not '7'" in found.findings[0]
+
+
+async def test_a_sid_that_was_stored_is_that_of_a_session_that_has_ended(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    stored = client.get_sid()
+    await b.cut()
+    await b.sio.emit("news", "hi", to=stored)
+    found = both("news", there, here)
+    assert "That is the sid of a session that has ended." in found.findings
+    assert found.letters[0] == "L5"
+
+
+async def test_what_another_worker_sends_to_its_own_clients_was_not_lost_on_the_way(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    async with bench() as other, python_client() as ann:
+        with observe(other.sio) as worker:
+            await other.connect(ann)
+            await other.sio.emit("news", "hi")
+            await other.settled()
+            found = diagnose(worker.message("news"), there.message("news"), here.message("news"))
+    assert found.seen.counters == (1, 1, 0, 0, None)
+    assert found.letters[0] == "L25"
+    assert "another server object" in " ".join(found.findings)
+
+
+async def test_what_was_sent_to_somebody_else_was_not_lost_on_the_way(apart):
+    b, client, there, here = apart
+    async with python_client() as ann:
+        await b.connect(client)
+        sid = await b.connect(ann)
+        await b.sio.emit("news", "hi", to=sid)
+        await b.settled()
+        found = both("news", there, here)
+    assert "L2" not in found.letters
+    assert "It was for other sessions: 1." in found.findings
+
+
+async def test_the_one_whom_a_broadcast_leaves_out_counts_for_nothing():
+    async with bench() as b, python_client() as one, python_client() as two, python_client() as me:
+        for client in (one, two, me):
+            client.on("news", lambda text: None)
+        with observe(b.sio, one, two, me) as seen:
+            for client in (one, two, me):
+                await b.connect(client)
+            await b.sio.emit("news", "hi", skip_sid=me.get_sid())
+            await b.settled()
+        found = diagnose(seen.message("news"))
+    assert {"D4", "D6", "D29"} <= set(found.letters)
+    assert not {"D3", "D10"} & set(found.letters)
+
+
+# --- how often ----------------------------------------------------------------------------
+
+
+async def test_what_is_emitted_three_times_to_two_clients_is_sent_three_times(apart):
+    b, client, there, here = apart
+    async with python_client() as other:
+        await b.connect(client)
+        await b.connect(other)
+        for _tick in range(3):
+            await b.sio.emit("news", "tick")
+        await b.settled()
+        found = both("news", there, here)
+    assert found.findings == (
+        "Calls of emit() for it: 3, each for 2 sessions.",
+        "The message was sent 3 times.",
+    )
+    assert {"D8", "D9"} <= set(found.letters)
+    assert not {"D4", "D6", "D16", "D29"} & set(found.letters)
+
+
+async def test_a_message_without_arguments_carries_no_id(apart):
+    b, client, there, here = apart
+    b.sio.on("load", lambda sid: None)
+    await b.connect(client)
+    for _render in range(3):
+        await client.emit("load")
+    await client.call("load")
+    found = both("load", there, here)
+    assert not {"D23", "D24"} & set(found.letters)
+    assert "same arguments" in found.next[0]
+
+
+async def test_a_reply_while_the_client_is_being_connected_is_no_outage():
+    async with bench() as b, python_client() as client:
+        raised = asyncio.Event()
+
+        @b.sio.event
+        async def connect(sid, environ):
+            await b.sio.emit("ask", to=sid)
+
+        @client.event
+        async def ask():
+            try:
+                await client.emit("state", "on")
+            except socketio.exceptions.BadNamespaceError:
+                raised.set()
+
+        b.sio.on("state", lambda sid, text: None)
+        with observe(b.sio) as there, observe(client) as here:
+            await b.connect(client)
+            await asyncio.wait_for(raised.wait(), 5)
+            assert both("state", there, here).letters == ("L8",)
+
+
+async def test_what_came_under_another_name_is_told(apart):
+    b, client, there, here = apart
+    client.on("sync", lambda: None)
+    await b.connect(client)
+    await b.sio.emit("new_s", "hi")
+    await b.settled()
+    assert '"new_s" came, and nobody listens to it.' in both("news", there, here).findings
+
+
+def test_a_client_that_nobody_has_refused_is_still_on_its_way():
+    clues = {"connected": False, "before": False, "refused": False, "rejected": False, "reason": ""}
+    clues |= {"astray": False}
+    found = diagnose((1, 0, 0, 0, None), recipient="client", client="javascript", **clues)
+    assert found.suspects == ()
+    assert "does each middleware of the server call next()?" in " ".join(found.findings)
+
+
+def test_a_ping_timeout_has_two_reasons():
+    found = diagnose((1, 1, 1, 0, None), reason="ping timeout", arrived=False)
+    assert "L30" in " ".join(found.findings)
+
+
+def test_what_failed_was_not_handled():
+    found = diagnose((1, 1, 1, 1, None), failed=True)
+    assert "handled once" not in str(found)
+
+
+# --- JavaScript ---------------------------------------------------------------------------
+
+PAGE = f"""{snippet()}
+const socket = io(url, fast);
+const seen = observe(socket);
+"""
+ASK = """
+await connected(socket);
+return {
+  seen: (event) => JSON.stringify(seen.message(event)),
+  on: (event, how = "on") => { socket[how](event, () => {}); },
+  ask: (event, ...args) => socket.emitWithAck(event, ...args),
+  burst: (...events) => events.forEach((event) => socket.emit(event)),
+};
+"""
+SERVER = f"""{snippet()}
+const server = await serve();
+const seen = observe(server);
+server.of("/drivers").on("connection", (socket) => socket.join("all"));
+server.on("connection", (socket) => {{
+  socket.on("join", () => {{ socket.on("say", () => {{}}); }});
+  socket.on("swallowed", () => {{}});
+  socket.use(([event], next) => {{ if (event !== "swallowed") next(); }});
+}});
+return {{
+  url: () => server.url,
+  tell: (...args) => {{ server.emit(...args); }},
+  room: (room, event) => {{ server.to(room).emit(event); }},
+  seen: (event) => JSON.stringify(seen.message(event)),
+  sids: () => [...server.sockets.sockets.keys()],
+}};
+"""
+
+
+async def test_a_listener_for_once_was_not_removed_by_a_clean_up():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('news', 'once')")
+        for number in (1, 2):
+            await server(f"tell('news', {number})")
+        await page("ask('sync')")
+        found = diagnose(await server("seen('news')"), await page("seen('news')"))
+    assert found.suspects == ()
+    assert "once()" in " ".join(found.findings)
+
+
+async def test_listeners_are_those_that_there_are_when_a_burst_is_handled():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("burst('join', 'join', 'say')")
+        await page("ask('sync')")
+        assert diagnose(await server("seen('say')")).seen.counters == (2, 1, 1, 2, None)
+
+
+async def test_what_a_middleware_of_the_socket_swallows_is_not_handled():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("burst('swallowed')")
+        await page("ask('sync')")
+        found = diagnose(await server("seen('swallowed')"), await page("seen('swallowed')"))
+    assert found.findings[0] == "It arrived, and no handler ran for it."
+    assert found.suspects == ()
+
+
+async def test_all_namespaces_of_a_server_are_observed():
+    page_code = PAGE.replace("io(url, fast)", 'io(url + "/drivers", fast)') + ASK
+    async with tab(None, SERVER) as server, tab(await server("url()"), page_code) as page:
+        await page("on('news')")
+        await server("room('all', 'news')")  # of "/", where nobody is
+        found = diagnose(await server("seen('news')"), await page("seen('news')"))
+    assert found.letters[0] == "L25"
+    assert not found.suspects[0].open
+
+
+async def test_what_went_to_another_page_was_not_lost_on_the_way():
+    async with tab(None, SERVER) as server:
+        url = await server("url()")
+        async with tab(url, PAGE + ASK) as ann, tab(url, PAGE + ASK) as bob:
+            await ann("on('news')")
+            await server(f"room({(await server('sids()'))[-1]!r}, 'news')")
+            await bob("ask('sync')")
+            await ann("ask('sync')")
+            found = diagnose(await server("seen('news')"), await ann("seen('news')"))
+    assert found.seen.counters == (1, 2, 0, 0, None)
+    assert "It was for other sessions: 1." in found.findings
