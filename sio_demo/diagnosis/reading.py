@@ -1,6 +1,7 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is."""
 
 from dataclasses import replace
+from typing import Any
 
 from ..causes import Pattern
 from .factors import explanations
@@ -55,38 +56,42 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     """Return in words what else was counted."""
-    clues, others = seen.clues, len(seen.who.get("sent", ()))
-    facts = {
-        "Its handler raised an exception, or does not take its arguments.": clues.failed,
-        f"Calls of emit() for it, at the ends that are observed: {clues.emitted}.": lost
-        and clues.emitted is not None
-        and not clues.elsewhere,
-        "emit() was called for it on another server object than the client's.": clues.elsewhere,
-        "Its emit() was for no session: not in that room, or left out.": lost
-        and clues.reached == 0,
-        f"It was for other sessions: {others}.": lost and clues.reached == 0 and others,
-        f"Nobody is in the room {clues.room}: what joins it, and when?": lost and clues.room,
-        "That is the sid of a session that has ended.": lost and clues.ended,
-        "In another namespace somebody is.": lost and clues.astray,
-        f"The client is connected, and never was in {clues.namespace}.": lost
-        and clues.connected
-        and clues.before is False,
-        "The client was never connected, and no attempt of it has failed: does connect() run, and "
-        "does each middleware of the server call next()?": lost
-        and (clues.connected, clues.before, clues.refused) == (False, False, False),
-        "That listener was registered with once(): it takes one message.": lost and clues.once,
-        "Its emit() left somebody out, by skip_sid or as a broadcast does.": lost and clues.skipped,
-        "It is longer than the server takes.": lost and clues.large,
-        f"It is in the namespace {clues.namespace}.": lost and clues.namespace not in (None, "/"),
-        f'"{clues.unheard}" came, and nobody listens to it.': lost and clues.unheard,
-        "In asyncio, emit() does nothing until it is awaited.": lost
-        and clues.emitted == 0
-        and clues.server == "python"
-        and not clues.elsewhere,
-        f'The client\'s last connection ended with "{clues.reason}".': lost and clues.reason,
-        "A blocked process ends it so as well as a broken link (L30).": lost
-        and clues.reason == "ping timeout",
+    c, others = seen.clues, len(seen.who.get("sent", ()))
+    facts: dict[str, Any] = {
+        "Its handler raised an exception, or does not take its arguments.": c.failed
     }
+    elsewhere = "emit() was called for it on another server object than the client's."
+    emitted = f"Calls of emit() for it, at the ends that are observed: {c.emitted}."
+    never = (
+        "was never connected, and no attempt of it has failed: does connect() run, and does each"
+    )
+    state = (c.connected, c.before, c.refused)
+    facts |= (
+        {elsewhere: c.elsewhere}
+        if not lost
+        else {
+            emitted: c.emitted is not None and not c.elsewhere,
+            elsewhere: c.elsewhere,
+            "Its emit() was for no session: not in that room, or left out.": c.reached == 0,
+            f"It was for other sessions: {others}.": c.reached == 0 and others,
+            f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
+            "That is the sid of a session that has ended.": c.ended,
+            "In another namespace somebody is.": c.astray,
+            f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
+            f"The client {never} middleware of the server call next()?": state
+            == (False, False, False),
+            "That listener was registered with once(): it takes one message.": c.once,
+            "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
+            "It is longer than the server takes.": c.large,
+            "In asyncio, emit() does nothing until it is awaited.": c.server == "python"
+            and (c.recipient, c.emitted, c.elsewhere) == ("client", 0, None),
+            f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
+            f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
+            f'The client\'s last connection ended with "{c.reason}".': c.reason,
+            "A blocked process ends it so as well as a broken link (L30).": c.reason
+            == "ping timeout",
+        }
+    )
     return [words for words, holds in facts.items() if holds]
 
 
