@@ -114,9 +114,14 @@ def fits(function: Function, args: tuple[Any, ...]) -> bool:
     while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
         function = function.__wrapped__  # type: ignore[attr-defined]
     try:
-        inspect.signature(function, follow_wrapped=False).bind(*args)
+        _parameters(function).bind(*args)
     except TypeError:
         return False
     except ValueError:  # a builtin that does not tell its parameters
         pass
     return True
+
+
+@functools.lru_cache(maxsize=100)
+def _parameters(function: Function) -> inspect.Signature:
+    return inspect.signature(function, follow_wrapped=False)

@@ -82,14 +82,18 @@ def snippet() -> str:
     return SNIPPET.read_text(encoding="utf-8")
 
 
-def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_json)
-    rest = hashlib.sha256(text.encode()).hexdigest() if len(text) > LONGEST_KEY else ""
-    return text[:LONGEST_KEY] + rest
-
-
 def _json(value: Any) -> Any:
     return list(value) if isinstance(value, (bytes, bytearray)) else repr(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json)
+
+
+def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
+    text = _ENCODER.encode(data)
+    if len(text) <= LONGEST_KEY:
+        return text
+    return text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
 
 
 class Observer:
