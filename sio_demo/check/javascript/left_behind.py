@@ -61,7 +61,7 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
                 source.report(call, "client-in-handler", how)
         elif call.name in _LASTING and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
-            if not safe and not _taken_back(source, call, taken):
+            if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
                 event = call.args[0].text()
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
 
@@ -105,10 +105,21 @@ def _is_safe(
     )
 
 
-def _cleans(source: Source, call: Call) -> bool:
+def _reopened(source: Source, steps: list[Step]) -> set[str]:
+    """Return the clients that a mount opens again: closing them removes no listener."""
+    opening = (step.call for step in steps if step.call.name in ("connect", "open"))
+    return {
+        source.root_of(call.target).text()
+        for call in opening
+        if call.target is not None and not call.args and source.is_socket(call.target)
+    }
+
+
+def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
     """Return whether a call closes a client, or has the name of a cleanup.
 
-    The name of a function of this source does not count, because its calls are followed.
+    The name of a function of this source does not count, because its calls are followed. What ends
+    a subscription does not end a listener whose registration is not `kept`.
     """
     if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
         return False
@@ -120,13 +131,20 @@ def _cleans(source: Source, call: Call) -> bool:
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
     if re.search(r"(?i)unsub|clean_?up|dispos|subscription|listeners|^off", owner):
-        return True
+        return kept
+    if call.name == "unsubscribe" and not kept:
+        return False
     return named and _OWNERS.search(owner) is not None
 
 
-def _taken_back(source: Source, call: Call, cleanup: list[Call]) -> bool:
+def _taken_back(source: Source, call: Call, cleanup: list[Call], reopened: set[str]) -> bool:
     """Return whether a cleanup removes the listener that a call adds."""
+    place = call.node.parent()
+    kept = place is None or place.kind() != "expression_statement"
+    closed = text(call.target) in reopened
     return any(
-        takes_off(source, other, call) if other.name in REMOVES else _cleans(source, other)
+        takes_off(source, other, call)
+        if other.name in REMOVES
+        else _cleans(source, other, kept) and not (closed and text(other.target) in reopened)
         for other in cleanup
     )

@@ -120,6 +120,8 @@ class Source:
         root = self.root_of(target)
         if root.kind() in ("call_expression", "new_expression"):
             return self.roles.makes_client(call_of(root))
+        if (client := root.field("object")) and self.roles.of(root) is Role.MANAGER:
+            return self.fresh(client, regions)  # `socket.io`
         for origin in self.origins(root):
             if origin.kind() not in ("call_expression", "new_expression"):
                 continue
@@ -193,6 +195,11 @@ class Source:
         return role is Role.MAYBE and (
             sure or event not in _STREAMED or event in ("connect", "message")
         )
+
+    def is_socket(self, target: SgNode) -> bool:
+        """Return whether an expression is a client, and no service around it."""
+        name = self.script.path(target) or ("",)
+        return self.roles.of(target) is Role.CLIENT or name[-1].lower().endswith("socket")
 
     def listens(self, call: Call) -> bool:
         """Return whether a call registers a listener on a client."""

@@ -1,11 +1,12 @@
 """Timers that connect handlers start, on the client or the server, and nothing stops."""
 
+import re
 from collections.abc import Iterable
 
 from ast_grep_py import SgNode
 
 from ..calls import Call
-from ..nodes import beyond, label, last_name, unwrap, up_to
+from ..nodes import beyond, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .connect import only_once
 from .source import Source
@@ -75,13 +76,24 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
     kept = label(place, "name", "left")
     if kept is None or kept.kind() not in ("identifier", "member_expression"):
         return bool(cleared)
+    name = last_name(kept)
     if kept.kind() == "identifier":
         home = source.script.resolve(kept)
         alike = (timer for timer in cleared if timer.text() == kept.text())
-        return any(source.script.resolve(timer) is home for timer in alike)
-    name = last_name(kept)
+        if any(source.script.resolve(timer) is home for timer in alike):
+            return True
+        name = _collection_of(source, kept)
     if name in ("current", "value"):
         name = last_name(kept.field("object"))
-    return any(
-        name in timer.text() or name in map(last_name, source.values_of(timer)) for timer in cleared
+    return name != "" and any(
+        name in value.text() for timer in cleared for value in (timer, *source.values_of(timer))
     )
+
+
+def _collection_of(source: Source, kept: SgNode) -> str:
+    """Return the name of the map, array or object that a variable is put into, or ``""``."""
+    home = text(source.script.enclosing(kept) or source.script.root)
+    put = re.search(
+        rf"(\w+)(\.(set|push|add)\([^()\n]*\b{kept.text()}\)|\[[^\n]*\] = {kept.text()}\b)", home
+    )
+    return put[1] if put else ""

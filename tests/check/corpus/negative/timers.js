@@ -45,3 +45,25 @@ class Gauge {
   }
 }
 new Gauge().start("/");
+
+// A timer kept in a collection is cleared by its key.
+const { Server } = require("socket.io");
+const io = new Server(3000);
+const loops = new Map();
+const ticks = {};
+
+io.on("connection", (peer) => {
+  peer.on("start", (table) => {
+    halt(table);
+    const loop = setInterval(() => io.to(table).emit("turn"), 1000);
+    loops.set(table, loop);
+    const tick = setInterval(() => io.to(table).emit("tick"), 1000);
+    ticks[table] = tick;
+  });
+  peer.on("disconnect", () => clearInterval(ticks[peer.id]));
+});
+
+function halt(table) {
+  const loop = loops.get(table);
+  if (loop) clearInterval(loop);
+}

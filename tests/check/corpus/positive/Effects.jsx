@@ -80,6 +80,7 @@ export function EachMount() {
   useEffect(() => {
     late = io("https://example.org"); // expect: client-in-handler
     late.on("news", console.log);
+    late.io.on("reconnect", console.log);
   }, []);
   useEffect(() => {
     late.on("more", console.log); // expect: listener-without-cleanup

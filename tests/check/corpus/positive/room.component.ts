@@ -36,3 +36,19 @@ export class LiveDirective implements OnDestroy {
     this.socket.off("tock");
   }
 }
+
+@Component({ selector: "map" })
+export class MapComponent implements OnInit, OnDestroy {
+  private subscriptions: Subscription[] = [];
+  constructor(private live: LiveService, private route: ActivatedRoute) {}
+
+  ngOnInit() {
+    this.subscriptions.push(this.route.params.subscribe((p) => this.show(p)));
+    const socket = this.live.getSocket();
+    socket.on("moved", (who) => this.show(who)); // expect: listener-without-cleanup
+  }
+
+  ngOnDestroy() {
+    this.subscriptions.forEach((subscription) => subscription.unsubscribe());
+  }
+}
