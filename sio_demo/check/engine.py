@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
 
@@ -11,7 +11,7 @@ from ast_grep_py import SgNode
 
 from ..causes import RULES
 from ..errors import UsageError
-from .javascript import Entry, Script, check_javascript, owns_client
+from .javascript import Ask, Entry, Script, check_javascript
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .parse import Parsed, parse
@@ -149,12 +149,6 @@ class _Run:
             code = lines[start.line].strip()[:120]
             found.append(Finding(*where, f"{said} [{RULES[rule].atlas}]", code))
 
-        def owns(module: str, name: str) -> bool:
-            other = self._modules.file_of(module, file)
-            with suppress(UnreadableError):
-                return other is not None and owns_client(self._load(other)[1], name)
-            return False
-
         if file.language == "python":
             check_python(self._parse(file, text).root, text, report)
             return []
@@ -162,7 +156,20 @@ class _Run:
         script.patience = Patience()
         root_component = file.path.name in ROOT_COMPONENTS
         entries = self._entries[file]
-        return check_javascript(script, report, parsed.page, root_component, entries, owns)
+        return check_javascript(
+            script, report, parsed.page, root_component, entries, self._asker(file)
+        )
+
+    def _asker(self, file: SourceFile, depth: int = 3) -> Ask:
+        """Return what puts questions of a file to others, which may ask further ones."""
+
+        def ask(question: Callable[..., bool], module: str, name: str) -> bool:
+            if depth and (other := self._modules.file_of(module, file)) is not None:
+                with suppress(UnreadableError):
+                    return question(self._load(other)[1], name, self._asker(other, depth - 1))
+            return False
+
+        return ask
 
     def _load(self, file: SourceFile, text: str | None = None) -> tuple[Parsed, Script]:
         """Parse a source in JavaScript or TypeScript, once."""

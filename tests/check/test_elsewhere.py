@@ -202,3 +202,27 @@ def test_service_that_a_component_of_angular_listens_through(
     )
     results = found(tmp_path, live_ts=service, feed_ts=component)
     assert [line for _, line, _ in results] == lines
+
+
+@pytest.mark.parametrize(("pipe", "lines"), [("", [5]), (".pipe(takeUntil(this.end))", [])])
+def test_stream_of_a_service_that_a_component_leaves_open(
+    tmp_path: Path, pipe: str, lines: list[int]
+):
+    sockets = (
+        "import { Socket } from 'ngx-socket-io';\n@Injectable() export class LiveSocket {\n"
+        "  constructor(private socket: Socket) {}\n"
+        "  listen(name) { return this.socket.fromEvent(name).pipe(map((n) => n)); } }\n"
+    )
+    service = (
+        "import { LiveSocket } from './live';\n@Injectable() export class News {\n"
+        "  constructor(private live: LiveSocket) {}\n"
+        "  all() { return this.live.listen('news'); } }\n"
+    )
+    component = (
+        "import { Component } from '@angular/core';\nimport { News } from './news';\n"
+        "@Component({}) export class Feed { socket = 0;\n"
+        "  constructor(private news: News) {}\n"
+        f"  ngOnInit() {{ this.news.all(){pipe}.subscribe((n) => this.show(n)); }} }}\n"
+    )
+    results = found(tmp_path, live_ts=sockets, news_ts=service, feed_ts=component)
+    assert [(name, line) for name, line, _ in results] == [("feed.ts", line) for line in lines]

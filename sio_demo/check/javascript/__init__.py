@@ -1,6 +1,6 @@
 """The rules for JavaScript and TypeScript."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from ..pages import EmbeddedScripts
 from ..shared import Reporter
@@ -9,13 +9,13 @@ from .dedup import check_then_await
 from .entries import run_by_connections
 from .ids import ids_from_socket_id
 from .left_behind import component_listeners
-from .owners import owns_client
 from .script import Script
 from .server import shared_emitters
 from .source import Entry, Source
+from .streams import Ask
 from .timers import timers_in_connect
 
-__all__ = ["Entry", "Script", "check_javascript", "owns_client"]
+__all__ = ["Ask", "Entry", "Script", "check_javascript"]
 
 
 def check_javascript(
@@ -24,15 +24,15 @@ def check_javascript(
     page: EmbeddedScripts | None,
     root_component: bool,
     entries: Collection[Entry],
-    owns: Callable[[str, str], bool],
+    ask: Ask,
 ) -> list[Entry]:
     """Run the rules on a parsed source, and report each finding.
 
     A `page` or component contains the source. A `root_component` is the application's outermost,
     which is mounted once. `entries` are functions of this source that other files run; return those
-    of other files that it runs. `owns` says whether a module's function makes a client of its own.
+    of other files that it runs. `ask` puts a question about a function to the file that exports it.
     """
-    source = Source(script, report, page, entries, owns)
+    source = Source(script, report, page, entries, ask)
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)

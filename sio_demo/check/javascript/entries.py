@@ -1,6 +1,5 @@
 """Functions that another file runs: for each connection, or when a component is mounted."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
@@ -9,6 +8,7 @@ from ..calls import Call, call_of
 from .bindings import required_module
 from .facts import Role
 from .source import Entry, Source
+from .streams import service_of
 
 
 def run_by_connections(source: Source) -> Iterator[Entry]:
@@ -30,7 +30,7 @@ def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iter
     If `composed`, also functions destructured from the result of a composable.
     """
     for call in calls:
-        found = _of_service(source, call)
+        found = service_of(source.script, call)
         if found is None and call.target is None and not call.new and _is_statement(call.node):
             found = _imported(source, call.callee, composed)
         if found is not None:
@@ -40,19 +40,6 @@ def run_by_mounts(source: Source, calls: Iterable[Call], composed: bool) -> Iter
 def _is_statement(node: SgNode) -> bool:
     parent = node.parent()
     return parent is None or parent.kind() in ("expression_statement", "variable_declarator")
-
-
-def _of_service(source: Source, call: Call) -> tuple[str, str] | None:
-    """Return the module and method of a service that an Angular component gets injected."""
-    path = source.script.path(call.target) if call.target is not None else None
-    if path is None or path[0] != "this" or len(path) != 2 or call.new:
-        return None
-    type_of_member = source.script.member_types.get(path, "")
-    for value in source.script.members.get(path, ()):
-        made = re.match(r"inject\((\w+)\)", value.text())
-        type_of_member = made[1] if made else type_of_member
-    binding = source.script.bindings.get((None, type_of_member.strip(": ")))
-    return (binding.module, call.name) if binding is not None and binding.module else None
 
 
 def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str, str] | None:

@@ -11,13 +11,16 @@ from .entries import run_by_mounts
 from .facts import CLIENTS, REGISTERS, Role
 from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
+from .naming import names_a_client
 from .removals import removed_before, takes_off
 from .source import TIDY, Entry, Source
+from .streams import is_left_open, is_stream
 
 _OWNERS = re.compile(
     r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
+_ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
 _LASTING = REGISTERS - word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _OF_OTHERS = word_set(
@@ -59,6 +62,10 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
             if not (_replaces(source, step, steps) or any(_cleans(source, end) for end in taken)):
                 how = "render" if mount.what == "render" else "mount"
                 source.report(call, "client-in-handler", how)
+        elif call.name == "subscribe" and call.target is not None:
+            stream = is_stream(source.roles, call.target, source.ask)
+            if stream and is_left_open(call, taken):
+                source.report(call, "listener-without-cleanup", "stream")
         elif call.name in _LASTING and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
             if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
@@ -134,7 +141,8 @@ def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
         return kept
     if call.name == "unsubscribe" and not kept:
         return False
-    return named and _OWNERS.search(owner) is not None
+    related = _OWNERS.search(owner) is not None
+    return related and named and (names_a_client(owner) or _ENDS.search(call.name) is not None)
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call], reopened: set[str]) -> bool:

@@ -7,6 +7,7 @@ from ..nodes import label, unwrap, up_to
 from .flow import Flow
 from .roles import Roles
 from .script import Script
+from .streams import Ask
 
 
 def exported(flow: Flow, name: str) -> list[SgNode]:
@@ -22,7 +23,7 @@ def exported(flow: Flow, name: str) -> list[SgNode]:
     return [function for function in found if function is not None]
 
 
-def owns_client(script: Script, name: str) -> bool:
+def owns_client(script: Script, name: str, _ask: Ask) -> bool:
     """Return whether an exported function makes a client, and keeps it in a name of its own."""
     roles = Roles(script)
     return any(

@@ -1,7 +1,7 @@
 """What all rules for one JavaScript source share."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,6 +17,7 @@ from .flow import Flow
 from .owners import exported, owns_client
 from .roles import Roles
 from .script import Script, text_of_string
+from .streams import Ask
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
@@ -65,14 +66,14 @@ class Source:
         report: Reporter,
         page: EmbeddedScripts | None,
         entries: Collection[Entry],
-        owns: Callable[[str, str], bool],
+        ask: Ask,
     ) -> None:
         self.script = script
         self.roles = Roles(script, page is not None and page.client_script)
         self.flow = Flow(script)
         self.page = page
         self.entries = entries
-        self._owns = owns
+        self.ask = ask
         self.instances = page.instances if page else ()
         self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
@@ -165,7 +166,7 @@ class Source:
             return
         self._reported.add(call.node)
         where = call.node
-        if call.target is not None:
+        if call.name in CHAINED:
             member = call.callee.field("property")
             if member and member.range().start.line != call.node.range().start.line:
                 where = member
@@ -258,8 +259,8 @@ class Source:
                 continue
             hook = self.script.resolve(call.callee, call.name)
             if hook is not None and hook.module:
-                return self._owns(hook.module, hook.imported)
-            return owns_client(self.script, call.name)
+                return self.ask(owns_client, hook.module, hook.imported)
+            return owns_client(self.script, call.name, self.ask)
         return False
 
     def first_time(self, step: Step) -> bool:
