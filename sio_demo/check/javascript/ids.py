@@ -24,7 +24,9 @@ def ids_from_socket_id(source: Source) -> None:
         joined = any(not holds(node, name) for name in find_kinds(whole, _NAMES))
         if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
             continue
-        if source.roles.of(client) in CLIENTS:
+        given = source.script.resolve(client) if client.kind() == "identifier" else None
+        handed = given is not None and given.kind == "parameter" and not source.in_browser
+        if source.roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
             source.report_node(whole, "id-from-socket-id", "javascript")
 
 
