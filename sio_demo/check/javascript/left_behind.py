@@ -137,8 +137,6 @@ def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
         return named
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
-    if re.search(r"(?i)unsub|clean_?up|dispos|subscription|listeners|^off", owner):
-        return kept
     if call.name == "unsubscribe" and not kept:
         return False
     related = _OWNERS.search(owner) is not None
