@@ -83,10 +83,15 @@ def only_once(source: Source, handler: EventHandler) -> bool:
 
 
 def clients_in_handlers(source: Source) -> None:
-    """Find clients created in a client's connection handlers."""
+    """Find clients created in connection handlers, of the client and of the server."""
     for handler in source.handlers:
         if handler.event in LOST and handler.call.name != "once":
             _clients_made(source, handler)
+    for function in source.connections:
+        for step in source.flow.steps(function):
+            made = source.roles.makes_client(step.call) and not source.makes_once(step)
+            if made and not _closes(source.script.calls_within(function)):
+                source.report(step.call, "client-in-handler", "connection")
 
 
 def _clients_made(source: Source, handler: EventHandler) -> None:
