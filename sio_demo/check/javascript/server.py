@@ -33,6 +33,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     call = step.call
     if call.name not in ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
+    if call.args[-1].kind() == "call_expression":
+        return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
         return False
@@ -40,6 +42,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if path is None:  # such as `io.of("/").adapter`
         inner = target.field("object")
         return inner is not None and source.roles.is_server(inner)
+    if path[0] in ("$", "jQuery"):
+        return False
     if call.name.lower().endswith("subscribe") and not re.search(
         r"(?i)redis|sub|pub|client|nats|mqtt|bus", path[-1]
     ):

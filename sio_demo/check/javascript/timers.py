@@ -83,6 +83,8 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
         if any(source.script.resolve(timer) is home for timer in alike):
             return True
         name = _collection_of(source, kept)
+    if name in ("current", "value"):
+        name = last_name(kept.field("object"))
     return name != "" and any(
         name in value.text() for timer in cleared for value in (timer, *source.values_of(timer))
     )

@@ -165,6 +165,9 @@ class Module:
             return side
         if self.flask:
             return "server"
+        made = set(self._sides.values())
+        if len(made) == 1:
+            return made.pop()
         names = [part.text() for part in parts(function.field("parameters"))]
         names = [name for name in names if name not in ("self", "cls")]
         return "server" if names and names[0].startswith(("sid", "environ")) else "client"
