@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from ..errors import StoreError
+from ..errors import StoreError, UsageError
 from .stores import InboxStore, Letter, Received
-from .transactions import Transactions, settled
+from .transactions import ANY_ERROR, Transactions, is_end, settled
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
 BOX = "after"
@@ -28,6 +28,8 @@ class Callbacks:
         self._closed = False
 
     def register(self, event: str, callback: Callable[[Received], Awaitable[object]]) -> None:
+        if event in self._callbacks:
+            raise UsageError(f"Something follows {event!r} already. Let that one do both.")
         self._callbacks[event] = callback
         self._looked = False
 
@@ -90,7 +92,9 @@ class Callbacks:
         try:
             if callback is not None:
                 await callback(received)
-        except Exception:
+        except ANY_ERROR as error:
+            if is_end(error):
+                raise
             log.exception("What follows %s failed; it is tried again", received.event)
             return False
         return True

@@ -20,11 +20,12 @@ from .message import (
     Message,
     in_words,
     read_message,
+    storable,
     write_failure,
     write_reply,
 )
 from .stores import InboxStore, Letter, Received
-from .transactions import settled
+from .transactions import is_end, settled
 
 SLICE = 0.005  # seconds of handlers before other tasks run
 
@@ -105,9 +106,8 @@ class Applier:
         except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
             raise
         except BaseException as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-                raise  # it is not the handler's
+            if is_end(error):
+                raise
             if store.is_store_failure(error):
                 raise StoreError(
                     f"The store failed in the handler of {message.event!r}: {in_words(error)}"
@@ -174,7 +174,7 @@ class Applier:
                 reply = verdict or await self.handle(store, message, letter, sender.sid)
             except Retry as why:
                 attempts = (progress.attempts if number == old else 0) + 1
-                words = in_words(why).removeprefix("Retry: ")
+                words = storable(in_words(why).removeprefix("Retry: "))
                 if self._retry_limit is None or attempts < self._retry_limit:
                     log.info("%s is tried again: %s", message.event, words)
                     self.counts["retried"] += 1

@@ -27,9 +27,9 @@ HANG_UP = 1.0  # seconds that closing a connection may take
 class Delays(NamedTuple):
     """Seconds that an attempt to connect may take, and between attempts."""
 
-    connect: float
-    first: float
-    longest: float
+    connect_timeout: float
+    retry_delay: float
+    retry_delay_max: float
 
 
 class _Line:
@@ -115,7 +115,7 @@ class Connector:
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""
         self._attempts += 1
-        return backoff(self._attempts - 1, self._delays.first, self._delays.longest)
+        return backoff(self._attempts - 1, *self._delays[1:])
 
     def succeeded(self) -> None:
         """Start again with the shortest delay."""
@@ -142,9 +142,9 @@ class Connector:
             client.eio = line.eio  # internal
             self._attempt = self._start(self._connect(line, {**arguments, "url": url}))
             try:
-                await asyncio.wait({self._attempt}, timeout=self._delays.connect)
+                await asyncio.wait({self._attempt}, timeout=self._delays.connect_timeout)
                 if not self._attempt.done():
-                    raise TimeoutError(f"No connection within {self._delays.connect} s.")
+                    raise TimeoutError(f"No connection within {self._delays.connect_timeout} s.")
                 self._attempt.result()
             except Exception as error:
                 on_attempt(error)
@@ -154,7 +154,7 @@ class Connector:
                 while self.online:
                     if not (await asyncio.wait({line.over}, timeout=interval))[0]:
                         check()
-                if loop.time() - since > self._delays.longest:
+                if loop.time() - since > self._delays.retry_delay_max:
                     self.succeeded()
             await self.hang_up()
             await asyncio.sleep(self.next_delay())

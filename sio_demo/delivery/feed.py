@@ -14,19 +14,20 @@ from ..errors import DeliveryError, ForbiddenError, StoreError, UsageError
 from .message import (
     FEED,
     LARGEST,
-    LONGEST_NAME,
     Answer,
     Batch,
     Page,
     Question,
+    check_topic,
     id_of,
     in_words,
     write_message,
 )
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import Transactions, settled
+from .transactions import ANY_ERROR, Queues, Transactions, is_end, settled
 
 ENTRIES = 500  # in a page
+QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
 
 log = logging.getLogger("sio_demo.delivery")
 
@@ -77,6 +78,7 @@ class Feed:
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[str] = set()  # topics to publish
+        self._questions = Queues(QUESTIONS)
         sio.on(FEED, self._answer, namespace=namespace)
 
     def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Done:
@@ -87,8 +89,9 @@ class Feed:
         PayloadError
             The payload is not JSON, or too long for a packet.
         """
-        if not isinstance(topic, str) or len(topic) > LONGEST_NAME:
-            raise UsageError(f"A topic is a string of {LONGEST_NAME} characters at most.")
+        check_topic(topic)
+        if not self._transactions.is_open(db):
+            raise UsageError("Append in a transaction of the feed's store, with its `db`.")
         self._appended.get(id(db), set()).add(topic)
         done: Done = self.store.append(db, topic, str(uuid.uuid4()), write_message(event, payload))
         return done
@@ -108,6 +111,8 @@ class Feed:
 
         If it fails, that is logged: followers will ask.
         """
+        check_topic(topic)
+        self._transactions.check()
         self._due.add(topic)
         async with self._sending[topic]:
             try:
@@ -146,25 +151,29 @@ class Feed:
 
     async def close(self) -> None:
         """Publish the rest, and close the store, unless an inbox uses it; may be called twice."""
+        self._transactions.check_loop()
         await asyncio.gather(*self._tasks)
         await self._transactions.close()
 
     async def _answer(self, sid: str, question: Any = None, *_: Any) -> dict[str, Any]:
         """Handle a request: join the room first, then read, so that nothing falls in between."""
         try:
-            asked = Question.from_wire(question)
-            if self._may_read and not await settled(self._may_read(sid, asked.topic)):
-                await self.remove(sid, asked.topic)
-                raise ForbiddenError(f"This client may not read {asked.topic!r}.")
-            await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
-            async with self._transactions.one() as store:
-                page = await _page(store, asked.topic, asked.next)
-            return page.to_wire()
+            return (await self._read(sid, Question.from_wire(question))).to_wire()
         except DeliveryError as error:
             return Answer(0, [], error).to_wire()
-        except Exception as error:
+        except ANY_ERROR as error:
+            if is_end(error):
+                raise
             log.exception("A request to a feed failed")
             return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()
+
+    async def _read(self, sid: str, asked: Question) -> Page:
+        if self._may_read and not await settled(self._may_read(sid, asked.topic)):
+            await self.remove(sid, asked.topic)
+            raise ForbiddenError(f"This client may not read {asked.topic!r}.")
+        await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
+        async with self._questions.turn(sid), self._transactions.one() as store:
+            return await _page(store, asked.topic, asked.next)
 
 
 async def _page(store: InboxStore, topic: str, first: int | None) -> Page:

@@ -18,17 +18,29 @@ from ..errors import (
     DeliveryError,
     GapError,
     RestoredError,
+    Retry,
     SequenceError,
     UsageError,
 )
 from .inbox_state import Progress
-from .message import FEED, NOTHING, Batch, Page, Question, id_of, read_reply
+from .message import (
+    FEED,
+    NOTHING,
+    Batch,
+    Page,
+    Question,
+    check_topic,
+    id_of,
+    in_words,
+    read_reply,
+)
 from .receipt import Promise
-from .receiver import Receiver
-from .send_window import backoff, worth_a_retry
+from .receiver import Receiver, arguments
+from .send_window import backoff, check_positive, worth_a_retry
 from .transactions import settled
 from .turns import Session, Turns
 
+CLOSE = 15.0  # seconds that a handler may hold `close` up
 WAITING = 16  # pages of a topic that wait to be applied; what else comes is asked for later
 
 log = logging.getLogger("sio_demo.delivery")
@@ -101,6 +113,10 @@ class Follower(Receiver):
             raise UsageError(f"Something handles {FEED!r} here already. One follower is enough.")
         super().__init__(store, retry_limit, 20_000)
         self._client, self._namespace = client, namespace
+        check_positive(int | float, interval=interval)
+        check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)
+        if on_gap is not None:
+            arguments(on_gap, 3)
         self._on_gap, self._interval = on_gap, interval
         self._delays = retry_delay, retry_delay_max
         self._topics: dict[str, Reading] = {}
@@ -124,6 +140,8 @@ class Follower(Receiver):
         """
         if self._closed:
             raise ClosedError("The follower is closed.")
+        check_topic(topic)
+        self._transactions.check()
         reading = self._topics.get(topic)
         if reading is None:
             reading = self._topics[topic] = Reading(topic, Session(None, None, self._turns))
@@ -135,6 +153,12 @@ class Follower(Receiver):
 
         The handlers are called with all entries from there on, read before or not.
         """
+        if self._closed:
+            raise ClosedError("The follower is closed.")
+        check_topic(topic)
+        if type(offset) is not int or not 0 <= offset < 2**53:
+            raise UsageError(f"An offset is a whole number from 0 on, not {offset!r}.")
+        self._transactions.check()
         await self._stop(topic)
         async with self._transactions.one() as store:
             before = await settled(store.progress(topic)) or Progress()
@@ -143,10 +167,13 @@ class Follower(Receiver):
 
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""
+        self._transactions.check_loop()
+        if not self._closed:  # another follower may take its place
+            self._client.handlers[self._namespace].pop(FEED, None)  # internal
         self._closed = True
         for topic in list(self._topics):
             await self._stop(topic)
-        await self._turns.finish()
+        await self._turns.finish(CLOSE)
         await self._callbacks.close()
         await self._transactions.close()
 
@@ -268,6 +295,9 @@ class Follower(Receiver):
             return
         if reading.progress.next < page.end:
             reading.due = 0.0
+            if reading.progress is known:
+                reading.arrived.popleft()
+                raise Retry(f"The server has nothing from {known.next} to {page.end}.")
         else:
             reading.caught_up.settle(None)
 
@@ -280,11 +310,16 @@ class Follower(Receiver):
             )
             log.warning("%s", self._applier.last_error)
             if self._on_gap is not None:
-                await settled(self._on_gap(topic, missing, batch.first))
+                try:
+                    await settled(self._on_gap(topic, missing, batch.first))
+                except Exception as error:
+                    raise Retry(f"`on_gap` failed: {in_words(error)}") from error
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)
         async with self._transactions.one() as store:
-            await settled(store.save(topic, progress, 0, []))
-        reading.progress = progress
+            now = await settled(store.progress(topic))
+            if now == reading.progress:  # else another follower of this store was faster
+                await settled(store.save(topic, progress, 0, []))
+        reading.progress = progress if now is None or now == reading.progress else now
 
     async def _apply(self, reading: Reading, batch: Batch) -> None:
         """Apply what is new in a batch that begins at the offset, or below it."""

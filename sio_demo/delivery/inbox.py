@@ -1,6 +1,5 @@
 """The server's half: applies every message once, in order, and answers with a stored reply."""
 
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,14 +9,16 @@ import socketio
 
 from ..errors import BatchError, QuotaError, StoreError, UsageError
 from .inbox_state import welcomed
-from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome
-from .receiver import Receiver, required
-from .transactions import settled
+from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored
+from .receiver import Receiver, arguments
+from .send_window import check_positive
+from .transactions import ANY_ERROR, Queues, is_end, settled
 from .turns import Session, Turns
 
 BATCH = 500  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
 REFUSALS = 100  # batches refused in a row before the connection is closed
+CLOSE = 15.0  # seconds that a handler may hold `close` up
 
 User = Callable[..., Any]
 log = logging.getLogger("sio_demo.delivery")
@@ -87,16 +88,18 @@ class Inbox(Receiver):
             raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
         if EVENT in sio.handlers.get(namespace, {}):  # internal
             raise UsageError(f"Something handles {EVENT!r} here already. One inbox is enough.")
-        limits = (retry_limit, max_producers, max_unconfirmed)
-        if not all(limit is None or (type(limit) is int and limit > 0) for limit in limits):
-            raise UsageError("Limits are whole numbers above 0.")
+        if max_producers is None:
+            max_producers = 1000 if user else 100_000
+        check_positive(int, max_producers=max_producers)
         super().__init__(store, retry_limit, max_unconfirmed)
-        self._sio, self._namespace, self._user = sio, namespace, user
-        self._max_producers = max_producers or (1000 if user else 100_000)
+        self._sio, self._namespace = sio, namespace
+        self._user, self._wanted = user, 1 if user is None else arguments(user, 1, 2)
+        self._max_producers = max_producers
         packet: int = sio.eio.max_http_buffer_size  # internal
         self._limits = (BATCH, max(100, min(LARGEST, packet - 1000)), max_unconfirmed)
         self._sessions: dict[str, Session] = {}
         self._most_sessions = 100  # before those are deleted that have ended
+        self._greetings = Queues(WAITING)
         self._contacts: set[str] = set()  # producers heard since `forget` was called last
         self._turns = Turns(self._applier, self._transactions)
         self._all_turns = WeakSet([self._turns])
@@ -133,9 +136,10 @@ class Inbox(Receiver):
 
         A store that another inbox uses is closed with the last of them.
         """
+        self._transactions.check_loop()
         self._closed = True
         for turns in list(self._all_turns):
-            await turns.finish()
+            await turns.finish(CLOSE)
         await self._callbacks.close()
         await self._transactions.close()
 
@@ -145,8 +149,11 @@ class Inbox(Receiver):
         """Handle a hello; the return value is the acknowledgement."""
         try:
             hello = Hello.from_wire(_only(arguments))
-            return (await self._welcome(await self._session(sid), hello)).to_wire()
-        except Exception as error:
+            async with self._greetings.turn(sid):
+                return (await self._welcome(await self._session(sid), hello)).to_wire()
+        except ANY_ERROR as error:
+            if is_end(error):
+                raise
             return self._applier.refuse(error).to_wire()
 
     async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
@@ -158,7 +165,9 @@ class Inbox(Receiver):
             session = await self._session(sid)
             await self._check_flood(session)
             return (await session.turns.apply(session, batch)).to_wire()
-        except Exception as error:
+        except ANY_ERROR as error:
+            if is_end(error):
+                raise
             return self._applier.refuse(error).to_wire()
 
     async def _welcome(self, session: Session, hello: Hello) -> Welcome:
@@ -196,11 +205,11 @@ class Inbox(Receiver):
     async def _new_session(self, sid: str) -> Session:
         user = None
         if self._user is not None:
-            environ = [self._sio.get_environ(sid, self._namespace)]
-            user = self._user(sid, *environ[: required(self._user) - 1])
-            if inspect.isawaitable(user):
-                user = await user
+            given = (sid, self._sio.get_environ(sid, self._namespace))
+            user = await settled(self._user(*given[: self._wanted]))
             user = None if user is None else str(user)
+            if user is not None and not can_be_stored(user):
+                raise UsageError(f"{user!r} is no name of a user: a database cannot keep it.")
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()
             self._most_sessions = 2 * len(self._sessions) + 100

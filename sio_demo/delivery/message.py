@@ -90,7 +90,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from .. import errors
-from ..errors import BatchError, DeadLetterError, DeliveryError, HandlerError, PayloadError
+from ..errors import (
+    BatchError,
+    DeadLetterError,
+    DeliveryError,
+    HandlerError,
+    PayloadError,
+    UsageError,
+)
 
 EVENT = "outbox"
 FEED = "feed"
@@ -160,7 +167,7 @@ def _is_name(value: Any) -> bool:
 _RULES: dict[str, Callable[[Any], object]] = {
     "producer": lambda value: isinstance(value, str) and _UUID.fullmatch(value),
     "known": lambda value: type(value) is bool,
-    "messages": lambda value: type(value) is list,
+    "messages": lambda value: type(value) is list and all(type(one) is str for one in value),
     "start": _is_name,
     "topic": _is_name,
     "entries": lambda value: value is None or isinstance(value, Batch),
@@ -268,14 +275,39 @@ def wire_size(text: str) -> int:
     return len(text) + text.count('"') + text.count("\\") + 3
 
 
+def check_event(event: Any) -> None:
+    """Raise UsageError if this is no name of an event."""
+    if not isinstance(event, str) or not 0 < len(event) <= LONGEST_NAME:
+        raise UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
+
+
+def check_topic(topic: Any) -> None:
+    """Raise UsageError if this is no name of a topic."""
+    if not _is_name(topic):
+        raise UsageError(f"A topic is a str of {LONGEST_NAME} printable characters at most.")
+
+
+def can_be_stored(text: str) -> bool:
+    """Return whether every store takes a text: PostgreSQL takes no NUL, nobody half a pair."""
+    return (text.isascii() and "\0" not in text) or text == storable(text)
+
+
+def storable(text: str) -> str:
+    """Return a text, with escapes for what a store does not take."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
 def write_message(event: str, payload: Any) -> str:
     """Return the JSON text of a message with a new id.
 
     Raises
     ------
+    UsageError
+        `event` is no name.
     PayloadError
         `payload` is not JSON (NaN is not), or does not fit in a packet of :data:`LARGEST`.
     """
+    check_event(event)
     try:
         text = _encode([event, payload])
     except (TypeError, ValueError, RecursionError) as error:
@@ -312,6 +344,7 @@ def read_message(text: Any) -> Message:
         parts = _decode(text)
         name, event, *payload = parts
         good = type(parts) is list and type(name) is type(event) is str and len(payload) < 2
+        good = good and can_be_stored(text)
         if good and name and _is_name(name) and len(event) <= LONGEST_NAME:
             return Message(name, event, payload[0] if payload else None, not payload)
     except (TypeError, ValueError, RecursionError):
@@ -339,8 +372,9 @@ def write_failure(error: BaseException, kind: str = "error") -> str:
 
 def in_words(error: BaseException) -> str:
     """Return the type and message of an exception, even if its ``str()`` raises."""
-    name = type(error).__name__
+    name = "An exception"
     try:
+        name = type(error).__name__
         return f"{name}: {error}"[:1000]
     except BaseException as another:
         return f"{name}, whose str() raised {type(another).__name__}"
@@ -395,6 +429,6 @@ class Answer:
                 if not (isinstance(kind, type) and issubclass(kind, DeliveryError)):
                     kind = DeliveryError
                 return cls(number, replies, kind(str(data.get("message"))))
-            case {"next": int(number), "replies": [*replies]}:
+            case {"next": int(number), "replies": [_, *_] as replies}:
                 return cls(number, replies)
         raise BatchError("This is not the answer of an inbox.")

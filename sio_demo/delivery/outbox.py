@@ -14,10 +14,10 @@ import socketio
 
 from ..errors import ClosedError, DeliveryError, OutboxFullError, UncertainError, UsageError
 from .connector import HANG_UP, Connector, Delays
-from .message import LONGEST_NAME, Message, read_message, write_message
+from .message import Message, read_message, write_message
 from .receipt import Promise, Receipt
 from .relay import Events, Relay
-from .send_window import Identity, SendWindow
+from .send_window import Identity, SendWindow, check_positive
 from .stores import MemoryOutboxStore, OutboxStore
 from .storing import OutboxTransaction, Storing
 
@@ -91,14 +91,16 @@ class Outbox:
         if not isinstance(client, socketio.AsyncClient):
             raise UsageError(f"An outbox works with a socketio.AsyncClient, not {client!r}.")
         delays = Delays(connect_timeout, retry_delay, retry_delay_max)
-        numbers = (window, limit, ack_timeout, *delays)
-        if not all(isinstance(n, int | float) and n > 0 for n in numbers):
-            raise UsageError("window, limit, and all times must be numbers above 0.")
+        check_positive(int, window=window, limit=limit)
+        check_positive(int | float, ack_timeout=ack_timeout, **delays._asdict())
+        if getattr(store, "taken", False):
+            raise UsageError("Another outbox has this store. Give each a store of its own.")
         self.client = client
         self.last_error: Exception | None = None
         self.resumed: list[Receipt] = []
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store
-        self._window_size, self._limit = int(window), limit
+        self._store.taken = True
+        self._window_size, self._limit = window, limit
         self._namespace, self._ack_timeout = namespace, ack_timeout
         self._connector = Connector(client, delays)
         self._relay: Relay | None = None
@@ -216,7 +218,10 @@ class Outbox:
         transaction = OutboxTransaction(self._store, self._new_checked_receipt)
         async with storing.transaction(self._usable) as receipts:
             transaction.receipts = receipts
-            yield transaction
+            try:
+                yield transaction
+            finally:
+                transaction.receipts = None
 
     @property
     def pending(self) -> int:
@@ -352,8 +357,6 @@ class Outbox:
     # --- its parts ---------------------------------------------------------------------
 
     def _new_receipt(self, event: str, payload: Any, accepted: Promise | None = None) -> Receipt:
-        if not isinstance(event, str) or not 0 < len(event) <= LONGEST_NAME:
-            raise UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
         text = write_message(event, payload)
         if self.pending >= self._limit:
             raise OutboxFullError(

@@ -14,10 +14,12 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, errors, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
+from .send_window import check_positive
 from .stores import Entry, Letter, Log, fitting
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
@@ -56,6 +58,7 @@ _TIMEOUTS = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_sessio
 # available, ended by the operator, input and output: "PostgreSQL Error Codes" in its manual.
 _TROUBLE = {"08", "40", "53", "55", "57", "58"}
 LONGEST = "10s"  # that a transaction lasts, from PostgreSQL 17 on
+HANDLERS = 10.0  # seconds that the block of a transaction may take
 PATIENCE = 5.0  # seconds to wait for a free connection
 
 Begin = Callable[[], AbstractAsyncContextManager[tuple[AsyncConnection[Any], Any]]]
@@ -90,39 +93,45 @@ class PostgresInboxStore:
     durable = concurrent = True
 
     def __init__(self, database: str | Begin, connections: int = 10) -> None:
+        if not isinstance(database, str) and not callable(database):
+            raise UsageError(f"Pass a connection string or a function, not {database!r}.")
+        check_positive(int, connections=connections)
         self._begin = database
         self._connections = connections
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
-        self._opening = asyncio.Lock()
-        self._open = False
+        self._opening: asyncio.Task[None] | None = None
         self._connection_of: dict[int, AsyncConnection[Any]] = {}  # by id(db)
 
     @asynccontextmanager
     async def transaction(self, careful: bool) -> AsyncIterator[PostgresTransaction]:
         """Run the block in a transaction; `careful` means with savepoints, not in a pipeline."""
         try:
-            await self._be_open()
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await asyncio.shield(self._opening)  # who waits for it meanwhile fails with it
             pipeline = self._pool is not None and not careful
-            async with self._begun(pipeline) as (connection, db):
+            async with asyncio.timeout(HANDLERS), self._begun(pipeline) as (connection, db):
                 work = PostgresTransaction(connection, db, pipeline)
                 yield work
                 await work.finish()
+        except TimeoutError as error:
+            raise StoreError(f"A transaction has taken {HANDLERS} s.") from error
         except Exception as error:
             if is_store_failure(error):
                 raise StoreError(f"The database failed: {error}") from error
             raise
 
-    async def _be_open(self) -> None:
+    async def _open(self) -> None:
         """Open the pool and create the tables, at the first use."""
-        async with self._opening:
-            if self._open:
-                return
+        try:
             if self._pool is None and isinstance(self._begin, str):
                 given = conninfo_to_dict(self._begin).get("options", "")
                 self._pool = AsyncConnectionPool(
                     make_conninfo(self._begin, options=f"{given} {_OPTIONS}"),
                     kwargs={"autocommit": True},
                     configure=_configure,
+                    reset=_reset,
                     min_size=1,
                     max_size=self._connections,
                     timeout=PATIENCE,
@@ -131,7 +140,9 @@ class PostgresInboxStore:
                 await self._pool.open()
             async with self._begun(False) as (connection, _):
                 await _create(connection)
-            self._open = True
+        except BaseException:
+            self._opening = None
+            raise
 
     @asynccontextmanager
     async def _begun(self, pipeline: bool) -> AsyncIterator[tuple[AsyncConnection[Any], Any]]:
@@ -149,6 +160,10 @@ class PostgresInboxStore:
                     await stack.enter_async_context(connection.pipeline())
                 await stack.enter_async_context(connection.transaction())
             yield connection, db
+
+    def is_open(self, db: Any) -> bool:
+        """Return whether a handler's ``db`` can be used to append."""
+        return id(db) in self._connection_of or isinstance(db, AsyncConnection)
 
     async def append(self, db: Any, topic: str, log: str, text: str) -> None:
         """Append an entry; it waits for other transactions that have appended to the topic."""
@@ -169,6 +184,12 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     if connection.info.server_version >= 170000:  # in a pipeline, one that waits is not "idle"
         await connection.execute(f"SET transaction_timeout = '{LONGEST}'")
     await connection.set_read_only(False)
+
+
+async def _reset(connection: AsyncConnection[Any]) -> None:
+    """Undo what a handler has set in Python."""
+    connection.row_factory, connection.cursor_factory = tuple_row, psycopg.AsyncCursor
+    connection.prepare_threshold = 5
 
 
 async def _create(connection: AsyncConnection[Any]) -> None:
@@ -339,7 +360,8 @@ class PostgresTransaction:
 
     async def _execute(self, sql: str, *parameters: Any) -> psycopg.AsyncCursor[Any]:
         try:
-            return await self._connection.execute(sql, parameters)
+            cursor = psycopg.AsyncCursor(self._connection, row_factory=tuple_row)
+            return await cursor.execute(sql, parameters)
         except psycopg.Error as error:
             if self._pipeline or is_store_failure(error):
                 raise

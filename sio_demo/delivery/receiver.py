@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import DeliveryError, UsageError
 from .after_commit import Callbacks
 from .applier import Applier, Handler
-from .message import read_message, read_reply
+from .message import check_event, read_message, read_reply
+from .send_window import check_positive
 from .stores import Letter, MemoryInboxStore, Received
 from .transactions import Transactions, settled
 
@@ -23,6 +25,8 @@ class Receiver:
     applier: type[Applier] = Applier
 
     def __init__(self, store: Any, retry_limit: int | None, max_unconfirmed: int) -> None:
+        check_positive(int, max_unconfirmed=max_unconfirmed)
+        check_positive(int, retry_limit=1 if retry_limit is None else retry_limit)
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store, self._online)
         self._callbacks = Callbacks(self._transactions)
@@ -49,15 +53,19 @@ class Receiver:
         """
         if handler is None:
             return lambda function: self.on(event, function) or function
-        waits = inspect.iscoroutinefunction(handler) and not self._transactions.concurrent
-        if waits or not callable(handler):
+        check_event(event)
+        count = arguments(handler, 2, 3)
+        refused = [inspect.isgeneratorfunction, inspect.isasyncgenfunction]
+        if not self._transactions.concurrent:
+            refused.append(inspect.iscoroutinefunction)
+        if any(kind(one) for kind in refused for one in (handler, type(handler).__call__)):
             raise UsageError(
                 f"The handler of {event!r} must be a plain function of db and payload, not "
                 f"{handler!r}: it runs inside a transaction, which must not wait."
             )
         if event in self._applier.handlers:
             raise UsageError(f"The inbox has a handler for {event!r}. Let that one do both.")
-        self._applier.handlers[event] = handler, required(handler) > 2
+        self._applier.handlers[event] = handler, count > 2
         return None
 
     def after_commit(
@@ -78,6 +86,7 @@ class Receiver:
             return lambda function: self.after_commit(event, function) or function
         if not inspect.iscoroutinefunction(callback):
             raise UsageError(f"What follows {event!r} must be a coroutine function.")
+        check_event(event)
         self._callbacks.register(event, callback)
         return None
 
@@ -116,11 +125,16 @@ class Receiver:
         return set()
 
 
-def required(function: Callable[..., Any]) -> int:
-    """Return how many positional arguments a function must get."""
+def arguments(function: Callable[..., Any], *counts: int) -> int:
+    """Return with how many arguments a function can be called: the first of `counts` that fits."""
+    if not callable(function):
+        raise UsageError(f"{function!r} is no function.")
     try:
-        parameters = inspect.signature(function).parameters.values()
+        signature = inspect.signature(function)
     except (TypeError, ValueError):  # some built-in functions have none
-        return 2
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in kinds and p.default is p.empty for p in parameters)
+        return counts[0]
+    for count in counts:
+        with suppress(TypeError):
+            signature.bind(*[None] * count)
+            return count
+    raise UsageError(f"{function!r} must take {' or '.join(map(str, counts))} arguments.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from socketio.exceptions import SocketIOError
 
-from ..errors import DeliveryError
+from ..errors import BatchError, DeliveryError
 from .connector import Connector
 from .message import EVENT, HELLO, Answer, Batch, Welcome, read_reply
 from .receipt import Promise, Receipt
@@ -165,6 +165,8 @@ class Relay:
         self._heard = asyncio.get_running_loop().time()
         try:
             answer = Answer.from_wire(_only(arguments))
+            if len(answer.replies) > len(batch.messages):
+                raise BatchError("There are more replies than messages.")
         except DeliveryError as error:
             self._give_up(error)
             return

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from math import inf
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import (
     ConflictError,
@@ -15,6 +16,7 @@ from ..errors import (
     Retry,
     SequenceError,
     StoreError,
+    UsageError,
 )
 from .message import LARGEST, Answer, Batch, Hello, Welcome, id_of, wire_size, withdrawn
 
@@ -258,6 +260,14 @@ class SendWindow(Generic[M]):
 def worth_a_retry(error: DeliveryError | None) -> bool:
     """Return whether the same request may be answered otherwise after a pause."""
     return isinstance(error, Retry | StoreError | QuotaError)
+
+
+def check_positive(kind: Any, **numbers: Any) -> None:
+    """Raise UsageError if one of the numbers cannot be used."""
+    for name, number in numbers.items():
+        if type(number) is bool or not isinstance(number, kind) or not 0 < number < inf:
+            what = "a whole number" if kind is int else "a number"
+            raise UsageError(f"{name} must be {what} above 0, not {number!r}.")
 
 
 def backoff(attempt: int, first: float, longest: float) -> float:

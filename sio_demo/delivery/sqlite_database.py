@@ -16,13 +16,16 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from ..errors import StoreError, UsageError
 
 # What a handler must not do: end the inbox's transaction, or write to another file, which would
-# not be committed together with this one. SQLite itself refuses the pragmas that matter here.
+# not be committed together with this one.
 _REFUSED = {
     sqlite3.SQLITE_TRANSACTION,
     sqlite3.SQLITE_SAVEPOINT,
     sqlite3.SQLITE_ATTACH,
     sqlite3.SQLITE_DETACH,
 }
+# Pragmas whose argument changes nothing, or for this transaction only.
+_HARMLESS = {"defer_foreign_keys", "foreign_key_check", "foreign_key_list", "index_info"}
+_HARMLESS |= {"index_list", "index_xinfo", "table_info", "table_list", "table_xinfo"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,9 +96,13 @@ class Database:
         finally:
             self._in_control = False
 
-    def _authorize(self, action: int, *_: str | None) -> int:
+    def _authorize(self, action: int, name: str | None, value: str | None, *_: str | None) -> int:
         """Return SQLITE_DENY for a statement that only the store may run."""
-        refused = action in _REFUSED and not self._in_control
+        if action == sqlite3.SQLITE_PRAGMA:  # one that changes the connection stays changed
+            refused = value is not None and name not in _HARMLESS
+        else:
+            refused = action in _REFUSED
+        refused = refused and not self._in_control
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
@@ -142,14 +149,16 @@ class Transaction:
         self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
     ) -> sqlite3.Cursor:
         self._store.check_transaction()
+        if not self._store.connection.in_transaction:
+            raise UsageError("The transaction of this `db` has ended.")
         try:
             return execute(sql, parameters)
         except sqlite3.DatabaseError as error:
             if primary(error) != sqlite3.SQLITE_AUTH:
                 raise
             raise UsageError(
-                "A handler runs inside the inbox's transaction and must not end it, nor attach "
-                "another file. To undo its effects, raise an exception."
+                "A handler runs inside the inbox's transaction and must not end it, attach "
+                "another file, nor set a pragma. To undo its effects, raise an exception."
             ) from error
 
 

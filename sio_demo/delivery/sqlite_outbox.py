@@ -45,6 +45,7 @@ class SQLiteOutboxStore(Database):
         The file is in use, or is no database.
     """
 
+    taken = False
     _busy_timeout = 5000  # others may write the caller's tables
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
@@ -140,7 +141,7 @@ class SQLiteOutboxStore(Database):
             with suppress(sqlite3.Error):
                 self.connection.close()
             self.connection = self._connect()
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.control("PRAGMA wal_checkpoint(TRUNCATE)")
         except (StoreError, sqlite3.Error) as error:
             raise UncertainError(f"{self.path} cannot be read after an error: {error}.") from error
         self._broken = False

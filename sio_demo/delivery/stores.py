@@ -27,6 +27,7 @@ class OutboxStore(Protocol):
     """Keeps the messages of one outbox. If `durable`, it is called in a thread."""
 
     durable: bool
+    taken: bool  # by an outbox
 
     def load(self) -> Saved:
         """Return what the last outbox left, with an epoch that counts this start too."""
@@ -185,7 +186,7 @@ class InboxStore(Protocol):
 class MemoryOutboxStore:
     """Stores nothing: messages without a reply are lost when the process ends."""
 
-    durable = False
+    durable = taken = False
 
     def load(self) -> Saved:
         return Saved(Identity(str(uuid.uuid4())), 0, "", [])

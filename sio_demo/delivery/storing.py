@@ -50,6 +50,7 @@ class Storing:
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._closed = False
         self._busy = asyncio.Lock()
+        self._owner: asyncio.Task[Any] | None = None  # of the transaction that is open
         self._wanted = asyncio.Event()
 
     def add(self, receipt: Receipt) -> None:
@@ -100,8 +101,10 @@ class Storing:
     @asynccontextmanager
     async def transaction(self, check: Callable[[], object]) -> AsyncIterator[list[Receipt]]:
         """Commit what the block does in the store's ``db``, with the receipts that it appends."""
+        if self._owner is (task := asyncio.current_task()):
+            raise UsageError("This task is in a transaction already, which it would wait for.")
         await self._busy.acquire()
-        receipts: list[Receipt] = []
+        self._owner, receipts = task, list[Receipt]()
         store: Any = self.store
         try:
             check()
@@ -111,10 +114,12 @@ class Storing:
             store.check_transaction()
         except BaseException as error:
             store.rollback()
+            self._owner = None
             self._busy.release()
             for receipt in receipts:
                 receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
             raise
+        self._owner = None
         self.incoming += receipts
         await asyncio.shield(asyncio.create_task(self._commit(receipts)))
 
@@ -186,9 +191,11 @@ class OutboxTransaction:
             raise UsageError("Only a SQLiteOutboxStore has transactions.")
         self.execute, self.executemany = store.db.execute, store.db.executemany
         self._new_receipt = new_receipt
-        self.receipts: list[Receipt] = []
+        self.receipts: list[Receipt] | None = None  # while the transaction lasts
 
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message with the transaction; see `Outbox.send`."""
+        if self.receipts is None:
+            raise UsageError("This transaction has ended. Begin another.")
         self.receipts.append(self._new_receipt(event, payload))
         return self.receipts[-1]

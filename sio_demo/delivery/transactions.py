@@ -1,16 +1,20 @@
 """The transactions of an inbox's store: one at a time, or as many at once as the store can."""
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from ..errors import StoreError
+from ..errors import QuotaError, StoreError, UsageError
 from .stores import InboxStore
 
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
+# What a user's function may raise. (python-socketio would swallow a CancelledError, and acknowledge
+# without an answer, which is final.)
+ANY_ERROR = (Exception, asyncio.CancelledError)
 
 T = TypeVar("T")
 
@@ -20,6 +24,35 @@ async def settled(value: T | Awaitable[T]) -> T:
     return await value if hasattr(value, "__await__") else value
 
 
+def is_end(error: BaseException) -> bool:
+    """Return whether an error says that this task is cancelled, and is not a user's function's."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())
+
+
+class Queues:
+    """The requests of each connection, one at a time: nobody waits for many of another's."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: Counter[str] = Counter()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def turn(self, sid: str) -> AsyncIterator[None]:
+        """Run the block when the requests before it have ended; refuse it if they are too many."""
+        if self._waiting[sid] >= self._most:
+            raise QuotaError(f"{self._most:,} requests of this connection wait for their answers.")
+        self._waiting[sid] += 1
+        try:
+            async with self._turns[sid]:
+                yield
+        finally:
+            self._waiting[sid] -= 1
+            if not self._waiting[sid]:
+                del self._waiting[sid], self._turns[sid]
+
+
 class Shared:
     """What the inboxes of one store share: whose turn it is, and a thread for slow calls."""
 
@@ -27,6 +60,8 @@ class Shared:
         self.turn = asyncio.Lock()
         self.thread = ThreadPoolExecutor(1, "inbox")
         self.users: WeakSet[Transactions] = WeakSet()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.owner: asyncio.Task[Any] | None = None  # of the transaction of `one`
 
 
 _shared: WeakKeyDictionary[Any, Shared] = WeakKeyDictionary()
@@ -62,18 +97,45 @@ class Transactions:
         if self.concurrent:
             async with self.held(careful=True) as store:
                 yield store
-        else:
-            async with self.turn, self.held() as store:
-                yield store
+            return
+        self.check()
+        if self._shared.owner is asyncio.current_task():
+            raise UsageError("This task is in a transaction already, which it would wait for.")
+        async with self.turn:
+            self._shared.owner = asyncio.current_task()
+            try:
+                async with self.held() as store:
+                    yield store
+            finally:
+                self._shared.owner = None
 
     def held(self, *, careful: bool = False) -> AbstractAsyncContextManager[InboxStore]:
         """Do as `one`; the caller holds `turn`, if the store does one transaction at a time.
 
         If it does many, `careful` asks for one in which the effects of a message can be undone.
         """
+        self.check()
         if self.concurrent:
             return self._ending(self.store.transaction(careful))
         return self._ending(self._serial())
+
+    def is_open(self, db: Any) -> bool:
+        """Return whether a handler's ``db`` is in a transaction of this store."""
+        if self.concurrent:
+            return bool(self.store.is_open(db))
+        return db is self.store.db and (self.store.durable or self.turn.locked())
+
+    def check(self) -> None:
+        """Refuse a call after the end, or from another thread or event loop."""
+        if self not in self._shared.users:
+            raise StoreError("It is closed.")
+        self.check_loop()
+
+    def check_loop(self) -> None:
+        loop, shared = asyncio.get_running_loop(), self._shared
+        if shared.loop not in (None, loop) and not shared.loop.is_closed():
+            raise UsageError("Call it in the thread and event loop that used its store first.")
+        shared.loop = loop
 
     @asynccontextmanager
     async def _ending(

@@ -83,10 +83,15 @@ class Turns:
             while self.waiting:  # the process is ending
                 self._settle([self._take()], [])
 
-    async def finish(self) -> None:
-        """Wait until no batch waits."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
+    async def finish(self, patience: float) -> None:
+        """Wait until no batch waits; cancel a handler that never ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._task is not None:
+                    await asyncio.wait({self._task})
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=1)
 
     def _take(self) -> Item:
         """Take a batch off the queue: every connection in turn."""

@@ -945,8 +945,8 @@ def rows(directory, query, name="inbox.db"):
 def fill(store):
     """Let SQLite find the disk full: no page may be added."""
     (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
-    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    store.control(f"PRAGMA max_page_count = {pages}")
 
 
 def make_room(store):
-    store.connection.execute("PRAGMA max_page_count = 1000000")
+    store.control("PRAGMA max_page_count = 1000000")

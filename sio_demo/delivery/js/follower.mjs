@@ -9,7 +9,7 @@
 //   await follower.follow("sports");                      // all that the log has is read
 
 import {
-  backoff, Database, DeliveryError, idOf, jittered, promised, RETRIES, WORTH_A_RETRY,
+  backoff, check, Database, DeliveryError, idOf, jittered, parse, promised, RETRIES, WORTH_A_RETRY,
 } from "./outbox.mjs";
 
 const FEED = "feed";
@@ -249,7 +249,7 @@ export class Follower {
     reading.progress = await this.#store.load(topic);
     const { next } = reading.progress, { connected } = this.#socket;
     if (reading.asked && connected) {
-      this.lastError = new DeliveryError("DeliveryError", "There is no answer yet. Is it a feed?");
+      this.lastError = new DeliveryError("DeliveryError", "No answer yet. Is it a feed?");
     }
     reading.due = performance.now() + jittered(this.#options.interval);
     reading.asked = true;
@@ -294,13 +294,16 @@ export class Follower {
 
   /** Apply a page; `asked` is the offset that was asked for, if it is an answer. */
   async #take(reading, page, asked) {
-    if (page.error) {
+    const { end, entries } = page ?? {};
+    const known = reading.progress;
+    const { log, next } = known;
+    const again = (answer, good) => {
+      if (good) return;
       reading.arrived.shift();
       reading.due = 0;
-      throw new DeliveryError(page.error, page.message);
-    }
-    const { end, entries } = page;
-    const { log, next } = reading.progress;
+      check(answer);
+    };
+    again(page, end >= 0 && (!entries || Array.isArray(entries.messages)));
     if ((entries && log && log !== entries.producer) || (asked !== null && end < asked)) {
       throw restored(reading);
     }
@@ -313,8 +316,9 @@ export class Follower {
     }
     if (entries) await this.#apply(reading, entries);
     if (asked === null || reading.over) return;
-    if (reading.progress.next < end) reading.due = 0;
-    else reading.resolve();
+    if (reading.progress.next >= end) return reading.resolve();
+    again({ error: "Retry", message: `No entry ${next}.` }, reading.progress !== known);
+    reading.due = 0;
   }
 
   /** Begin with a log, or go on behind entries that the server has no more. */
@@ -322,7 +326,7 @@ export class Follower {
     const { topic, progress } = reading;
     if (first > progress.next) {
       this.lastError = new DeliveryError("GapError",
-        `${topic}: the entries ${progress.next} to ${first - 1} were trimmed unread.`);
+        `${topic}: ${progress.next} to ${first - 1} were trimmed unread.`);
       await this.#options.onGap(topic, progress.next, first);
     }
     const begin = { log: producer, next: first, last: after };
@@ -344,9 +348,9 @@ export class Follower {
 
   async #applyOne(reading, text) {
     const { topic, progress } = reading;
-    const [id, event, payload] = JSON.parse(text);
+    const { 0: id, 1: event, 2: payload } = parse(text);
     const handler = this.#handlers.get(event);
-    if (!handler) throw new DeliveryError("Retry", `There is no handler for ${event} yet.`);
+    if (!handler) throw new DeliveryError("Retry", `No handler for ${event} yet.`);
     const read = { ...progress, next: progress.next + 1, last: id };
     const save = (work) => this.#store.apply(topic, progress, read, work);
     try {
@@ -374,5 +378,4 @@ async function called(handler, transaction, payload) {
 const closed = () => new DeliveryError("ClosedError", "It is not followed.");
 
 const restored = ({ topic, progress }) =>
-  new DeliveryError("RestoredError",
-    `${topic} is not the log that was read up to ${progress.next}; \`restart\` goes on in it.`);
+  new DeliveryError("RestoredError", `${topic} was not read up to ${progress.next}: \`restart\`.`);

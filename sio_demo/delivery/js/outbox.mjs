@@ -33,7 +33,7 @@ function newProducer() {
 }
 
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
-export const idOf = (text) => JSON.parse(text)[0];
+export const idOf = (text) => parse(text)[0];
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
@@ -51,7 +51,7 @@ function checkJson(value, depth = 0) {
 /** Return the JSON text of a message with a new id. */
 export function write(event, payload = null) {
   if (typeof event !== "string" || !event || event.length > 200) {
-    throw new DeliveryError("UsageError", "The event must be a string of 1 to 200 characters.");
+    throw new DeliveryError("UsageError", "An event has 1 to 200 characters.");
   }
   try {
     checkJson(payload);
@@ -65,14 +65,30 @@ export function write(event, payload = null) {
 
 const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
+/** Throw what a server has refused for, or that this is not its answer. */
+export function check(answer, good) {
+  if (answer?.error) throw new DeliveryError(answer.error, answer.message);
+  if (!good) throw new DeliveryError("BatchError", "No answer.");
+}
+
+/** Return the value of a JSON text from a server. */
+export function parse(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return check();
+  }
+}
+
 /** Return what the handler returned; throw what it raised. */
 export function read(reply) {
-  const { ok, error, dead, withdrawn } = JSON.parse(reply);
+  const { ok, error, dead, withdrawn } = parse(reply);
   if (error !== undefined) throw new DeliveryError("HandlerError", error);
   if (dead !== undefined) throw new DeliveryError("DeadLetterError", dead);
   if (withdrawn !== undefined) {
-    throw new DeliveryError("PayloadError", "It is too long for this server's packets.");
+    throw new DeliveryError("PayloadError", "It is too long for this server.");
   }
+  check(null, ok !== undefined);
   return ok;
 }
 
@@ -111,12 +127,10 @@ export class SendWindow {
   /** Go on where the inbox is; throw if one of the two stores is an older copy. */
   welcomed(welcome) {
     if (welcome.next < this.base) {
-      throw new DeliveryError("RestoredError", `The inbox has gone back: it expects message ` +
-        `${welcome.next}, and has answered all below ${this.base}.`);
+      throw new DeliveryError("RestoredError", `The inbox has gone back to ${welcome.next}.`);
     }
     if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
-      throw new DeliveryError("ConflictError", `Another message with the number ` +
-        `${welcome.next - 1} was applied before. Was the outbox copied, or restored from a copy?`);
+      throw new DeliveryError("ConflictError", "Was the outbox copied?");
     }
     this.#limits = welcome;
   }
@@ -240,8 +254,7 @@ export class Database {
 
   constructor(name, version, upgrade) {
     if (!globalThis.indexedDB || !globalThis.navigator?.locks) {
-      throw new DeliveryError("StoreError", "IndexedDB and Web Locks need a page from https or " +
-        "localhost. Pass a store in memory.");
+      throw new DeliveryError("StoreError", "Without https, pass a store in memory.");
     }
     this.#name = name;
     const request = indexedDB.open(name, version);
@@ -468,7 +481,7 @@ export class Outbox {
    */
   async reissue({ keep = true } = {}) {
     if (!this.#failure || !this.#window) {
-      throw new DeliveryError("UsageError", "The inbox has not refused this tab for good.");
+      throw new DeliveryError("UsageError", "Nothing is refused for good.");
     }
     this.#reissuing ??= this.#reissue(keep).finally(() => { this.#reissuing = null; });
     await this.#reissuing;
@@ -560,7 +573,7 @@ export class Outbox {
     if (oldest) for (const [id, { key, reject }] of this.#receipts) {
       if (!(key < oldest)) continue; // the tab that sent has ended
       this.#receipts.delete(id);
-      reject(new DeliveryError("DeliveryError", "It was applied; the reply went to a closed tab."));
+      reject(new DeliveryError("DeliveryError", "Applied; a closed tab has the reply."));
     }
   }
 
@@ -629,6 +642,7 @@ export class Outbox {
       window.lost();
       const welcome = await this.#ask(HELLO, window.hello());
       if (!welcome || overtaken()) return true;
+      check(welcome, welcome.next >= 0 && welcome.batch > 0 && welcome.unconfirmed > 0);
       window.welcomed(welcome);
       if (!window.identity.known) await this.#store.known(); // before the first message leaves
       window.identity.known = true;
@@ -645,6 +659,11 @@ export class Outbox {
     if (!batch) return false;
     const answer = await this.#ask(EVENT, batch);
     if (!answer || overtaken()) return true;
+    const { replies } = answer;
+    if (!Array.isArray(replies) || !batch.messages[replies.length - 1]) {
+      window.answered({ replies: [], error: true });
+      check(answer);
+    }
     const done = window.answered(answer).map(([text, reply]) => [idOf(text), reply]);
     if (done.length) {
       this.#attempts = 0;
@@ -679,8 +698,7 @@ export class Outbox {
       if (this.#socket.io.engine === engine && this.#socket.connected) engine.close();
       return null;
     }
-    if (answer.error && event === HELLO) throw new DeliveryError(answer.error, answer.message);
-    return answer;
+    return answer ?? {};
   }
 
   #tryLater(error) {

@@ -1,0 +1,500 @@
+"""What an attacker tries: lies on the wire, odd orders of calls, handlers that leave a trace."""
+
+import asyncio
+import time
+import uuid
+from functools import partial
+
+import pytest
+import socketio
+from kit import QUICK, DeliveryBench, greet
+from psycopg.rows import dict_row
+from test_feed import FeedBench, until
+
+from sio_demo.delivery import (
+    Feed,
+    Follower,
+    Inbox,
+    MemoryInboxStore,
+    Outbox,
+    PostgresInboxStore,
+    Retry,
+    SQLiteInboxStore,
+    SQLiteOutboxStore,
+)
+from sio_demo.delivery.message import EVENT, FEED, HELLO, Answer, Batch, Page
+from sio_demo.errors import (
+    BatchError,
+    ClosedError,
+    DeadLetterError,
+    HandlerError,
+    StoreError,
+    UsageError,
+)
+from sio_demo.lab.bench import Bench
+from sio_demo.lab.waiting import wait_until
+
+WELCOME = {"next": 0, "last": "", "batch": 500, "characters": 999_000, "unconfirmed": 20_000}
+LOG = "5a1c0000-0000-0000-0000-000000000000"
+
+
+# --- lies on the wire --------------------------------------------------------------------
+
+
+@pytest.fixture
+async def liar(quiet):
+    """A server whose answers are `hello`, `batch` and `feed`; it counts the requests."""
+    bench, sio = Bench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.answers, bench.requests = {HELLO: WELCOME}, 0
+
+    def answer(event, _sid, *_):
+        bench.requests += 1
+        return bench.answers[event]
+
+    for event in (HELLO, EVENT, FEED):
+        sio.on(event, partial(answer, event))
+    await bench.serve(sio)
+    yield bench
+    await bench.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"next": 1, "replies": []}, {"next": 2, "replies": ['{"ok":null}'] * 2}],
+    ids=["none", "too many"],
+)
+async def test_an_answer_without_the_batchs_replies_is_refused_by_name(liar, answer):
+    liar.answers[EVENT] = answer
+    outbox = Outbox(socketio.AsyncClient(handle_sigint=False), **QUICK)
+    await outbox.open(liar.link.url)
+    with pytest.raises(BatchError):
+        await asyncio.wait_for(outbox.send("note"), 5)
+    assert liar.requests == 2
+    await outbox.close()
+
+
+@pytest.mark.parametrize("entries", [None, Batch(LOG, 0, 0, "", 0, [])], ids=["no log", "no entry"])
+async def test_a_log_that_never_comes_is_named_and_asked_for_with_pauses(liar, entries):
+    liar.answers[FEED] = Page("orders", 10, entries).to_wire()
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(liar.link.url)
+    follower = Follower(client, retry_delay=0.1)
+    following = asyncio.create_task(follower.follow("orders"))
+    await wait_until(lambda: isinstance(follower.last_error, Retry) and liar.requests > 1)
+    assert liar.requests < 5
+    await follower.close()
+    with pytest.raises(ClosedError):
+        await following
+    await client.shutdown()
+
+
+async def test_an_entry_that_is_no_text_is_refused_by_name(liar):
+    page = Page("orders", 2, Batch(LOG, 0, 0, "", 0, [5, 6])).to_wire()
+    with pytest.raises(BatchError):
+        Page.from_wire(page)
+
+
+def test_an_answer_of_nothing_is_none_of_an_inbox():
+    with pytest.raises(BatchError):
+        Answer.from_wire({"next": 3, "replies": []})
+
+
+@pytest.mark.parametrize("event", [HELLO, FEED])
+async def test_who_does_not_await_its_answers_holds_up_nobody(disk, event):
+    Feed(disk.server.sio, disk.inbox.store)
+    flood = socketio.AsyncClient(handle_sigint=False)
+    await flood.connect(disk.server.url, transports=["websocket"])
+    answers = []
+    for number in range(1000):
+        hello = {"producer": str(uuid.uuid4()), "known": False, "epoch": 1, "start": "s"}
+        data = hello if event == HELLO else {"topic": f"topic {number}", "next": 0}
+        await flood.emit(event, data, callback=answers.append)
+    outbox = await disk.outbox(ack_timeout=20)
+    begin = time.monotonic()
+    assert await outbox.send("insert", 1) == 1
+    assert time.monotonic() - begin < 1
+    await wait_until(lambda: len(answers) == 1000)
+    refused = {answer["error"] for answer in answers if "error" in answer}
+    assert refused == ({"QuotaError"} if event == HELLO else set())
+    await flood.shutdown()
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), ValueError("no token")])
+async def test_a_user_function_that_raises_is_no_final_refusal(bench, raised):
+    async def user(_sid):
+        raise raised
+
+    inbox = Inbox(bench.server.sio, namespace="/users", user=user)
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(bench.server.url, namespaces=["/users"])
+    answer = await client.call(
+        HELLO,
+        {"producer": LOG, "known": False, "epoch": 1, "start": "s"},
+        namespace="/users",
+    )
+    assert answer["error"] == "StoreError"
+    await client.shutdown()
+    await inbox.close()
+
+
+# --- texts that a store cannot keep ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_a_dead_letter_tells_what_no_database_can_keep(quiet, tmp_path, url, text, engine):
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    on_disk = engine == "sqlite"
+    store = SQLiteInboxStore(tmp_path / "inbox.db") if on_disk else PostgresInboxStore(url)
+    bench.inbox = Inbox(sio, store, retry_limit=1)
+
+    @bench.inbox.on("later")
+    def later(_db, _payload):
+        raise Retry(text)
+
+    await bench.serve(sio)
+    outbox = await bench.outbox()
+    with pytest.raises(DeadLetterError):
+        await asyncio.wait_for(outbox.send("later", text), 5)
+    [letter] = await bench.inbox.dead_letters()
+    assert letter.error in ("\\0", "\\ud800")
+    await bench.close()
+
+
+async def test_a_text_that_no_store_keeps_is_no_message(bench):
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(bench.server.url)
+    producer = (await greet(client))["producer"]
+    batch = Batch(producer, 1, 0, "", 0, ['["id","note","\ud800"]']).to_wire()
+    assert (await client.call(EVENT, batch))["error"] == "BatchError"
+    await client.shutdown()
+
+
+async def test_a_user_whose_name_no_store_keeps_is_told_so(bench):
+    inbox = Inbox(bench.server.sio, namespace="/users", user=lambda sid: "a\0")
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(bench.server.url, namespaces=["/users"])
+    hello = {"producer": LOG, "known": False, "epoch": 1, "start": "s"}
+    assert "no name" in (await client.call(HELLO, hello, namespace="/users"))["message"]
+    await client.shutdown()
+    await inbox.close()
+
+
+@pytest.mark.parametrize("event", [None, 5, "", "x" * 201, b"note"])
+async def test_an_event_that_nobody_can_read_is_refused_everywhere(bench, event):
+    feed = Feed(bench.server.sio)
+    outbox = await bench.outbox()
+    with pytest.raises(UsageError):
+        outbox.send(event)
+    with pytest.raises(UsageError):
+        bench.inbox.on(event, lambda db, payload: None)
+    with pytest.raises(UsageError):
+        async with feed.transaction() as db:
+            feed.append(db, "orders", event)
+    await feed.close()
+
+
+@pytest.mark.parametrize("topic", [None, 5, "x" * 201, "a\0", "a\n", "\ud800", ["a"]])
+async def test_a_topic_that_nobody_can_follow_is_refused_everywhere(bench, topic):
+    feed = Feed(bench.server.sio)
+    follower = Follower(socketio.AsyncClient(handle_sigint=False))
+    with pytest.raises(UsageError):
+        async with feed.transaction() as db:
+            feed.append(db, topic, "note")
+    for call in (feed.publish, follower.follow, follower.restart):
+        with pytest.raises(UsageError):
+            await call(topic)
+    await follower.close()
+    await feed.close()
+
+
+# --- handlers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pragma", ["query_only = 1", "writable_schema = 1", "max_page_count(1)"])
+async def test_a_handler_does_not_change_the_inboxs_connection(disk, pragma):
+    disk.inbox.on("set", lambda db, _: db.execute(f"PRAGMA {pragma}") and None)
+    disk.inbox.on("look", lambda db, _: len(db.execute("PRAGMA table_info(effects)").fetchall()))
+    outbox = await disk.outbox()
+    with pytest.raises(HandlerError, match="pragma"):
+        await outbox.send("set")
+    assert await outbox.send("insert", 1) == 1
+    assert await outbox.send("look") == 1
+
+
+async def test_a_db_that_a_handler_has_kept_writes_nothing_afterwards(disk):
+    kept = []
+    disk.inbox.on("keep", lambda db, _: kept.append(db))
+    await (await disk.outbox()).send("keep")
+    with pytest.raises(UsageError, match="ended"):
+        kept[0].execute("INSERT INTO effects VALUES (1)")
+
+
+async def test_a_row_factory_that_a_handler_sets_is_its_own(quiet, url):
+    """The inbox read its own rows with it: no producer was known any more."""
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, PostgresInboxStore(url, connections=1))
+
+    @bench.inbox.on("count")
+    async def count(db, factory):
+        if factory:
+            db.row_factory = dict_row
+        [row] = await (await db.execute("SELECT count(*) FROM effects")).fetchall()
+        return list(row)
+
+    await bench.serve(sio)
+    outbox = await bench.outbox()
+    assert await outbox.send("count", True) == ["count"]
+    assert await outbox.send("count", False) == [0]
+    await bench.close()
+
+
+async def agen(db, payload):
+    yield
+
+
+class Waits:
+    async def __call__(self, db, payload):
+        pass
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [agen, Waits(), *(lambda: 1, lambda db: 1, lambda a, b, c, d: 1), lambda a, b: (yield)],
+)
+async def test_a_handler_that_could_never_be_called_is_refused_at_once(bench, handler):
+    with pytest.raises(UsageError):
+        bench.inbox.on("event", handler)
+
+
+async def test_what_follows_a_commit_may_raise_a_cancellation(disk, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.after_commit.AGAIN", 0.01)
+    failures, calls = [asyncio.CancelledError()], []
+
+    @disk.inbox.after_commit("insert")
+    async def follows(received):
+        calls.append(received.payload)
+        if failures:
+            raise failures.pop()
+
+    with pytest.raises(UsageError):
+        disk.inbox.after_commit("insert", follows)
+    assert await (await disk.outbox()).send("insert", 1) == 1
+    await wait_until(lambda: calls == [1, 1])
+
+
+async def test_a_handler_that_never_ends_is_cancelled(quiet, url, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.postgres_inbox.HANDLERS", 0.2)
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, PostgresInboxStore(url))
+    entered = []
+
+    @bench.inbox.on("wait")
+    async def wait(_db, _payload):
+        entered.append(1)
+        if len(entered) == 1:
+            await asyncio.Event().wait()
+
+    await bench.serve(sio)
+    outbox = await bench.outbox(ack_timeout=5)
+    receipt = outbox.send("wait")
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
+    assert await receipt is None
+    await bench.close()
+
+
+async def test_an_inbox_is_closed_though_a_handler_never_ends(quiet, url, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.inbox.CLOSE", 0.1)
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, PostgresInboxStore(url))
+    entered = asyncio.Event()
+
+    @bench.inbox.on("wait")
+    async def wait(_db, _payload):
+        entered.set()
+        await asyncio.Event().wait()
+
+    await bench.serve(sio)
+    outbox = await bench.outbox(ack_timeout=5)
+    receipt = outbox.send("wait")
+    await entered.wait()
+    async with asyncio.timeout(5):
+        await bench.inbox.close()
+    assert not receipt.done
+    await bench.close()
+
+
+async def test_who_waits_for_a_database_that_is_away_does_not_queue_up(quiet):
+    store = PostgresInboxStore("postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    inbox = Inbox(socketio.AsyncServer(async_mode="aiohttp"), store)
+    async with asyncio.timeout(12):
+        calls = [inbox.forget(1) for _ in range(4)]
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(error) for error in errors} == {StoreError}
+    await inbox.close()
+
+
+@pytest.mark.parametrize("arguments", [(5,), ("", 0), ("", None), ("", "x")])
+def test_a_postgres_store_refuses_what_it_cannot_use(arguments):
+    with pytest.raises(UsageError):
+        PostgresInboxStore(*arguments)
+
+
+# --- calls in odd orders -------------------------------------------------------------------
+
+
+async def test_a_transaction_that_has_ended_takes_nothing_more(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "o.db", "CREATE TABLE mine (x)"))
+    async with outbox.transaction() as db:
+        db.send("note", 1)
+    with pytest.raises(UsageError):
+        db.send("note", 2)
+    with pytest.raises(UsageError):
+        db.execute("INSERT INTO mine VALUES (1)")
+    await outbox.drain()
+    assert bench.applied == [1]
+
+
+async def test_a_transaction_in_a_transaction_is_refused(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
+    async with asyncio.timeout(5), outbox.transaction() as db:
+        db.send("note", 1)
+        with pytest.raises(UsageError):
+            async with outbox.transaction():
+                pass
+    feed = Feed(bench.server.sio, bench.inbox.store)
+    async with asyncio.timeout(5), feed.transaction():
+        with pytest.raises(UsageError):
+            async with feed.transaction():
+                pass
+        with pytest.raises(UsageError):
+            await bench.inbox.forget(1)
+    assert await outbox.send("note", 2) == 2
+    await feed.close()
+
+
+async def test_two_outboxes_do_not_share_a_store(bench, tmp_path):
+    store = SQLiteOutboxStore(tmp_path / "outbox.db")
+    outbox = await bench.outbox(store)
+    with pytest.raises(UsageError):
+        Outbox(socketio.AsyncClient(handle_sigint=False), store)
+    assert await outbox.send("note", 1) == 1
+
+
+@pytest.mark.parametrize("db", [None, {}, 5])
+async def test_an_entry_needs_the_db_of_its_own_store(bench, db):
+    feed = Feed(bench.server.sio)
+    with pytest.raises(UsageError):
+        feed.append(db, "orders", "note", 1)
+    async with feed.transaction() as mine:
+        pass
+    with pytest.raises(UsageError):
+        feed.append(mine, "orders", "note", 1)
+    await feed.close()
+
+
+@pytest.mark.parametrize("offset", [-1, None, "x", 1.5, 2**53, True])
+async def test_a_follower_restarts_at_an_offset_and_nowhere_else(quiet, offset):
+    follower = Follower(socketio.AsyncClient(handle_sigint=False))
+    with pytest.raises(UsageError):
+        await follower.restart("orders", offset)
+    await follower.close()
+
+
+async def test_another_follower_takes_the_place_of_one_that_is_closed(quiet):
+    client = socketio.AsyncClient(handle_sigint=False)
+    await Follower(client).close()
+    await Follower(client).close()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+async def test_followers_that_share_a_store_share_the_entries(quiet, tmp_path, on_disk):
+    bench = FeedBench(tmp_path)
+    await bench.start()
+    await bench.append(*range(20))
+    path = tmp_path / "client.db"
+    store = SQLiteInboxStore(path, "CREATE TABLE seen (number)") if on_disk else MemoryInboxStore()
+    seen = []
+
+    def note(db, number):
+        if on_disk:
+            db.execute("INSERT INTO seen VALUES (?)", (number,))
+        seen.append(number)
+
+    both = [await bench.follower(store, (), note) for _ in range(2)]
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(follower.follow("orders") for follower in both))
+    await bench.append(*range(20, 40))
+    await until(lambda: seen == [*range(40)])
+    await bench.close()
+
+
+async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(quiet, tmp_path):
+    bench, failures = FeedBench(tmp_path), [ValueError("not now")]
+    await bench.start()
+    await bench.append(*range(5))
+    await bench.feed.trim("orders", 2)
+
+    def on_gap(*_):
+        if failures:
+            raise failures.pop()
+
+    follower = await bench.follower(on_gap=on_gap)
+    assert follower.seen == [3, 4]
+    await bench.close()
+
+
+async def test_a_call_from_another_event_loop_is_refused_at_once(bench, tmp_path):
+    feed = Feed(bench.server.sio, bench.inbox.store)
+    follower = Follower(socketio.AsyncClient(handle_sigint=False))
+    await (await bench.outbox()).send("note", 1)
+    await follower.restart("orders")
+
+    async def append():
+        async with feed.transaction():
+            pass
+
+    calls = [
+        lambda: bench.inbox.forget(1),
+        bench.inbox.dead_letters,
+        bench.inbox.close,
+        append,
+        lambda: feed.publish("orders"),
+        feed.close,
+        lambda: follower.follow("orders"),
+        lambda: follower.restart("orders"),
+        follower.close,
+    ]
+    for call in calls:
+        with pytest.raises(UsageError):
+            await asyncio.to_thread(lambda call=call: asyncio.run(call()))
+    await follower.close()
+    await feed.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"interval": 0},
+        {"interval": float("nan")},
+        {"retry_delay": -1},
+        {"on_gap": 5},
+        {"retry_limit": 0},
+    ],
+    ids=str,
+)
+async def test_a_follower_refuses_what_it_cannot_use(quiet, options):
+    with pytest.raises(UsageError):
+        Follower(socketio.AsyncClient(handle_sigint=False), **options)
+
+
+@pytest.mark.parametrize("options", [{"window": 1.5}, {"ack_timeout": float("inf")}], ids=str)
+async def test_an_outbox_refuses_what_it_cannot_use(quiet, options):
+    with pytest.raises(UsageError):
+        Outbox(socketio.AsyncClient(handle_sigint=False), **options)
+
+
+@pytest.mark.parametrize("options", [{"user": 5}, {"max_unconfirmed": None}], ids=str)
+async def test_an_inbox_refuses_what_it_cannot_use(quiet, options):
+    with pytest.raises(UsageError):
+        Inbox(socketio.AsyncServer(async_mode="aiohttp"), **options)
