@@ -43,29 +43,12 @@ class Sender:
 
 
 class Applier:
-    """Runs the handlers of an inbox, in a transaction of its store.
-
-    Parameters
-    ----------
-    callbacks : Callbacks
-        What follows a commit.
-    retry_limit, max_unconfirmed : int or None, int
-        As in `Inbox`.
-
-    Attributes
-    ----------
-    handlers : dict
-        For each event its handler, and whether that takes a `Received`.
-    counts : Counter
-        What was done, by the names of `InboxStatistics`.
-    last_error : DeliveryError or None
-        Why a request was refused last.
-    """
+    """Runs the handlers of an inbox, in a transaction of its store."""
 
     def __init__(self, callbacks: Callbacks, retry_limit: int | None, max_unconfirmed: int) -> None:
-        self.handlers: dict[str, tuple[Handler, bool]] = {}
-        self.counts: Counter[str] = Counter()
-        self.last_error: DeliveryError | None = None
+        self.handlers: dict[str, tuple[Handler, bool]] = {}  # and whether it takes a `Received`
+        self.counts: Counter[str] = Counter()  # by the names of `InboxStatistics`
+        self.last_error: DeliveryError | None = None  # why a request was refused last
         self._callbacks = callbacks
         self._retry_limit, self._max_unconfirmed = retry_limit, max_unconfirmed
 

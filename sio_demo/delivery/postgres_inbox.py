@@ -7,7 +7,7 @@ database: a row lock lets one of them at a time apply the messages of a producer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
 from .send_window import check_positive
-from .stores import Entry, Letter, Log, fitting
+from .stores import Entry, Letter, Log, causes, fitting
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
 # to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a
@@ -404,7 +404,7 @@ _ENDED = (
 
 def is_store_failure(error: BaseException) -> bool:
     """Return whether an error comes from the database, not from what was asked of it."""
-    return any(map(_is_trouble, _causes(error)))
+    return any(map(_is_trouble, causes(error)))
 
 
 def _is_trouble(error: BaseException) -> bool:
@@ -413,12 +413,3 @@ def _is_trouble(error: BaseException) -> bool:
     if error.sqlstate is None:  # the connection is lost, or there is none
         return not isinstance(error, errors.PipelineAborted)
     return error.sqlstate[:2] in _TROUBLE
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Iterate over an error and its causes; `raise e from e` makes a cycle."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__context__ if error.__cause__ is None else error.__cause__

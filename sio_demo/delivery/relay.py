@@ -24,18 +24,7 @@ class Events(NamedTuple):
 
 
 class Relay:
-    """Sends batches as the window allows, and sends them again after a loss.
-
-    Parameters
-    ----------
-    window : SendWindow
-    connector : Connector
-    namespace : str
-        The Socket.IO namespace.
-    ack_timeout : float
-        Seconds without an answer after which the connection counts as dead.
-    owner : Owner
-    """
+    """Sends batches as the window allows, and sends them again after a loss."""
 
     def __init__(
         self,
@@ -57,9 +46,7 @@ class Relay:
         self._welcome: Welcome | None = None  # heard, and not yet acted upon
         self._ready = self._stopped = False
         self.connections = self.refusals = 0
-        self.tried = Promise(
-            asyncio.get_running_loop()
-        )  # settled after the first attempt to connect
+        self.tried = Promise(asyncio.get_running_loop())  # to connect, once
 
     def wake(self) -> None:
         self._wanted.set()

@@ -103,10 +103,6 @@ class SendWindow(Generic[M]):
         return list(self._messages)
 
     @property
-    def last(self) -> M:
-        return self._messages[-1]
-
-    @property
     def to_confirm(self) -> int:
         """How many replies may be confirmed as soon as the store has saved `base`."""
         return self.base - self.confirmed

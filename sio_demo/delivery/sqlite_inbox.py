@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
 from .sqlite_database import Database, guarded, primary
-from .stores import Entry, Letter, Log, fitting
+from .stores import Entry, Letter, Log, causes, fitting
 
 # Errors of the disk or the file, not of the statement.
 _TROUBLE = {
@@ -108,14 +108,7 @@ class SQLiteInboxStore(Database):
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the disk or the file."""
-        seen = set()
-        cause: BaseException | None = error
-        while cause is not None and id(cause) not in seen:  # `raise e from e` makes a cycle
-            if isinstance(cause, sqlite3.Error) and primary(cause) in _TROUBLE:
-                return True
-            seen.add(id(cause))
-            cause = cause.__context__ if cause.__cause__ is None else cause.__cause__
-        return False
+        return any(isinstance(e, sqlite3.Error) and primary(e) in _TROUBLE for e in causes(error))
 
     @guarded
     def owned(self, user: str | None, limit: int) -> int:

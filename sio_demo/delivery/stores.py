@@ -375,3 +375,12 @@ def fitting(rows: Iterator[Row], size: int) -> list[Row]:
             break
         found.append(one)
     return found
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over an error and its causes; `raise e from e` makes a cycle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__context__ if error.__cause__ is None else error.__cause__

@@ -18,22 +18,8 @@ NewWindow = Callable[[Identity, int, str, list[str]], SendWindow[Receipt]]
 class Storing:
     """The only user of an outbox's store while that is open: one call at a time, in a thread.
 
-    Parameters
-    ----------
-    store : OutboxStore
-    window : SendWindow
-        Gets what is stored. `reissue` puts another in its place.
-    troubled : callable
-        Called with the error of a save that failed.
-    stored : callable
-        Called with the receipts of what was saved.
-    failed : callable
-        Called with an error after which the store must be opened again.
-
-    Attributes
-    ----------
-    incoming : list of Receipt
-        What is not in the store yet.
+    It calls `troubled` with the error of a save that failed, `stored` with the receipts of what was
+    saved, and `failed` with an error after which the store must be opened again.
     """
 
     def __init__(
@@ -44,8 +30,8 @@ class Storing:
         stored: Callable[[list[Receipt]], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        self.store, self.window = store, window
-        self.incoming: list[Receipt] = []
+        self.store, self.window = store, window  # `reissue` puts another window in its place
+        self.incoming: list[Receipt] = []  # not in the store yet
         self._troubled, self._stored, self._failed = troubled, stored, failed
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._closed = False
