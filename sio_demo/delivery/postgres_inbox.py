@@ -70,7 +70,8 @@ class PostgresInboxStore:
     Each connection's messages are applied in transactions of their own, so a handler that waits
     for the database does not hold up the other connections. Messages are sent to PostgreSQL in
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
-    each message. A handler that waits for a lock for a second is tried again later.
+    each message. A handler that waits for a lock for a second is tried again later, and so is one
+    that takes ten. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
 
     Parameters
     ----------
