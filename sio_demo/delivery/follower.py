@@ -37,7 +37,7 @@ from .message import (
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
-from .transactions import settled
+from .transactions import ANY_ERROR, is_end, settled
 from .turns import Session, Turns
 
 CLOSE = 15.0  # seconds that a handler may hold `close` up
@@ -312,7 +312,9 @@ class Follower(Receiver):
             if self._on_gap is not None:
                 try:
                     await settled(self._on_gap(topic, missing, batch.first))
-                except Exception as error:
+                except ANY_ERROR as error:
+                    if is_end(error):
+                        raise
                     raise Retry(f"`on_gap` failed: {in_words(error)}") from error
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)
         async with self._transactions.one() as store:
