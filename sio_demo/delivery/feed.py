@@ -171,6 +171,8 @@ class Feed:
         if self._may_read and not await settled(self._may_read(sid, asked.topic)):
             await self.remove(sid, asked.topic)
             raise ForbiddenError(f"This client may not read {asked.topic!r}.")
+        if not self._sio.manager.is_connected(sid, self._namespace):  # internal
+            raise StoreError("The client has gone meanwhile.")
         await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
         async with self._questions.turn(sid), self._transactions.one() as store:
             return await _page(store, asked.topic, asked.next)

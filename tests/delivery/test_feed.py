@@ -375,6 +375,26 @@ async def test_a_follower_that_was_restored_reads_again_what_it_lost(disk):
         assert rows(disk.path / name) == [0, 1, 2]
 
 
+async def test_a_client_that_goes_while_it_asks_is_no_error_of_the_feed(quiet, tmp_path, caplog):
+    bench, gone = FeedBench(tmp_path), asyncio.Event()
+
+    async def may_read(sid, _topic):
+        if not gone.is_set():
+            await bench.sio.disconnect(sid)
+            gone.set()
+        return True
+
+    await bench.start(may_read=may_read)
+    client = new_client()
+    await bench.connect(client)
+    await client.emit(FEED, Question("orders", 0).to_wire())
+    await gone.wait()
+    await shut_down(client)
+    await bench.follower()
+    assert "failed" not in caplog.text
+    await bench.close()
+
+
 async def test_who_may_not_read_is_told_so(quiet, tmp_path):
     bench, allowed = FeedBench(tmp_path), {"orders"}
 
