@@ -63,6 +63,22 @@ async def seen(js, *numbers):
     assert await js.run("seen") == [*numbers]
 
 
+@pytest.mark.parametrize(
+    "lie", [None, 7, [], {"end": 1, "entries": {"messages": "x"}}, {"end": "x", "entries": None}]
+)
+async def test_what_is_no_page_is_named(bench, js, lie):
+    bench.sio.on("feed", lambda *_: lie)
+    assert await js.run("mistake(follower.follow('orders'))") == "BatchError"
+
+
+async def test_a_feed_that_never_gives_what_it_has_is_asked_with_pauses(bench, js):
+    page = {"topic": "orders", "end": 5, "entries": None}
+    bench.sio.on("feed", lambda *_: page)
+    await js.run("follower.follow('orders').catch(() => {}); null")
+    await js.run("while (!follower.lastError) await new Promise((go) => setTimeout(go, 5))")
+    assert await js.run("follower.lastError.name") == "Retry"
+
+
 async def test_what_was_there_before_and_what_comes_through_cuts(bench, js):
     async with bench.feed.transaction() as db:
         for number in range(1200):  # more than two pages

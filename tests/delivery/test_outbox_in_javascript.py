@@ -198,6 +198,20 @@ async def test_errors_of_a_handler_come_back_by_name(bench, js):
     assert words.startswith("HandlerError: ValueError")
 
 
+LIES = [None, 7, [], {"replies": "x"}, {"replies": []}, {"replies": ["x"]}, {"replies": ["{}"] * 2}]
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("event", ["outbox_hello", "outbox"])
+async def test_what_is_no_answer_is_named_and_not_asked_for_again(bench, js, event, lie):
+    asked = []
+    bench.sio.on(event, lambda _sid, request: asked.append(request) or lie)
+    await bench.link.cut()
+    words = await js.run("mistake(outbox.send('note', 1))")
+    assert words == "BatchError: This is no answer."
+    assert len(asked) == 1
+
+
 DEEP = "JSON.parse('['.repeat(3000) + ']'.repeat(3000))"
 TOO_LONG = ["'x'.repeat(1e6)", "'中'.repeat(3e5)"]  # a server counts bytes
 

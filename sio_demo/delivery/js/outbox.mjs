@@ -25,11 +25,8 @@ const bytes = (count) => crypto.getRandomValues(new Uint8Array(count));
 const newId = () => btoa(String.fromCharCode(...bytes(12)));
 
 function newProducer() {
-  const random = bytes(16);
-  random[6] = (random[6] & 15) | 64; // a UUID of version 4
-  random[8] = (random[8] & 63) | 128;
-  const hex = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const hex = Array.from(bytes(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-"); // a UUID of version 4
 }
 
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
@@ -68,7 +65,7 @@ const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")
 /** Throw what a server has refused for, or that this is not its answer. */
 export function check(answer, good) {
   if (answer?.error) throw new DeliveryError(answer.error, answer.message);
-  if (!good) throw new DeliveryError("BatchError", "No answer.");
+  if (!good) throw new DeliveryError("BatchError", "This is no answer.");
 }
 
 /** Return the value of a JSON text from a server. */
@@ -130,7 +127,7 @@ export class SendWindow {
       throw new DeliveryError("RestoredError", `The inbox has gone back to ${welcome.next}.`);
     }
     if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
-      throw new DeliveryError("ConflictError", "Was the outbox copied?");
+      throw new DeliveryError("ConflictError", "Was it copied, or restored from a copy?");
     }
     this.#limits = welcome;
   }
