@@ -9,11 +9,10 @@ from .bars import calls_by_design, effects_by_design, tally
 from .charts import invocations, total_work
 from .delivery import Timeline, throughput, timelines
 from .plot import Plot, describe, show, to_png, to_svg
-from .sequence import LIFELINES, Step, sequence
+from .sequence import Step, sequence
 from .signatures import signatures
 
 __all__ = [
-    "LIFELINES",
     "Plot",
     "Step",
     "Timeline",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -9,8 +10,7 @@ from matplotlib.axes import Axes
 
 from ..errors import UsageError
 from . import style
-from .checks import Counts, table
-from .plot import Plot, by, in_words, row
+from .plot import Counts, Plot, by, in_words, row, table
 from .style import Look, house_style, page, place, wrap
 
 # Inches.
@@ -43,63 +43,33 @@ _MANY = _Layout(left=1.9, right=1.25, characters=17, spacing=1.2, points=10, cro
 
 
 def calls_by_design(
-    designs: Counts,
-    *,
-    title: str,
-    expected: int = 1,
-    rounds: str = "reconnects so far",
-    first: int = 0,
+    designs: Counts, *, title: str, rounds: str = "reconnects so far", first: int = 0
 ) -> Plot:
-    """Draw the handler calls for each message, one row of bars for each design.
+    """Draw the handler calls for the message of each round, one row of bars for each design.
 
-    A line shows how many are expected. What goes beyond it has a colour of its own; a message that
-    no handler saw is a cross. Words at the right sum up the row.
-
-    Parameters
-    ----------
-    designs
-        For each design, eight at most, the calls for the message of each round.
-    rounds
-        What the rounds count, from `first` on.
+    A line shows the one that is expected. What goes beyond it has a colour of its own; a message
+    that no handler saw is a cross. Words at the right sum up the row. There may be eight designs;
+    `rounds` says what the rounds count, from `first` on.
     """
-    _check(expected)
-    return _draw(
-        table(designs, most=_MOST_ROWS),
-        _FEW,
-        lambda counts: _compare(counts, expected, more="calls", fewer="missed"),
-        title=title,
-        counted="calls for one message",
-        across=rounds,
-        first=first,
-        expected=expected,
-    )
+    data = table(designs, most=_MOST_ROWS)
+    verdict = partial(_compare, more="calls", fewer="missed")
+    counted = "calls for one message"
+    return _draw(data, _FEW, verdict, title=title, counted=counted, across=rounds, first=first)
 
 
 def effects_by_design(
     designs: Counts, *, title: str, faults: Sequence[str], counted: str = "effects of one message"
 ) -> Plot:
-    """Draw the effects of one message for each design, one bar for each fault.
+    """Draw the effects of one message for each design, eight at most, one bar for each fault.
 
-    Parameters
-    ----------
-    designs
-        For each design, eight at most, the effects under each fault.
-    faults
-        What each fault is, in two or three short words; they are written below the bars.
-    counted
-        What the effects are; the first word names more than one of them.
+    What `faults` call each of them, in two or three short words, is written below the bars.
+    `counted` says what the effects are; its first word names more than one of them.
     """
     data = table(designs, most=_MOST_ROWS)
     if any(len(effects) != len(faults) for effects in data.values()):
         raise UsageError(f"Name each of the faults: there are {len(faults)} names.")
-    return _draw(
-        data,
-        _FEW,
-        lambda counts: _compare(counts, 1, more=counted.split()[0], fewer="lost"),
-        title=title,
-        counted=counted,
-        names=faults,
-    )
+    verdict = partial(_compare, more=counted.split()[0], fewer="lost")
+    return _draw(data, _FEW, verdict, title=title, counted=counted, names=faults)
 
 
 def tally(
@@ -113,23 +83,12 @@ def tally(
     harmful: Collection[str] = (),
     zeros: bool = True,
 ) -> Plot:
-    """Draw counts of any kind and size, one row of bars for each label.
+    """Draw counts of any kind and size, up to 14 in each of eight rows at most.
 
     A line shows what is expected, if there is such a number. Words at the right give the greatest
-    count of the row.
-
-    Parameters
-    ----------
-    rows
-        For each label, eight at most, up to 14 counts.
-    counted
-        What the counts count.
-    rounds
-        What the positions across count, from `first` on.
-    harmful
-        The labels of rows that have the colour of harm.
-    zeros
-        Whether to write a count of 0; its place is empty in any case.
+    count of the row. `counted` says what the counts count, `rounds` what the positions across do,
+    from `first` on. `harmful` are the labels of rows that have the colour of harm. Without `zeros`,
+    the place of a count of 0 is empty.
     """
     data = table(rows, most=_MOST_ROWS)
     if unknown := set(harmful) - set(data):
@@ -137,8 +96,8 @@ def tally(
     length = len(next(iter(data.values())))
     if length > _MOST_BARS:
         raise UsageError(f"{length} bars in a row do not fit: pass at most {_MOST_BARS}.")
-    if expected is not None:
-        _check(expected)
+    if expected is not None and (type(expected) is not int or expected < 1):
+        raise UsageError(f"expected={expected!r}: pass the count that is right, 1 or more.")
     return _draw(
         data,
         _MANY,
@@ -153,19 +112,12 @@ def tally(
     )
 
 
-def _check(expected: object) -> None:
-    if isinstance(expected, bool) or not isinstance(expected, int) or expected < 1:
-        raise UsageError(f"expected={expected!r}: pass the count that is right, 1 or more.")
-
-
-def _compare(counts: Sequence[int], expected: int, *, more: str, fewer: str) -> list[str]:
-    """Return in a few words, on a line or two, how the counts differ from what is expected."""
-    words = []
-    if max(counts) > expected:
-        words.append(f"up to {max(counts)} {more}")
-    if short := sum(count < expected for count in counts):
-        words.append(f"{short} of {len(counts)} {fewer}")
-    return words or ["always once" if expected == 1 else "as expected"]
+def _compare(counts: Sequence[int], *, more: str, fewer: str) -> list[str]:
+    """Return in a few words, on a line or two, how the counts differ from one."""
+    words = [f"up to {max(counts)} {more}"] if max(counts) > 1 else []
+    if none := counts.count(0):
+        words.append(f"{none} of {len(counts)} {fewer}")
+    return words or ["always once"]
 
 
 @house_style()
@@ -197,10 +149,9 @@ def _draw(
         axes = place(figure, (layout.left, bottom, layout.width, heights[label]))
         axes.set_gid(f"design-{number}")
         axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, heights[label] / unit))
-        bars = dict(zip(places, values, strict=True))
         color = style.AGAIN if label in harmful else style.ONCE_PALE
-        numbers = {x: count for x, count in bars.items() if count or zeros}
-        _bars(axes, bars, expected, unit, layout, color, numbers)
+        bars = dict(zip(places, values, strict=True))
+        _bars(axes, bars, expected, unit, layout, color, zeros)
         _write(axes, texts[label], verdict(values), layout)
         rows.append(f"{row(label, values)} ({' and '.join(verdict(values))})")
         bottom -= _ROW_GAP
@@ -229,7 +180,7 @@ def _bars(
     unit: float,
     layout: _Layout,
     color: str,
-    numbers: dict[int, int],
+    zeros: bool,
 ) -> None:
     """Draw bars, and numbers on them; `unit` is the height of a count of one, in inches."""
     places, most = list(bars), max(bars.values())
@@ -244,7 +195,7 @@ def _bars(
     if expected:
         axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
     number: Look = {"fontsize": layout.points, "fontweight": "bold"}
-    for x, count in numbers.items():
+    for x, count in ((x, count) for x, count in bars.items() if count or zeros):
         y = max(count, expected if count else cross) + 0.04 / unit
         axes.text(x, y, str(count), ha="center", va="bottom", **number)
     if layout.cross:

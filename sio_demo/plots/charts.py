@@ -1,5 +1,6 @@
 """Line charts: calls across reconnects, and total work."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -10,14 +11,17 @@ from matplotlib.ticker import MaxNLocator
 
 from ..errors import UsageError
 from . import style
-from .checks import Counts, table
-from .labels import beside
-from .plot import Plot, by, in_words, row
-from .style import Look, house_style, page, place
+from .plot import Counts, Plot, by, in_words, row, table
+from .style import Look, house_style, page, place, wrap
 
 # Inches.
 _BOTTOM, _UP, _TOP = 0.72, 3.3, 0.3
-_COUNTS = (0.62, 4.1)  # the room left of a chart, and its width
+_LEFT, _WIDTH = 0.62, 4.1
+_SIDE = style.WIDTH - _LEFT - _WIDTH  # right of the chart
+_LINE, _GAP = 0.2, 0.12  # of a label
+_LEADER, _KEY, _TEXT = (0.02, 0.2), (0.22, 0.41, 0.6), 0.68
+
+_CHARACTERS = 22  # of a label
 
 _MOST_SERIES = 6
 _MOST_MARKERS = 16
@@ -55,16 +59,10 @@ _ONCE = (
 
 
 def invocations(series: Counts, *, title: str) -> Plot:
-    """Draw how often one message is handled, after 0, 1, 2, … reconnects.
+    """Draw the handler calls of each client for one message, after 0, 1, 2, … reconnects.
 
-    Lines on one another all show: a wide one with hollow markers lies below a narrow one with
-    small ones. Warm colours are for series that do not stay at one call.
-
-    Parameters
-    ----------
-    series
-        For each client, the handler calls for one message after 0, 1, 2, … reconnects: at most
-        three that stay at one call, and three that do not.
+    At most three series may stay at one call, and three others, in warm colours, may not. Lines on
+    one another all show.
     """
     drawn = _looks(series)
     return _draw_counts(drawn, title, "handler calls for one message", "reconnects so far", first=0)
@@ -73,9 +71,8 @@ def invocations(series: Counts, *, title: str) -> Plot:
 def total_work(series: Counts, *, title: str) -> Plot:
     """Draw all handler calls so far against the messages sent, one message per reconnect.
 
-    Takes what `invocations` takes, and adds it up. Two thin curves give the expectation: one call
-    per message makes n calls for n messages, one more call after each reconnect makes n(n + 1)/2.
-    The totals are markers without lines: the curves lie there.
+    Takes what `invocations` takes, and adds it up. Two thin curves give the expectation: n for one
+    call per message, n(n + 1)/2 for one more after each reconnect.
     """
     drawn = []
     for label, values, look in _looks(series):
@@ -113,7 +110,7 @@ def _draw_counts(
     curves: Counts | None = None,
 ) -> Plot:
     """Draw series of counts; if there are curves too, the labels name the last counts."""
-    figure, axes = _chart(title, up, across, _COUNTS)
+    figure, axes = _chart(title, up, across)
     places = range(first, first + len(drawn[0].values))
     every = -(-len(places) // _MOST_MARKERS)
     marked = list(range((len(places) - 1) % every, len(places), every))
@@ -131,7 +128,7 @@ def _draw_counts(
             _curve(axes, places, values, formula)
         rows.append(f"thin curves: {' and '.join(curves)}")
         ends = {f"{one.label}: {one.values[-1]}": one for one in drawn}
-    _label(figure, axes, _COUNTS, ends)
+    _label(figure, axes, ends)
     return Plot(figure, in_words(title, by(up, across, places), rows))
 
 
@@ -149,25 +146,58 @@ def _curve(axes: Axes, places: Sequence[int], values: Sequence[int], formula: st
     axes.annotate(formula, at, (-9, 7), textcoords="offset points", ha="right", va="bottom")
 
 
-def _chart(title: str, up: str, across: str, frame: tuple[float, float]) -> tuple[Figure, Axes]:
-    left, width = frame
+def _chart(title: str, up: str, across: str) -> tuple[Figure, Axes]:
     figure = page(title, _BOTTOM + _UP + _TOP)
-    axes = place(figure, (left, _BOTTOM, width, _UP))
+    axes = place(figure, (_LEFT, _BOTTOM, _WIDTH, _UP))
     axes.set_gid("chart")
     axes.set_xlabel(across, labelpad=5)
     axes.set_ylabel(up, rotation=0, ha="left", va="bottom")
-    axes.yaxis.set_label_coords((style.MARGIN - left) / width, 1.02)
+    axes.yaxis.set_label_coords((style.MARGIN - _LEFT) / _WIDTH, 1.02)
     axes.tick_params(length=0, pad=8)
     return figure, axes
 
 
-def _label(
-    figure: Figure, axes: Axes, frame: tuple[float, float], ends: Mapping[str, _Series]
-) -> None:
+def _label(figure: Figure, axes: Axes, ends: Mapping[str, _Series]) -> None:
     """Write at the end of each line what it is, with a piece of it as a key."""
-    left, width = frame
-    side = place(figure, (left + width, _BOTTOM, style.WIDTH - left - width, _UP))
+    side = place(figure, (_LEFT + _WIDTH, _BOTTOM, _SIDE, _UP))
+    side.set(xlim=(0, _SIDE), ylim=(0, _UP))
+    side.set_axis_off()
     x, to_axes = axes.get_xlim()[1], axes.transData - axes.transAxes
     targets = [to_axes.transform((x, one.values[-1]))[1] * _UP for one in ends.values()]
-    keys = [one.look | {"markersize": min(one.look["markersize"], 14)} for one in ends.values()]
-    beside(side, (style.WIDTH - left - width, _UP), list(ends), targets, keys)
+    texts = [wrap(label, _CHARACTERS) for label in ends]
+    places = spread(targets, [len(t) * _LINE + _GAP for t in texts], (-_GAP, _UP + 2 * _GAP))
+    for one, lines, target, y in zip(ends.values(), texts, targets, places, strict=True):
+        key = one.look | {"markersize": min(one.look["markersize"], 14)}
+        side.plot(_LEADER, [target, y], color=style.MUTED, linewidth=0.8, clip_on=False)
+        side.plot(_KEY, [y] * 3, markevery=[1], solid_capstyle="butt", clip_on=False, **key)
+        side.text(_TEXT, y, "\n".join(lines), va="center", linespacing=1.1)
+
+
+def spread(
+    targets: Sequence[float], heights: Sequence[float], limits: tuple[float, float]
+) -> list[float]:
+    """Return the middles of labels: near their targets, none over another.
+
+    Labels that would overlap form a stack, centred on the mean of its targets and kept within the
+    limits. Of labels with the same target, the first comes uppermost.
+    """
+
+    def bottom(stack: list[int]) -> float:
+        middle = math.fsum(targets[i] for i in stack) / len(stack)
+        return max(limits[0], min(middle - height(stack) / 2, limits[1] - height(stack)))
+
+    def height(stack: list[int]) -> float:
+        return math.fsum(heights[i] for i in stack)
+
+    stacks: list[list[int]] = []
+    for index in sorted(range(len(targets)), key=lambda i: (targets[i], -i)):
+        stacks.append([index])
+        while len(stacks) > 1 and bottom(stacks[-2]) + height(stacks[-2]) > bottom(stacks[-1]):
+            stacks[-2:] = [stacks[-2] + stacks[-1]]
+    places = [0.0] * len(targets)
+    for stack in stacks:
+        y = bottom(stack)
+        for index in stack:
+            places[index] = y + heights[index] / 2
+            y += heights[index]
+    return places

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 
 from ..errors import UsageError
 from . import style
-from .checks import counts, table
-from .plot import Plot, in_words
+from .plot import Plot, in_words, table
 from .style import Look, house_style, page, place, wrap
 
 # Inches.
@@ -20,7 +19,8 @@ _COLUMN = (style.WIDTH - _LABELS - _DOTS - style.MARGIN) / 3
 _LANE_LABELS, _LANE, _LEVEL, _LANE_GAP = 0.95, 4.35, 0.25, 0.3
 _FOUND = 0.2  # right of the lanes
 
-_MOST_SENDERS, _MOST_LANES = 6, 6
+_MOST = 6  # senders, or lanes
+_TRIPS = (20, 100, 500)  # ms
 _CUTS = ("reset", "clean close", "half-open", "refusal")
 
 
@@ -33,24 +33,16 @@ class Timeline(NamedTuple):
 
 
 @house_style()
-def throughput(
-    per_trip: Mapping[str, int], *, title: str, trips: Sequence[int] = (20, 100, 500)
-) -> Plot:
+def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
     """Draw the messages that one round trip carries, and write what follows for three distances.
 
-    Parameters
-    ----------
-    per_trip
-        For each sender, six at most, how many messages it may have under way.
-    trips
-        Three round trips, in milliseconds.
+    `per_trip` says for each sender, six at most, how many messages it may have under way.
     """
     if not isinstance(per_trip, Mapping):
         raise UsageError('Pass a dict with a count for each sender: {"outbox": 4000}.')
-    data = table({name: [n] for name, n in per_trip.items()}, most=_MOST_SENDERS)
-    times = counts("trips", trips)
-    if len(times) != 3 or min(*times, *(n for [n] in data.values())) < 1:
-        raise UsageError("Pass counts of 1 or more, and three round trips: (20, 100, 500).")
+    data = table({name: [n] for name, n in per_trip.items()}, most=_MOST)
+    if min(n for [n] in data.values()) < 1:
+        raise UsageError("Pass counts of 1 or more.")
     height = len(data) * _ROW
     figure = page(title, _FOOT + height + _HEAD)
     axes = place(figure, (_LABELS, _FOOT, _DOTS, height))
@@ -72,10 +64,10 @@ def throughput(
         axes.plot([0.8, n], [y, y], color=style.ONCE, linewidth=3, solid_capstyle="butt")
         axes.plot([n], [y], "o", color=style.ONCE, markersize=11, clip_on=False)
         axes.annotate(f"{n:,}", (n, y), (0, 8), textcoords="offset points", ha="center")
-        allowed = [f"{n * 1000 // time:,}" for time in times]
+        allowed = [f"{n * 1000 // time:,}" for time in _TRIPS]
         _write(axes, y, allowed)
         rows.append(f"- {name}: {n:,}; {', '.join(allowed)}")
-    _write(axes, -0.72, headings := [f"at {time} ms" for time in times], color=style.MUTED)
+    _write(axes, -0.72, headings := [f"at {time} ms" for time in _TRIPS], color=style.MUTED)
     _write(axes, -1.15, ["", "", rates])
     return Plot(figure, in_words(title, f"{up}; {rates}, {', '.join(headings)}", rows))
 
@@ -90,15 +82,9 @@ def _write(axes: Axes, y: float, texts: Sequence[str], **look: Any) -> None:
 
 @house_style()
 def timelines(lanes: Mapping[str, Timeline], *, title: str) -> Plot:
-    """Draw a lane for each run: its messages, the faults above them, and what was found.
-
-    Parameters
-    ----------
-    lanes
-        For each label, six at most, a :class:`Timeline`.
-    """
-    if not isinstance(lanes, Mapping) or not 1 <= len(lanes) <= _MOST_LANES:
-        raise UsageError(f"Pass one to {_MOST_LANES} lanes, each a Timeline.")
+    """Draw a lane for each run, six at most: messages, faults above them, and what was found."""
+    if not isinstance(lanes, Mapping) or not 1 <= len(lanes) <= _MOST:
+        raise UsageError(f"Pass one to {_MOST} lanes, each a Timeline.")
     most = max(lane.messages for lane in lanes.values())
     if min(lane.messages for lane in lanes.values()) < 1:
         raise UsageError("A lane has one message or more.")

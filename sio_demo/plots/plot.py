@@ -1,7 +1,7 @@
 """A plot: a figure and the same data in words; as SVG, as PNG, and below a notebook's cell."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,6 +16,8 @@ SVG = "application/vnd.sio-demo.svg"  # the mime type under which a notebook sto
 _CSS_PIXELS = 96  # in an inch
 _COLOURS = 64
 
+Counts = Mapping[str, Sequence[int]]
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -26,13 +28,7 @@ class Plot:
 
 
 def describe(plot: Plot) -> str:
-    """Return the words of a plot.
-
-    Raises
-    ------
-    UsageError
-        If it is no plot of this package.
-    """
+    """Return the words of a plot; UsageError says that it is none of this package."""
     if not isinstance(plot, Plot):
         raise UsageError(f"Pass a figure made by sio_demo.plots, not {plot!r}.")
     return plot.words
@@ -105,3 +101,38 @@ def row(label: str, values: Iterable[object]) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+# What the figures accept
+
+
+def table(data: object, most: int) -> dict[str, list[int]]:
+    """Return a mapping from labels to counts, checked: not too many, and all of one length."""
+    if not isinstance(data, Mapping) or not data:
+        raise UsageError('Pass a dict with a list of counts for each label: {"naive": [1, 2, 3]}.')
+    if len(data) > most:
+        raise UsageError(
+            f"{len(data)} labels do not fit: draw at most {most}, or make two figures."
+        )
+    for label in data:
+        if not isinstance(label, str) or not label.strip():
+            raise UsageError(f"{label!r} is not a label: name each list of counts with a text.")
+    checked = {label: counts(label, values) for label, values in data.items()}
+    lengths = {label: len(values) for label, values in checked.items()}
+    if len(set(lengths.values())) > 1:
+        raise UsageError(f"Every label needs as many counts as the others, not {lengths}.")
+    return checked
+
+
+def counts(owner: str, values: object) -> list[int]:
+    """Return the values as a list, checked: whole numbers, none of them negative."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise UsageError(
+            f"{owner!r}: pass a list of whole numbers such as [1, 2, 3], not {values!r}."
+        )
+    if not values:
+        raise UsageError(f"{owner!r} has no values: pass one count for each message.")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UsageError(f"{owner!r}: {value!r} is not a count: a whole number, not negative.")
+    return list(values)

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -12,64 +13,52 @@ from matplotlib.patches import FancyBboxPatch
 from ..errors import UsageError
 from . import style
 from .plot import Plot, in_words, one_line
-from .rows import CHARACTERS, DRAW, HEIGHT, LINE, Row
-from .style import house_style, page, place, wrap
+from .style import Look, house_style, page, place, wrap
 
 Kind = Literal["packet", "write", "harm", "call", "lost", "fault", "note"]
 
-LIFELINES = ("server", "link", "client", "your handler")
 _MOST = 60
 
 # Inches: the unit of the axes, so that texts and shapes can be laid out together.
 _LEFT, _MOST_RIGHT = 0.78, 1.9
 _HEAD, _FOOT = 0.56, 0.12
 _BOX = (1.24, 0.42)
+_LINE = 0.19
+_HEIGHT = {"call": 0.12, "lost": 0.25, "fault": 0.24, "note": 0.22}
+_HEIGHT |= dict.fromkeys(("packet", "write", "harm"), 0.19)
+_CHARACTERS = 10.5  # of a label, in an inch
+_BADGE = 0.125
+_TOOTH = (0.12, 0.09)
 
 
 class Step(NamedTuple):
-    """One row of a sequence diagram.
+    """One row of a sequence diagram, from a lifeline to a lifeline.
 
-    Attributes
-    ----------
-    source, target
-        The lifelines it goes from and to.
-    label
-        What is written on it. A call may go without.
-    kind
-        ``"packet"``: an arrow. ``"write"``: an arrow, too, for what the source changes in the
-        target; ``"harm"``: the same in the colour of harm. ``"call"``: an arrow that ends in the
-        number of the call, counted for the packet that the caller received last, or for one
-        message.
-        ``"lost"``: an arrow that ends midway in a cross. ``"fault"``: a zigzag between two
-        lifelines, or across all of them if source and target are one. ``"note"``: a text in a
-        box, midway between source and target.
+    By kind: ``"packet"`` is an arrow. So is ``"write"``, for what the source changes in the target,
+    and ``"harm"``, the same in the colour of harm. ``"call"`` ends in the number of the call,
+    counted for the packet that the caller received last, or for one message. ``"lost"`` ends midway
+    in a cross. ``"fault"`` is a zigzag between two lifelines, or across all of them if source and
+    target are one. ``"note"`` is a text in a box between source and target.
     """
 
     source: str
     target: str
-    label: str = ""
+    label: str = ""  # a call may go without
     kind: Kind = "packet"
 
 
 @house_style()
 def sequence(
-    events: Iterable[Step | Mapping[str, str]],
+    events: Iterable[Step],
     *,
     title: str,
-    lifelines: Sequence[str] = LIFELINES,
+    lifelines: Sequence[str] = ("server", "link", "client", "your handler"),
     one_message: bool = False,
 ) -> Plot:
-    """Draw events as a sequence diagram: one row for each, in logical time from the top.
+    """Draw events, at most 60, as a sequence diagram, in logical time from the top.
 
-    Parameters
-    ----------
-    events
-        `Step` tuples, or mappings with the same fields; at most 60.
-    lifelines
-        The columns, from the left. Two to five.
-    one_message
-        All packets carry the same message: calls are numbered across them. A second call is drawn
-        as harmful.
+    `lifelines` are the columns from the left, two to five. With `one_message`, all packets carry
+    the same one, and calls are numbered across them. A second call is drawn as harmful.
     """
     names = _names(lifelines)
     steps = _steps(events, names)
@@ -78,7 +67,7 @@ def sequence(
     columns = {name: _LEFT + gap * index for index, name in enumerate(names)}
     texts = [wrap(step.label, _room(step, columns)) if step.label else [] for step in steps]
     heights = [
-        HEIGHT[s.kind] + LINE * max(1, len(lines)) for s, lines in zip(steps, texts, strict=True)
+        _HEIGHT[s.kind] + _LINE * max(1, len(lines)) for s, lines in zip(steps, texts, strict=True)
     ]
     body = _HEAD + math.fsum(heights) + _FOOT
     figure = page(title, body + style.MARGIN)
@@ -90,8 +79,8 @@ def sequence(
     y, words = _HEAD, []
     rows = zip(steps, _calls(steps, one_message), texts, heights, strict=True)
     for number, (step, call, lines, height) in enumerate(rows, 1):
-        row = Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
-        DRAW[step.kind](row, columns[step.source], columns[step.target])
+        row = _Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
+        _DRAW[step.kind](row, columns[step.source], columns[step.target])
         y += height
         words.append(f"{number}. {_words(step, call, names)}")
     between = ", ".join(map(one_line, names))
@@ -127,18 +116,16 @@ def _names(lifelines: Sequence[str]) -> list[str]:
     return names
 
 
-def _steps(events: Iterable[Step | Mapping[str, str]], names: Sequence[str]) -> list[Step]:
-    """Return the events as steps, each of them checked."""
+def _steps(events: Iterable[Step], names: Sequence[str]) -> list[Step]:
     if not isinstance(events, Iterable):
         raise UsageError(f"Pass a list of Step(source, target, label, kind), not {events!r}.")
     steps = []
     for number, event in enumerate(events, 1):
         try:
-            step = Step(**event) if isinstance(event, Mapping) else Step(*event)  # type: ignore[arg-type]
+            step = Step(*event)
         except TypeError:
             raise UsageError(
-                f"Event {number} is {event!r}: pass Step(source, target, label, kind), "
-                "or a dict with these fields."
+                f"Event {number} is {event!r}: pass Step(source, target, label, kind)."
             ) from None
         _check(number, step, names)
         steps.append(step)
@@ -164,7 +151,7 @@ def _check(number: int, step: Step, names: Sequence[str]) -> None:
 
 def _beside(step: Step) -> float:
     """Return the room that a call and its label take, right of their lifeline."""
-    return min(0.35 + len(step.label) / CHARACTERS, _MOST_RIGHT)
+    return min(0.35 + len(step.label) / _CHARACTERS, _MOST_RIGHT)
 
 
 def _room(step: Step, columns: Mapping[str, float]) -> int:
@@ -178,7 +165,7 @@ def _room(step: Step, columns: Mapping[str, float]) -> int:
         span = max(span - 0.7, 1.2)
     elif step.kind == "note":
         span = max(span, 3.0)
-    return max(8, int((span - 0.3) * CHARACTERS))
+    return max(8, int((span - 0.3) * _CHARACTERS))
 
 
 def _draw_lifelines(axes: Axes, columns: Mapping[str, float], body: float) -> None:
@@ -186,11 +173,103 @@ def _draw_lifelines(axes: Axes, columns: Mapping[str, float], body: float) -> No
     width, height = min(_BOX[0], gap - 0.1), _BOX[1]
     for number, (name, x) in enumerate(columns.items(), 1):
         axes.plot([x, x], [height, body], color=style.MUTED, linewidth=1, zorder=1)
-        shape: dict[str, Any] = {
-            "boxstyle": "round,pad=0,rounding_size=0.06",
-            "edgecolor": style.INK,
-        }
+        shape: Look = {"boxstyle": "round,pad=0,rounding_size=0.06", "edgecolor": style.INK}
         box = FancyBboxPatch((x - width / 2, 0.02), width, height, facecolor="white", **shape)
         axes.add_patch(box)
-        text = "\n".join(wrap(name, int(width * CHARACTERS)))
+        text = "\n".join(wrap(name, int(width * _CHARACTERS)))
         axes.text(x, 0.02 + height / 2, text, ha="center", va="center", gid=f"lifeline-{number}")
+
+
+class _Row(NamedTuple):
+    """The place of a step, and what is to be written there."""
+
+    axes: Axes
+    name: str
+    top: float
+    height: float
+    text: str
+    call: int
+
+    @property
+    def foot(self) -> float:
+        """Where an arrow lies that has its label above it."""
+        return self.top + self.height - 0.1
+
+    @property
+    def middle(self) -> float:
+        """Where something lies that has its label beside it."""
+        return self.top + self.height / 2
+
+    def write(self, x: float, y: float, name: str = "label", **look: Any) -> None:
+        """Write the label, on white so that no lifeline runs through it."""
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        look = {"ha": "center", "va": "center", "linespacing": 1.1, "bbox": white, **look}
+        self.axes.text(x, y, self.text, gid=f"{self.name}-{name}", zorder=3, **look)
+
+    def arrow(self, kind: str, start: float, end: float, y: float, color: str) -> None:
+        """Draw an arrow: an empty annotation, which keeps both of its ends."""
+        shape = {"arrowstyle": "-|>", "mutation_scale": 15, "shrinkA": 0, "shrinkB": 0}
+        props = {**shape, "color": color, "linewidth": 1.6}
+        self.axes.annotate("", (end, y), (start, y), arrowprops=props, gid=f"{self.name}-{kind}")
+
+
+def _arrow(kind: str, color: str, row: _Row, source: float, target: float) -> None:
+    row.arrow(kind, source, target, row.foot, color)
+    row.write((source + target) / 2, row.foot - 0.05, va="bottom")
+
+
+def _lost(row: _Row, source: float, target: float) -> None:
+    ends, y = [source, (source + target) / 2], [row.foot] * 2
+    line: Look = {"color": style.INK, "linewidth": 1.6, "linestyle": (0, (4, 3))}
+    cross: Look = {"color": style.AGAIN, "markersize": 11, "markeredgewidth": 3.2, "zorder": 4}
+    row.axes.plot(ends, y, gid=f"{row.name}-lost", **line)
+    row.axes.plot(ends[1:], y[1:], "x", **cross)
+    row.write(ends[1], row.foot - 0.11, va="bottom")
+
+
+def _call(row: _Row, source: float, target: float) -> None:
+    color = style.ONCE if row.call == 1 else style.AGAIN
+    badge: Look = {"color": color, "markersize": 2 * 72 * _BADGE, "zorder": 4}
+    if source == target:
+        badge["gid"] = f"{row.name}-call"
+    else:
+        edge = target - math.copysign(_BADGE, target - source)
+        row.arrow("call", source, edge, row.middle, color)
+    row.axes.plot([target], [row.middle], "o", **badge)
+    number: Look = {"color": "white", "fontweight": "bold", "ha": "center", "zorder": 5}
+    row.axes.text(
+        target, row.middle, str(row.call), va="center_baseline", gid=f"{row.name}-number", **number
+    )
+    if row.text:
+        row.write(target + 0.2, row.middle, ha="left")
+
+
+def _fault(row: _Row, source: float, target: float) -> None:
+    step, height = _TOOTH
+    if source == target:
+        source, target = style.MARGIN, style.WIDTH - style.MARGIN
+    teeth = 2 * round(abs(target - source) / step / 2)
+    x = [source + (target - source) * tooth / teeth for tooth in range(teeth + 1)]
+    y = [row.middle + (0, -height, 0, height)[tooth % 4] for tooth in range(teeth + 1)]
+    row.axes.plot(x, y, color=style.AGAIN, linewidth=2, gid=f"{row.name}-fault", zorder=2)
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 5}
+    row.write((source + target) / 2, row.middle, fontweight="bold", bbox=white)
+
+
+def _note(row: _Row, source: float, target: float) -> None:
+    box = {"facecolor": "#f3f3f3", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
+    half = max(map(len, row.text.splitlines())) / _CHARACTERS / 2 + style.MARGIN
+    x = min(max((source + target) / 2, half), style.WIDTH - half)
+    row.write(x, row.middle, "note", bbox=box)
+
+
+#: By kind: draws a row, given the positions of its source and its target.
+_DRAW: dict[str, Callable[[_Row, float, float], None]] = {
+    "packet": partial(_arrow, "packet", style.INK),
+    "write": partial(_arrow, "write", style.INK),
+    "harm": partial(_arrow, "harm", style.AGAIN),
+    "call": _call,
+    "lost": _lost,
+    "fault": _fault,
+    "note": _note,
+}

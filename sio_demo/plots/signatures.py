@@ -7,8 +7,7 @@ from matplotlib.patches import Rectangle
 
 from ..errors import UsageError
 from . import style
-from .checks import Counts, table
-from .plot import Plot, in_words
+from .plot import Counts, Plot, in_words, table
 from .style import Look, house_style, page, place
 
 # Inches.
@@ -37,14 +36,7 @@ def signatures(
 ) -> Plot:
     """Draw a row of counts for each label, by group; 0, 1 and more look different.
 
-    Parameters
-    ----------
-    groups
-        For each group of labels, the counts of each.
-    columns
-        What the counts of a row count.
-    names
-        What a label stands for, where it is not clear.
+    `columns` say what the counts of a row count, `names` what a label stands for.
     """
     if not isinstance(groups, Mapping) or not 1 <= len(groups) <= _MOST_GROUPS:
         raise UsageError(f"Pass one to {_MOST_GROUPS} groups, each a dict of rows.")
@@ -61,25 +53,21 @@ def signatures(
     axes.set_axis_off()
     for number, column in enumerate(columns):
         x = _LETTER + (number + 0.5) * _CELL
-        axes.text(
-            x, -0.06, column, rotation=90, ha="center", va="bottom", fontsize=10, gid="column"
-        )
+        upright: Look = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 10}
+        axes.text(x, -0.06, column, gid="column", **upright)
     top = 0.0
     for name, rows in tables.items():
-        axes.text(
-            _WIDTH, top + _ROW / 2, name, ha="right", va="center", fontsize=9, weight="bold",
-            color=style.MUTED, gid="group",
-        )  # fmt: skip
+        look: Look = {"ha": "right", "va": "center", "weight": "bold", "color": style.MUTED}
+        axes.text(_WIDTH, top + _ROW / 2, name, fontsize=9, gid="group", **look)
         for label, counts in rows.items():
             _row(axes, top, label, counts, (names or {}).get(label, ""))
             top += _ROW
         top += _GAP
     _key(place(figure, (style.MARGIN, 0, _WIDTH, _FOOT)))
-    words = [
-        f"- {name}: "
-        + "; ".join(f"{label} {' '.join(map(str, each))}" for label, each in rows.items())
-        for name, rows in tables.items()
-    ]
+    words = []
+    for name, rows in tables.items():
+        found = (f"{label} {' '.join(map(str, each))}" for label, each in rows.items())
+        words.append(f"- {name}: {'; '.join(found)}")
     return Plot(figure, in_words(title, ", ".join(columns), words))
 
 

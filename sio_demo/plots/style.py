@@ -1,8 +1,7 @@
 """The one style and the one palette of every figure, and the page they are drawn on."""
 
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import matplotlib.style
@@ -33,11 +32,8 @@ _TITLE_CHARACTERS = 56
 _TITLE_LINE = 0.27
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Apply ``sio.mplstyle`` to matplotlib's defaults, and put the reader's settings back."""
-    with matplotlib.style.context("sio_demo.sio", after_reset=True):
-        yield
+#: Applies ``sio.mplstyle`` to matplotlib's defaults, and puts the reader's settings back.
+house_style = partial(matplotlib.style.context, "sio_demo.sio", after_reset=True)
 
 
 def page(title: str, height: float) -> Figure:
