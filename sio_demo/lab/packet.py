@@ -22,43 +22,23 @@ DIRECTIONS: Final[tuple[Direction, Direction]] = (TO_SERVER, TO_CLIENT)
 class Packet:
     """One packet, as the link saw it pass.
 
-    Attributes
-    ----------
-    direction : str
-        ``"client→server"`` or ``"server→client"``.
-    name : str
-        Socket.IO's ``"CONNECT"``, ``"DISCONNECT"``, ``"EVENT"``, ``"ACK"``,
-        ``"CONNECT_ERROR"``, ``"BINARY_EVENT"``, ``"BINARY_ACK"``; Engine.IO's ``"open"``,
-        ``"close"``, ``"ping"``, ``"pong"``, ``"upgrade"``, ``"noop"``; or ``"undecoded"``.
-    event : str or None
-        The name of the event, for ``EVENT`` and ``BINARY_EVENT``.
-    data : Any
-        The payload: the list of arguments of an event or of its acknowledgement, the object
-        of a ``CONNECT`` or ``open``; for ``"undecoded"`` the reason, in words.
-    id : int or None
-        The acknowledgement id that ties an event to its ``ACK``.
-    namespace : str
-        ``"/"`` unless the packet says otherwise.
-    transport : str
-        ``"websocket"`` or ``"polling"``.
-    connection : int
-        The TCP connection, counted from 1 in the order in which the link accepted them.
-    order : int
-        The place of the packet among all that the link saw, from 1.
-    delivered : bool
-        False when the link took the packet in but a fault kept it from the other side.
+    `name` is Socket.IO's ``"CONNECT"``, ``"DISCONNECT"``, ``"EVENT"``, ``"ACK"``,
+    ``"CONNECT_ERROR"``, ``"BINARY_EVENT"``, ``"BINARY_ACK"``; Engine.IO's ``"open"``, ``"close"``,
+    ``"ping"``, ``"pong"``, ``"upgrade"``, ``"noop"``; or ``"undecoded"``. `data` is the list of
+    arguments of an event or of its acknowledgement, the object of a ``CONNECT`` or ``open``; for
+    ``"undecoded"`` the reason, in words.
     """
 
     direction: Direction
     name: str
-    event: str | None = None
+    event: str | None = None  # for EVENT and BINARY_EVENT
     data: Any = None
-    id: int | None = None
+    id: int | None = None  # it ties an event to its ACK
     namespace: str = "/"
-    transport: str = "websocket"
-    connection: int = 0
-    order: int = 0
-    delivered: bool = True
+    transport: str = "websocket"  # or "polling"
+    connection: int = 0  # TCP connections are counted from 1, as the link accepted them
+    order: int = 0  # the place of the packet among all that the link saw, from 1
+    delivered: bool = True  # False: the link took it in, but a fault kept it from the other side
 
     def __repr__(self) -> str:
         """Return what passed, without session ids: they differ at every run."""
@@ -97,13 +77,16 @@ class PacketDecoder:
             protocol = "Socket.IO"
             return self._on_message(SocketIOPacket(encoded_packet=encoded[1:]))
         except Exception as error:  # whatever passes must not stop the link
-            return [self._undecoded(f"not {protocol}: {type(error).__name__}: {error}")]
+            return [
+                self._packet("undecoded", data=f"not {protocol}: {type(error).__name__}: {error}")
+            ]
 
     def _on_message(self, inner: SocketIOPacket) -> list[Packet]:
         packets: list[Packet] = []
         if self._waiting is not None:
             name = socketio_names[self._waiting.packet_type]
-            packets.append(self._undecoded(f"{name} whose attachments did not follow"))
+            reason = f"{name} whose attachments did not follow"
+            packets.append(self._packet("undecoded", data=reason))
             self._waiting = None
         if inner.packet_type in (BINARY_EVENT, BINARY_ACK) and inner.attachment_count:
             self._waiting = inner
@@ -113,7 +96,8 @@ class PacketDecoder:
 
     def _on_attachment(self, data: bytes) -> list[Packet]:
         if self._waiting is None:
-            return [self._undecoded(f"{len(data)} bytes that no packet announced")]
+            reason = f"{len(data)} bytes that no packet announced"
+            return [self._packet("undecoded", data=reason)]
         inner, self._waiting = self._waiting, None
         if not inner.add_attachment(data):
             self._waiting = inner
@@ -132,9 +116,6 @@ class PacketDecoder:
 
     def _packet(self, name: str, **fields: Any) -> Packet:
         return Packet(self._direction, name, transport=self._transport, **fields)
-
-    def _undecoded(self, reason: str) -> Packet:
-        return undecoded(self._direction, self._transport, reason)
 
 
 def undecoded(direction: Direction, transport: str, reason: str) -> Packet:

@@ -9,7 +9,6 @@ Sources: the Engine.IO and Socket.IO protocol pages (socket.io/docs/v4/engine-io
 socket-io-protocol), RFC 6455 (WebSocket), RFC 7692 (permessage-deflate).
 """
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 from .packet import DIRECTIONS, TO_CLIENT, TO_SERVER, Direction, Packet, PacketDecoder, undecoded
 
 RECORD_SEPARATOR = "\x1e"  # between the packets of one long-polling payload
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib looks at the header
 
 
 class Conversation:
@@ -44,21 +44,12 @@ class Conversation:
             if self._http.upgrade is None:
                 yield data, packets
                 return
-            data, frames = self._switch_to_websocket(data)
-            yield data, packets
-            if not frames:
-                return
-            data = frames
+            extensions, frames = self._http.upgrade
+            self._streams = {way: _WebSocketStream(way, extensions) for way in DIRECTIONS}
+            self._http = None
+            yield data[: len(data) - len(frames)], packets  # the 101 response
+            data = frames  # that follow it at once
         yield from self._streams[direction].feed(data)
-
-    def _switch_to_websocket(self, data: bytes) -> tuple[bytes, bytes]:
-        """Split the bytes of the ``101`` response from the frames that follow it at once."""
-        assert self._http is not None
-        assert self._http.upgrade is not None
-        extensions, frames = self._http.upgrade
-        self._streams = {way: _WebSocketStream(way, extensions) for way in DIRECTIONS}
-        self._http = None
-        return data[: len(data) - len(frames)], frames
 
 
 class _Http:
@@ -125,8 +116,9 @@ class _Http:
         if not self._is_engineio:
             return [undecoded(direction, "polling", f"HTTP outside Engine.IO: {self._target}")]
         try:
-            payload = _decompress(body, self._encoding if direction == TO_CLIENT else "").decode()
-        except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+            packed = direction == TO_CLIENT and self._encoding in ("gzip", "deflate")
+            payload = (zlib.decompress(body, GZIP_OR_ZLIB) if packed else body).decode()
+        except (UnicodeDecodeError, zlib.error) as error:
             return [undecoded(direction, "polling", f"{len(body)} bytes of body: {error}")]
         if direction == TO_CLIENT and self._status != HTTPStatus.OK:
             return [undecoded(direction, "polling", f"HTTP {self._status}: {payload}")]
@@ -161,10 +153,7 @@ class _WebSocketStream:
             self._reason = f"extension not understood: {extensions}"
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
-        if self._broken:
-            yield data, []
-            return
-        for piece in self._splitter.split(data):
+        for piece in [data] if self._broken else self._splitter.split(data):
             yield piece, self._decode(piece)
 
     def _decode(self, piece: bytes) -> list[Packet]:
@@ -176,13 +165,14 @@ class _WebSocketStream:
         try:
             self._frames.receive_bytes(piece)
             for frame in self._frames.received_frames():
-                if frame.opcode.iscontrol():
-                    packets += self._on_control(frame.opcode)
-                    continue
-                assert not isinstance(frame.payload, tuple)  # only a close frame's is
-                self._message.append(frame.payload)
-                if frame.message_finished:
-                    packets += self._on_message()
+                if frame.opcode is Opcode.CLOSE:
+                    packets.append(Packet(self._direction, "close", transport="websocket"))
+                    self._reason = "bytes behind the close frame"
+                elif not frame.opcode.iscontrol():  # WebSocket's own pings are no packets to us
+                    assert not isinstance(frame.payload, tuple)  # only a close frame's is
+                    self._message.append(frame.payload)
+                    if frame.message_finished:
+                        packets += self._on_message()
         except ParseFailed as error:
             packets.append(self._give_up(f"not a WebSocket frame: {error}"))
         return packets
@@ -197,13 +187,6 @@ class _WebSocketStream:
         if all(isinstance(part, str) for part in parts):
             return self._decoder.feed("".join(parts))  # type: ignore[arg-type]
         return self._decoder.feed(b"".join(bytes(part) for part in parts))  # type: ignore[arg-type]
-
-    def _on_control(self, opcode: Opcode) -> list[Packet]:
-        """WebSocket's own close frame is a packet to us; its pings and pongs are not."""
-        if opcode is not Opcode.CLOSE:
-            return []
-        self._reason = "bytes behind the close frame"
-        return [Packet(self._direction, "close", transport="websocket")]
 
 
 class FrameSplitter:
@@ -269,11 +252,3 @@ def _negotiated(extensions: str) -> list[Extension]:
     deflate = PerMessageDeflate()
     deflate.finalize(extensions)
     return [deflate]
-
-
-def _decompress(body: bytes, encoding: str) -> bytes:
-    if encoding == "gzip":
-        return gzip.decompress(body)
-    if encoding == "deflate":
-        return zlib.decompress(body)
-    return body
