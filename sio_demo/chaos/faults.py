@@ -10,8 +10,8 @@ from typing import Any
 
 from ..delivery.message import EVENT
 from ..errors import NotSeenError
+from ..lab.faults import Cut
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
-from ..lab.tap import Cut
 from .schedule import COUNTED, PlannedFault
 from .stage import Stage
 

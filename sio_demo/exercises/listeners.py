@@ -3,8 +3,8 @@
 import itertools
 
 from ..errors import NotSeenError
+from ..lab.faults import Cut
 from ..lab.packet import TO_CLIENT
-from ..lab.tap import Cut
 from ..lab.waiting import wait_until
 from .bench import ExerciseBench
 from .page import open_page

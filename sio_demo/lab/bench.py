@@ -20,10 +20,11 @@ from typing import Any
 import socketio
 
 from .experiment import settled
+from .faults import Cut
 from .link import Link
 from .packet import TO_CLIENT
 from .server import Server, serve
-from .tap import Cut, Expectation
+from .tap import Expectation
 from .waiting import PATIENCE, Condition, wait_until
 
 FAREWELL = 3.0  # seconds that a client may take to shut down
@@ -70,11 +71,7 @@ class Bench:
         """Cut every connection, and wait until so many clients are back.
 
         By then the server has ended their old sessions; after ``"half-open"`` it keeps them.
-
-        Raises
-        ------
-        NotSeenError
-            They did not come back, or the server did not notice.
+        NotSeenError says that they did not come back, or that the server did not notice.
         """
         async with self._back(how, clients):
             await self.link.cut(how)

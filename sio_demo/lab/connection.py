@@ -15,8 +15,7 @@ from functools import partial
 from typing import NamedTuple, cast
 
 from . import HOST
-from .arguments import Cut
-from .faults import CutHere, Fault
+from .faults import Cut, CutHere, Fault
 from .packet import TO_CLIENT, TO_SERVER, Direction
 from .tap import Chunk, Tap
 

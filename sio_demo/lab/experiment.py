@@ -8,11 +8,10 @@ from typing import Any
 import socketio
 
 from ..errors import NotSeenError, UsageError
-from .arguments import check_cut
+from .faults import Cut, check_cut
 from .link import Link
 from .packet import TO_CLIENT
 from .server import Server
-from .tap import Cut
 from .waiting import called, patience, wait_until
 
 Counter = Callable[[], int | Awaitable[int]]
@@ -23,26 +22,11 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
     """Cut the one client's connection and wait until it is back.
 
     It is back when the server's Socket.IO ``CONNECT`` has passed the link: what is sent from
-    then on reaches the client after that packet, on the same TCP stream.
+    then on reaches the client after that packet, on the same TCP stream. `how` is as for
+    :meth:`Link.cut`. Return the sid of the new session.
 
-    Parameters
-    ----------
-    link : Link
-        The link that the client goes through; the client must reconnect by itself.
-    how : {"reset", "close", "half-open"}
-        As for :meth:`Link.cut`.
-
-    Returns
-    -------
-    str
-        The sid of the new session.
-
-    Raises
-    ------
-    UsageError
-        No client is connected through this link.
-    NotSeenError
-        The client did not come back within 10 seconds.
+    UsageError says that no client is connected through this link; NotSeenError, that it did not
+    come back by itself within 10 seconds.
     """
     check_cut(how)
     back = link.expect("CONNECT", TO_CLIENT)
@@ -62,10 +46,7 @@ async def settled(server: Server, sid: str) -> None:
     handlers in the order of the packets and acknowledges by itself; a handler of its that
     awaits something has then been started, not finished.
 
-    Raises
-    ------
-    NotSeenError
-        The client did not acknowledge within 10 seconds.
+    NotSeenError says that the client did not acknowledge within 10 seconds.
     """
     seconds = patience.get()
     answered = asyncio.Event()  # not sio.call(): that needs a server with async_handlers
@@ -84,27 +65,12 @@ async def call_and_cut(
 ) -> Any:
     """Call an event, reset the connection at a packet of the call, and wait for the reconnect.
 
-    Parameters
-    ----------
-    link : Link
-        The link that the client goes through; the client must reconnect by itself.
-    client : socketio.AsyncClient
-        The client that calls.
-    event, *data
-        As for ``client.call``.
-    at : str
-        The packet that is lost with the connection: ``"ACK"``, the server's answer, which leaves
-        it when the event is handled; or the name of the event, which the server then never sees.
+    The packet `at` is lost with the connection: ``"ACK"``, the server's answer, which leaves it
+    when the event is handled; or the name of the event, which the server then never sees. Return
+    the answer, or None: the call has had none within 0.1 seconds.
 
-    Returns
-    -------
-    object
-        The answer, or None: the call has had none within 0.1 seconds.
-
-    Raises
-    ------
-    NotSeenError
-        The packet did not pass, or the client did not come back, within 10 seconds.
+    NotSeenError says that the packet did not pass, or that the client did not come back by itself,
+    within 10 seconds.
     """
     answer = None
     async with link.cut_when(at) as cut:
@@ -125,37 +91,16 @@ async def calls_across_reconnects(
     reconnects: int = 5,
     messages: int = 1,
     send: Send | None = None,
-    how: Cut = "reset",
 ) -> list[int]:
-    """Send messages after 0, 1, … `reconnects` reconnects and count the calls of the handler.
+    """Send messages after 0, 1, … `reconnects` reconnects, and return the calls for each of them.
 
-    Parameters
-    ----------
-    server : Server
-        The server, with exactly one client, connected through `link`.
-    calls : callable
-        Returns how often the handler ran so far, as an int or an awaitable of one.
-    reconnects : int
-        How many times the connection is cut.
-    messages : int
-        How many messages are sent between two cuts.
-    send : callable, optional
-        Sends message number n (from 1); if left out, the server emits ``"news"`` with n.
-    how : {"reset", "close", "half-open"}
-        As for :meth:`Link.cut`.
+    The server has exactly one client, connected through `link`. `calls` returns how often its
+    handler ran so far, as an int or an awaitable of one. Between two cuts come so many `messages`:
+    `send` sends number n (from 1); if left out, the server emits ``"news"`` with n.
 
-    Returns
-    -------
-    list of int
-        The calls for each message; ``(reconnects + 1) * messages`` values.
-
-    Raises
-    ------
-    UsageError
-        An argument is of another kind, `reconnects` or `messages` is too small, or the server
-        has not exactly one client.
+    UsageError says that an argument is of another kind, that `reconnects` or `messages` is too
+    small, or that the server has not exactly one client.
     """
-    check_cut(how)
     if not isinstance(server, Server) or not isinstance(link, Link):
         raise UsageError("Pass what `await serve(sio)` and `await Link.to(server)` returned.")
     if not callable(calls) or not (send is None or callable(send)):
@@ -174,7 +119,7 @@ async def calls_across_reconnects(
     [sid] = server.sids()
     for round_ in range(reconnects + 1):
         if round_ > 0:
-            sid = await reconnect(link, how)
+            sid = await reconnect(link)
         await settled(server, sid)  # what the client's connect handler sent is handled as well
         for _ in range(messages):
             before = await called(calls())

@@ -6,11 +6,14 @@ They are what Toxiproxy calls toxics. A new one is a subclass of :class:`Fault`,
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from .arguments import Cut, check_cut, check_seconds
+from ..errors import UsageError
 from .packet import Direction, Packet
-from .tap import Expectation, Wanted
+from .tap import Expectation, Wanted, check_seconds
+
+Cut = Literal["reset", "close", "half-open"]
+CUTS: tuple[Cut, ...] = get_args(Cut)
 
 
 class CutHere(NamedTuple):
@@ -23,15 +26,9 @@ class CutHere(NamedTuple):
 
 
 class Fault:
-    """A network without a fault: override what differs. One object serves a whole link.
+    """A network without a fault: override what differs. One object serves a whole link."""
 
-    Attributes
-    ----------
-    blocks : bool
-        Whether nothing arrives while the fault lasts.
-    """
-
-    blocks = False
+    blocks = False  # whether nothing arrives while the fault lasts
 
     def delay(self, size: int) -> float:
         """Return the seconds by which the next `size` bytes arrive later."""
@@ -84,3 +81,9 @@ class CutWhen(Expectation, Fault):
         self._struck = True
         missed = partial(self.give_up, "before its connection ended")
         return CutHere(self._how, self._after, partial(self.meet, packet), missed)
+
+
+def check_cut(how: Any) -> None:
+    """Accept the name of a way to cut."""
+    if how not in CUTS:
+        raise UsageError(f"There is no cut {how!r}: take one of {', '.join(map(repr, CUTS))}.")

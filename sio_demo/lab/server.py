@@ -24,14 +24,9 @@ _served: weakref.WeakSet[socketio.AsyncServer] = weakref.WeakSet()
 
 
 class Server:
-    """A ``socketio.AsyncServer`` that listens; made by :func:`serve`.
+    """A ``socketio.AsyncServer``, `sio`, that listens; made by :func:`serve`.
 
-    Attributes
-    ----------
-    sio : socketio.AsyncServer
-        The server as the caller made it.
-    host, port : str, int
-        Where it listens: 127.0.0.1, on a port that the system chose.
+    `host` and `port` are 127.0.0.1 and the port that the system chose.
     """
 
     def __init__(self, sio: socketio.AsyncServer, runner: web.AppRunner, requests: Tasks) -> None:
@@ -145,22 +140,11 @@ def _pinged_by(task: asyncio.Task[Any]) -> Any:
 
 
 async def serve(sio: Any) -> Server:
-    """Let a Socket.IO server listen on 127.0.0.1, on a free port.
+    """Let a ``socketio.AsyncServer`` listen on 127.0.0.1, on a free port.
 
-    Parameters
-    ----------
-    sio : socketio.AsyncServer
-        Made with ``async_mode="aiohttp"``, its handlers registered before or after.
-
-    Returns
-    -------
-    Server
-        Also an async context manager, which closes it.
-
-    Raises
-    ------
-    UsageError
-        `sio` is not such a server, or is served already.
+    It is made with ``async_mode="aiohttp"``, and its handlers are registered before or after. The
+    server that is returned is also an async context manager, which closes it. UsageError says that
+    `sio` is not such a server, or that it is served already.
     """
     if not isinstance(sio, socketio.AsyncServer):
         raise UsageError(

@@ -2,15 +2,14 @@
 
 import asyncio
 import inspect
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import NotSeenError, UsageError
-from .arguments import Cut as Cut
-from .arguments import check_direction, check_seconds
-from .packet import Direction, Packet, undecoded
+from .packet import DIRECTIONS, Direction, Packet, undecoded
 from .wire import Conversation
 
 PACKETS_KEPT = 2_000
@@ -56,13 +55,7 @@ class Expectation:
         return self.found.done() and not self.found.cancelled()
 
     def __await__(self) -> Generator[Any, None, Packet]:
-        """Wait for the packet.
-
-        Raises
-        ------
-        NotSeenError
-            It did not pass in time, or the link was closed first.
-        """
+        """Wait for the packet; NotSeenError: it did not pass in time, or the link was closed."""
         return self._wait().__await__()
 
     def cancel(self) -> None:
@@ -220,3 +213,17 @@ def _matcher(wanted: Wanted) -> Callable[[Packet], bool]:
         f"Name the packet by an event ('news'), by its kind ('ACK'), or give a function "
         f"of a packet that returns a bool; {wanted!r} is none of these."
     )
+
+
+def check_direction(direction: Any) -> None:
+    """Accept one of the two directions, or None."""
+    if direction is not None and direction not in DIRECTIONS:
+        raise UsageError(
+            f"There is no direction {direction!r}: take TO_SERVER, TO_CLIENT, or None for both."
+        )
+
+
+def check_seconds(name: str, seconds: Any) -> None:
+    """Accept a finite number greater than 0."""
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise UsageError(f"{name} is a number of seconds greater than 0, not {seconds!r}.")

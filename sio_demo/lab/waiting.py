@@ -20,21 +20,10 @@ Condition = Callable[[], object]
 async def wait_until(
     condition: Condition, within: float | None = None, otherwise: str = ""
 ) -> None:
-    """Look until a condition holds.
+    """Look until a condition holds: until it returns something true, or an awaitable of it.
 
-    Parameters
-    ----------
-    condition : callable
-        Returns something true or false, or an awaitable of it.
-    within : float, optional
-        Seconds, `patience` if left out; the condition is looked at once at least.
-    otherwise : str
-        What the error says; if left out, that the time is over.
-
-    Raises
-    ------
-    NotSeenError
-        It did not hold in time.
+    It is looked at for so many seconds, `patience` if left out, and once at least; then
+    NotSeenError says `otherwise`, or that the time is over.
     """
     now = asyncio.get_running_loop().time
     within = left = patience.get() if within is None else within

@@ -10,7 +10,7 @@ from socketio.exceptions import TimeoutError as NoAcknowledgementError
 from ..counters import Counters
 from ..errors import NotSeenError, UsageError
 from ..lab.bench import Bench
-from ..lab.tap import Cut
+from ..lab.faults import Cut
 
 DELAY = 0.2  # seconds, in each direction
 PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-open one in 25 s

@@ -13,7 +13,7 @@ from ..counters import Counters
 from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
 from ..lab import resources
 from ..lab.clients import EmitterClient
-from ..lab.tap import Cut
+from ..lab.faults import Cut
 from .bench import ClientReport, PanelBench
 from .clients import KINDS, PLACES, Client, ClientKind, KernelClient, ListenerPlace
 from .origin import refusal

@@ -29,8 +29,11 @@ async def test_plain_python_socketio_calls_the_handler_once_after_any_number_of_
     server, link, client, log, how
 ):
     await client.connect(link.url, transports=["websocket"])
-    calls = await calls_across_reconnects(server, link, lambda: len(log), how=how)
-    assert calls == [1] * 6
+    sid = client.get_sid()
+    for number in range(1, 7):
+        await server.sio.emit("news", number)
+        await settled(server, sid)
+        sid = await reconnect(link, how)
     assert log == [(1,), (2,), (3,), (4,), (5,), (6,)]
 
 
@@ -101,7 +104,6 @@ async def test_a_client_that_does_not_acknowledge_is_reported(server, link, clie
         ({"reconnects": 1.5}, "0 or more, not 1.5"),
         ({"messages": 0}, "1 or more, not 0"),
         ({"messages": None}, "1 or more, not None"),
-        ({"how": "explode"}, "take one of 'reset'"),
         ({"calls": 3}, "calls and send are functions"),
         ({"send": "news"}, "calls and send are functions"),
         ({"server": None}, r"await serve\(sio\)"),
