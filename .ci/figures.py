@@ -21,8 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from sio_demo.lab.node import NodeClient
 from sio_demo.panel import wire
-from sio_demo.panel.clients import CLIENT_JS, ListenerPlace
-from sio_demo.panel.wire import FOLDER, PICTURE, RECORDING
+from sio_demo.panel.clients import CLIENT_JS, FOLDER, PICTURE, RECORDING, ListenerPlace
 
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 STORY = ["send", "cut", "send", "cut", "cut", "send", "outside", "cut", "cut", "send"]

@@ -1,26 +1,33 @@
-"""The clients that a panel can connect.
+"""The clients that a panel can connect; the drawing is one of them.
 
 Each listens for ``"news"`` and writes every message on its user's screen. It acknowledges
 ``"report"`` with the fields of :class:`~sio_demo.panel.bench.ClientReport`. So the counts
 arrive on the connection that they describe, after everything that was sent before.
 """
 
+import json
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
+import anywidget
 import socketio
+import traitlets
 
 from ..errors import NodeMissingError
 from ..lab import packages
 from ..lab.bench import new_client, shut_down
 from ..lab.clients import EmitterClient
+from .bench import ClientReport
 
 ClientKind = Literal["browser", "emitter", "python"]
 ListenerPlace = Literal["inside", "outside"]
 KINDS: tuple[ClientKind, ...] = get_args(ClientKind)
 PLACES: tuple[ListenerPlace, ...] = get_args(ListenerPlace)
 
-CLIENT_JS = Path(__file__).with_name("client.js").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parent
+CLIENT_JS = (FOLDER / "client.js").read_text(encoding="utf-8")
+RECORDING = FOLDER / "recording.json"  # a run of the real socket.io-client: `make figures`
+PICTURE = FOLDER / "wire.svg"  # the same run, as an animation
 LIBRARY = Path("node_modules", "socket.io-client", "dist", "socket.io.esm.min.js")
 
 
@@ -68,22 +75,34 @@ class KernelClient:
     def _report(self) -> dict[str, Any]:
         client = self._client
         assert client is not None
-        listeners = (
-            len(client.listeners("news"))
-            if isinstance(client, EmitterClient)
-            else int("news" in client.handlers["/"])  # one for an event; internal
-        )
-        return {
-            "listeners": listeners,
-            "registered": self._registered,
-            "calls": self._calls,
-            "screen": self._screen,
-        }
+        if isinstance(client, EmitterClient):
+            listeners = len(client.listeners("news"))
+        else:
+            listeners = int("news" in client.handlers["/"])  # one for an event; internal
+        return ClientReport(listeners, self._registered, self._calls, self._screen)._asdict()
 
 
-def library() -> str:
-    """Return the source of ``socket.io-client`` as an ES module, if it is installed."""
-    try:
-        return (packages.folder() / LIBRARY).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NodeMissingError("socket.io-client is not installed: run `make setup`.") from None
+class Wire(anywidget.AnyWidget):
+    """The drawing, with the real ``socket.io-client`` in the tab that showed it last.
+
+    It shows every state of the panel, and reports what was pressed. From the page: ``{page,
+    origin}`` when it shows the drawing, ``{press: name}`` and ``{choose: {client, place}}``. To the
+    page: ``{kind: "start", page, url, place, library}`` and ``{kind: "stop"}``.
+    """
+
+    _esm = CLIENT_JS + (FOLDER / "wire.js").read_text(encoding="utf-8")
+    _css = FOLDER / "wire.css"
+    state = traitlets.Dict().tag(sync=True)
+    recording = traitlets.List(json.loads(RECORDING.read_text(encoding="utf-8"))).tag(sync=True)
+    page: Any = None  # the tab's name
+
+    async def start(self, url: str, place: ListenerPlace) -> None:
+        try:
+            library = (packages.folder() / LIBRARY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise NodeMissingError("socket.io-client is not installed: run `make setup`.") from None
+        message = {"kind": "start", "page": self.page, "url": url, "place": place}
+        self.send({**message, "library": library})
+
+    async def stop(self) -> None:
+        self.send({"kind": "stop"})

@@ -1,8 +1,8 @@
 """The wire you can cut: a server, a TCP link and a client, drawn, with buttons that break it."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,9 @@ from ..lab import resources
 from ..lab.clients import EmitterClient
 from ..lab.faults import Cut
 from .bench import ClientReport, PanelBench
-from .clients import KINDS, PLACES, Client, ClientKind, KernelClient, ListenerPlace
+from .clients import KINDS, PICTURE, PLACES, Client, ClientKind, KernelClient, ListenerPlace, Wire
 from .origin import refusal
 from .thread import LoopThread
-from .wire import PICTURE, RECORDING, BrowserClient, Wire
 
 UNREACHABLE = "This browser tab cannot reach the kernel on 127.0.0.1."
 IN_THE_KERNEL = "So the client is an EmitterClient in the kernel."
@@ -31,27 +30,19 @@ Action = Callable[[], Awaitable[None]]
 class Panel:
     """A client, a server and a link to break; made by :func:`wire`.
 
-    Every button calls the method of its name. Calls run one at a time.
-
-    Attributes
-    ----------
-    clients : dict
-        The clients that can be chosen, by kind.
-    counters : Counters
-        Current listeners and live sids; packets, calls and effects of the last message.
-    status : str
-        What happened last.
+    Every button calls the method of its name. Calls run one at a time. `counters` are the current
+    listeners and live sids, and the packets, calls and effects of the last message; `status` says
+    what happened last.
     """
 
     def __init__(self, client: ClientKind, place: ListenerPlace) -> None:
         self.counters = Counters(0, 0, 0, 0, 0)
         self.status = NOT_YET
         self.closed = False
-        self.widget = Wire(recording=json.loads(RECORDING.read_text()))
+        self.widget = Wire()
         self._wanted, self._kind, self._place = client, client, place
-        self._browser = BrowserClient(self.widget)
         self.clients: dict[ClientKind, Client] = {
-            "browser": self._browser,
+            "browser": self.widget,
             "emitter": KernelClient(EmitterClient),
             "python": KernelClient(socketio.AsyncClient),
         }
@@ -107,31 +98,25 @@ class Panel:
 
     async def close(self) -> None:
         """Stop the client, the link and the server; may be called twice."""
-        if self.closed:
-            return
+        if not self.closed:
+            await asyncio.wrap_future(self.retire())
+
+    def retire(self) -> Future[None]:
+        """Close, once; return what ends when it is closed."""
         self.closed = True
         resources.forget(self)
-        await asyncio.wrap_future(self._thread.submit(self._close()))
-
-    def retire(self) -> None:
-        """Close without waiting."""
-        if not self.closed:
-            self.closed = True
-            resources.forget(self)
-            self._thread.submit(self._close())
+        return self._thread.submit(self._close())
 
     def show(self) -> None:
         """Display the drawing below the cell; where widgets do not work, a recorded run."""
         display(self)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [
-                "The wire you can cut: a server, a TCP link, a client with its listeners.",
-                "Where no kernel runs, this recorded run of socket.io-client is shown:",
-                *(f"- {words(state)}" for state in self.widget.recording),
-            ]
+        heading = (
+            "The wire you can cut: a server, a TCP link, a client with its listeners.\n"
+            "Where no kernel runs, this recorded run of socket.io-client is shown:"
         )
+        return "\n".join([heading, *map(words, self.widget.recording)])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
@@ -297,7 +282,7 @@ class Panel:
             self._say(f"{reason} {IN_THE_KERNEL}")
         if reason:
             return
-        self._browser.page = page
+        self.widget.page = page
         self._origins = [origin]
         if self._bench is None or self._wanted == "browser":
             self._kind = self._wanted
@@ -335,25 +320,17 @@ def wire(client: ClientKind = "browser", listener: ListenerPlace = "inside") -> 
     Nothing is started before a page shows the panel or one of its methods is called. It stays open
     after the notebook's last cell, until it or :func:`sio_demo.clean_up` closes it.
 
-    Parameters
-    ----------
-    client : {"browser", "emitter", "python"}
-        The real ``socket.io-client`` in the reader's browser tab; an
-        :class:`~sio_demo.lab.clients.EmitterClient` in the kernel; or python-socketio's client.
-        The first works if browser and kernel are on one machine: its server listens on
-        127.0.0.1, and only pages of this JupyterLab may connect. Elsewhere an ``EmitterClient``
-        takes its place, and the drawing says why.
-    listener : {"inside", "outside"}
-        Where the client registers its listener: inside ``connect``, or outside.
-
-    Raises
-    ------
-    UsageError
-        There is no such client, or no such place.
+    The client is the real ``socket.io-client`` in the reader's browser tab (``"browser"``); an
+    :class:`~sio_demo.lab.clients.EmitterClient` in the kernel (``"emitter"``); or python-socketio's
+    (``"python"``). The first works if browser and kernel are on one machine: its server listens on
+    127.0.0.1, and only pages of this JupyterLab may connect. Elsewhere an ``EmitterClient`` takes
+    its place, and the drawing says why. It registers its listener ``"inside"`` ``connect``, or
+    ``"outside"``. UsageError says that there is no such client, or no such place.
     """
     check(client, listener)
     for panel in _open:
-        panel.retire()
+        if not panel.closed:
+            panel.retire()
     _open[:] = [Panel(client, listener)]
     return _open[0]
 
@@ -369,11 +346,10 @@ def check(client: Any, listener: Any) -> None:
 
 
 def sentence(counters: Counters) -> str:
-    """Return how often a message was sent and handled, in words."""
     packets, calls = counters.packets, counters.calls
     return f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
 
 
 def words(state: dict[str, Any]) -> str:
-    """Return what a recorded state shows, in words."""
-    return f"{state['status'].rstrip('.')} (listeners: {len(state['stack'])})"
+    """Return what a recorded state shows, as an item of a list."""
+    return f"- {state['status'].rstrip('.')} (listeners: {len(state['stack'])})"

@@ -12,11 +12,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a daemon thread.
-
-    :func:`sio_demo.nothing_left` ignores what is opened in it, because a panel stays open after
-    the notebook's teardown, until :func:`sio_demo.clean_up` closes it.
-    """
+    """An event loop in a daemon thread; :func:`sio_demo.nothing_left` ignores what it opens."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
