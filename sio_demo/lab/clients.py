@@ -13,6 +13,7 @@ from typing import Any
 import socketio
 
 from ..errors import SioDemoError, UsageError
+from .waiting import called
 
 Function = Callable[..., Any]
 
@@ -128,11 +129,8 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
                 listener.called = True
                 self._remove(key, [listener])
             fitting = args if key[1] != "disconnect" else _without_reason(listener.function, args)
-            value = listener.function(*fitting)
-            if inspect.isawaitable(value):
-                value = await value
-            if reply is None:
-                reply = value
+            value = await called(listener.function(*fitting))
+            reply = value if reply is None else reply
         return reply
 
     def _remove(self, key: tuple[str, str], listeners: list[_Listener]) -> None:
@@ -146,9 +144,7 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
 
 def _checked_event(event: Any) -> str:
     if not isinstance(event, str) or not event:
-        raise UsageError(
-            f'The event must be a str, as in client.on("news", listener), not {event!r}'
-        )
+        raise UsageError(f'The event must be a str, as in on("news", listener), not {event!r}')
     return event
 
 

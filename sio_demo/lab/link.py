@@ -35,7 +35,9 @@ class Link:
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._accepted = 0
         self._listener = Listener(self._accept)
+        self._listener.open()
         self.closed = False
+        resources.register(self, self.port)
 
     @classmethod
     async def to(cls, *servers: Server | str, tap: bool = True) -> Link:
@@ -47,17 +49,12 @@ class Link:
 
         UsageError says that one is neither, or that there is none; ClosedError, that it is closed.
         """
-        return cls(_addresses(servers), Tap() if tap else None)._opened()
+        return cls(_addresses(servers), Tap() if tap else None)
 
     @classmethod
     async def to_host(cls, host: str, port: int) -> Link:
         """Open a link, without a tap, to a server anywhere; the link itself is on 127.0.0.1."""
-        return cls([(host, port)], None)._opened()
-
-    def _opened(self) -> Link:
-        self._listener.open()
-        resources.register(self, self.port)
-        return self
+        return cls([(host, port)], None)
 
     @property
     def port(self) -> int:

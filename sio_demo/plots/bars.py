@@ -88,7 +88,7 @@ def tally(
     A line shows what is expected, if there is such a number. Words at the right give the greatest
     count of the row. `counted` says what the counts count, `rounds` what the positions across do,
     from `first` on. `harmful` are the labels of rows that have the colour of harm. Without `zeros`,
-    the place of a count of 0 is empty.
+    a count of 0 is not written.
     """
     data = table(rows, most=_MOST_ROWS)
     if unknown := set(harmful) - set(data):
@@ -195,9 +195,10 @@ def _bars(
     if expected:
         axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
     number: Look = {"fontsize": layout.points, "fontweight": "bold"}
-    for x, count in ((x, count) for x, count in bars.items() if count or zeros):
-        y = max(count, expected if count else cross) + 0.04 / unit
-        axes.text(x, y, str(count), ha="center", va="bottom", **number)
+    for x, count in bars.items():
+        if count or zeros:
+            y = max(count, expected if count else cross) + 0.04 / unit
+            axes.text(x, y, str(count), ha="center", va="bottom", **number)
     if layout.cross:
         lost = [x for x, count in bars.items() if count == 0]
         look: Look = {"color": style.AGAIN, "markersize": 9, "markeredgewidth": 3}

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -72,13 +73,12 @@ def show(plot: Plot) -> None:
     from IPython.display import display
 
     words = describe(plot)
+    show_raw: Any = partial(display, raw=True)
     width, height = (round(inches * _CSS_PIXELS) for inches in plot.figure.get_size_inches())
+    size = {"image/png": {"width": width, "height": height}}
+    show_raw({SVG: to_svg(plot), "image/png": to_png(plot)}, metadata=size)
     folded = f"<details><summary>The figure in words</summary><pre>{escape(words)}</pre></details>"
-    for data, metadata in (
-        ({SVG: to_svg(plot), "image/png": to_png(plot)}, {"width": width, "height": height}),
-        ({"text/html": folded, "text/plain": words}, None),
-    ):
-        display(data, metadata=metadata and {"image/png": metadata}, raw=True)  # type: ignore[no-untyped-call]
+    show_raw({"text/html": folded, "text/plain": words})
 
 
 # The words, made of the data that is drawn
