@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import socketio
@@ -111,10 +112,7 @@ async def calls_across_reconnects(
         raise UsageError(f"messages counts what to send per round: 1 or more, not {messages!r}.")
     if len(server.sids()) != 1:
         raise UsageError(f"Connect exactly one client first; {len(server.sids())} are here.")
-
-    async def emit_news(number: int) -> None:
-        await server.sio.emit("news", number)
-
+    send = send or partial(server.sio.emit, "news")
     counts: list[int] = []
     [sid] = server.sids()
     for round_ in range(reconnects + 1):
@@ -123,7 +121,7 @@ async def calls_across_reconnects(
         await settled(server, sid)  # what the client's connect handler sent is handled as well
         for _ in range(messages):
             before = await called(calls())
-            await (send or emit_news)(len(counts) + 1)
+            await send(len(counts) + 1)
             await settled(server, sid)
             counts.append(await called(calls()) - before)
     return counts

@@ -204,11 +204,10 @@ class FrameSplitter:
             if self._missing == 0:
                 self._header += data[position : position + 1]
                 position += 1
-                self._missing = _payload_length(self._header)
-                if self._missing < 0:  # the header goes on
-                    self._missing = 0
+                length = _payload_length(self._header)
+                if length is None:
                     continue
-                self._header = b""
+                self._missing, self._header = length, b""
             taken = min(self._missing, len(data) - position)
             position += taken
             self._missing -= taken
@@ -220,14 +219,14 @@ class FrameSplitter:
         return pieces
 
 
-def _payload_length(header: bytes) -> int:
-    """Return the length of the payload behind a frame's header, or -1 if the header goes on."""
+def _payload_length(header: bytes) -> int | None:
+    """Return the length of the payload behind a frame's header, or None if the header goes on."""
     if len(header) < 2:
-        return -1
+        return None
     masked, short = header[1] & 0x80, header[1] & 0x7F
     extended = {126: 2, 127: 8}.get(short, 0)
     if len(header) < 2 + extended + (4 if masked else 0):
-        return -1
+        return None
     return int.from_bytes(header[2 : 2 + extended], "big") if extended else short
 
 

@@ -304,10 +304,9 @@ class Panel:
     async def _shown(self, action: Action, wake: bool) -> None:
         try:
             await self._in_turn(action, wake=wake)
-        except SioDemoError as error:
-            self._say(str(error))
         except Exception as error:  # it can be shown nowhere else
-            self._say(f"{type(error).__name__}: {error}")
+            kind = "" if isinstance(error, SioDemoError) else f"{type(error).__name__}: "
+            self._say(f"{kind}{error}")
 
     def _say(self, status: str) -> None:
         self.status = status
