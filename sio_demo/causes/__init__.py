@@ -2,36 +2,185 @@
 
 An entry holds the texts, the threads that report it, the signature by which a diagnosis finds it,
 and the checker's rule; :class:`Cause` describes its keys. ``symptoms.toml`` leads from what people
-say to the causes. The atlas adds the programs: the one that is marked with ``@reproduces("D1")``
-reproduces D1.
+say to the causes. The atlas has the programs; the one marked ``@reproduces("D1")`` reproduces D1.
 """
 
+import operator
 import re
 import tomllib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, TypeVar, get_args
 
+from ..counters import Counters
 from ..errors import UsageError
-from .cause import REPRODUCTIONS, Cause, Family, Pattern, Rule, Signature, reproduces
-from .needs import QUESTIONS, Need
-from .read import read
 
-__all__ = [
-    "BY_THEME",
-    "CAUSES",
-    "QUESTIONS",
-    "REPRODUCTIONS",
-    "RULES",
-    "SYMPTOMS",
-    "TWINS",
-    "Cause",
-    "Need",
-    "Pattern",
-    "Rule",
-    "Signature",
-    "cause",
-    "reproduces",
+Family = Literal["duplicate", "loss", "myth"]
+Library = Literal[
+    "socket.io",
+    "socket.io-client",
+    "python-socketio server",
+    "python-socketio client",
+    "Flask-SocketIO",
 ]
+Pattern = Literal[
+    "listeners",
+    "clients",
+    "sessions",
+    "zombies",
+    "copies",
+    "runs",
+    "effects",
+    "lost",
+    "nobody listens",
+    "nobody waits",
+    "not connected",
+    "not sent",
+    "in vain",
+]
+"""What the counters show: the factor that is odd, or where the message was lost."""
+
+PATTERNS: dict[Pattern, str] = {
+    "listeners": "several listeners",
+    "clients": "several clients",
+    "sessions": "several sessions",
+    "zombies": "dead session",
+    "copies": "sent again",
+    "runs": "handled again",
+    "effects": "counted again",
+    "not connected": "not connected",
+    "not sent": "never sent",
+    "lost": "lost on the way",
+    "nobody waits": "answer unheard",
+    "nobody listens": "no listener yet",
+    "in vain": "no effect",
+}
+"""The patterns in a reader's words."""
+
+Reproduction = Callable[[bool], Awaitable[Counters]]
+"""Makes a cause happen, or its fix work if the argument is true; returns what one message left."""
+
+
+def _ended_by(reason: str) -> str:
+    """Return who ended a connection, by the library's reason; "nobody" if it was not ended."""
+    sides = (side for side in ("client", "server") if side in reason)
+    return next(sides, "network" if reason else "nobody")
+
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "is": operator.eq,
+    "is not": operator.ne,
+    "at least": operator.ge,
+    "at most": operator.le,
+    "ended by": lambda seen, who: _ended_by(seen) in who,
+}
+
+
+def text(name: str) -> str:
+    """Return the text of a file beside this one."""
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that must hold for a clue, or that speaks for a cause."""
+
+    clue: str
+    # One of `COMPARISONS`; or "one for each" or "as many", with the number of the pattern.
+    comparison: str
+    value: str | int | tuple[str, ...]
+    words: str  # what holds, such as "the client had reconnected"
+
+    def holds(self, seen: Any, number: int) -> bool:
+        """Whether it holds for a value of the clue; `number` is 4 for four listeners."""
+        if self.comparison == "one for each":
+            return (number == seen + 1) is self.value
+        if self.comparison == "as many":
+            return bool(number == seen) is self.value
+        return COMPARISONS[self.comparison](seen, self.value)
+
+
+_CLUES = tomllib.loads(text("needs.toml"))
+
+QUESTIONS: dict[str, str] = {clue: table.pop("question") for clue, table in _CLUES.items()}
+"""How to find out each clue."""
+
+NEEDS = {
+    name: Need(clue, comparison, tuple(value) if isinstance(value, list) else value, words)
+    for clue, table in _CLUES.items()
+    for name, (comparison, value, words) in table.items()
+}
+"""The needs, by the names that the files of causes have for them."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a cause shows itself."""
+
+    patterns: tuple[Pattern, ...]  # what its counters may show
+    needs: tuple[Need, ...] = ()  # what must hold beside it: if one does not, it is ruled out
+    hints: tuple[Need, ...] = ()  # what speaks for it, and does not rule it out otherwise
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A pattern in a source that leads to a cause; the checker looks for it."""
+
+    id: str  # its name, such as "listener-in-connect"
+    atlas: str  # the letter of the cause
+    title: str  # the pattern in a few words
+    why: str  # what happens at run time
+    fix: str  # what to do instead
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause of duplicates or losses, or what is wrongly taken for one."""
+
+    letter: str  # its name in the catalogue: "D1", "L16a", "M1"
+    title: str  # the cause in one line
+    family: Family  # what it does; a myth does nothing
+    symptom: str  # what you see, in a sentence or two
+    mechanism: str  # why
+    fix: str  # what to do
+    evidence: tuple[str, ...]  # threads ("socketio/socket.io#4919") and addresses of pages
+    measured_with: tuple[Library, ...] = ()  # whose servers and clients the program connects
+    also_known_from: tuple[Library, ...] = ()  # others that the evidence reports it from
+    reason: str = ""  # why it is not reproduced; empty if it is
+    look: str = ""  # what would prove it: the place in the program to look at, or what to try
+    signatures: tuple[Signature, ...] = ()  # the ways in which it shows itself
+    twins: tuple[str, ...] = ()  # can leave the same counters and clues; one names the others
+    rule: Rule | None = None  # what the checker looks for
+
+    @property
+    def group(self) -> str:
+        """What its counters show, in a reader's words; empty if it is not reproduced."""
+        return PATTERNS[self.signatures[0].patterns[0]] if self.signatures else ""
+
+    @property
+    def reproduce(self) -> Reproduction | None:
+        """The program that makes it happen; :mod:`sio_demo.atlas` has them, once imported."""
+        return REPRODUCTIONS.get(self.letter)
+
+
+REPRODUCTIONS: dict[str, Reproduction] = {}
+"""The programs of the atlas, by letter."""
+
+Program = TypeVar("Program", bound=Reproduction)
+
+
+def reproduces(letter: str) -> Callable[[Program], Program]:
+    """Mark the program that reproduces the cause of that letter; only one may."""
+
+    def mark(program: Program) -> Program:
+        if letter in REPRODUCTIONS:
+            raise UsageError(f"{letter} has two programs that reproduce it.")
+        REPRODUCTIONS[letter] = program
+        return program
+
+    return mark
+
 
 FILES: dict[Family, str] = {
     "duplicate": "duplicates.toml",
@@ -46,9 +195,45 @@ def _place(cause: Cause) -> tuple[int, int, str]:
     return get_args(Family).index(cause.family), int(match[1]), match[2]
 
 
-def text(name: str) -> str:
-    """Return the text of a file beside this one."""
-    return Path(__file__).with_name(name).read_text("utf-8")
+def read(text: str, family: Family) -> list[Cause]:
+    """Read a file of causes of one family; UsageError names one with an unknown or missing key."""
+    causes = []
+    for letter, table in tomllib.loads(text).items():
+        try:
+            causes.append(_cause(letter, family, **table))
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"{letter} does not fit: {error}") from None
+    return causes
+
+
+def _cause(
+    letter: str,
+    family: Family,
+    signatures: Sequence[dict[str, Any]] = (),
+    rule: dict[str, str] | None = None,
+    **fields: Any,
+) -> Cause:
+    return Cause(
+        letter=letter,
+        family=family,
+        signatures=tuple(_signature(**each) for each in signatures),
+        rule=Rule(atlas=letter, **_plain(rule)) if rule else None,
+        **_plain(fields),
+    )
+
+
+def _signature(
+    patterns: list[Pattern], needs: Sequence[str] = (), hints: Sequence[str] = ()
+) -> Signature:
+    return Signature(tuple(patterns), *(tuple(NEEDS[n] for n in names) for names in (needs, hints)))
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return texts on one line, and arrays as tuples."""
+    return {
+        key: " ".join(value.split()) if isinstance(value, str) else tuple(value)
+        for key, value in fields.items()
+    }
 
 
 BY_THEME = tuple(cause for family, name in FILES.items() for cause in read(text(name), family))
@@ -65,13 +250,7 @@ TWINS = tuple((cause.letter, *cause.twins) for cause in CAUSES if cause.twins)
 
 
 def cause(letter: str) -> Cause:
-    """Return the cause of that letter, such as ``"D1"``; ``"d1"`` will do.
-
-    Raises
-    ------
-    UsageError
-        There is none.
-    """
+    """Return the cause of that letter, ``"D1"`` or ``"d1"``; UsageError says that there is none."""
     for each in CAUSES:
         if isinstance(letter, str) and each.letter.lower() == letter.lower():
             return each

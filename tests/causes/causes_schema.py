@@ -1,6 +1,6 @@
 """The schema of the files of causes: reads them, and says which key of which cause does not fit.
 
-The schema is the dataclasses of :mod:`sio_demo.causes.cause`: their fields are the keys of a
+The schema is the dataclasses of :mod:`sio_demo.causes`: their fields are the keys of a
 table, those with a default may be left out, and their types are what a key may hold. The package
 itself reads these files without looking: they come with it.
 """
@@ -16,9 +16,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sio_demo.causes import Cause, Need
-from sio_demo.causes.cause import Family
-from sio_demo.causes.needs import NEEDS
+from sio_demo.causes import NEEDS, Cause, Family, Need
 from sio_demo.errors import UsageError
 
 INITIAL: dict[Family, str] = {"duplicate": "D", "loss": "L", "myth": "M"}

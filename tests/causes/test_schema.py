@@ -5,9 +5,19 @@ from __future__ import annotations
 import pytest
 from causes_schema import check_together, read, read_symptoms
 
-from sio_demo.causes import BY_THEME, CAUSES, FILES, RULES, SYMPTOMS, TWINS, Cause, Rule, text
-from sio_demo.causes.needs import NEEDS
-from sio_demo.causes.read import read as read_by_package
+from sio_demo.causes import (
+    BY_THEME,
+    CAUSES,
+    FILES,
+    NEEDS,
+    RULES,
+    SYMPTOMS,
+    TWINS,
+    Cause,
+    Rule,
+    text,
+)
+from sio_demo.causes import read as read_by_package
 from sio_demo.errors import UsageError
 
 ENTRY = """
