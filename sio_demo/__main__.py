@@ -14,17 +14,9 @@ EXTRA = 'pip install "sio-demo[notebooks]"'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command.
+    """Run a command, with the arguments of this process if none are given.
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        What comes after ``sio-demo``; if left out, the arguments of this process.
-
-    Returns
-    -------
-    int
-        The exit code of the command: 0, 1 when it failed, or 130 after Ctrl-C.
+    Return its exit code: 0, 1 when it failed, or 130 after Ctrl-C.
     """
     parser = _parser()
     try:
@@ -67,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for module in (lab, demo, atlas, check, doctor, chaos, install):
-        module.add(commands)
+        command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.HELP)
+        command.set_defaults(run=module.run)
+        module.add(command)
     return parser
 
 

@@ -12,7 +12,7 @@ class SioDemoError(Exception):
 class UsageError(SioDemoError, ValueError):
     """A call is wrong: an argument that cannot be used, or a call at the wrong time.
 
-    Fix the call; the message says what is accepted.
+    The message says what is accepted.
     """
 
 
@@ -26,8 +26,7 @@ class ClosedError(SioDemoError):
 class NotSeenError(SioDemoError, TimeoutError):
     """What the caller waited for did not happen in time.
 
-    Check that something causes it, and look at `link.packets` for what happened instead. If it
-    is only slow, pass a longer timeout.
+    Look at `link.packets` for what happened instead; if it is only slow, pass a longer timeout.
     """
 
 
@@ -90,8 +89,7 @@ class OutboxFullError(DeliveryError):
 class StoreError(DeliveryError):
     """A store cannot read or write: the disk is full, or the file is locked or corrupt.
 
-    What was begun is rolled back. Remove the cause and try again; a message that an inbox
-    refuses for this reason is sent again by the outbox.
+    What was begun is rolled back. Remove the cause and try again, as an outbox does by itself.
     """
 
 
@@ -105,9 +103,8 @@ class UncertainError(StoreError):
 class HandlerError(DeliveryError):
     """The inbox's handler raised an exception, which the message quotes.
 
-    Its effects were undone, and the message counts as applied: it is not tried again. Fix the
-    handler or the payload, then send a new message. (A handler that raises `Retry` is called
-    again.)
+    Its effects were undone, and the message counts as applied: only `Retry` has it tried again.
+    Fix the handler or the payload, then send a new message.
     """
 
 
@@ -121,8 +118,8 @@ class BatchError(DeliveryError):
 class Retry(DeliveryError):
     """A message could not be applied yet: raise it in an inbox's handler.
 
-    The handler's effects are undone, the message stays in its place, and the outbox sends it
-    again after a pause. An event that has no handler yet is answered with it too.
+    Its effects are undone, and the outbox sends the message again after a pause, in its place.
+    An event that has no handler yet is answered with it too.
     """
 
 
@@ -143,16 +140,15 @@ class QuotaError(DeliveryError):
 class SequenceError(DeliveryError):
     """Messages are missing between outbox and inbox, so that no more can be applied in order.
 
-    Sending again does not help. Look at `Outbox.unanswered`: were these messages applied? Then
-    go on with `Outbox.reissue`, with or without them.
+    Sending again does not help. Look whether those in `Outbox.unanswered` were applied, and go on
+    with `Outbox.reissue`, with or without them.
     """
 
 
 class GapError(SequenceError):
     """Entries of a feed were trimmed before a follower has read them.
 
-    It went on at the first entry that is left. Load what is missing from elsewhere; let
-    `Feed.trim` keep more.
+    It went on at the first that is left. Load the rest from elsewhere; have `Feed.trim` keep more.
     """
 
 
@@ -173,22 +169,21 @@ class UnknownProducerError(SequenceError):
 class RestoredError(SequenceError):
     """The inbox or the feed has gone back, behind what it has answered or sent.
 
-    Its store was restored from a backup, or is another one. What it stored since the backup is
-    lost there. `Outbox.reissue` and `Follower.restart` go on.
+    Its store was restored from a backup, or is another one, without what came since. Go on with
+    `Outbox.reissue` and `Follower.restart`.
     """
 
 
 class ConflictError(DeliveryError):
     """A sequence number was used for two different messages.
 
-    The outbox's store was copied, or restored from an older copy. `Outbox.reissue` goes on with
-    the messages that are in it.
+    The outbox's store is a copy or an old one. `Outbox.reissue` goes on with its messages.
     """
 
 
 class FencedError(DeliveryError):
     """An outbox with the same producer id was opened later, and has taken over.
 
-    The store's file was copied, or an old process is still running. Give each client a store of
-    its own; `Outbox.reissue` goes on with the messages in this one.
+    Its file was copied, or an old process still runs. Give each client a store of its own;
+    `Outbox.reissue` goes on with the messages in this one.
     """

@@ -18,10 +18,10 @@ TEXTS = (
 )
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "atlas", help="reproduce every cause of duplicates and losses: counters before and after"
-    )
+HELP = "reproduce every cause of duplicates and losses: counters before and after"
+
+
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "letters",
         metavar="LETTER",
@@ -30,7 +30,6 @@ def add(commands: Any) -> None:
         help="only these causes, such as D1 L16a (default: all)",
     )
     command.add_argument("--json", action="store_true", help="print all that is known, as JSON")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,14 +8,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .arguments import count
+from . import count
 
 if TYPE_CHECKING:
     from ..chaos import Verdict
     from ..chaos.stage import Stage
 
+HELP = "play seeded fault schedules, process kills included, against the delivery"
 FAILED = 1  # exit code
 VARIANTS = (
     *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
@@ -36,10 +37,7 @@ def positive(text: str) -> int:
     return number
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "chaos", help="play seeded fault schedules, process kills included, against the delivery"
-    )
+def add(command: argparse.ArgumentParser) -> None:
     which = command.add_mutually_exclusive_group()
     which.add_argument(
         "--seeds", type=positive, default=100, metavar="N", help="play seeds 1 to N (default: 100)"
@@ -62,7 +60,6 @@ def add(commands: Any) -> None:
         action="store_true",
         help="kill and pause two workers, PostgreSQL and Valkey; a follower reads along",
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -101,7 +98,7 @@ async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
 
 
 def _stage(options: argparse.Namespace) -> type[Stage]:
-    if options.workers:
+    if options.workers:  # it needs PostgreSQL's client
         from ..chaos.workers import WorkerStage
 
         return WorkerStage
@@ -121,15 +118,12 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
 
 
 def _print_failure(failure: Verdict, options: argparse.Namespace) -> None:
-    is_plain = options.client == "python" and not options.workers
     is_page = options.client != "python"
     said: object = failure if is_page else _stage(options).draw(failure.seed)
+    where = f" --client {options.client}" if is_page else " --workers" if options.workers else ""
     again = f"make chaos SEED={failure.seed}"
-    if failure.variant != "none" or not is_plain:
-        again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
-        again += (
-            " --workers" if options.workers else "" if is_plain else f" --client {options.client}"
-        )
+    if failure.variant != "none" or where:
+        again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}{where}"
     print(f"\nFAILED {said}")
     print(*(f"  {finding}" for finding in failure.findings), sep="\n")
     print(f"play it again: {again}\n", flush=True)

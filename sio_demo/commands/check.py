@@ -6,26 +6,25 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..check import Report
 
+HELP = "find the patterns that lead to duplicates in your own code"
 CLEAN, FOUND, MISUSED = 0, 1, 2
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "check",
-        help="find the patterns that lead to duplicates in your own code",
-        description="Reads JavaScript, TypeScript, Vue, Svelte, HTML and Python sources and "
+def add(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Reads JavaScript, TypeScript, Vue, Svelte, HTML and Python sources and "
         "executes none. Exit code: 0 nothing found, 1 something found, 2 called wrongly, or "
         "nothing to check. A comment 'sio-demo: ignore[rule-id]' on a line, or on the line above, "
         "silences a finding; 'ignore-file[rule-id]' does so in the whole file. [tool.sio-demo] in "
         "pyproject.toml, or 'sio-demo' in package.json, sets select, ignore, exclude and "
-        "per-file-ignores.",
+        "per-file-ignores."
     )
     command.add_argument(
         "paths", nargs="*", metavar="PATH", help="a file or a directory; - reads standard input"
@@ -51,7 +50,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--explain", metavar="RULE", help="say what a rule finds, why, and the fix"
     )
-    command.set_defaults(run=run, misused=command.error)
+    command.set_defaults(misused=command.error)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -2,18 +2,17 @@
 
 import argparse
 import asyncio
-from typing import Any
 
 from ..errors import NodeMissingError
-from .arguments import count
+from . import count
+
+HELP = "reproduce the duplicates, and the fix, in seconds"
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser("demo", help="reproduce the duplicates, and the fix, in seconds")
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--reconnects", type=count, default=5, help="how often to cut, 0 or more (default: 5)"
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,17 +3,14 @@
 import argparse
 import asyncio
 import json
-from typing import Any
 
-from .arguments import count
+from . import count
 
+HELP = "connect to a running server, cut the own connection, and say what shows"
 UNWELL = 1  # exit code
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "doctor", help="connect to a running server, cut the own connection, and say what shows"
-    )
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("url", help="as a client has it, such as https://chat.example.com")
     command.add_argument("--event", help="count the copies of this event; of all if left out")
     command.add_argument(
@@ -25,7 +22,6 @@ def add(commands: Any) -> None:
     command.add_argument("--auth", type=json.loads, help='JSON, such as \'{"token": "..."}\'')
     command.add_argument("--namespace", default="/", help="the namespace (default: /)")
     command.add_argument("--path", default="socket.io", help="the path (default: socket.io)")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

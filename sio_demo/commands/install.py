@@ -1,17 +1,13 @@
 """``sio-demo install``: the JavaScript client, which needs npm and the network, once."""
 
-import argparse
-from typing import Any
+HELP = "install socket.io-client for Node.js in your cache directory, once"
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "install", help="install socket.io-client for Node.js in your cache directory, once"
-    )
-    command.set_defaults(run=run)
+def add(_: object) -> None:
+    """Take no arguments."""
 
 
-def run(_: argparse.Namespace) -> int:
+def run(_: object) -> int:
     from ..lab import packages
 
     packages.install()

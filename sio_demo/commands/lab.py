@@ -11,21 +11,19 @@ import shutil
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 from ..errors import NodeMissingError, UsageError
 
+HELP = "open the notebooks in JupyterLab"
 PACKAGE = Path(__file__).parents[1]
 CONFIGURATION = PACKAGE / "panel" / "jupyter"
 START = "/lab/tree/00_start_here.ipynb"
 
 
-def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "lab",
-        help="open the notebooks in JupyterLab",
-        description="Copies the notebooks to a directory, keeps what you have changed there, and "
-        "opens JupyterLab. Other options, such as --no-browser, are passed on to it.",
+def add(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Copies the notebooks to a directory, keeps what you have changed there, and "
+        "opens JupyterLab. Other options, such as --no-browser, are passed on to it."
     )
     command.add_argument(
         "directory",
@@ -37,7 +35,6 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--port", type=int, default=0, help="a port, else one that is free")
     command.add_argument("--ip", default="localhost", help="the address (default: localhost)")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

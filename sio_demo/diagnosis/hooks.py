@@ -25,31 +25,28 @@ class Hooks:
 
     def item(self, table: dict[str, Function], name: str, begin: Begin) -> Function:
         """Look at the calls of a function in a table; return its wrapper."""
-        function = table[name]
-        table[name] = wrapper = self.around(function, begin)
-
-        def undo() -> None:
-            if table.get(name) is wrapper:  # else it is wrapped once more, or replaced
-                table[name] = function
-
-        self._undo.append(undo)
-        return wrapper
+        return self._wrap(table, name, table[name], begin)
 
     def method(self, owner: Any, name: str, begin: Begin) -> None:
         """Look at the calls of a method."""
-        before = vars(owner).get(name)
-        wrapper = self.around(getattr(owner, name), begin)
-        setattr(owner, name, wrapper)
+        self._wrap(vars(owner), name, getattr(owner, name), begin)
+
+    def _wrap(
+        self, table: dict[str, Function], name: str, function: Function, begin: Begin
+    ) -> Function:
+        before = table.get(name)
+        table[name] = wrapper = self.around(function, begin)
 
         def undo() -> None:
-            if vars(owner).get(name) is not wrapper:
-                return  # another wrapper is around it
+            if table.get(name) is not wrapper:
+                return  # it is wrapped once more, or replaced
             if before is None:
-                delattr(owner, name)
+                del table[name]
             else:
-                setattr(owner, name, before)
+                table[name] = before
 
         self._undo.append(undo)
+        return wrapper
 
     def around(self, function: Function, begin: Begin) -> Function:
         """Look at the calls of a function; it stays what it is, a coroutine function or not."""

@@ -13,9 +13,8 @@ from sio_demo.commands import atlas
 def call(*arguments):
     """Run the command, and give its exit code."""
     parser = argparse.ArgumentParser(prog="sio-demo")
-    atlas.add(parser.add_subparsers())
-    options = parser.parse_args(["atlas", *arguments])
-    return options.run(options)
+    atlas.add(parser)
+    return atlas.run(parser.parse_args(arguments))
 
 
 def test_it_prints_a_line_for_each_cause_with_its_counters(capsys):

@@ -15,9 +15,8 @@ CLEAN = chaos.Verdict(0, "none", ("reset", "reset", "latency"), 40, 40, 0, 0, 0,
 
 def call(*arguments):
     parser = argparse.ArgumentParser(prog="sio-demo")
-    command.add(parser.add_subparsers())
-    options = parser.parse_args(["chaos", *map(str, arguments)])
-    return options.run(options)
+    command.add(parser)
+    return command.run(parser.parse_args([*map(str, arguments)]))
 
 
 @pytest.fixture

@@ -17,10 +17,8 @@ BAD = "const socket = io();\nsocket.on('connect', () => { socket.on('a', f); });
 
 def run(*arguments: str | Path) -> int:
     parser = argparse.ArgumentParser()
-    check.add(parser.add_subparsers(required=True))
-    options = parser.parse_args(["check", *map(str, arguments)])
-    code: int = options.run(options)
-    return code
+    check.add(parser)
+    return check.run(parser.parse_args([*map(str, arguments)]))
 
 
 def test_clean_tree_exits_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
