@@ -26,8 +26,6 @@ T = TypeVar("T")
 
 
 class Leftovers(NamedTuple):
-    """What is still there, each with its name."""
-
     tasks: list[str]
     sockets: list[str]
     processes: list[str]

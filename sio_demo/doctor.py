@@ -48,7 +48,6 @@ class Target(NamedTuple):
     path: str = "socket.io"
 
     def polling(self, sid: str = "") -> str:
-        """Return the URL of a polling request."""
         query = "EIO=4&transport=polling" + (f"&sid={sid}" if sid else "")
         return f"{self.url.rstrip('/')}/{self.path.strip('/')}/?{query}"
 
@@ -110,7 +109,6 @@ async def examine(
 
 
 def _told(answer: dict[str, Any]) -> Iterator[Finding]:
-    """Yield what a server tells every client that opens a session."""
     interval, timeout = answer["pingInterval"] / 1000, answer["pingTimeout"] / 1000
     yield Finding(
         True,

@@ -26,7 +26,6 @@ ELSEWHERE = {
     "delivery/message.py": {"ValueError"},  # caught where the text is read
     "diagnosis/seen.py": {"KeyError"},  # caught where it is raised
     "exercises": {"ConnectionError", "TimeoutError"},  # for the reader's program to handle
-    "exercises/texts.py": {"LookupError"},  # tests check the file that it is about
     "lab/server.py": {"HTTPForbidden"},  # aiohttp makes it the answer
     "lab/wire.py": {"ValueError"},  # caught where the stream is opened
 }

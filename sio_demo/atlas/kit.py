@@ -114,7 +114,6 @@ class SharedNode:
         self._js: NodeClient | None = None
 
     async def get(self) -> NodeClient:
-        """Return it; the first call starts it."""
         async with self._starting:
             if self._js is None:
                 self._js = await NodeClient.start()
@@ -122,7 +121,6 @@ class SharedNode:
         return self._js
 
     async def close(self) -> None:
-        """End it, if it was started."""
         if self._js is not None:
             await self._js.close()
 
@@ -157,7 +155,6 @@ class Tab:
         self._scope = scope
 
     async def __call__(self, call: str) -> Any:
-        """Evaluate a call of one of the functions that the snippet has returned."""
         return await self._js.run(f"{self._scope}.{call}")
 
     async def counted(

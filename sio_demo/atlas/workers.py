@@ -55,7 +55,6 @@ class MemoryManager(AsyncPubSubManager):  # type: ignore[misc]
 
     @property
     def is_deaf(self) -> bool:
-        """Whether its listening has ended."""
         return self.thread is not None and self.thread.done()
 
     async def __aenter__(self) -> MemoryManager:

@@ -63,7 +63,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play schedules; print what failed, and how to play it again."""
     seeds = [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
     return asyncio.run(_chaos(seeds, options))
 

@@ -54,7 +54,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check the paths and print the findings; return whether there are any as the exit code."""
     from ..check.report import explain, list_rules
 
     try:

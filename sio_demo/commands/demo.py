@@ -16,7 +16,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print how often one message is handled, by each client after each reconnect."""
     asyncio.run(_demo(options.reconnects))
     return 0
 

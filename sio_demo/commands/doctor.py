@@ -25,7 +25,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each finding; return whether one is not well."""
     return asyncio.run(_examine(options))
 
 

@@ -38,7 +38,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Replace this process with JupyterLab."""
     from ..lab import packages
 
     refuse(options.ip, options.port)

@@ -14,8 +14,6 @@ from .seen import Recipient, Seen
 
 @dataclass(frozen=True)
 class Factors:
-    """One explanation of the counters."""
-
     clients: int = 1  # of the user at the same time, each with its listeners
     listeners: int = 1  # for the event that each client (or the server) has
     sessions: int = 1  # live ones of each client

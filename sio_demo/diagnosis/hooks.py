@@ -85,7 +85,6 @@ class Hooks:
         self._quietly(ended, None)
 
     def _quietly(self, look: Function | None, *args: Any, **options: Any) -> Any:
-        """Let nothing that a look raises reach the application."""
         if look is None or not self.open:
             return None
         try:

@@ -54,7 +54,6 @@ class Probe:
         self._hooks.close()
 
     def spaces(self) -> list[str]:
-        """Return the namespaces that have handlers."""
         return [*self.sio.handlers, *self.sio.namespace_handlers]  # internal
 
     def listeners(self, event: str, namespace: str) -> int:
@@ -116,7 +115,6 @@ class Probe:
                 self._hooks.method(space, "trigger_event", look)
 
     def _handling(self, space: str, name: str, handler: Function, *args: Any) -> Ended | None:
-        """Count a call of ``handlers[space][name]``."""
         rest = list(args)
         event = rest.pop(0) if name == "*" else name
         namespace = rest.pop(0) if space == "*" else space
@@ -124,7 +122,6 @@ class Probe:
         return self._called(namespace, event, rest, calls)
 
     def _triggering(self, space: str, handler: Any, event: str, *args: Any) -> Ended | None:
-        """Count a call of a method of a namespace class."""
         rest = list(args)
         namespace = rest.pop(0) if space == "*" else space
         method = getattr(handler, f"on_{event}", None)

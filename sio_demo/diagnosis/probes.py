@@ -20,8 +20,6 @@ AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a conn
 
 
 class ClientProbe(Probe):
-    """Watches a ``socketio.AsyncClient`` or ``Client``."""
-
     side, other_side = "client", "server"
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
@@ -40,7 +38,6 @@ class ClientProbe(Probe):
         self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
 
     def now(self, namespace: str) -> dict[str, Any]:
-        """Return the clues about the client itself."""
         before = self._was_connected or namespace in self.connects
         return {"connected": bool(self.sio.connected), "before": before, **self._clues}
 
@@ -126,8 +123,6 @@ class ClientProbe(Probe):
 
 
 class ServerProbe(Probe):
-    """Watches a ``socketio.AsyncServer`` or ``Server``."""
-
     side, other_side = "server", "client"
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:

@@ -14,8 +14,6 @@ LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are t
 
 
 class Name(NamedTuple):
-    """What tells one message from another."""
-
     recipient: Recipient | None
     namespace: str
     event: str
@@ -56,14 +54,11 @@ class Emits:
     when: int = 0
 
     def ended(self, error: BaseException | None) -> None:
-        """Note that the last call has ended."""
         self.raised = error is not None
 
 
 @dataclass(eq=False)
 class MessageCounts:
-    """What was counted for one message."""
-
     arrived: int = 0
     sent: int = 0
     calls: int = 0
@@ -82,7 +77,6 @@ class MessageCounts:
     when: int = 0
 
     def note(self, sighting: Sighting, acknowledged: bool) -> None:
-        """Add what a packet tells besides that it came."""
         self.acknowledged = acknowledged
         self.connections.add(sighting.connection)
         if sighting.listeners is not None:
@@ -157,7 +151,6 @@ class Tally:
             return emits
 
     def emits(self) -> list[tuple[Name, Emits]]:
-        """Return what was emitted, the last one last."""
         with self._lock:
             return list(self._emits.items())
 
@@ -179,12 +172,10 @@ class Tally:
         return ended
 
     def misfit(self, name: Name) -> None:
-        """Note that no handler takes the arguments of a message."""
         with self._lock:
             self._message(name).failed = True
 
     def effect(self, name: Name) -> None:
-        """Count an effect."""
         with self._lock:
             message = self._message(name)
             message.effects = (message.effects or 0) + 1
@@ -201,7 +192,6 @@ class Tally:
             return error
 
     def messages(self) -> list[tuple[Name, MessageCounts]]:
-        """Return all, the last one last."""
         with self._lock:
             return list(self._messages.items())
 

@@ -16,16 +16,12 @@ from ..lab.waiting import PATIENCE
 from . import page
 from .attempt import attempt, prediction
 from .bench import open_bench
-from .clients import courier, thermometer
-from .feedback import Counter, Feedback, judge
+from .feedback import JAVASCRIPT, Counter, Feedback, Observation, Texts, judge, load
 from .listeners import card, chat, till
 from .page import close
-from .races import hotel
 from .reader import Reader, StoppedError, kind
-from .restarts import wallet
-from .retries import shop
-from .sessions import restaurant, taxis
-from .texts import JAVASCRIPT, Observation, Texts, load
+from .retries import hotel, shop, wallet
+from .sessions import courier, restaurant, taxis, thermometer
 from .tracebacks import shorten
 
 __all__ = ["EXERCISES", "Counter", "Feedback", "attempt", "check", "close", "prediction"]

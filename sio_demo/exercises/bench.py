@@ -29,13 +29,11 @@ class ExerciseBench(Bench):
         self._clients: list[socketio.AsyncClient] = []
 
     async def serve_reader(self, **options: Any) -> WatchedServer:
-        """Serve a new server, whose handlers the reader is to register."""
         sio = WatchedServer(self.reader, **options)
         await self.serve(sio)
         return sio
 
     def new_client(self, **options: Any) -> socketio.AsyncClient:
-        """Return a client that comes back within milliseconds."""
         quick = {"reconnection_delay_max": 0.02, "wait_timeout": self.patience}
         silent = {"logger": SILENT, "engineio_logger": SILENT}
         client = new_client(**(quick | silent | options))
@@ -105,7 +103,6 @@ class Caller:
         self._client = bench.new_client()
 
     async def connect(self) -> None:
-        """Connect through the link."""
         await self._bench.connect(self._client)
 
     async def call(self, event: str, *data: Any) -> Any:

@@ -7,9 +7,9 @@ from ..lab.faults import Cut
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
 from .bench import ExerciseBench
+from .feedback import Observation
 from .page import open_page
 from .reader import StoppedError
-from .texts import Observation
 
 _CHAT = """
 page.calls = { "your chat": [], "the unread counter": [] };
@@ -24,7 +24,6 @@ _CUTS: tuple[Cut | None, ...] = (None, "reset", "close", "half-open")
 
 async def chat(bench: ExerciseBench, program: str) -> Observation:
     """Send two messages in each of four sessions; a reset, a close and a half-open in between."""
-    strange: list[str] = []
     online = offline = 0
     async with open_page(bench, _CHAT, program, listens_to="message") as page:
         for session, how in enumerate(_CUTS):
@@ -37,8 +36,7 @@ async def chat(bench: ExerciseBench, program: str) -> Observation:
                 text = f"message {2 * session + number}"
                 await bench.sio.emit("message", text, to=bench.live())
                 await bench.settled()
-                calls = await page.count()
-                strange += [each for each in calls["your chat"] if each != text]
+                await page.count(text)
             if session == 0:
                 before = await page.listeners()
         listeners = await page.listeners()
@@ -53,17 +51,17 @@ async def chat(bench: ExerciseBench, program: str) -> Observation:
             "piles_up": max(shown) > 1 and added > 0,
             "handled_twice": max(shown) > 1,
             "some_missing": 0 in shown,
-            "not_given": bool(strange),
+            "not_given": bool(page.strange),
             "hidden": added > 0,
             "stays_offline": online < 4,
             "stays_online": offline < 3,
         },
-        {"online": online, "offline": offline, "strange": len(strange), "added": added},
+        {"online": online, "offline": offline, "strange": len(page.strange), "added": added},
         {
             "connections": len(_CUTS),
             "listeners": listeners,
             "times": max(shown),
-            "got": "".join(strange[:1]),
+            "got": "".join(page.strange[:1]),
         },
     )
 
@@ -97,7 +95,6 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
             await bench.sio.emit("welcome", welcomed[-1], to=sid)
 
     bench.sio.on("login", login)
-    strange: list[str] = []
     async with open_page(bench, _TILL, program, listens_to="welcome") as page:
         for connection in (1, 2, 3, 4):
             if connection == 3:
@@ -105,8 +102,7 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
             elif connection > 1:
                 await bench.cut()
             await bench.settled()
-            calls = await page.count()
-            strange += [name for name in calls["your till"] if name not in welcomed[-1:]]
+            await page.count(*welcomed[-1:])
             if connection == 1:
                 before = await page.listeners()
         listeners = await page.listeners()
@@ -123,11 +119,11 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
             "piles_up": max(greeted) > 1 and added > 0,
             "handled_twice": max(greeted) > 1,
             "welcome_missed": 0 in greeted,
-            "not_given": bool(strange),
+            "not_given": bool(page.strange),
             "hidden": added > 0,
         },
-        {"logins": len(used), "strange": len(strange), "added": added},
-        {"listeners": listeners, "times": max(greeted), "got": "".join(strange[:1])},
+        {"logins": len(used), "strange": len(page.strange), "added": added},
+        {"listeners": listeners, "times": max(greeted), "got": "".join(page.strange[:1])},
     )
 
 
@@ -154,7 +150,6 @@ null
 
 async def card(bench: ExerciseBench, program: str) -> Observation:
     """Open and close the left card four times, while the right one stays open."""
-    strange: list[str] = []
     async with open_page(bench, _CARDS, program, gives="mount", listens_to="bid") as page:
         if not await page("typeof page.mount === 'function'"):
             raise StoppedError("Your program does not declare a function `mount`.")
@@ -168,9 +163,7 @@ async def card(bench: ExerciseBench, program: str) -> Observation:
             for bid in (2 * opened + 1, 2 * opened + 2):
                 await bench.sio.emit("bid", bid)
                 await bench.settled()
-                calls = await page.count()
-                shown = calls["the left card"] + calls["the right card"]
-                strange += [amount for amount in shown if amount != str(bid)]
+                await page.count(str(bid))
             await page("page.closeLeft(); null")
             if not opened:
                 before = await page.listeners()
@@ -191,10 +184,10 @@ async def card(bench: ExerciseBench, program: str) -> Observation:
             "piles_up": max(left + right) > 1 and added > 0,
             "handled_twice": max(left + right) > 1,
             "left_misses_some": 0 in left,
-            "not_given": bool(strange),
+            "not_given": bool(page.strange),
             "condition_hides_it": added > 0,
             "closed_card_shows": closed > 0,
         },
-        {"closed": closed, "strange": len(strange), "added": added},
-        {"times": max(left + right), "got": "".join(strange[:1])},
+        {"closed": closed, "strange": len(page.strange), "added": added},
+        {"times": max(left + right), "got": "".join(page.strange[:1])},
     )

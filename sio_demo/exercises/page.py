@@ -28,6 +28,7 @@ class Page:
 
     def __init__(self, js: NodeClient) -> None:
         self.rows: dict[str, list[int]] = {}  # the calls of each name in ``page.calls``
+        self.strange: list[str] = []  # what the reader's rows, all but the last, got wrongly
         self._js = js
 
     async def __call__(self, code: str) -> Any:
@@ -39,12 +40,13 @@ class Page:
                 "Your program does not come to an end: it loops, or awaits what never comes."
             ) from None
 
-    async def count(self) -> dict[str, list[str]]:
-        """Add to each row the calls since the last time, and return their arguments."""
+    async def count(self, *right: str) -> None:
+        """Add to each row the calls since the last time, with these arguments if all is well."""
         calls: dict[str, list[str]] = await self("page.taken()")
         for row, arguments in calls.items():
             self.rows.setdefault(row, []).append(len(arguments))
-        return calls
+            if row != [*calls][-1]:
+                self.strange += [each for each in arguments if each not in right]
 
     async def listeners(self) -> int:
         """Return how many listeners the program has added, and not taken away."""
@@ -76,7 +78,6 @@ async def open_page(
 
 
 async def _run(page: Page, bench: ExerciseBench, code: str) -> None:
-    """Run the program, which may wait for the connection, and connect."""
     opened = bench.expect_client()
     running = asyncio.ensure_future(page(code))
     try:

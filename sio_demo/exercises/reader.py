@@ -118,7 +118,6 @@ class Reader:
             await asyncio.wait(left, timeout=LIMIT)
 
     def stop(self, why: str) -> None:
-        """End the check."""
         if not self.stopped and self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
         self.stopped = self.stopped or why
@@ -232,7 +231,6 @@ class Reader:
 
 
 def kind(thing: Any) -> str:
-    """Return what something is, for a sentence."""
     return "None" if thing is None else f"a {type(thing).__name__}"
 
 

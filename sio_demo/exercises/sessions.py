@@ -1,10 +1,145 @@
-"""Exercises 6 and 7: what a server keeps for a session, and for whom it keeps it."""
+"""Exercises 4 to 7: tasks, clients and lists that are left over when a session has ended."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
+import socketio
+
+from ..errors import NotSeenError
+from ..lab.waiting import Condition, wait_until
 from .bench import ExerciseBench
-from .texts import Observation
+from .feedback import Observation
+
+AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
+LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._second = asyncio.Event()
+
+    async def second(self) -> None:
+        await self._second.wait()
+
+    async def tick(self) -> None:
+        self._second.set()
+        self._second.clear()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
+    """Let two seconds pass in each of five sessions, and one before the last with no connection."""
+    reports: list[int] = []
+    received = 0
+    client, clock = bench.new_client(), Clock()
+
+    def temperature(sid: str, *_: Any) -> None:
+        nonlocal received
+        received += 1
+
+    bench.sio.on("temperature", temperature)
+    await bench.run(program, client, clock.second)
+    await bench.connect(client)
+    for session in range(5):
+        if session == 4:
+            await _silence(bench, client, clock)
+        elif session > 0:
+            await bench.cut()
+        await bench.settled()
+        for _ in range(2):
+            before = received
+            await clock.tick()
+            await bench.settled()
+            reports.append(received - before)
+    early = received - sum(reports)
+    return Observation(
+        {"your thermometer": reports},
+        {
+            "no_report": not any(reports),
+            "ends_only_when_looked_at": max(reports) > 1 and max(reports[-2:]) == 1,
+            "sent_late": max(reports[:-2]) == 1 and reports[-2:] == [2, 1],
+            "piles_up": max(reports) > 1,
+            "ends_in_the_outage": 0 in reports[-2:] and 0 not in reports[:-2],
+            "ends_at_a_cut": 0 in reports,
+            "between_the_seconds": early > 0,
+        },
+        {"early": early},
+        {"times": max(reports)},
+    )
+
+
+async def _silence(bench: ExerciseBench, client: socketio.AsyncClient, clock: Clock) -> None:
+    """Cut, and let a second pass before anything gets through again."""
+    async with bench.link.black_hole():
+        await bench.link.cut()
+        await bench.wait_until(lambda: not client.connected, "The client has not noticed the cut.")
+        await clock.tick()
+    await bench.wait_until(
+        lambda: client.connected and len(bench.server.sids()) == 1,
+        "After an outage the client did not come back.",
+    )
+
+
+async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) -> Observation:
+    """Send one order in each of four sessions: two resets, and an outage that refuses clients."""
+    shown: list[list[Any]] = []
+    live: list[int] = []
+
+    def new_client(**options: Any) -> socketio.AsyncClient:
+        return bench.new_client(**options)  # a wrong call is to name this function
+
+    def show(*order: Any) -> None:
+        shown[-1].append(*order or (None,))
+
+    async def wait_for(condition: Condition, seconds: float) -> None:
+        if all(count == 1 for count in live):  # else there is nothing to wait for
+            with suppress(NotSeenError):
+                await wait_until(condition, seconds)
+
+    async def round_() -> None:
+        await wait_for(bench.live, AWAY)
+        await bench.quiet()
+        shown.append([])
+        live.append(len(bench.live()))
+        await bench.sio.emit("order", f"order {len(shown)}")
+        await bench.settled()
+
+    await bench.run(program, new_client, bench.link.url, show)
+    await round_()
+    for _ in range(2):
+        await bench.cut(clients=0)
+        await round_()
+    before = bench.refused
+    async with bench.outage(clients=0):
+        await wait_for(lambda: bench.refused > before, LATE)
+        await bench.quiet()
+    tries, passed = bench.refused - before, bench.last()
+    await wait_for(lambda: len(bench.live()) > 1 or not bench.reader.tasks(), LATE)
+    await round_()
+    tried_again = bench.last() > passed
+    orders = [order for all_of_a_round in shown for order in all_of_a_round]
+    strange = [order for order in orders if not str(order).startswith("order ")]
+    counts = [len(all_of_a_round) for all_of_a_round in shown]
+    return Observation(
+        {"your app": counts},
+        {
+            "not_connected": not any(live),
+            "no_order": not any(counts),
+            "old_client_stays": max(live) > 1,
+            "listens_twice": max(counts) > 1,
+            "gone_after_a_cut": 0 in live[:3],
+            "tried_once": live[3] == 0 and not tried_again and tries == 1,
+            "tries_no_more": live[3] == 0 and not tried_again,
+            "no_session": live[3] == 0,
+            "order_missing": 0 in counts,
+            "not_given": bool(strange),
+        },
+        {"sids": max(live), "sids_at_the_end": live[-1], "strange": len(strange)},
+        {"away": AWAY, "got": strange[:1]},
+    )
 
 
 async def restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:

@@ -11,8 +11,7 @@ from string import Formatter
 import pytest
 
 from sio_demo.exercises import EXERCISES, Run
-from sio_demo.exercises.feedback import judge
-from sio_demo.exercises.texts import JAVASCRIPT, Observation, Texts, load
+from sio_demo.exercises.feedback import JAVASCRIPT, Observation, Texts, judge, load
 
 TEXTS = load()
 SHARED = TEXTS["chat"].shared
