@@ -39,30 +39,23 @@ __all__ = [
 # A name is imported when it is first asked for (PEP 562): the checker and the observer are
 # installed without what the lab needs.
 _MODULES = {
-    "TO_CLIENT": "lab.packet",
-    "TO_SERVER": "lab.packet",
-    "EmitterClient": "lab.clients",
-    "Link": "lab.link",
-    "NodeClient": "lab.node",
-    "Packet": "lab.packet",
-    "Server": "lab.server",
-    "call_and_cut": "lab.experiment",
-    "calls_across_reconnects": "lab.experiment",
-    "clean_up": "cleanup",
-    "nothing_left": "cleanup",
-    "reconnect": "lab.experiment",
-    "serve": "lab.server",
-    "settled": "lab.experiment",
+    "cleanup": "clean_up nothing_left",
+    "lab.clients": "EmitterClient",
+    "lab.experiment": "call_and_cut calls_across_reconnects reconnect settled",
+    "lab.link": "Link",
+    "lab.node": "NodeClient",
+    "lab.packet": "TO_CLIENT TO_SERVER Packet",
+    "lab.server": "Server serve",
 }
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that is here
 
     def __getattr__(name):
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
-        globals()[name] = value
-        return value
+        for module, names in _MODULES.items():
+            if name in names.split():
+                globals()[name] = getattr(import_module(f".{module}", __name__), name)
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -40,10 +40,9 @@ _processes_before: set[int] = set()
 
 
 async def clean_up() -> None:
-    """Close everything that an earlier run of the notebook left open.
+    """Close what an earlier run of the notebook left open, so that to run it again does no harm.
 
-    Every notebook calls it first, so that to run it again does no harm. It closes the
-    servers, links, Node clients and outboxes, and every ``socketio.AsyncClient`` in this
+    That is servers, links, Node clients and outboxes, and every ``socketio.AsyncClient`` in this
     process, also one whose variable was overwritten: its tasks keep it alive.
     """
     for resource in reversed(list(resources.opened)):
@@ -58,14 +57,9 @@ async def clean_up() -> None:
 
 
 async def nothing_left() -> None:
-    """Print that no task, socket or process is left since :func:`clean_up`; or raise.
+    """Print that no task, socket or process is left since :func:`clean_up`.
 
-    Every notebook calls it last, when it has closed what it opened.
-
-    Raises
-    ------
-    LeftoverError
-        Something is left; the message names it.
+    Every notebook calls it last. LeftoverError names what is left.
     """
     with suppress(NotSeenError):
         await wait_until(lambda: not any(leftovers()), PATIENCE)

@@ -69,21 +69,8 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Yield what shows from outside, each finding as soon as it is made.
 
-    Parameters
-    ----------
-    target : Target
-        The server.
-    event : str, optional
-        Whose copies are counted; those of every event, if left out.
-    cuts : int
-        How often the own connection is reset.
-    seconds : float
-        How long to listen on each connection.
-
-    Raises
-    ------
-    UsageError
-        The URL is none of a server.
+    Copies are counted of this event, or of all. The own connection is reset `cuts` times, and each
+    is listened to for so many seconds. UsageError says that the URL is none of a server.
     """
     parts = urlsplit(target.url)
     if parts.scheme not in PORTS or not parts.hostname:
@@ -156,12 +143,8 @@ async def _end(http: aiohttp.ClientSession, target: Target, sid: str) -> str:
     """End a session, as a client does that goes; return what was answered, if it was no yes."""
     try:
         async with http.post(target.polling(sid), data="1") as response:
-            text = await response.text(errors="replace")
-            return (
-                ""
-                if response.status == 200
-                else f"{response.status} {text[:60].replace(sid, '...')}"
-            )
+            text = (await response.text(errors="replace"))[:60].replace(sid, "...")
+            return "" if response.status == 200 else f"{response.status} {text}"
     except (aiohttp.ClientError, TimeoutError) as error:
         return f"{error or 'no answer'}"
 
@@ -193,11 +176,8 @@ class _Through(AbstractResolver):
         self._port = link.port
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host, host=HOST, port=self._port, family=socket.AF_INET, proto=0, flags=0
-            )
-        ]
+        family, port = socket.AF_INET, self._port
+        return [ResolveResult(hostname=host, host=HOST, port=port, family=family, proto=0, flags=0)]
 
     async def close(self) -> None:
         """Keep nothing."""
@@ -206,7 +186,7 @@ class _Through(AbstractResolver):
 async def _connected(
     target: Target, event: str | None, cuts: int, seconds: float, stack: AsyncExitStack
 ) -> AsyncIterator[Finding]:
-    parts = urlsplit(target.url)
+    parts, space = urlsplit(target.url), target.namespace
     host = parts.hostname or ""
     link = await Link.to_host(host, parts.port or PORTS[parts.scheme])
     stack.push_async_callback(link.close)
@@ -221,25 +201,25 @@ async def _connected(
             http_session=http, logger=QUIET, engineio_logger=QUIET, handle_sigint=False, **SOON
         )
         stack.push_async_callback(shut_down, client)
-        client.on("connect", lambda: sessions.append(1), namespace=target.namespace)
-        client.on("connect_error", reasons.append, namespace=target.namespace)
-        client.on(
-            "*",
-            lambda name, *data: received.append((name, repr(data), len(sessions))),
-            namespace=target.namespace,
-        )
+
+        def note(name: str, *data: Any) -> None:
+            received.append((name, repr(data), len(sessions)))
+
+        client.on("connect", lambda: sessions.append(1), namespace=space)
+        client.on("connect_error", reasons.append, namespace=space)
+        client.on("*", note, namespace=space)
         try:
             await client.connect(
                 url,
                 transports=[transport],
                 auth=target.auth,
-                namespaces=[target.namespace],
+                namespaces=[space],
                 socketio_path=target.path,
                 wait_timeout=PATIENCE,
             )
         except socketio.exceptions.ConnectionError as error:
             if "namespaces" in str(error):  # the connection was there
-                yield Finding(False, f"{target.namespace} is refused: {reasons[-1]}", REFUSED)
+                yield Finding(False, f"{space} is refused: {reasons[-1]}", REFUSED)
                 return
             yield Finding(False, f"{transport}: {error}", BLOCKED)
         else:

@@ -49,24 +49,9 @@ async def measure(cause: Cause) -> Result:
 async def measure_all(
     letters: Iterable[str] | None = None, jobs: int = JOBS
 ) -> AsyncIterator[Result]:
-    """Reproduce several causes, some at the same time.
+    """Reproduce these causes, or all, `jobs` at a time; yield each in the catalogue's order.
 
-    Parameters
-    ----------
-    letters : iterable of str, optional
-        Which causes; all of them if left out.
-    jobs : int
-        How many may run at the same time.
-
-    Yields
-    ------
-    Result
-        One for each, in the order of the catalogue.
-
-    Raises
-    ------
-    UsageError
-        There is no cause of that letter, or `jobs` is not 1 or more.
+    UsageError says that there is no cause of that letter, or that `jobs` is not 1 or more.
     """
     if not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs counts how many causes run at once: 1 or more, not {jobs!r}.")
