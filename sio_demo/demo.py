@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import socketio
 
@@ -25,50 +26,45 @@ await new Promise((done) => socket.once("connect", done));
 ClientFactory = Callable[[str], AbstractAsyncContextManager[Counter]]
 
 
-def javascript(*, inside: bool) -> ClientFactory:
-    """Return the real ``socket.io-client``, its listener registered inside ``connect``, or not."""
-    snippet = JAVASCRIPT % ('socket.on("connect", register);' if inside else "register();")
-
-    @asynccontextmanager
-    async def connected(url: str) -> AsyncIterator[Counter]:
-        js = await NodeClient.start(url)
-        try:
-            await js.run(snippet)
-            yield lambda: js.run("calls")
-        finally:
-            await js.close()
-
-    return connected
+@asynccontextmanager
+async def javascript(url: str, *, inside: bool) -> AsyncIterator[Counter]:
+    """Connect the real ``socket.io-client``, its listener registered inside ``connect``, or not."""
+    js = await NodeClient.start(url)
+    try:
+        await js.run(JAVASCRIPT % ('socket.on("connect", register);' if inside else "register();"))
+        yield lambda: js.run("calls")
+    finally:
+        await js.close()
 
 
-def python(kind: type[socketio.AsyncClient], *, inside: bool) -> ClientFactory:
-    """Return a Python client whose handler is registered inside ``connect``, or outside."""
+@asynccontextmanager
+async def python(
+    url: str, kind: type[socketio.AsyncClient] = socketio.AsyncClient, *, inside: bool
+) -> AsyncIterator[Counter]:
+    """Connect a Python client whose handler is registered inside ``connect``, or outside."""
+    calls: list[int] = []
+    async with python_client(kind) as client:
 
-    @asynccontextmanager
-    async def connected(url: str) -> AsyncIterator[Counter]:
-        calls: list[int] = []
-        async with python_client(kind) as client:
+        def register() -> None:
+            client.on("news", calls.append)
 
-            def register() -> None:
-                client.on("news", calls.append)
-
-            if inside:
-                client.on("connect", register)
-            else:
-                register()
-            await client.connect(url, transports=["websocket"])
-            yield lambda: len(calls)
-
-    return connected
+        if inside:
+            client.on("connect", register)
+        else:
+            register()
+        await client.connect(url, transports=["websocket"])
+        yield lambda: len(calls)
 
 
 CLIENTS: dict[str, ClientFactory] = {
-    "socket.io-client (JavaScript), listener inside connect": javascript(inside=True),
-    "socket.io-client (JavaScript), listener outside": javascript(inside=False),
-    "EmitterClient (Python), listener inside connect": python(EmitterClient, inside=True),
-    "EmitterClient (Python), listener outside": python(EmitterClient, inside=False),
-    "python-socketio, handler inside connect": python(socketio.AsyncClient, inside=True),
-    "python-socketio, handler outside": python(socketio.AsyncClient, inside=False),
+    "socket.io-client (JavaScript), listener inside connect": partial(javascript, inside=True),
+    "socket.io-client (JavaScript), listener outside": partial(javascript, inside=False),
+    "EmitterClient (Python), listener inside connect": partial(
+        python, kind=EmitterClient, inside=True
+    ),
+    "EmitterClient (Python), listener outside": partial(python, kind=EmitterClient, inside=False),
+    "python-socketio, handler inside connect": partial(python, inside=True),
+    "python-socketio, handler outside": partial(python, inside=False),
 }
 
 

@@ -67,10 +67,9 @@ async def background(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Ta
 
 
 def handlers(ends: Iterable[socketio.AsyncClient | socketio.AsyncServer], event: str) -> int:
-    """Count the handlers that python-socketio's clients or servers would call for an event.
+    """Count the handlers that python-socketio would call for an event: one at most of each end.
 
-    Each calls one at most, however many are registered: the function for the event, else the one
-    for ``"*"``, else the method of a namespace class.
+    That is the function for the event, else the one for ``"*"``, else a namespace class's method.
     """
     return sum(_would_call(end, event) for end in ends)
 
@@ -145,10 +144,7 @@ async def one_node() -> AsyncIterator[SharedNode]:
 
 
 class Tab:
-    """A scope of its own in Node.js, as a tab of a browser is; made by :func:`tab`.
-
-    ``await tab("calls()")`` calls what its snippet has returned by that name.
-    """
+    """A scope of its own in Node.js; ``await tab("calls()")`` calls what its snippet returned."""
 
     def __init__(self, js: NodeClient, scope: str) -> None:
         self._js = js
@@ -173,8 +169,7 @@ class Tab:
         return await self.counted("news", b.link, sids)
 
 
-CONNECT = "await connected(io(url, fast));"
-"""A client in JavaScript that does nothing of itself."""
+CONNECT = "await connected(io(url, fast));"  # a client that does nothing of itself
 
 _numbers = itertools.count(1)
 
@@ -200,9 +195,7 @@ async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterat
 
     Python can call ``counts(event)``; ``synced()``, a promise that the other side has acknowledged
     ``"sync"``; of a client ``send(event)``, which sends the message and is then ``synced``; of a
-    server ``url()`` and ``sids()``. The snippet may ``await``, and return other functions for
-    Python:
-    ``return { calls: () => calls }``.
+    server ``url()`` and ``sids()``; and what the snippet returns, like ``{ calls: () => calls }``.
     """
     number = next(_numbers)
     arguments = ", ".join(map(json.dumps, (number, url, fixed, MESSAGE)))

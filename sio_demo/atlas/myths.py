@@ -1,7 +1,4 @@
-"""What is taken for a cause of duplicates or losses, and is none: measured in the same way.
-
-There is nothing to fix, so both runs of a reproduction do the same.
-"""
+"""What is wrongly taken for a cause: with nothing to fix, both runs of a program do the same."""
 
 import socketio
 

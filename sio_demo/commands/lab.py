@@ -1,8 +1,4 @@
-"""``sio-demo lab``: JupyterLab on the first notebook, on copies that the reader may change.
-
-Jupyter moves to another port when the one that was asked for is taken. A reader who names a port
-waits for an answer on it, so this command refuses instead, and says what to do.
-"""
+"""``sio-demo lab``: JupyterLab on the first notebook, on copies that the reader may change."""
 
 import argparse
 import errno
@@ -79,7 +75,7 @@ def copy(directory: Path) -> None:
 
 
 def refuse(ip: str, port: int) -> None:
-    """Raise if the port is in use, not allowed, or no port; not if only Jupyter can know."""
+    """Raise if the port is in use, not allowed, or no port: Jupyter would take another one."""
     reason = None
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -83,12 +83,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     `seen` is the five counters, such as ``Counters(4, 1, 1, 4, 4)``, what ``seen.message(event)``
     returned, or its JSON, as the JavaScript snippet prints it. Several describe one message that
     was seen in several places, such as at the client and at the server. `clues` are what else is
-    known: attributes of :class:`Clues`.
-
-    Raises
-    ------
-    UsageError
-        An argument is of another type, or there is no such clue.
+    known: attributes of :class:`Clues`. UsageError says what of it is wrong.
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
     found, findings, stories = read(message)

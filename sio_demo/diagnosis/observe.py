@@ -38,18 +38,15 @@ def observe(
         What to observe in this process; the clients must belong to one user. With Flask-SocketIO,
         pass the attribute ``server`` of its object.
     key : callable, optional
-        Called with the event and the tuple of its arguments; returns what the copies of one message
-        have in common, such as an id. Without it, messages with equal arguments are the same.
+        Returns, of an event and the tuple of its arguments, what the copies of one message have in
+        common, such as an id. Without it, messages with equal arguments are the same.
     user : callable, optional
-        Called with a sid; returns its user, so that messages and live sids are counted for each
-        user. Without it, all sids belong to one user, as in a test with one.
+        Returns the user of a sid, so that messages and live sids are counted for each. Without it,
+        all sids belong to one user, as in a test with one.
     keep : int
-        For how many messages counts are kept. The oldest are dropped.
+        For how many messages counts are kept, the latest.
 
-    Raises
-    ------
-    UsageError
-        An argument is of another type, or there is nothing to observe.
+    UsageError says that an argument is of another type, or that there is nothing to observe.
     """
     # They import socketio: here the caller has it, and `diagnose` needs none.
     from .probes import CLIENTS, SERVERS, ClientProbe, ServerProbe
@@ -120,12 +117,8 @@ class Observer:
         are observed; elsewhere it is the one that came last. Of a message that was never sent there
         is the current state and no packet. Without a `namespace` it is that of the last message.
         The event of a connection is ``"connect"``.
-
-        Raises
-        ------
-        UsageError
-            The event was seen both ways and no recipient is given; or a message could not be
-            counted because `key` or `user` raised.
+        UsageError says that it was seen both ways and no recipient is given, or that `key` or
+        `user` raised.
         """
         if (error := self._tally.take_error()) is not None:
             raise UsageError(
@@ -143,20 +136,22 @@ class Observer:
         user: Hashable,
     ) -> Seen:
         namespace = namespace or self._namespace(event)
+
+        def is_asked_for(name: Name) -> bool:
+            is_event = (name.event, name.namespace) == (event, namespace)
+            return is_event and recipient in (None, name.recipient)
+
         messages = [
             (name, message)
             for name, message in self._tally.messages()
-            if (name.event, name.namespace) == (event, namespace)
-            and recipient in (None, name.recipient)
-            and user in (None, name.user)
-            and (message.packets or message.effects)
+            if is_asked_for(name) and user in (None, name.user)
+            if message.packets or message.effects
         ]
         emits = [
             (name, each)
             for name, each in self._tally.emits()
-            if (name.event, name.namespace) == (event, namespace)
-            and recipient in (None, name.recipient)
-            and (user is None or data or not each.users or user in each.users)
+            if is_asked_for(name)
+            if user is None or data or not each.users or user in each.users
         ]
         sides = {name.recipient for name, _ in (*messages, *emits)}
         if len(sides) > 1:
@@ -262,9 +257,6 @@ class Observer:
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
-        reconnects = m.reconnects
-        if reconnects is None:
-            reconnects = self._reconnects(name.namespace)
         live = self._live(name, m, emits)
         who = {
             "own": self._tally.own_sids if self._clients else None,
@@ -282,7 +274,7 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
-                reconnects=reconnects,
+                reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 emitted=emits.times if sends and name.event != "connect" else None,
@@ -346,14 +338,13 @@ class Observer:
 
     def _listeners(self, name: Name) -> int | None:
         """Return how many listeners an event has now; None if no recipient is observed."""
-        probes: Sequence[Probe] = self._live_clients if name.recipient == "client" else ()
-        if name.recipient == "server":
-            probes = self._servers
-        if not probes:
-            return None
-        return sum(each.listeners(name.event, name.namespace) for each in probes)
+        ends: Sequence[Probe] = self._live_clients if name.recipient == "client" else self._servers
+        known = ends and name.recipient
+        return sum(end.listeners(name.event, name.namespace) for end in ends) if known else None
 
-    def _reconnects(self, namespace: str) -> int | None:
+    def _reconnects(self, namespace: str, m: MessageCounts) -> int | None:
+        if m.reconnects is not None:
+            return m.reconnects
         counts = [client.reconnects(namespace) for client in self._live_clients]
         return max((n for n in counts if n is not None), default=None)
 

@@ -18,10 +18,7 @@ UserOf = Callable[[str], Hashable]
 
 
 class Probe:
-    """Watches a client or a server of python-socketio; a tally counts what is seen.
-
-    Without `user`, which returns the user of a sid, all sids belong to one user.
-    """
+    """Watches a client or a server of python-socketio; a tally counts what is seen."""
 
     side: Recipient
     other_side: Recipient
@@ -146,8 +143,5 @@ class Probe:
 
 
 def _dispatches(space: Any) -> bool:
-    """Whether a namespace class dispatches by itself, as in Flask-SocketIO.
-
-    It may pass on other arguments, and call what is no method ``on_...``.
-    """
+    """Whether a namespace class dispatches by itself, other arguments too, as in Flask-SocketIO."""
     return not type(space).trigger_event.__module__.startswith("socketio.")

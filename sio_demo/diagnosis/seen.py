@@ -1,7 +1,4 @@
-"""What was seen of one message: five counters and further clues.
-
-An observer fills in what it can see. None means: not known.
-"""
+"""What was seen of one message: five counters and further clues; None for what is not known."""
 
 from __future__ import annotations
 
@@ -116,13 +113,7 @@ class Seen:
         return ", ".join(f"{name} {'?' if count is None else count}" for name, count in pairs)
 
     def with_clues(self, **clues: Any) -> Seen:
-        """Return a copy with more clues, which override those that were observed.
-
-        Raises
-        ------
-        UsageError
-            There is no clue of that name, or it cannot have that value.
-        """
+        """Return a copy with more clues, which override others; UsageError says what is none."""
         names = [each.name for each in fields(Clues)]
         for name in clues:
             if name not in names:
@@ -131,13 +122,7 @@ class Seen:
 
     @classmethod
     def of(cls, what: Any) -> Seen:
-        """Convert five counters, or the JSON that the JavaScript snippet prints.
-
-        Raises
-        ------
-        UsageError
-            `what` is neither, and not a `Seen`.
-        """
+        """Convert counters, or the snippet's JSON; UsageError says that it is no such thing."""
         if isinstance(what, Seen):
             return what
         if isinstance(what, str):

@@ -13,25 +13,22 @@ from typing import Any
 
 from ..errors import NotSeenError, UsageError
 from ..lab.waiting import PATIENCE
-from . import page
-from .attempt import attempt, prediction
+from . import feedback, page
 from .bench import open_bench
-from .feedback import JAVASCRIPT, Counter, Feedback, Observation, Texts, judge, load
+from .feedback import Counter, Feedback, attempt, prediction
 from .listeners import card, chat, till
 from .page import close
-from .reader import Reader, StoppedError, kind
+from .reader import Reader, StoppedError, kind, shorten
 from .retries import hotel, shop, wallet
 from .sessions import courier, restaurant, taxis, thermometer
-from .tracebacks import shorten
 
 __all__ = ["EXERCISES", "Counter", "Feedback", "attempt", "check", "close", "prediction"]
 
-
-Run = Callable[..., Awaitable[Observation]]  # breaks the link under the programs, and counts
+Run = Callable[..., Awaitable[feedback.Observation]]  # breaks the link, and counts
 
 shorten()
 _ALL: list[Run] = [chat, till, card, thermometer, courier, restaurant, taxis, shop, wallet, hotel]
-EXERCISES = {number: (load()[run.__name__], run) for number, run in enumerate(_ALL, 1)}
+EXERCISES = {number: (feedback.load()[run.__name__], run) for number, run in enumerate(_ALL, 1)}
 
 
 async def check(number: int, *programs: Any) -> Feedback:
@@ -43,17 +40,17 @@ async def check(number: int, *programs: Any) -> Feedback:
     if number not in EXERCISES:
         raise UsageError(f"There is no exercise {number!r}: they are 1 to {len(EXERCISES)}.")
     texts, run = EXERCISES[number]
-    feedback = Feedback(False, error=_problem(texts.takes, programs))
-    if not feedback.error:
-        feedback = await _run(texts, run, programs)
-    return replace(feedback, name=str(number), of=len(EXERCISES))
+    answer = Feedback(False, error=_problem(texts.takes, programs))
+    if not answer.error:
+        answer = await _run(texts, run, programs)
+    return replace(answer, name=str(number), of=len(EXERCISES))
 
 
-async def _run(texts: Texts, run: Run, programs: tuple[Any, ...]) -> Feedback:
+async def _run(texts: feedback.Texts, run: Run, programs: tuple[Any, ...]) -> Feedback:
     reader = Reader(programs)
     try:
         with reader.watched():
-            if JAVASCRIPT in texts.takes.values():
+            if feedback.JAVASCRIPT in texts.takes.values():
                 await page.shared_node()  # a busy machine may take seconds to start it
             async with open_bench(reader) as bench, reader.limited(PATIENCE):
                 try:
@@ -65,8 +62,8 @@ async def _run(texts: Texts, run: Run, programs: tuple[Any, ...]) -> Feedback:
     except BaseException:
         await close()
         raise
-    feedback = judge(texts, seen)
-    return feedback if feedback.solved else replace(feedback, error=reader.note)
+    answer = feedback.judge(texts, seen)
+    return answer if answer.solved else replace(answer, error=reader.note)
 
 
 def _problem(takes: Mapping[str, Sequence[str]], programs: tuple[Any, ...]) -> str:
@@ -75,7 +72,7 @@ def _problem(takes: Mapping[str, Sequence[str]], programs: tuple[Any, ...]) -> s
         names = " and ".join(f"`{name}`" for name in takes)
         return f"Pass {names} to the check, as in the cell as it was."
     for (name, parameters), program in zip(takes.items(), programs, strict=True):
-        if parameters == JAVASCRIPT:
+        if parameters == feedback.JAVASCRIPT:
             if not isinstance(program, str):
                 return f"`{name}` must be a text of JavaScript, not {kind(program)}."
         elif not callable(program):

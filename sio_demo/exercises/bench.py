@@ -62,10 +62,7 @@ class ExerciseBench(Bench):
             running.cancel()
 
     async def wait_until(self, condition: Condition, otherwise: str = "") -> None:
-        """Look as often as fits into the `patience`; StoppedError says `otherwise` at the end.
-
-        On a busy machine that takes longer: then the program may take longer as well.
-        """
+        """Look as often as fits into the `patience`, which is longer on a busy machine."""
         for _ in range(int(self.patience / LOOK_EVERY / 1.2)):
             if await called(condition()):
                 return

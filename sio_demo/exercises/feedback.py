@@ -1,12 +1,16 @@
-"""What a check answers, verdict first, in the words of ``exercises.toml``."""
+"""What a check and a *Try it* answer, verdict first; the words are in ``exercises.toml``."""
 
+import asyncio
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import plots
+from ..errors import NodeError, NotSeenError
+from .reader import LIMIT, Reader, StoppedError, kind
 
 _FOLD = "<details><summary>Hint</summary>\n\n{}\n\n</details>"
 _solved: dict[str, bool] = {}  # each exercise that was tried in this kernel
@@ -91,10 +95,7 @@ class Feedback:
     of: int = 0  # exercises; if there are any, the verdict says how many are solved
 
     def show(self) -> None:
-        """Show the verdict and its reason, then the counters and the figure, below a cell.
-
-        A hint is folded up until the second try.
-        """
+        """Show it below a cell, verdict first; a hint is folded up until the second try."""
         from IPython.display import display
 
         fold = "{}" if self.name in _solved else _FOLD
@@ -134,3 +135,99 @@ def _figure(texts: Texts, seen: Observation) -> plots.Plot:
     if texts.rounds:
         return plots.calls_by_design(seen.rows, title=title, rounds=texts.rounds, first=1)
     return plots.effects_by_design(seen.rows, title=title, faults=seen.faults or texts.faults)
+
+
+class Attempt:
+    """What is right, and what the reader's program did; made by :func:`attempt`."""
+
+    def __init__(self) -> None:
+        self._counters: list[Counter] = []
+        self._hints: list[str] = []
+
+    def expect(self, what: str, right: Any, yours: Any, hint: str = "") -> None:
+        """Compare two values; the hint is shown if they differ, and all before were right."""
+        self._counters.append(Counter(what, right, yours))
+        if right != yours:
+            self._hints.append(hint or "Compare the two columns.")
+
+    def _judged(self, reader: Reader) -> Feedback:
+        counters = tuple(self._counters)
+        if counters and not self._hints:
+            return Feedback(True, counters=counters)
+        is_none = any("None" in repr(each.seen) for each in counters)
+        error = reader.note or (reader.returns_nothing() if is_none else "")
+        return Feedback(False, "".join(self._hints[:1]), counters, error=error)
+
+
+@asynccontextmanager
+async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
+    """Run what the reader has written, and show what it did, verdict first.
+
+    ::
+
+        async with exercises.attempt(my_handler=my_handler) as mine:
+            ...                       # run it
+            mine.expect("payments", 1, len(paid))
+
+    Whatever the programs do, the block ends within two seconds, and what they raised is shown
+    with its line: also what python-socketio catches or a task swallows. Waits of the lab are cut
+    to the same time, so that what they say is shown. `programs` are functions, or JavaScript.
+    """
+    made, reader = Attempt(), Reader(programs.values(), is_strict=True)
+    wrong = [n for n, p in programs.items() if not (callable(p) or isinstance(p, str))]
+    problem = "".join(f"`{name}` is {kind(programs[name])} now." for name in wrong[:1])
+    feedback = Feedback(False)
+    try:
+        with reader.watched():
+            async with reader.limited(LIMIT):
+                yield made
+        feedback = made._judged(reader)
+    except asyncio.CancelledError:
+        await reader.cancel_tasks()
+        raise
+    except StoppedError as error:
+        await reader.cancel_tasks()
+        feedback = Feedback(False, error=problem or str(error))
+    except (NotSeenError, NodeError) as error:
+        feedback = Feedback(False, error=reader.hanging() if reader.tasks() else str(error))
+        await reader.cancel_tasks()
+    except NameError as error:
+        missing = f"`{error.name}` has no value yet. Run the cells above this one, from the top."
+        feedback = Feedback(False, error=missing)
+    except Exception:
+        if not problem:
+            raise
+        feedback = Feedback(False, error=problem)
+    replace(feedback, name=" ".join(programs)).show()
+
+
+def prediction(
+    predicted: Sequence[Any] | Mapping[str, Any],
+    measured: Sequence[int] | Mapping[str, int],
+    hint: str = "",
+) -> None:
+    """Compare a prediction with what was measured, and show by how much each number is off."""
+    right, yours = _by_name(measured), _by_name(predicted)
+    missing = [name for name in right if not isinstance(yours.get(name), int | float)]
+    if missing:
+        what = f"Your prediction has no number for: {', '.join(missing)}."
+        if len(missing) == len(right):
+            what = "Write your prediction first: a number in place of each `...`."
+        Feedback(False, error=what, name="prediction").show()
+        return
+    rows = [Counter(name, yours[name], _off(yours[name] - right[name])) for name in right]
+    solved = all(row.seen == "right" for row in rows)
+    said = ("yours", "off by")
+    Feedback(solved, "" if solved else hint, tuple(rows), columns=said, name="prediction").show()
+
+
+def _by_name(numbers: Any) -> dict[str, Any]:
+    if isinstance(numbers, Mapping):
+        return dict(numbers)
+    if not isinstance(numbers, list | tuple):
+        return {}
+    return {f"no. {n}": number for n, number in enumerate(numbers, 1)}
+
+
+def _off(difference: float) -> str:
+    return f"{abs(difference)} too {'many' if difference > 0 else 'few'}" if difference else "right"

@@ -139,10 +139,9 @@ CREATE TABLE done (id TEXT PRIMARY KEY);
 
 
 class Disk:
-    """A database in a file, and all that was ever committed to it.
+    """A database in a file, and all that was ever committed to it: what is there after a kill.
 
-    What is committed is what a process finds that starts after a kill. A second connection sees
-    just that: it looks before each statement of the first, and after the last.
+    A second connection sees just that: it looks before each statement of the first.
     """
 
     def __init__(self, file: Path, content: str = TABLES) -> None:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from sio_demo.diagnosis.factors import Factors, explanations
+from sio_demo.diagnosis.reading import Factors, explanations
 from sio_demo.diagnosis.seen import Seen
 
 
