@@ -65,12 +65,10 @@ async def nothing_left() -> None:
         await wait_until(lambda: not any(leftovers()), PATIENCE)
     found = leftovers()
     if any(found):
-        names = "\n".join(
-            f"- {kind}: {name}" for kind, all in found._asdict().items() for name in all
-        )
+        names = [f"\n- {kind}: {each}" for kind, all in found._asdict().items() for each in all]
         raise LeftoverError(
             f"{found}. Close what you opened: `await client.shutdown()`, `await link.close()`, "
-            f"`await server.close()`, `await js.close()`.\n{names}"
+            f"`await server.close()`, `await js.close()`.{''.join(names)}"
         )
     print(found)
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
+from typing import Any
 
 import socketio
 
@@ -220,9 +221,7 @@ async def check_then_await(fixed: bool) -> Counters:
 _TABLES = "CREATE TABLE payments (text TEXT); CREATE TABLE known (id TEXT PRIMARY KEY);"
 
 
-def _take_payments(
-    sio: socketio.AsyncServer, db: sqlite3.Connection, log: Log, fixed: bool
-) -> None:
+def _take_payments(sio: Any, db: sqlite3.Connection, log: Log, fixed: bool) -> None:
     """Let a server take each payment once, by ids kept with the payments, or by its own memory."""
     known = set[str]()
 

@@ -222,10 +222,9 @@ def _cause(
     )
 
 
-def _signature(
-    patterns: list[Pattern], needs: Sequence[str] = (), hints: Sequence[str] = ()
-) -> Signature:
-    return Signature(tuple(patterns), *(tuple(NEEDS[n] for n in names) for names in (needs, hints)))
+def _signature(patterns: list[Pattern], **needs: list[str]) -> Signature:
+    found = {key: tuple(NEEDS[name] for name in names) for key, names in needs.items()}
+    return Signature(tuple(patterns), **found)
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:

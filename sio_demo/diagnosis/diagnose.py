@@ -162,9 +162,7 @@ def _next(
     if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
-    steps += [
-        how for how, count in zip(_COUNTING.values(), seen.counters, strict=True) if count is None
-    ]
+    steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
     if found and (seen.clues.emitted or 0) > 1:
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 Function = Callable[..., Any]
+Table = dict[str, Function]
 Ended = Callable[[BaseException | None], None]
 Begin = Callable[..., Ended | None]
 """Called with the arguments of a call before it; gives what is to be called after it."""
@@ -23,7 +24,7 @@ class Hooks:
         self._failed = failed
         self._undo: list[Callable[[], None]] = []
 
-    def item(self, table: dict[str, Function], name: str, begin: Begin) -> Function:
+    def item(self, table: Table, name: str, begin: Begin) -> Function:
         """Look at the calls of a function in a table; return its wrapper."""
         return self._wrap(table, name, table[name], begin)
 
@@ -31,9 +32,7 @@ class Hooks:
         """Look at the calls of a method."""
         self._wrap(vars(owner), name, getattr(owner, name), begin)
 
-    def _wrap(
-        self, table: dict[str, Function], name: str, function: Function, begin: Begin
-    ) -> Function:
+    def _wrap(self, table: Table, name: str, function: Function, begin: Begin) -> Function:
         before = table.get(name)
         table[name] = wrapper = self.around(function, begin)
 
@@ -54,14 +53,14 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, args, options):
+                with self._looking(begin, *args, **options):
                     return await function(*args, **options)
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, args, options):
+                with self._looking(begin, *args, **options):
                     return function(*args, **options)
 
         return wrapper
@@ -73,9 +72,7 @@ class Hooks:
             self._undo.pop()()
 
     @contextmanager
-    def _looking(
-        self, begin: Begin, args: tuple[Any, ...], options: dict[str, Any]
-    ) -> Iterator[None]:
+    def _looking(self, begin: Begin, /, *args: Any, **options: Any) -> Iterator[None]:
         ended = self._quietly(begin, *args, **options)
         try:
             yield

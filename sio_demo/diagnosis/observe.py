@@ -14,8 +14,7 @@ from .seen import Clues, Recipient, Seen, Sids
 from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
-    from .probe import Probe, UserOf
-    from .probes import ClientProbe, ServerProbe
+    from .probes import ClientProbe, Probe, ServerProbe, UserOf
 
 KEEP = 1000  # messages
 LONGEST_KEY = 200  # characters

@@ -1,22 +1,150 @@
-"""What is specific to watching a client, and to watching a server."""
+"""Where an observer looks at python-socketio: at a client, and at a server.
 
-from collections.abc import Hashable
+Incoming packets pass the methods ``_handle_connect()`` and ``_handle_event()`` of a client or a
+server. Outgoing ones pass ``_send_packet()`` of a client, and ``eio.send_packet()`` of a server.
+Calls are counted by a wrapper around each handler in ``handlers``, which is put there when the
+next packet comes. That these names are wrapped is not documented. `Probe.close` undoes it.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import socketio
 from engineio.packet import MESSAGE
 from socketio.packet import BINARY_EVENT, CONNECT, EVENT
 
-from .hooks import Ended
-from .probe import Probe, UserOf
-from .seen import Sids
+from .hooks import Begin, Ended, Function, Hooks, fits, layers
+from .seen import Language, Recipient, Sids
 from .tally import Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
-
-
 AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
+UserOf = Callable[[str], Hashable]
+
+
+class Probe:
+    """Watches a client or a server of python-socketio; a tally counts what is seen."""
+
+    side: Recipient
+    other_side: Recipient
+    library: Language = "python"
+
+    _emitting: Begin
+    _connected: Begin
+    _arrived: Begin
+    _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
+    _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
+    _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
+
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
+        self.sio = sio
+        self._tally = tally
+        self._user = user
+        self._hooks = Hooks(tally.failed)
+        self._wrappers: dict[tuple[str, str], Function] = {}
+        self._spaces: list[Any] = []  # namespace objects that are watched
+        looks: dict[str, Begin] = {
+            "emit": self._emitting,
+            "_handle_connect": self._connected,  # internal
+            "_handle_event": self._arrived,  # internal
+        }
+        for name, look in looks.items():
+            self._hooks.method(sio, name, look)
+
+    def close(self) -> None:
+        """Stop watching, and remove the wrappers that nothing else has wrapped."""
+        self._hooks.close()
+
+    def spaces(self) -> list[str]:
+        return [*self.sio.handlers, *self.sio.namespace_handlers]  # internal
+
+    def listeners(self, event: str, namespace: str) -> int:
+        """Return how many handlers would be called for an event now."""
+        for space in (namespace, "*"):
+            table = self.sio.handlers.get(space, {})  # internal
+            for name in (event, *(["*"] if event not in self.sio.reserved_events else [])):
+                if name in table:
+                    return self._registered(name, space)
+        for space in (namespace, "*"):
+            if space in self.sio.namespace_handlers:  # internal
+                handler = self.sio.namespace_handlers[space]  # internal
+                return int(_dispatches(handler) or hasattr(handler, f"on_{event}"))
+        return 0
+
+    def _registered(self, name: str, space: str) -> int:
+        """Return how many handlers are registered under a name in ``handlers``."""
+        return 1
+
+    # --- packets -----------------------------------------------------------------------
+
+    def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
+        event, *args = data
+        user = self._user_of(connection, namespace)
+        return self._tally.name(side, namespace, event, user, tuple(args))
+
+    def _count_arrived(self, connection: str, space: str | None, data: Any, asks: bool) -> None:
+        """Count a packet that came; it `asks` for an acknowledgement."""
+        self._wrap_handlers()
+        name = self._named(self.side, space or "/", data, connection)
+        listeners = self.listeners(name.event, name.namespace)
+        sighting = self._sighting(connection, name)._replace(listeners=listeners)
+        self._tally.packet(name, sighting, asks, came=True)
+
+    def _count_sent(self, connection: str, packet: Any, data: Any, **more: Any) -> None:
+        name = self._named(self.other_side, packet.namespace or "/", data, connection)
+        sighting = self._sighting(connection, name)._replace(early=None, **more)
+        self._tally.packet(name, sighting, packet.id is not None, came=False)
+
+    # --- calls -------------------------------------------------------------------------
+
+    def _wrap_handlers(self) -> None:
+        """Wrap the handlers that have no wrapper yet, including those registered just now."""
+        for namespace, table in list(self.sio.handlers.items()):  # internal
+            for event, handler in list(table.items()):
+                wrapper = self._wrappers.get((namespace, event))
+                if wrapper is None or wrapper not in layers(handler):
+                    look = functools.partial(self._handling, namespace, event, handler)
+                    wrapper = self._hooks.item(table, event, look)
+                    self._wrappers[namespace, event] = wrapper
+        for namespace, space in list(self.sio.namespace_handlers.items()):  # internal
+            if space not in self._spaces:
+                self._spaces.append(space)
+                look = functools.partial(self._triggering, namespace, space)
+                self._hooks.method(space, "trigger_event", look)
+
+    def _handling(self, space: str, name: str, handler: Function, *args: Any) -> Ended | None:
+        rest = list(args)
+        event = rest.pop(0) if name == "*" else name
+        namespace = rest.pop(0) if space == "*" else space
+        calls = self._registered(name, space) if fits(handler, args) else 0
+        return self._called(namespace, event, rest, calls)
+
+    def _triggering(self, space: str, handler: Any, event: str, *args: Any) -> Ended | None:
+        rest = list(args)
+        namespace = rest.pop(0) if space == "*" else space
+        if _dispatches(handler):
+            return self._called(namespace, event, rest, 1)
+        method = getattr(handler, f"on_{event}", None)
+        return method and self._called(namespace, event, rest, int(fits(method, args)))
+
+    def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
+        """Count calls with these arguments; `calls` is 0 if they do not fit the handler."""
+        name = self._call_name(namespace, event, args)
+        if name is None:
+            return None
+        if calls == 0:
+            if event != "connect":  # python-socketio tries it with fewer arguments
+                self._tally.misfit(name)
+            return None
+        ended = self._tally.begun(name, calls)
+        return lambda error: ended(isinstance(error, Exception))
+
+
+def _dispatches(space: Any) -> bool:
+    """Whether a namespace class dispatches by itself, other arguments too, as in Flask-SocketIO."""
+    return not type(space).trigger_event.__module__.startswith("socketio.")
 
 
 class ClientProbe(Probe):
@@ -80,12 +208,10 @@ class ClientProbe(Probe):
         if packet.packet_type in (EVENT, BINARY_EVENT) and connected:
             data = _plain(packet.data)
             large = _size(data) > self._tally.longest
-            acknowledged = packet.id is not None
             if eio.current_transport == "polling":
-                queued = eio.queue.qsize() + 1  # internal
-                self._clues["queued"] = max(self._clues["queued"], queued)
-            sid = eio.sid  # internal
-            self._count_sent(sid, packet.namespace, data, acknowledged, large=large)
+                waiting = eio.queue.qsize() + 1  # internal
+                self._clues["queued"] = max(self._clues["queued"], waiting)
+            self._count_sent(eio.sid, packet, data, large=large)  # internal
 
     def _connected(self, namespace: str | None, data: Any) -> None:
         self._wrap_handlers()
@@ -224,8 +350,7 @@ class ServerProbe(Probe):
             if event is not None and event.packet_type == CONNECT:
                 self.ever.add(event.data["sid"])
             elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):
-                acknowledged = event.id is not None
-                self._count_sent(connection, event.namespace, event.data, acknowledged)
+                self._count_sent(connection, event, event.data)
 
     def _decoded(self, connection: str, data: Any) -> Any:
         """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""

@@ -103,9 +103,8 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
 
 def _contradicts_itself(seen: Seen) -> bool:
     nothing_came = seen.sids == 0 or seen.packets == 0
-    return bool((nothing_came or seen.listeners == 0) and seen.calls) or bool(
-        seen.sids == 0 and seen.packets
-    )
+    unheard = nothing_came or seen.listeners == 0
+    return bool((unheard and seen.calls) or (seen.sids == 0 and seen.packets))
 
 
 def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:

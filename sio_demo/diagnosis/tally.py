@@ -80,9 +80,8 @@ class MessageCounts:
         self.acknowledged = acknowledged
         self.connections.add(sighting.connection)
         if sighting.listeners is not None:
-            self.listeners[sighting.end] = max(
-                sighting.listeners, self.listeners.get(sighting.end, 0)
-            )
+            known = self.listeners.get(sighting.end, 0)
+            self.listeners[sighting.end] = max(sighting.listeners, known)
         if sighting.by_server:
             self.servers.add(sighting.end)
             if sighting.sid is not None:

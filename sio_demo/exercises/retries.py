@@ -14,6 +14,7 @@ from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
 from .bench import Caller, ExerciseBench
 from .feedback import Observation
 
+Program = Callable[..., Any]
 MOST_LOST = 5  # requests of one payment, of which each is lost once
 EVENTS = {"EVENT", "BINARY_EVENT"}
 ACKS = {"ACK", "BINARY_ACK"}
@@ -43,7 +44,7 @@ class _Payment:
 class _Checkout:
     """The reader's shop and customer, and all that was charged."""
 
-    def __init__(self, bench: ExerciseBench, customer: Callable[..., Any]) -> None:
+    def __init__(self, bench: ExerciseBench, customer: Program) -> None:
         self._bench, self._customer = bench, customer
         self.caller = Caller(bench)
         self.charges: list[int] = []
@@ -85,9 +86,7 @@ def _receipt(number: int) -> str:
     return f"receipt {number}"
 
 
-async def shop(
-    bench: ExerciseBench, server: Callable[..., Any], customer: Callable[..., Any]
-) -> Observation:
+async def shop(bench: ExerciseBench, server: Program, customer: Program) -> Observation:
     """Pay; lose each request of a payment in turn, and the answer of one; pay the same again."""
     checkout = _Checkout(bench, customer)
     await bench.run(server, bench.sio, checkout.charge)
@@ -170,7 +169,7 @@ class Disk:
 class _Bank:
     """The reader's server with its disk, a customer, and the power switch."""
 
-    def __init__(self, bench: ExerciseBench, program: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, bench: ExerciseBench, program: Program, folder: Path) -> None:
         self._bench, self._program, self._folder = bench, program, folder
         self._files = 0
         self.caller = Caller(bench)
@@ -210,7 +209,7 @@ class _Bank:
             return None
 
 
-async def wallet(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
+async def wallet(bench: ExerciseBench, program: Program) -> Observation:
     """Make four deposits; two of them meet a kill before the customer tries again."""
     with tempfile.TemporaryDirectory() as folder:
         bank = _Bank(bench, program, Path(folder))
@@ -324,7 +323,7 @@ class _Hotel:
         return task
 
 
-async def hotel(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
+async def hotel(bench: ExerciseBench, program: Program) -> Observation:
     """Book five rooms, one for each fault; three of them are asked for twice, with the same id."""
     bench.sio.forgiven = (ConnectionError,)
     desk = _Hotel(bench)
