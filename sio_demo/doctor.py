@@ -40,8 +40,6 @@ ONCE = "If your page shows it more often, its listeners add up (D1): `sio-demo c
 
 
 class Target(NamedTuple):
-    """A server, and how a client of it connects."""
-
     url: str  # http or https, as a client has it
     namespace: str = "/"
     auth: Any = None

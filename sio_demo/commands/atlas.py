@@ -22,13 +22,8 @@ HELP = "reproduce every cause of duplicates and losses: counters before and afte
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "letters",
-        metavar="LETTER",
-        nargs="*",
-        type=_letter,
-        help="only these causes, such as D1 L16a (default: all)",
-    )
+    which = "only these causes, such as D1 L16a (default: all)"
+    command.add_argument("letters", metavar="LETTER", nargs="*", type=_letter, help=which)
     command.add_argument("--json", action="store_true", help="print all that is known, as JSON")
 
 
@@ -58,7 +53,8 @@ async def _atlas(letters: list[str] | None, as_json: bool) -> None:
     print(f"{'':5} {'before':11} {'after':11}")
     left_out = []
     async for result in measure_all(letters):
-        print(_line(result), flush=True)
+        before, after = _numbers(result.before), _numbers(result.after)
+        print(f"{result.cause.letter:5} {before:11} {after:11} {result.cause.title}", flush=True)
         if result.before is None:
             left_out.append(result)
     for each in left_out:
@@ -72,11 +68,6 @@ def _row(result: Result) -> dict[str, Any]:
     measured = {"before": result.before, "after": result.after}
     counts = {when: counters and counters._asdict() for when, counters in measured.items()}
     return {name: getattr(result.cause, name) for name in TEXTS} | counts
-
-
-def _line(result: Result) -> str:
-    before, after = _numbers(result.before), _numbers(result.after)
-    return f"{result.cause.letter:5} {before:11} {after:11} {result.cause.title}"
 
 
 def _numbers(counters: Counters | None) -> str:

@@ -46,20 +46,14 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--client", choices=("python", "node", "browser"), default="python", help="who sends"
     )
-    command.add_argument(
-        "--variant",
-        choices=(*VARIANTS, *WORKER_VARIANTS, *PAGE_VARIANTS),
-        default="none",
-        help="play against a broken delivery",
-    )
+    broken = "play against a broken delivery"
+    variants = VARIANTS + WORKER_VARIANTS + PAGE_VARIANTS
+    command.add_argument("--variant", choices=variants, default="none", help=broken)
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
     )
-    command.add_argument(
-        "--workers",
-        action="store_true",
-        help="kill and pause two workers, PostgreSQL and Valkey; a follower reads along",
-    )
+    workers = "kill and pause two workers, PostgreSQL and Valkey; a follower reads along"
+    command.add_argument("--workers", action="store_true", help=workers)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -107,7 +101,6 @@ def _stage(options: argparse.Namespace) -> type[Stage]:
 
 
 def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
-    """Print the progress on stderr, in one line if it is a terminal."""
     done = len(verdicts)
     text = f"{done} of {total} schedules, {sum(not verdict.ok for verdict in verdicts)} failed"
     if sys.stderr.isatty():

@@ -29,12 +29,9 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "paths", nargs="*", metavar="PATH", help="a file or a directory; - reads standard input"
     )
-    command.add_argument(
-        "--format",
-        choices=("text", "json", "sarif", "github"),
-        default="text",
-        help="how to write the findings (default: text)",
-    )
+    how = "how to write the findings (default: text)"
+    formats = ("text", "json", "sarif", "github")
+    command.add_argument("--format", choices=formats, default="text", help=how)
     command.add_argument("--select", metavar="RULES", help="only these rules, with commas")
     command.add_argument("--ignore", metavar="RULES", help="all but these rules, with commas")
     command.add_argument(

@@ -13,6 +13,7 @@ from ..errors import NodeMissingError, UsageError
 HELP = "open the notebooks in JupyterLab"
 PACKAGE = Path(__file__).parents[1]
 CONFIGURATION = PACKAGE / "panel" / "jupyter"
+COPIES = Path("sio-demo-notebooks")
 START = "/lab/tree/00_start_here.ipynb"
 
 
@@ -21,13 +22,9 @@ def add(command: argparse.ArgumentParser) -> None:
         "Copies the notebooks to a directory, keeps what you have changed there, and "
         "opens JupyterLab. Other options, such as --no-browser, are passed on to it."
     )
+    where = f"where the copies are, or will be (default: {COPIES})"
     command.add_argument(
-        "directory",
-        nargs="?",
-        type=Path,
-        default=Path("sio-demo-notebooks"),
-        metavar="DIR",
-        help="where the copies are, or will be (default: sio-demo-notebooks)",
+        "directory", nargs="?", type=Path, default=COPIES, metavar="DIR", help=where
     )
     command.add_argument("--port", type=int, default=0, help="a port, else one that is free")
     command.add_argument("--ip", default="localhost", help="the address (default: localhost)")

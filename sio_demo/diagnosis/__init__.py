@@ -5,18 +5,8 @@
 """
 
 from ..causes import TWINS
-from .diagnose import Diagnosis, Suspect, diagnose
+from .diagnose import Diagnosis, diagnose
 from .observe import Observer, observe, snippet
 from .seen import Clues, Seen
 
-__all__ = [
-    "TWINS",
-    "Clues",
-    "Diagnosis",
-    "Observer",
-    "Seen",
-    "Suspect",
-    "diagnose",
-    "observe",
-    "snippet",
-]
+__all__ = ["TWINS", "Clues", "Diagnosis", "Observer", "Seen", "diagnose", "observe", "snippet"]

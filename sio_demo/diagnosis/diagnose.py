@@ -103,7 +103,6 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
 
 
 def _judge_all(seen: Seen, found: dict[Pattern, int]) -> list[Suspect]:
-    """Judge each cause of these patterns, by that signature of it which fits best."""
     suspects = []
     for cause in BY_THEME:
         judged = [

@@ -29,7 +29,6 @@ class Hooks:
         return self._wrap(table, name, table[name], begin)
 
     def method(self, owner: Any, name: str, begin: Begin) -> None:
-        """Look at the calls of a method."""
         self._wrap(vars(owner), name, getattr(owner, name), begin)
 
     def _wrap(self, table: Table, name: str, function: Function, begin: Begin) -> Function:
@@ -92,7 +91,6 @@ class Hooks:
 
 
 def layers(function: Function | None) -> Iterator[Function]:
-    """Return a function, what it is wrapped around, and so on."""
     while function is not None:
         yield function
         function = getattr(function, "__wrapped__", None)

@@ -179,7 +179,9 @@ class Observer:
         when |= {name: each.when for name, each in emits if name.event == event}
         if when:
             return max(when, key=lambda name: when[name]).namespace
-        spaces = ["/", *(space for probe in self._probes for space in probe.spaces())]
+        spaces = ["/"]
+        for probe in self._probes:
+            spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
         return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), "/")
 
     def effect(

@@ -57,9 +57,6 @@ class Probe:
         """Stop watching, and remove the wrappers that nothing else has wrapped."""
         self._hooks.close()
 
-    def spaces(self) -> list[str]:
-        return [*self.sio.handlers, *self.sio.namespace_handlers]  # internal
-
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
         for space in (namespace, "*"):

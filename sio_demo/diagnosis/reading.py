@@ -61,7 +61,6 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
-    """Return in words what else was counted."""
     c, others = seen.clues, len(seen.who.get("sent", ()))
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed
@@ -162,7 +161,6 @@ _FINDINGS = {
 
 
 def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
-    """Return the factors that are not 1."""
     if all(count in (None, 1) for count in seen.counters):
         if not any(seen.counters):
             return {}, ["Nothing counted."]

@@ -19,8 +19,6 @@ JAVASCRIPT = "JavaScript"
 
 @dataclass(frozen=True)
 class Observation:
-    """What the reader's programs did."""
-
     rows: Mapping[str, Sequence[int]]  # how often each part did its work: each count should be 1
     findings: Mapping[str, bool]  # in the order of the hints: the first that holds is the hint
     counters: Mapping[str, int] = field(default_factory=dict)  # what else was counted
@@ -116,7 +114,6 @@ class Feedback:
 
 
 def judge(texts: Texts, seen: Observation) -> Feedback:
-    """Compare what was counted with what is right, and draw it."""
     hint = texts.hint(seen) or "Something differs from what is right: compare the columns."
     counters = tuple(
         Counter(what, len(seen.counts) if right == "all" else int(right), seen.counters[name])

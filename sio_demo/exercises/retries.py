@@ -66,7 +66,6 @@ class _Checkout:
         )
 
     def request_lost(self, number: int) -> AbstractAsyncContextManager[Any]:
-        """Cut the connection at so many requests from now."""
         numbers = itertools.count(1)
         return self._bench.link.cut_when(
             lambda packet: packet.name in EVENTS and next(numbers) == number, TO_SERVER
@@ -157,7 +156,6 @@ class Disk:
             self.states.append(state)
 
     def coins(self) -> int:
-        """Read the account, as another process would."""
         return int(self._second.execute("SELECT coins FROM account").fetchone()[0])
 
     def close(self) -> None:
