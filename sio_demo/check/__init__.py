@@ -1,23 +1,22 @@
 """A static checker: finds causes of duplicates and losses in source code, without running it.
 
-The texts of the rules are in :mod:`sio_demo.causes`, with their causes. The code of each rule,
-below ``javascript/`` and ``python/``:
+The texts of the rules are in :mod:`sio_demo.causes`, with their causes. The code of each rule:
 
-=============================  ====================================  ===============
-rule                           JavaScript                            Python
-=============================  ====================================  ===============
-listener-in-connect            connect.py                            handlers.py
+=============================  ====================================  ===================
+rule                           javascript/                           python/rules.py
+=============================  ====================================  ===================
+listener-in-connect            connections.py                        yes
 listener-without-cleanup       left_behind.py, mounts.py             (keeps one only)
-client-in-handler              connect.py, left_behind.py            handlers.py
-timer-in-connect               timers.py                             tasks.py
-shared-emitter-in-connection   server.py                             handlers.py
-check-then-await               dedup.py                              dedup.py
-id-from-socket-id              ids.py                                handlers.py
-handler-in-server-connect      (a socket of its own, it may)         handlers.py
-=============================  ====================================  ===============
+client-in-handler              connections.py, left_behind.py        yes
+timer-in-connect               connections.py                        yes
+shared-emitter-in-connection   connections.py                        yes
+check-then-await               messages.py                           yes
+id-from-socket-id              messages.py                           yes
+handler-in-server-connect      (a socket of its own, it may)         yes
+=============================  ====================================  ===================
 
 ``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server; ``calls.py``
-follows calls within a file, ``javascript/entries.py`` and ``modules.py`` into other files;
+follows calls within a file, ``javascript/elsewhere.py`` and ``modules.py`` into other files;
 ``messages.toml`` has what findings say.
 """
 

@@ -1,6 +1,7 @@
-"""The settings of a project, in its ``pyproject.toml`` or ``package.json``."""
+"""What a project does not want to see: its settings, and its comments that silence findings."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -9,7 +10,7 @@ from typing import Any
 
 from ..causes import RULES
 from ..errors import UsageError
-from .model import Finding
+from .model import Finding, Remark
 
 KEYS = ("select", "ignore", "exclude", "per-file-ignores")
 
@@ -61,3 +62,34 @@ def _settings(path: Path) -> dict[str, Any]:
                 except (OSError, ValueError, AttributeError, TypeError) as error:
                     raise UsageError(f"{file} cannot be read: {error}") from None
     return {}
+
+
+_ALONE = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
+_IGNORE = re.compile(
+    r"(?://|#|/\*|<!--|^\s*\*).{0,200}?sio-demo:\s*ignore(-file)?\[([^\]\n]{1,400})\]"
+)
+
+
+def silence(
+    name: str, text: str, findings: Iterable[Finding]
+) -> tuple[list[Finding], list[Remark]]:
+    """Return the findings that no comment silences, and what is wrong with the comments.
+
+    A comment holds for its line; if it stands alone, also for the next one.
+    """
+    kept = sorted(set(findings))
+    remarks = []
+    lines = text.split("\n") if "sio-demo:" in text else []
+    for number, line in enumerate(lines, 1):
+        for match in _IGNORE.finditer(line):
+            last = number + 1 if _ALONE.match(line) else number
+            for rule in map(str.strip, match[2].split(",")):
+                rest = [
+                    f for f in kept if f.rule != rule or not (match[1] or number <= f.line <= last)
+                ]
+                if rule not in RULES:
+                    remarks.append(Remark(name, number, f"`{rule}` is no rule"))
+                elif len(rest) == len(kept):
+                    remarks.append(Remark(name, number, f"nothing to ignore for `{rule}`"))
+                kept = rest
+    return kept, remarks

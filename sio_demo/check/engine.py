@@ -11,13 +11,13 @@ from ast_grep_py import SgNode
 
 from ..causes import RULES
 from ..errors import UsageError
+from .config import silence
 from .javascript import Ask, Entry, Script, check_javascript
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
-from .parse import Parsed, parse
-from .python.handlers import check_python
+from .pages import Parsed, parse
+from .python.rules import check_python
 from .shared import ImpatientError, Patience, word_set
-from .silence import silence
 from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of, read
 
 MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))

@@ -17,6 +17,11 @@ def text(node: SgNode | None) -> str:
     return node.text() if node else ""
 
 
+def kind(node: SgNode | None) -> str:
+    """Return the kind of a node; ``""`` if there is none."""
+    return node.kind() if node else ""
+
+
 def last_name(node: SgNode | None) -> str:
     """Return the last name in `a.b.c`, or a key without its quotes."""
     return text(node).rpartition(".")[2].strip("\"'")

@@ -4,16 +4,17 @@ from collections.abc import Collection
 
 from ..pages import EmbeddedScripts
 from ..shared import Reporter
-from .connect import clients_in_handlers, listeners_in_connect
-from .dedup import check_then_await
-from .entries import run_by_connections
-from .ids import ids_from_socket_id
+from .connections import (
+    clients_in_handlers,
+    listeners_in_connect,
+    shared_emitters,
+    timers_in_connect,
+)
+from .elsewhere import run_by_connections
 from .left_behind import component_listeners
+from .messages import check_then_await, ids_from_socket_id
 from .script import Script
-from .server import shared_emitters
-from .source import Entry, Source
-from .streams import Ask
-from .timers import timers_in_connect
+from .source import Ask, Entry, Source
 
 __all__ = ["Ask", "Entry", "Script", "check_javascript"]
 

@@ -9,7 +9,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of, mentions, steps
 from ..nodes import nearest, parts, span, text, unwrap, up_to
 from ..shared import word_set
-from .facts import REGISTERS
+from .roles import REGISTERS
 from .script import FUNCTIONS, Script
 
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
@@ -33,29 +33,36 @@ class Flow:
     def function_of(self, node: SgNode) -> SgNode | None:
         """Return the function that an expression is or refers to."""
         node = unwrap(node)
-        kind = node.kind()
-        if kind in FUNCTIONS:
-            return node
-        if kind == "identifier":
-            return self._function_named(node)
-        if kind == "member_expression":
-            return nearest(self.script.functions.get(text(node.field("property")), []), node)
-        if kind == "call_expression":
-            call = call_of(node)
-            if call.name == "bind" and call.target is not None:
-                return self.function_of(call.target)
-            inner = [a for a in call.args if a.kind() in FUNCTIONS]
-            return inner[0] if inner and call.name.startswith(("use", "debounce", "thr")) else None
+        match node.kind():
+            case kind if kind in FUNCTIONS:
+                return node
+            case "identifier":
+                return self._function_named(node)
+            case "member_expression":
+                return nearest(self.script.functions.get(text(node.field("property")), []), node)
+            case "call_expression":
+                call = call_of(node)
+                if call.name == "bind" and call.target is not None:
+                    return self.function_of(call.target)
+                if call.name.startswith(("use", "debounce", "thr")):
+                    return next((a for a in call.args if a.kind() in FUNCTIONS), None)
         return None
+
+    def exported(self, name: str) -> list[SgNode]:
+        """Return the functions that the source exports under a name."""
+        if name not in ("default", "*"):
+            return self.script.functions.get(name, [])[:1]
+        values = list(self.script.members.get(("module", "exports"), ()))
+        for statement in self.script.root.find_all(kind="export_statement"):
+            if any(child.kind() == "default" for child in statement.children()):
+                values += [v for v in map(statement.field, ("value", "declaration")) if v]
+        return list(filter(None, map(self.function_of, values)))
 
     def _function_named(self, node: SgNode) -> SgNode | None:
         binding = self.script.resolve(node)
         if binding is None or binding.kind in ("import", "parameter"):
             return None
-        for value in binding.values:
-            if (function := self.function_of(value)) is not None:
-                return function
-        return None
+        return next(filter(None, map(self.function_of, binding.values)), None)
 
     def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[Step, ...]:
         return tuple(steps(function, self.script.calls_within, self._called, depth))
@@ -69,10 +76,9 @@ class Flow:
             return self.function_of(args[0]) if args else None
         if call.target is None:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
-        match self.script.path(call.target):
-            case (owner,) if owner in _OWNERS or owner in self._objects:
-                return self.function_of(call.callee)
-        return None
+        path = self.script.path(call.target)
+        known = len(path) == 1 and (path[0] in _OWNERS or path[0] in self._objects)
+        return self.function_of(call.callee) if known else None
 
     @cached_property
     def _objects(self) -> set[str]:
@@ -89,7 +95,7 @@ class Flow:
         The condition of an `if` around it, or of an early `return` before it, mentions something
         that the function assigns, or the listeners that exist.
         """
-        assigned = self._changes(function) | self._changes(self._home(node, function))
+        assigned = self._changes(function) | self._changes(self.script.enclosing(node) or function)
         return any(
             condition.endswith("\0")
             or _LISTENERS.search(condition)
@@ -109,7 +115,7 @@ class Flow:
                 operator = text(ancestor.field("operator"))
                 if operator in ("&&", "||", "??", "??=", "||="):
                     yield text(ancestor.field("left")) + ("\0" if "=" in operator else "")
-        exits = self._exits(self._home(node, function))
+        exits = self._exits(self.script.enclosing(node) or function)
         yield from (condition for end, condition in exits if end <= start)
 
     def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
@@ -119,9 +125,6 @@ class Flow:
             for statement in self.script.own(function, "if_statement")
             if _leaves(statement)
         ]
-
-    def _home(self, node: SgNode, function: SgNode) -> SgNode:
-        return self.script.enclosing(node) or function
 
     def _find_changes(self, function: SgNode) -> set[str]:
         """Return what a function assigns, itself or through setters of a state."""

@@ -7,21 +7,19 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step
 from ..nodes import label, text
 from ..shared import word_set
-from .entries import run_by_mounts
-from .facts import CLIENTS, REGISTERS, Role
+from .elsewhere import is_left_open, is_owned, is_stream, run_by_mount
 from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
-from .naming import names_a_client
 from .removals import removed_before, takes_off
+from .roles import CLIENTS, Role, names_a_client
 from .source import TIDY, Entry, Source
-from .streams import is_left_open, is_stream
 
 _OWNERS = re.compile(
     r"(?i)socket|service|client|conn|manager|store|realtime|chat|signal|hub|api|^io$|^ws$|"
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
-_LASTING = REGISTERS - word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
+_LASTING = word_set("on addListener addEventListener prependListener")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
@@ -38,16 +36,10 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     for mount in mounts_of(source, root_component):
         steps = _steps(source, mount)
         regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
-        if not mount.opaque:
-            _left_behind(source, mount, steps, regions)
-        if not mount.opaque and not mount.cleanups:
-            repeated = [
-                step.call
-                for step in steps
-                if not source.first_time(step)
-                and not any(source.fresh(argument, regions) for argument in step.call.args)
-            ]
-            run += run_by_mounts(source, repeated, mount.what != "effect")
+        _left_behind(source, mount, steps, regions)
+        for call in (s.call for s in steps if not mount.cleanups and not source.first_time(s)):
+            if not any(source.fresh(argument, regions) for argument in call.args):
+                run += run_by_mount(source, call, mount.what != "effect")
     return run
 
 
@@ -63,8 +55,7 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
                 how = "render" if mount.what == "render" else "mount"
                 source.report(call, "client-in-handler", how)
         elif call.name == "subscribe" and call.target is not None:
-            stream = is_stream(source.roles, call.target, source.ask)
-            if stream and is_left_open(call, taken):
+            if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
                 source.report(call, "listener-without-cleanup", "stream")
         elif call.name in _LASTING and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
@@ -93,7 +84,7 @@ def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     return source.makes_once(step) or any(
         source.script.enclosing(call.node) == home or (step.trail and text(call.target) == name)
         for call in (other.call for other in steps if other.call.name in CLOSES)
-        if call.target is not None and source.roles.of(call.target) in CLIENTS
+        if source.roles.of(call.target) in CLIENTS
     )
 
 
@@ -105,7 +96,7 @@ def _is_safe(
     conditions = source.flow.conditions(*step.way[0]) if again else ()
     return (
         source.fresh(target, regions)
-        or source.is_owned(target)
+        or is_owned(source, target)
         or source.first_time(step)
         or any(map(_NEW_CLIENT.search, conditions))
         or removed_before(source, step.call, removing)
@@ -114,12 +105,9 @@ def _is_safe(
 
 def _reopened(source: Source, steps: list[Step]) -> set[str]:
     """Return the clients that a mount opens again: closing them removes no listener."""
-    opening = (step.call for step in steps if step.call.name in ("connect", "open"))
-    return {
-        source.root_of(call.target).text()
-        for call in opening
-        if call.target is not None and not call.args and source.is_socket(call.target)
-    }
+    opening = (s.call for s in steps if s.call.name in ("connect", "open") and not s.call.args)
+    targets = (call.target for call in opening if call.target is not None)
+    return {source.root_of(target).text() for target in targets if source.is_socket(target)}
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

@@ -8,10 +8,9 @@ from functools import lru_cache
 from ast_grep_py import SgNode
 
 from ..calls import Call
-from ..nodes import find_kinds, holds, parts, span, text, unwrap
+from ..nodes import beyond, find_kinds, holds, kind, label, parts, span, text, unwrap
 from ..shared import word_set
-from .facts import REGISTERS
-from .naming import names_a_client
+from .roles import REGISTERS, names_a_client
 from .script import FUNCTIONS
 from .source import Source
 
@@ -48,6 +47,7 @@ UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
     "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave"
 )
+_VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
@@ -66,16 +66,14 @@ _STEADY = re.compile(
 class Mount:
     """A function that runs when a component is mounted, and its cleanups.
 
-    The `cleanups` run before it runs again. An `opaque` effect returns something that cannot be
-    followed. Of a `body`, only the statements run, not the functions in it. A client created in the
-    component's `home` belongs to the component. What runs `again` while the component stays has to
-    take back in itself what it did before.
+    The `cleanups` run before it runs again. Of a `body`, only the statements run, not the functions
+    in it. A client created in the component's `home` belongs to the component. What runs `again`
+    while the component stays has to take back in itself what it did before.
     """
 
     what: str
     function: SgNode
     cleanups: Sequence[SgNode]
-    opaque: bool = False
     body: bool = False
     home: SgNode | None = None
     again: bool = False
@@ -83,14 +81,11 @@ class Mount:
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     """Return what runs when components are mounted; of the root component, only effects."""
-    effects = [
-        _effect(source, call, function)
-        for call in source.script.called(*EFFECTS)
-        if call.args and (function := source.flow.function_of(call.args[0])) is not None
-    ]
+    effects = [m for call in source.script.called(*EFFECTS) for m in _effect(source, call)]
+    found = [*effects, *_renders(source)]
     if root_component:
-        return [*effects, *_renders(source)]
-    found = [*effects, *_hooks(source), *_methods(source), *_renders(source), *_instance(source)]
+        return found
+    found += [*_hooks(source), *_methods(source), *_instance(source)]
     return [*found, *_pages(source), *_elsewhere(source)]
 
 
@@ -101,16 +96,14 @@ def _hooks(source: Source) -> Iterator[Mount]:
         for call in source.script.by_name.get(name, ()):
             if len(call.args) <= watch or (watch and _watches_client(call.args[0])):
                 continue
-            if (function := source.flow.function_of(call.args[watch])) is not None:
-                mount = _effect(source, call, function)
-                home = source.script.enclosing(call.node)
-                if home is None and source.instances:
-                    home = source.script.root
-                if library == "svelte":
-                    yield replace(mount, what=library, home=home)
-                else:  # what the function returns is ignored
-                    cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
-                    yield Mount(library, function, cleanups, home=home, again=watch)
+            home = source.script.enclosing(call.node)
+            if home is None and source.instances:
+                home = source.script.root
+            if library == "svelte":
+                yield from (replace(m, what=library, home=home) for m in _effect(source, call))
+            elif function := source.flow.function_of(call.args[watch]):  # its result is ignored
+                cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
+                yield Mount(library, function, cleanups, home=home, again=watch)
 
 
 def _watches_client(watched: SgNode) -> bool:
@@ -131,10 +124,10 @@ def _renders(source: Source) -> Iterator[Mount]:
 def _is_component(source: Source, function: SgNode) -> bool:
     """Return whether a function is a React component or hook, by its name and its JSX or hooks."""
     name = source.script.names_of_functions.get(function, "")
-    exported = (parent := function.parent()) is not None and parent.kind() == "export_statement"
+    exported = kind(function.parent()) == "export_statement"
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
         return False
-    react = not source.roles.facts.modules.isdisjoint(_REACT)
+    react = not source.roles.modules.isdisjoint(_REACT)
     typed = source.script.grammar == "typescript"  # its grammar has no JSX
     if not name.startswith("use") and not typed and find_kinds(function, JSX):
         return True
@@ -167,14 +160,17 @@ def _elsewhere(source: Source) -> Iterator[Mount]:
         yield Mount("hook", function, cleanups, body=not observed, again=observed)
 
 
-def _effect(source: Source, call: Call, function: SgNode) -> Mount:
-    component = source.script.enclosing(call.node) or source.script.root
-    cleanups = _given_to(source, UNMOUNTS)
-    for other, found in _cleanups_of_effects(source, component):
-        cleanups += found if _runs_as_often(other, call) else []
-    returned = _returns(source, function)
-    opaque = any(source.flow.function_of(r) is None and _may_clean(r, function) for r in returned)
-    return Mount("effect", function, cleanups, opaque)
+def _effect(source: Source, call: Call) -> Iterator[Mount]:
+    """Yield an effect, unless it returns what may be a cleanup and cannot be followed."""
+    function_of = source.flow.function_of
+    function = function_of(call.args[0]) if call.args else None
+    returned = _returns(source, function) if function else []
+    if function and not any(function_of(r) is None and _may_clean(r, function) for r in returned):
+        component = source.script.enclosing(call.node) or source.script.root
+        cleanups = _given_to(source, UNMOUNTS)
+        for other, found in _cleanups_of_effects(source, component):
+            cleanups += found if _runs_as_often(other, call) else []
+        yield Mount("effect", function, cleanups)
 
 
 @lru_cache(maxsize=8)
@@ -210,33 +206,25 @@ def _may_clean(returned: SgNode, function: SgNode) -> bool:
 
     An early `return navigate("/")` is not.
     """
-    kind = returned.kind()
     last = parts(function.field("body"))[-1:]
-    if kind == "call_expression" and any(span(s)[0] > span(returned)[1] for s in last):
+    called = returned.kind() == "call_expression"
+    if called and any(span(s)[0] > span(returned)[1] for s in last):
         return False
-    if kind in ("call_expression", "identifier", "member_expression", "ternary_expression"):
-        return returned.text() not in ("undefined", "null")
-    return kind in ("array", "binary_expression")
+    return called or (returned.kind() in _VALUES and returned.text() != "undefined")
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
     """Return the expressions that an effect returns; a promise is not a cleanup."""
-    body = function.field("body")
-    if body is None or function.text().startswith("async"):
-        return []
-    if body.kind() != "statement_block":
-        value = unwrap(body)
-        return [value] if value.kind() in FUNCTIONS else []
-    return [unwrap(value) for value in source.script.returns(function)]
+    block = kind(function.field("body")) == "statement_block"
+    values = () if function.text().startswith("async") else source.script.returns(function)
+    return [v for v in map(unwrap, values) if block or v.kind() in FUNCTIONS]
 
 
 def _methods(source: Source) -> Iterator[Mount]:
     """Yield the mount hooks of class components and of Vue's options."""
     for name in OF_REACT | OF_VUE | OF_ANGULAR:
         for function in source.script.functions.get(name, ()):
-            home = function.parent()
-            if home is not None and home.kind() in MEMBERS:
-                home = home.parent()
+            home = beyond(function, MEMBERS)
             if home is None or not _is_home(source, home, name):
                 continue
             others = (f for n in UNMOUNT_METHODS for f in source.script.functions.get(n, ()))
@@ -248,21 +236,20 @@ def _methods(source: Source) -> Iterator[Mount]:
             yield Mount("hook", function, taken, body=body, home=home, again=again)
     vue = source.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
-        for function in _watchers(source, options):
+        for function in _watchers(options):
             yield Mount("hook", function, (), home=options.parent(), again=True)
 
 
-def _watchers(source: Source, options: SgNode) -> Iterator[SgNode]:
+def _watchers(options: SgNode) -> Iterator[SgNode]:
     """Yield the functions in `watch: { room() {}, user: { handler() {} } }`."""
     for member in parts(options):
-        name = member.field("name") or member.field("key")
-        if name is not None and names_a_client(name.text()):
-            continue
         inner = member.field("value") or member
+        if names_a_client(text(label(member, "name", "key"))):
+            continue
         if inner.kind() in FUNCTIONS:
             yield inner
         elif inner.kind() == "object":
-            yield from _watchers(source, inner)
+            yield from _watchers(inner)
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
@@ -274,12 +261,12 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
     if home.kind() != "class_body" or (parent := home.parent()) is None:
         return False
     outer = parent.parent() if parent.kind() != "class" else None
-    whole = outer if outer is not None and outer.kind() == "export_statement" else parent
+    whole = outer if outer and outer.kind() == "export_statement" else parent
     heritage = whole.text()[: span(home)[0] - span(whole)[0]]
     return name in next(hooks for pattern, hooks in _CLASSES if pattern.search(heritage))
 
 
 def _is_vue(source: Source) -> bool:
     return "<template" in source.script.text or any(
-        m.startswith(("vue", "nuxt", "@vue", "@nuxt")) for m in source.roles.facts.modules
+        m.startswith(("vue", "nuxt", "@vue", "@nuxt")) for m in source.roles.modules
     )

@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from ast_grep_py import SgNode
-
 from ..calls import Call
 from ..nodes import span, unwrap
-from .facts import CLIENTS, Role
 from .flow import REMOVES
+from .roles import CLIENTS, Role
 from .source import Source
 
 
@@ -26,26 +24,20 @@ def removed_before(source: Source, call: Call, calls: Iterable[Call]) -> bool:
 
 def removed(source: Source, call: Call, calls: Iterable[Call]) -> bool:
     """Return whether one of the calls removes the listener that a call adds."""
+    emitter = source.root_of(call.target or call.node).text()
+    roots = ((c, source.root_of(c.target)) for c in calls if c.name in REMOVES and c.target)
     return any(
-        other.name in REMOVES
-        and _same_target(source, other.target, call.target)
+        (root.text() == emitter or source.roles.of(root) in (*CLIENTS, Role.MANAGER))
         and takes_off(source, other, call)
-        for other in calls
+        for other, root in roots
     )
-
-
-def _same_target(source: Source, one: SgNode | None, two: SgNode | None) -> bool:
-    if one is None or two is None:
-        return False
-    a, b = source.root_of(one), source.root_of(two)
-    return a.text() == b.text() or source.roles.of(a) in (*CLIENTS, Role.MANAGER)
 
 
 def takes_off(source: Source, removes: Call, adds: Call) -> bool:
     """Return whether an `off` removes what an `on` adds."""
-    if not removes.args:
-        return True
-    return _same_event(source, removes, adds) and not _wrong_function(source, removes, adds)
+    return not removes.args or (
+        _same_event(source, removes, adds) and not _wrong_function(source, removes, adds)
+    )
 
 
 def _same_event(source: Source, one: Call, two: Call) -> bool:
@@ -54,12 +46,8 @@ def _same_event(source: Source, one: Call, two: Call) -> bool:
     if first is None or second is None or first == second:
         return True
     literal = all(unwrap(call.args[0]).kind() == "string" for call in (one, two))
-    return not literal and _plain(first) == _plain(second)
-
-
-def _plain(event: str) -> str:
-    """Return an event so that `Events.JOIN_ROOM` is the same as `"join-room"`."""
-    return re.sub(r"[\W_]", "", event).lower()
+    plain = [re.sub(r"[\W_]", "", event).lower() for event in (first, second)]
+    return not literal and plain[0] == plain[1]  # `Events.JOIN_ROOM` is "join-room"
 
 
 def _wrong_function(source: Source, removes: Call, adds: Call) -> bool:

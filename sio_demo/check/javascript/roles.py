@@ -1,5 +1,7 @@
 """What an expression is: a client, a server, the server's end of a connection, or neither."""
 
+import re
+from enum import Enum
 from functools import cached_property
 
 from ast_grep_py import SgNode
@@ -7,10 +9,81 @@ from ast_grep_py import SgNode
 from ..calls import Call, call_of
 from ..nodes import last_name, text, unwrap
 from ..shared import word_set
-from .bindings import Binding, required_module
-from .facts import CHAINED, CLIENTS, FOLLOW_DEPTH, HOLDERS, MOST_VALUES, REGISTERS, Facts, Role
-from .naming import is_client_module, is_server_module, names_a_client, names_a_server
-from .script import FUNCTIONS, Script
+from .script import FUNCTIONS, Binding, Script, required_module
+
+_OTHER_LIBRARIES = re.compile(
+    r"^(node:)?(ws|net|tls|dgram|http2|mqtt|async-mqtt|sockjs-client|phoenix|primus|nats|zeromq|"
+    r"reconnecting-websocket|isomorphic-ws|websocket|@stomp/.*|stompjs|webstomp-client|ably|"
+    r"pusher-js|centrifuge|socketcluster-client|react-native-tcp-socket|engine\.io-client|"
+    r"@rails/actioncable|actioncable|@whiskeysockets/.*|@adiwajshing/.*|partysocket|"
+    r"react-use-websocket|uWebSockets\.js|bullmq|@supabase/.*|laravel-echo|deepstream.*|"
+    r"simple-websocket|faye-websocket|autobahn|colyseus.*|rpc-websockets|faye)$"
+)
+_CLIENT_NAME = re.compile(r"(?i)socket|^(sio|io_?client|client_?io)$")
+_NOT_A_CLIENT = re.compile(
+    r"(?i)web_?socket(?!io)|tcp|udp|\bnet_?socket|unix_?socket|raw_?socket|tls|zmq|"
+    r"server_?socket|socket_?server|socketio_?server|sockets$|socket_?(path|id|url|server|file|s|"
+    r"map|list|status|state|error|type|port|host|events?|options|config|name)$|^use_?socket$"
+)
+_SERVER_NAME = re.compile(
+    r"(?i)^(_?io|sio|ios|io_?server|server_?io|socket_?io|socket_?server|socketio_?server|"
+    r"nsp|namespaces?|io_?nsp|wss?io|sockets|.*_?namespace|.*nsp|.*io)$"
+)
+
+
+def is_client_module(module: str) -> bool:
+    """Return whether a module is socket.io-client, or a wrapper of it."""
+    module = module.lower()  # on some file systems case does not matter
+    return module.startswith(("socket.io-client", "ngx-socket-io")) or (
+        "socket.io" in module and (".esm" in module or "cdn" in module or "/socket.io.js" in module)
+    )
+
+
+def is_server_module(module: str) -> bool:
+    return module.lower() == "socket.io" or module.startswith("socket.io/dist")
+
+
+def names_a_client(name: str) -> bool:
+    return _CLIENT_NAME.search(name) is not None and _NOT_A_CLIENT.search(name) is None
+
+
+class Role(Enum):
+    """What an expression can be. MAYBE only has the name of a client."""
+
+    CLIENT = "client"
+    MAYBE = "maybe a client"
+    MANAGER = "manager of a client"
+    ENGINE = "engine below a client"
+    MAKER = "makes clients"
+    MANAGER_MAKER = "makes managers"
+    SERVER = "server or namespace"
+    SERVER_MAKER = "makes servers"
+    PEER = "server's end of a connection"
+    OTHER = "something else"
+
+
+CLIENTS = (Role.CLIENT, Role.MAYBE)
+_INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt|@angular|@ionic|solid-js)\b")
+_CONNECTS = re.compile(
+    r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
+)
+_EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
+_EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
+_LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
+FOLLOW_DEPTH = 16  # how many names are followed through others
+MOST_VALUES = 6  # how many of the values assigned to a name are looked at
+HOLDERS = word_set(
+    "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
+)
+CHAINED = word_set(
+    "on once off emit addListener addEventListener prependListener removeListener connect open "
+    "removeAllListeners removeEventListener send compress timeout onAny prependAny"
+)
+REGISTERS = word_set(
+    "on once addListener addEventListener prependListener onAny prependAny prependOnceListener"
+    " onAnyOutgoing"
+)
+
 
 _MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
@@ -43,17 +116,73 @@ class Roles:
 
     def __init__(self, script: Script, client_script: bool = False) -> None:
         self.script = script
-        self.facts = Facts(script, client_script)
+        self._client_script = client_script
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
 
-    def of(self, node: SgNode) -> Role | None:
+    @cached_property
+    def modules(self) -> set[str]:
+        """The modules that are imported or required."""
+        loads = self.script.called("require", "import")
+        named = {binding.module for binding in self.script.bindings.values()}
+        return (named | {required_module(call.node) for call in loads}) - {""}
+
+    @cached_property
+    def client_imported(self) -> bool:
+        return self._client_script or any(map(is_client_module, self.modules))
+
+    @cached_property
+    def server_imported(self) -> bool:
+        return any(map(is_server_module, self.modules))
+
+    @cached_property
+    def other_imported(self) -> bool:
+        """Whether a library with another kind of sockets is imported."""
+        return any(map(_OTHER_LIBRARIES.match, self.modules))
+
+    @cached_property
+    def in_browser(self) -> bool:
+        """Whether a user interface library is imported; there sockets are not streams."""
+        return any(map(_INTERFACES.match, self.modules))
+
+    @cached_property
+    def _explained(self) -> bool:
+        """Whether another library explains what has the name of a client."""
+        return self.other_imported and not self.client_imported
+
+    @cached_property
+    def _used_as_clients(self) -> set[str]:
+        """The expressions that listen for `connect` and emit: clients, whatever their names."""
+        text = self.script.text if self.in_browser and not self._explained else ""
+        used = set(_CONNECTS.findall(text)) & set(_EMITS.findall(text))
+        return {name for name in used if not _EMITTER.search(name)}
+
+    def _by_name(self, name: str) -> Role | None:
+        return Role.MAYBE if names_a_client(name) and not self._explained else None
+
+    def _by_import(self, binding: Binding) -> Role | None:
+        module, imported = binding.module, binding.imported
+        if is_client_module(module):
+            if imported == "Manager":
+                return Role.MANAGER_MAKER
+            return Role.MAKER if imported != "Socket" or "ngx" in module else None
+        if is_server_module(module):
+            return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
+        if _OTHER_LIBRARIES.match(module):
+            return Role.OTHER
+        if not _LOCAL.match(module):
+            return None
+        return self._by_name(binding.name) or self._by_name(imported)
+
+    def of(self, node: SgNode | None) -> Role | None:
+        if node is None:
+            return None
         node = unwrap(node)
         if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
             self._busy.add(node)
             role = self._of(node)
-            if role is None and node.text() in self.facts.used_as_clients:
+            if role is None and node.text() in self._used_as_clients:
                 role = Role.MAYBE
             self._busy.discard(node)
             if role is not None or not self._busy:  # else it may depend on what is busy
@@ -61,20 +190,19 @@ class Roles:
         return self._known.get(node)
 
     def _of(self, node: SgNode) -> Role | None:
-        kind = node.kind()
-        if kind == "identifier":
-            return self._of_name(node)
-        if kind == "member_expression":
-            return self._of_member(node)
-        if kind == "call_expression":
-            return self._of_call(call_of(node))
-        if kind == "new_expression":
-            return self._of_new(call_of(node))
-        if kind == "binary_expression" and text(node.field("operator")) not in ("||", "&&", "??"):
-            return None
-        if fields := _ALTERNATIVES.get(kind):
-            return self._first([found for found in map(node.field, fields) if found])
-        return None
+        match node.kind():
+            case "identifier":
+                return self._of_name(node)
+            case "member_expression":
+                return self._of_member(node)
+            case "call_expression":
+                return self._of_call(call_of(node))
+            case "new_expression":
+                return self._of_new(call_of(node))
+            case "binary_expression" if text(node.field("operator")) not in ("||", "&&", "??"):
+                return None
+        fields = _ALTERNATIVES.get(node.kind(), ())
+        return self._first([found for found in map(node.field, fields) if found])
 
     def _first(self, nodes: list[SgNode]) -> Role | None:
         found = [role for node in nodes[:MOST_VALUES] if (role := self.of(node))]
@@ -82,21 +210,18 @@ class Roles:
         return (sure or found or [None])[0]
 
     def _of_name(self, node: SgNode) -> Role | None:
-        name = node.text()
         binding = self.script.resolve(node)
         if binding is None:
-            return Role.MAKER if name in ("io", "socketIOClient") else self.facts.by_name(name)
-        return self._of_binding(binding)
-
-    def _of_binding(self, binding: Binding) -> Role | None:
+            maker = node.text() in ("io", "socketIOClient")
+            return Role.MAKER if maker else self._by_name(node.text())
         if binding.module:
-            return self.facts.by_import(binding)
+            return self._by_import(binding)
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
         if role or binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return role
-        return self.facts.by_name(binding.key if len(binding.key) > 1 else binding.name)
+        return self._by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
         """Return the first expression that a function returns."""
@@ -120,9 +245,8 @@ class Roles:
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
             call = call_of(outer)
-            return self.is_server_connection(call) or (
-                call.name == "use" and call.target is not None and self.is_server(call.target)
-            )
+            middleware = call.name == "use" and self.is_server(call.target)
+            return middleware or self.is_server_connection(call)
         name = self.script.names_of_functions.get(function)
         calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
         return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
@@ -142,18 +266,17 @@ class Roles:
             return call.new and role in (Role.CLIENT, Role.MANAGER)
         if self.of(call.callee) is Role.MAKER:
             return True
-        target = call.target if call.name in _MAKES else None
-        return target is not None and (
-            self.of(target) is Role.MAKER or self.is_shadowed_maker(target)
+        return call.name in _MAKES and (
+            self.of(call.target) is Role.MAKER or self._is_shadowed_maker(call.target)
         )
 
-    def is_server(self, node: SgNode) -> bool:
+    def is_server(self, node: SgNode | None) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
         role = self.of(node)
         if role is not None:
-            return role is Role.SERVER or (role is Role.MAKER and not self.facts.client_imported)
+            return role is Role.SERVER or (role is Role.MAKER and not self.client_imported)
         path = self.script.path(node)
-        return bool(path and names_a_server(path[-1]) and not self.facts.other_imported)
+        return bool(path and _SERVER_NAME.match(path[-1]) and not self.other_imported)
 
     def is_server_connection(self, call: Call) -> bool:
         """Return whether a call registers a connection handler on a server."""
@@ -163,26 +286,24 @@ class Roles:
         if event not in ("connection", "connect"):
             return False
         if event == "connection" and self.of(call.target) in (Role.MAKER, Role.MAYBE):
-            return not self.facts.other_imported
+            return not self.other_imported
         return self.is_server(call.target)
 
     def _of_member(self, node: SgNode) -> Role | None:
-        inner, member = node.field("object"), node.field("property")
-        if inner is None or member is None:
-            return None
-        name, owner = member.text(), self.of(inner)
+        inner, name = node.field("object"), text(node.field("property"))
+        owner = self.of(inner)
         if found := _MEMBERS.get(name, {}).get(owner):
             return found
         if name == "sockets" and (owner or self.is_server(inner)):
             return Role.OTHER if owner else Role.SERVER
-        if name == "io" and inner.text() in ("window", "globalThis", "self", "root", "global"):
+        if name == "io" and text(inner) in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
         return self._of_path(node, name)
 
     def _of_path(self, node: SgNode, name: str) -> Role | None:
         path = self.script.path(node)
-        if path is None:
-            return self.facts.by_name(name)
+        if not path:
+            return self._by_name(name)
         values = list(self.script.members.get(path, ()))
         if not values and path[0] != "this" and names_a_client(name):
             values += self.script.properties.get(name, ())
@@ -190,7 +311,7 @@ class Roles:
             return role
         if name in ("current", "value"):
             name = path[-2]
-        return self.facts.by_name(name)
+        return self._by_name(name)
 
     def _of_call(self, call: Call) -> Role | None:
         if call.name in ("require", "import"):
@@ -198,7 +319,7 @@ class Roles:
             if is_client_module(module):
                 return Role.MAKER
             return Role.SERVER_MAKER if is_server_module(module) else None
-        if call.target is not None and (role := self._of_method(call)) is not None:
+        if role := self._of_method(call):
             return role
         role = self.of(call.callee)
         if role is Role.MAKER:
@@ -210,25 +331,25 @@ class Roles:
                 if role := self.of(self._returned_by(argument) or argument):
                     return role
         for function in self.script.functions.get(call.name, ())[:2]:
-            value = self._returned_by(function)
-            if value is not None and (role := self.of(value)):
+            if role := self.of(self._returned_by(function)):
                 return role
-        return self.facts.by_name(call.name) if "ocket" in call.node.text()[:60] else None
+        return self._by_name(call.name) if "ocket" in call.node.text()[:60] else None
 
     def _of_method(self, call: Call) -> Role | None:
-        assert call.target is not None
+        if call.target is None:
+            return None
         role = self.of(call.target)
         if found := _METHODS.get(role, {}).get(call.name):
             return found
         if call.name in CHAINED and role not in (None, Role.MAKER, Role.SERVER_MAKER, Role.OTHER):
             return role
-        if call.name == "connect" and self.is_shadowed_maker(call.target):
+        if call.name == "connect" and self._is_shadowed_maker(call.target):
             return Role.CLIENT
         return Role.SERVER if call.name == "of" and self.is_server(call.target) else None
 
-    def is_shadowed_maker(self, target: SgNode) -> bool:
+    def _is_shadowed_maker(self, target: SgNode | None) -> bool:
         """Return whether this is the second `io` of `var io = io.connect(...)`."""
-        if target.text() != "io" or self.facts.server_imported:
+        if text(target) != "io" or self.server_imported:
             return False
         binding = self.script.resolve(target)
         return binding is None or any(v.text().startswith("io.connect(") for v in binding.values)

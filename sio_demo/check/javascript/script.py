@@ -3,14 +3,105 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
-from ..nodes import WRAPPERS, find_kinds, label, last_name, parts, span, text, unwrap
+from ..nodes import WRAPPERS, find_kinds, kind, label, last_name, parts, span, text, unwrap
 from ..shared import Patience, word_set
-from .bindings import Binding, bindings_of_declarator, bindings_of_parameters, imports_of
+
+
+@dataclass
+class Binding:
+    """A name in a scope, with the `values` assigned to it.
+
+    A destructured name has a `key`, and the `source` that is destructured; a parameter its
+    `index`. An import has its `module`, and the name that is `imported` from there.
+    """
+
+    name: str
+    scope: SgNode | None
+    kind: Literal["import", "variable", "parameter", "function", "global"]
+    node: SgNode
+    values: list[SgNode] = field(default_factory=list)
+    type: str = ""
+    module: str = ""
+    imported: str = ""
+    source: SgNode | None = None
+    key: str = ""
+    index: int = -1
+    member: bool = False
+
+
+def imports_of(statement: SgNode) -> Iterator[Binding]:
+    source = statement.field("source") or statement.find(kind="string")
+    module = source.text()[1:-1] if source else ""
+    for specifier in statement.find_all(kind="import_specifier"):
+        if name := specifier.field("name"):
+            yield _imported(specifier.field("alias") or name, module, name.text())
+    for clause in statement.children():
+        imported = "default" if clause.kind() == "import_clause" else "*"
+        for node in parts(clause):
+            if node.kind() == "identifier":
+                yield _imported(node, module, imported)
+            elif node.kind() == "namespace_import":
+                yield from (_imported(name, module, "*") for name in parts(node))
+
+
+def _imported(node: SgNode, module: str, imported: str) -> Binding:
+    return Binding(node.text(), None, "import", node, module=module, imported=imported)
+
+
+def required_module(value: SgNode | None) -> str:
+    """Return the module that `require("m")` or `await import("m")` loads, or ``""``."""
+    value = unwrap(value) if value else None
+    if value is None or text(value.field("function")) not in ("require", "import"):
+        return ""
+    string = next((a for a in parts(value.field("arguments")) if a.kind() == "string"), None)
+    return text(string)[1:-1]
+
+
+def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator[Binding]:
+    value = declarator.field("value")
+    module = required_module(value)
+    for node, key in _names(declarator.field("name")):
+        found = Binding(node.text(), scope, "import" if module else "variable", node, key=key)
+        found.module, found.imported = module, (key or "*") if module else ""
+        if key:
+            found.source = value
+        elif value:
+            found.values.append(value)
+        yield found
+
+
+def bindings_of_parameters(function: SgNode) -> Iterator[Binding]:
+    single = function.field("parameter")
+    for index, node in enumerate([single] if single else parts(function.field("parameters"))):
+        member = any(c.kind() in ("accessibility_modifier", "readonly") for c in node.children())
+        written = text(node.field("type"))
+        for name, key in _names(node.field("pattern") or node):
+            found = Binding(name.text(), function, "parameter", name, type=written, key=key)
+            found.index, found.member = index, member
+            yield found
+
+
+def _names(pattern: SgNode | None, key: str = "") -> Iterator[tuple[SgNode, str]]:
+    """Yield the names in `a`, `{a, b: c, d = 1}` or `[a, b]`, each with its key; `a` has none."""
+    pattern = label(pattern, "left") or pattern  # without its default
+    if pattern is None:
+        return
+    if pattern.kind() in ("identifier", "shorthand_property_identifier_pattern"):
+        yield pattern, key
+    elif pattern.kind() in ("object_pattern", "array_pattern"):
+        for part in parts(pattern):
+            value = part.field("value") or part
+            key = text(label(part, "key")) or text(label(value, "left") or value)
+            yield from _names(value, key)
+
 
 FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
@@ -113,32 +204,29 @@ class Script:
             return [body] if body else []
         return [s for r in self.own(function, "return_statement") for s in parts(r)[:1]]
 
-    def resolve(self, identifier: SgNode, name: str | None = None) -> Binding | None:
+    def resolve(self, node: SgNode | None, name: str = "") -> Binding | None:
         """Return the binding that a name refers to where it is used."""
-        name = name or identifier.text()
-        scope = self.enclosing(identifier)
+        if node is None:
+            return None
+        name = name or node.text()
+        scope = self.enclosing(node)
         while True:
             binding = self.bindings.get((scope, name))
             if binding or scope is None:
                 return binding
             scope = self.enclosing(scope)
 
-    def path(self, node: SgNode) -> MemberPath | None:
-        """Return the names in `a.b.c`, with aliases of `this` as `this`."""
-        node = unwrap(node)
-        kind = node.kind()
-        if kind == "this":
-            return ("this",)
-        if kind == "identifier":
-            binding = self.resolve(node)
-            if binding and any(v.kind() == "this" for v in binding.values):
-                return ("this",)
-            return (node.text(),)
-        if kind == "member_expression":
-            inner, member = node.field("object"), node.field("property")
-            before = self.path(inner) if inner else None
-            return (*before, member.text()) if before and member else None
-        return None
+    def path(self, node: SgNode | None) -> MemberPath:
+        """Return the names in `a.b.c`, with aliases of `this` as `this`; else `()`."""
+        node = unwrap(node) if node else None
+        if kind(node) == "member_expression":
+            before = self.path(label(node, "object"))
+            return (*before, text(label(node, "property"))) if before else ()
+        if kind(node) not in ("identifier", "this"):
+            return ()
+        binding = self.resolve(node)
+        this = binding is not None and any(v.kind() == "this" for v in binding.values)
+        return ("this" if this else text(node),)
 
     def _add(self, binding: Binding) -> None:
         known = self.bindings.setdefault((binding.scope, binding.name), binding)

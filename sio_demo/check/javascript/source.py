@@ -1,7 +1,7 @@
 """What all rules for one JavaScript source share."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,22 +12,21 @@ from ..calls import Call, Step, call_of
 from ..nodes import holds, last_name, text, unwrap
 from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
-from .facts import CHAINED, CLIENTS, REGISTERS, Role
 from .flow import Flow
-from .owners import exported, owns_client
-from .roles import Roles
+from .roles import CHAINED, CLIENTS, REGISTERS, Role, Roles
 from .script import Script, text_of_string
-from .streams import Ask
+
+Ask = Callable[[Callable[..., bool], str, str], bool]
+"""Asks the file of a module a question about a function that it exports."""
 
 TIDY = re.compile(
-    r"(?i)clean|unsub|off$|^off|disconnect|disconn|close|leave|remove|dispose|destroy|teardown|"
-    r"tear_?down|stop|detach|reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|"
-    r"terminate|^end$"
+    r"(?i)clean|unsub|off$|^off|disconn|close|leave|remove|dispose|destroy|tear_?down|stop|detach|"
+    r"reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|terminate|^end$"
 )
 
 _MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
 _STREAMED = word_set(
-    "data end close error drain timeout ready open message lookup secureConnect connect ping pong "
+    "data end close error drain timeout ready open lookup secureConnect ping pong "
     "finish pipe readable listening upgrade connection exit"
 )
 
@@ -38,6 +37,7 @@ class EventHandler:
 
     event: str
     call: Call
+    target: SgNode
     function: SgNode
 
 
@@ -101,12 +101,12 @@ class Source:
         target = unwrap(target)
         if target.kind() == "identifier":
             binding = self.script.resolve(target)
-            return list(binding.values) if binding else []
+            return binding.values if binding else []
         path = self.script.path(target)
-        found = self.script.members.get(path, ()) if path else ()
-        if not found and path and path[0] == "this" and path[1:-1] in ((), ("state",)):
-            found = self.script.properties.get(path[-1], ())
-        return list(found)
+        found = self.script.members.get(path, [])
+        if not found and path[:1] == ("this",) and path[1:-1] in ((), ("state",)):
+            found = self.script.properties.get(path[-1], [])
+        return found
 
     def origins(self, target: SgNode, depth: int = 3) -> Iterator[SgNode]:
         """Yield the expressions that a client comes from, through aliases."""
@@ -123,25 +123,22 @@ class Source:
             return self.roles.makes_client(call_of(root))
         if (client := root.field("object")) and self.roles.of(root) is Role.MANAGER:
             return self.fresh(client, regions)  # `socket.io`
-        for origin in self.origins(root):
-            if origin.kind() not in ("call_expression", "new_expression"):
-                continue
-            call = call_of(origin)
-            if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
-                if self.fresh(call.target, regions):  # as new as its manager
-                    return True
-            elif (
-                any(holds(region, origin) for region in regions)
-                and self._creates_client(call)
-                and not self._may_be_kept(origin, root)
-            ):
-                return True
-        return False
+        return any(
+            self._creates(call_of(origin), root, regions)
+            for origin in self.origins(root)
+            if origin.kind() in ("call_expression", "new_expression")
+        )
 
-    def _creates_client(self, call: Call) -> bool:
-        """Return whether a call creates a client, or calls a function that does."""
+    def _creates(self, call: Call, root: SgNode, regions: Collection[SgNode]) -> bool:
+        """Return whether a call, or a function that it calls, creates a client in some code."""
+        if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
+            return self.fresh(call.target, regions)  # as new as its manager
         known = call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
-        return call.new or known or self.roles.makes_client(call)
+        return (
+            any(holds(region, call.node) for region in regions)
+            and (call.new or known or self.roles.makes_client(call))
+            and not self._may_be_kept(call.node, root)
+        )
 
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
@@ -165,12 +162,9 @@ class Source:
         if call.node in self._reported:
             return
         self._reported.add(call.node)
-        where = call.node
-        if call.name in CHAINED:
-            member = call.callee.field("property")
-            if member and member.range().start.line != call.node.range().start.line:
-                where = member
-        self.report_node(where, rule, message, **names)
+        member = call.callee.field("property") if call.name in CHAINED else None
+        apart = member and member.range().start.line != call.node.range().start.line
+        self.report_node(member if apart else call.node, rule, message, **names)
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
@@ -185,22 +179,20 @@ class Source:
     @cached_property
     def in_browser(self) -> bool:
         """Whether the source is part of a user interface, where sockets are not streams."""
-        return self.page is not None or self.roles.facts.in_browser
+        return self.page is not None or self.roles.in_browser
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
             return True
-        sure = self.roles.facts.client_imported or self.in_browser
-        return role is Role.MAYBE and (
-            sure or event not in _STREAMED or event in ("connect", "message")
-        )
+        sure = self.roles.client_imported or self.in_browser or event not in _STREAMED
+        return role is Role.MAYBE and sure
 
     def is_socket(self, target: SgNode) -> bool:
         """Return whether an expression is a client, and no service around it."""
-        name = self.script.path(target) or ("",)
-        return self.roles.of(target) is Role.CLIENT or name[-1].lower().endswith("socket")
+        named = "".join(self.script.path(target)).lower().endswith("socket")
+        return named or self.roles.of(target) is Role.CLIENT
 
     def listens(self, call: Call) -> bool:
         """Return whether a call registers a listener on a client."""
@@ -230,7 +222,7 @@ class Source:
                 continue
             event, function = self.event_of(call), self.flow.function_of(call.args[1])
             if event is not None and function is not None:
-                found.append(EventHandler(event, call, function))
+                found.append(EventHandler(event, call, call.target, function))
         return sorted(found, key=lambda handler: handler.call.start)
 
     @cached_property
@@ -238,30 +230,14 @@ class Source:
         """The functions that servers run for every connection, here or in another file."""
         calls = filter(self.roles.is_server_connection, self.script.called(*REGISTERS))
         registered = (self.flow.function_of(call.args[1]) for call in calls)
-        return [*(f for f in registered if f is not None), *self.roles.peers]
+        return [*filter(None, registered), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
         """Yield the functions that other files run, with their entries."""
         for entry in self.entries:
             if entry.when == when:
-                for function in exported(self.flow, entry.name):
+                for function in self.flow.exported(entry.name):
                     yield function, entry
-
-    def is_owned(self, target: SgNode) -> bool:
-        """Return whether a client comes from a hook that makes one for each of its callers."""
-        path = self.script.path(self.root_of(target))
-        binding = self.script.resolve(target, path[0]) if path else None
-        if binding is None:
-            return False
-        for made in map(unwrap, filter(None, (binding.source, *binding.values))):
-            call = call_of(made) if made.kind() == "call_expression" else None
-            if call is None or not call.name.startswith("use"):
-                continue
-            hook = self.script.resolve(call.callee, call.name)
-            if hook is not None and hook.module:
-                return self.ask(owns_client, hook.module, hook.imported)
-            return owns_client(self.script, call.name, self.ask)
-        return False
 
     def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""

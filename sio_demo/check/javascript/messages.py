@@ -1,14 +1,56 @@
-"""Deduplication that checks before an `await` and marks after it: in memory, or in a database."""
+"""Ids of messages that contain `socket.id`, and deduplication that waits before it marks."""
 
 import re
 from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..calls import Call
-from ..nodes import beyond, find_kinds, holds, label, span, text, unwrap, up_to
-from ..shared import REMEMBERED, SURELY_REMEMBERED, has_id_of, word_set
+from ..calls import Call, call_of
+from ..nodes import beyond, find_kinds, holds, label, last_name, span, text, unwrap, up_to
+from ..shared import MESSAGE_ID, RANDOM, REMEMBERED, SURELY_REMEMBERED, has_id_of, word_set
+from .roles import CLIENTS
 from .source import Source
+
+_JOINS = ("template_string", "template_substitution", "parenthesized_expression", "as_expression")
+_NAMES = ("identifier", "property_identifier")
+
+
+def ids_from_socket_id(source: Source) -> None:
+    """Find ids that join `socket.id` to a counter or a time."""
+    if source.roles.server_imported:
+        return
+    for node in source.script.root.find_all(kind="member_expression"):
+        client = node.field("object")
+        if text(node.field("property")) != "id":
+            continue
+        whole = _joined(node)
+        joined = any(not holds(node, name) for name in find_kinds(whole, _NAMES))
+        if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
+            continue
+        given = source.script.resolve(client)
+        handed = given is not None and given.kind == "parameter" and not source.in_browser
+        if source.roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
+            source.report_node(whole, "id-from-socket-id", "javascript")
+
+
+def _joined(part: SgNode) -> SgNode:
+    """Return the whole of a text, of which a node is a part."""
+    whole = part
+    for around in part.ancestors():
+        if around.kind() not in _JOINS and text(around.field("operator")) != "+":
+            break
+        whole = around
+    return whole
+
+
+def _is_an_id(node: SgNode) -> bool:
+    """Return whether a value is assigned to the name of an id, or emitted as an argument."""
+    place = node.parent()
+    if name := label(place, "name", "key", "left"):
+        return MESSAGE_ID.search(last_name(name)) is not None
+    call = call_of(outer) if place and (outer := place.parent()) else None
+    return call is not None and call.name == "emit" and node in call.args[1:]
+
 
 _CHECKS = word_set("has includes get hasOwnProperty")
 _MARKS = word_set("add set push unshift")
@@ -32,14 +74,9 @@ def check_then_await(source: Source) -> None:
 
     Or with a store: `if (await Message.findOne({ id })) return; await Message.create(...)`.
     """
-    facts = source.roles.facts
-    if not (
-        facts.client_imported
-        or facts.server_imported
-        or source.connections
-        or source.handlers
-        or _SERVER_EMITS.search(source.script.text)
-    ):
+    imported = source.roles.client_imported or source.roles.server_imported
+    used = imported or source.connections or source.handlers
+    if not used and not _SERVER_EMITS.search(source.script.text):
         return
     for check, memory, key in _checks(source):
         function = source.script.enclosing(check)
@@ -72,12 +109,10 @@ def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
 
 def _sure(memory: str, key: str) -> bool:
     """Return whether a map holds what was handled, and not what a cache would."""
-    if SURELY_REMEMBERED.search(memory):
-        return True
     name = key[-40:].rpartition(".")[2]
-    return REMEMBERED.search(memory) is not None and (
-        _MESSAGE_ID.match(name) is not None or (name == "id" and memory.lower().endswith("ids"))
-    )
+    of_message = _MESSAGE_ID.match(name) or (name == "id" and memory.lower().endswith("ids"))
+    wanted = REMEMBERED if of_message else SURELY_REMEMBERED
+    return wanted.search(memory) is not None
 
 
 def _first_mark(
@@ -153,7 +188,6 @@ def _query(source: Source, query: Call, function: SgNode) -> None:
         return
     table = text(query.target)
     for call in source.script.calls_within(function):
-        written = call.callee.text() if call.new else text(call.target)
-        inserts = call.start > query.end and (call.new or call.name in _INSERTS)
-        if inserts and written == table:
+        written = call.callee if call.new else call.target if call.name in _INSERTS else None
+        if call.start > query.end and text(written) == table:
             source.report(query, "check-then-await", "table", table=table, key=keys[0])

@@ -1,0 +1,230 @@
+"""What handlers of connections must not leave behind: listeners, clients, timers."""
+
+import re
+from collections.abc import Iterable
+
+from ast_grep_py import SgNode
+
+from ..calls import Call, Step, call_of
+from ..nodes import WRAPPERS, beyond, kind, label, last_name, text, unwrap, up_to
+from ..shared import word_set
+from .flow import CLOSES, REMOVES
+from .removals import removed, removed_before, takes_off
+from .roles import Role
+from .source import TIDY, EventHandler, Source
+
+_TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
+_AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
+_OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
+_LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
+
+
+def listeners_in_connect(source: Source) -> None:
+    """Find listeners registered in handlers that run at every reconnection."""
+    handlers = [h for h in source.handlers if h.event in _AGAIN and not _only_once(source, h)]
+    lost = (h.function for h in source.handlers if h.event == "disconnect")
+    undone = [step.call for function in lost for step in source.flow.steps(function)]
+    for handler in handlers:
+        if not source.reconnects(handler.target):
+            continue
+        steps = source.flow.steps(handler.function)
+        regions = {handler.function, *(step.function for step in steps)}
+        removing = [step.call for step in steps if step.call.name in REMOVES]
+        for step in steps:
+            call = step.call
+            if call.node == handler.call.node or call.target is None:
+                continue
+            here = not step.trail and _registers_elsewhere(source, call, regions)
+            if not here and not source.listens(call):
+                continue
+            once = call.name in ("once", "prependOnceListener")
+            if once and source.event_of(call) == _OPPOSITES.get(handler.event):
+                continue  # used up before the handler runs again
+            if source.fresh(call.target, regions) or source.first_time(step):
+                continue
+            if removed_before(source, call, removing) or removed(source, call, undone):
+                continue
+            event = call.args[0].text() if len(call.args) > 1 else "any event"
+            names = {"event": event, "handler": handler.event}
+            source.report(call, "listener-in-connect", "once" if once else "on", **names)
+
+
+def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
+    """Return whether a call adds a listener to the page, the process or another outer emitter.
+
+    Only with a new function: `addEventListener` ignores a function that was added before.
+    """
+    if call.name not in ("on", "addEventListener") or call.target is None or len(call.args) < 2:
+        return False
+    given, target = unwrap(call.args[-1]), source.root_of(call.target)
+    if given.kind() not in ("arrow_function", "function_expression"):
+        return False
+    if target.kind() == "call_expression":  # such as `$(window)`
+        made = call_of(target)
+        return (text(made.target) or made.name) in ("$", "jQuery", "document")
+    if source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
+        return False
+    return source.outlives(target, regions)
+
+
+def _only_once(source: Source, handler: EventHandler) -> bool:
+    """Return whether a handler runs once: registered with `once`, or it removes itself."""
+    inner = source.script.calls_within(handler.function)
+    removes = (call for call in inner if call.name in REMOVES)
+    return handler.call.name in ("once", "prependOnceListener") or any(
+        source.event_of(call) == handler.event for call in removes
+    )
+
+
+def clients_in_handlers(source: Source) -> None:
+    """Find clients created in connection handlers, of the client and of the server."""
+    for handler in source.handlers:
+        if handler.event in _LOST and handler.call.name != "once":
+            _clients_made(source, handler)
+    for function in source.connections:
+        for step in source.flow.steps(function):
+            made = source.roles.makes_client(step.call) and not source.makes_once(step)
+            if made and not _closes(source.script.calls_within(function)):
+                source.report(step.call, "client-in-handler", "connection")
+
+
+def _clients_made(source: Source, handler: EventHandler) -> None:
+    steps = source.flow.steps(handler.function)
+    for step in steps:
+        made = step.call
+        if not source.roles.makes_client(made) or source.makes_once(step):
+            continue
+        if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
+            continue
+        automatic = "reconnection: false" not in made.node.text()
+        if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
+            source.report(made, "client-in-handler", "handler", event=handler.event)
+
+
+def _closes(calls: Iterable[Call]) -> bool:
+    return any(TIDY.search(call.name) and not call.new for call in calls)
+
+
+_ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
+_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
+_BROKERS = re.compile(r"(?i)redis|sub|pub|client|nats|mqtt|bus")
+
+
+def shared_emitters(source: Source) -> None:
+    ends = [end for f in source.disconnections for end in source.flow.steps(f)]
+    for function in source.connections:
+        steps = source.flow.steps(function)
+        calls = [step.call for step in [*steps, *ends] if step.call.target is not None]
+        stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
+        for step in steps:
+            if _adds_to_shared(source, step, function, stops) and not source.first_time(step):
+                rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]
+                source.report(step.call, rule, "javascript", emitter=emitter)
+
+
+def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
+    call = step.call
+    if call.name not in _ADDS or call.target is None or len(call.args) < 2 or call.new:
+        return False
+    if call.args[-1].kind() == "call_expression":
+        return False
+    target = source.root_of(call.target)
+    if target.kind() not in ("identifier", "member_expression"):
+        return False
+    path = source.script.path(target)
+    if not path:  # such as `io.of("/").adapter`
+        return source.roles.is_server(target.field("object"))
+    if path[0] in ("$", "jQuery"):
+        return False
+    if call.name.lower().endswith("subscribe") and not _BROKERS.search(path[-1]):
+        return False
+    role = source.roles.of(target)
+    if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
+        return False
+    outer = path[0] == "this" or source.outlives(target, (function, step.function))
+    return outer and not any(
+        (other.name not in REMOVES or takes_off(source, other, call))
+        and source.root_of(other.target or other.node).text() == target.text()
+        for other in stops
+    )
+
+
+_PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
+
+
+def timers_in_connect(source: Source) -> None:
+    lost = [*(handler.function for handler in source.handlers), *source.disconnections]
+    ends = _cleared(step.call for function in lost for step in source.flow.steps(function))
+    for handler in source.handlers:
+        starts = handler.event in ("connect", "reconnect") and source.is_client(handler.target)
+        if starts and not _only_once(source, handler):
+            _timers(source, handler.function, "client", ends)
+    for function in source.connections:
+        _timers(source, function, "server", ends)
+
+
+def _timers(source: Source, function: SgNode, side: str, ends: list[SgNode]) -> None:
+    steps = source.flow.steps(function)
+    cleared = [*_cleared(step.call for step in steps), *ends]
+    for step in steps:
+        call = step.call
+        starts = _starts_timer(source, call) and not source.first_time(step)
+        if starts and not _stopped(source, call, cleared):
+            source.report(call, "timer-in-connect", side, timer=call.name)
+
+
+def _starts_timer(source: Source, call: Call) -> bool:
+    if call.name == "setInterval" and call.args:
+        return call.target is None or call.target.text() in ("window", "global", "globalThis")
+    return call.name == "setTimeout" and _calls_itself(source, call)
+
+
+def _calls_itself(source: Source, call: Call) -> bool:
+    """Return whether `setTimeout` unconditionally runs the function that contains it."""
+    function = source.script.enclosing(call.node)
+    name = source.script.names_of_functions.get(function) if function else None
+    if function is None or not name or not call.args:
+        return False
+    again = unwrap(call.args[0])
+    inner = again.kind() in ("arrow_function", "function_expression")
+    calls = source.script.calls_within(again) if inner else ()
+    if last_name(again) != name and not any(c.name == name and c.target is None for c in calls):
+        return False
+    kinds = ("if_statement", "ternary_expression", "binary_expression")
+    unconditional = not any(around.kind() in kinds for around in up_to(call.node, function))
+    return unconditional and not source.script.own(function, "return_statement")
+
+
+def _cleared(calls: Iterable[Call]) -> list[SgNode]:
+    return [c.args[0] for c in calls if c.name in ("clearInterval", "clearTimeout") and c.args]
+
+
+def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
+    """Return whether one of the cleared timers is the one that a call starts."""
+    place = beyond(call.node, _PASSES_ON)
+    if kind(place) in ("", "expression_statement", "arrow_function"):
+        return False
+    kept = label(place, "name", "left")
+    if kept is None or kept.kind() not in ("identifier", "member_expression"):
+        return bool(cleared)
+    name = last_name(kept)
+    if kept.kind() == "identifier":
+        home = source.script.resolve(kept)
+        alike = (timer for timer in cleared if timer.text() == kept.text())
+        if any(source.script.resolve(timer) is home for timer in alike):
+            return True
+        name = _collection_of(source, kept)
+    if name in ("current", "value"):
+        name = last_name(kept.field("object"))
+    return name != "" and any(
+        name in value.text() for timer in cleared for value in (timer, *source.values_of(timer))
+    )
+
+
+def _collection_of(source: Source, kept: SgNode) -> str:
+    """Return the name of the map, array or object that a variable is put into, or ``""``."""
+    home = text(source.script.enclosing(kept) or source.script.root)
+    put = re.search(
+        rf"(\w+)(\.(set|push|add)\([^()\n]*\b{kept.text()}\)|\[[^\n]*\] = {kept.text()}\b)", home
+    )
+    return put[1] if put else ""

@@ -1,0 +1,280 @@
+"""The rules for Python: python-socketio and Flask-SocketIO."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ast_grep_py import SgNode
+
+from ..calls import Call, Step
+from ..nodes import beyond, label, last_name, parts, span, text, up_to
+from ..shared import MESSAGE_ID, RANDOM, REMEMBERED, SURELY_REMEMBERED, Reporter, has_id_of
+from .module import TASKS, EventHandler, Module, assignments_in, calls_in, enclosing
+
+_USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
+_ADDS = re.compile(r"[\w.]+\.(on|add_listener)|([\w.]*(bus|pub|sub|events))\.subscribe")
+_LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
+
+
+def check_python(root: SgNode, source: str, report: Reporter) -> None:
+    """Run the rules on a parsed source, and report each finding."""
+    if not _USES.search(source):
+        return
+    module = Module(root, source)
+    for handler in module.handlers:
+        steps = list(module.steps(handler.function))
+        if handler.event in ("connect", "reconnect"):
+            _handlers_in_connect(module, handler, steps, report)
+            _tasks_in_connect(module, steps, report)
+            _loops_in_connect(module, handler, steps, report)
+            if handler.side == "server":
+                _shared_emitters(module, steps, report)
+        if handler.event in _LOST:
+            _clients_in_handler(module, handler, steps, report)
+    check_then_await(module, report)
+    _ids_from_sid(module, report)
+
+
+def _handlers_in_connect(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    functions = {handler.function, *(step.function for step in steps)}
+    for function in functions:
+        for decorator in function.find_all(kind="decorator"):
+            found = module.registration(decorator)
+            if found and not _made_within(module, found[0], functions):
+                _report_handler(handler, decorator, report)
+    for step in steps:
+        call = step.call
+        if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
+            continue
+        if not _made_within(module, call.target, functions) and not module.first_time(step):
+            _report_handler(handler, call.node, report)
+
+
+def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
+    """Return whether the functions that register on an object also create it."""
+    return any(
+        name == owner.text() and module.side_of_value(node.field("right"))
+        for function in functions
+        for name, node in assignments_in(function)
+    )
+
+
+def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> None:
+    rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
+    report(node, rule, "python")
+
+
+def _tasks_in_connect(module: Module, steps: list[Step], report: Reporter) -> None:
+    for step in steps:
+        call = step.call
+        target = started(call)
+        if target is None or not runs_for_ever(module, target) or stopped(module, call.node):
+            continue
+        if not module.first_time(step):
+            report(call.node, "timer-in-connect", "loop", loop=f"`{target.text()}`")
+
+
+def _loops_in_connect(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    """Find an endless loop that is part of the handler, or those that it waits for."""
+    if loop := endless_loop(handler.function):
+        report(loop, "timer-in-connect", "loop", loop="This loop")
+        return
+    for step in steps:
+        function = module.called(step.call)
+        if function and endless_loop(function) and not module.first_time(step):
+            report(step.call.node, "timer-in-connect", "loop", loop="This loop")
+
+
+def _clients_in_handler(
+    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
+) -> None:
+    for step in steps:
+        node = step.call.node
+        if module.side_of_value(node) != "client" or module.first_time(step):
+            continue
+        closes = re.search(r"\.(disconnect|shutdown)\(", step.function.text())
+        if not closes and "reconnection=False" not in node.text():
+            report(node, "client-in-handler", "handler", event=handler.event)
+
+
+def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> None:
+    removes = re.search(r"\.(off|unsubscribe|remove_listener|remove_all_listeners)\(", module.text)
+    for step in () if removes else steps:
+        call, emitter = step.call, text(step.call.target)
+        if len(call.args) < 2 or module.is_socketio(call.target):
+            continue
+        if not _ADDS.fullmatch(call.callee.text()):
+            continue
+        if any(name == emitter for name, _ in assignments_in(step.function)):
+            continue
+        report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
+
+
+def _ids_from_sid(module: Module, report: Reporter) -> None:
+    for node in module.root.find_all(kind="string"):
+        parts = [p.text().strip("{}") for p in node.find_all(kind="interpolation")]
+        own = [p for p in parts if re.search(r"\b(sio|client|self\.\w+)\.(sid|get_sid\(.*\))$", p)]
+        if not own or len(parts) < 2 or RANDOM.search(node.text()):
+            continue
+        name = label(node.parent(), "left", "key", "name")
+        if MESSAGE_ID.search(last_name(name)):
+            report(node, "id-from-socket-id", "python")
+
+
+_ENDLESS_NAME = re.compile(
+    r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
+    r"monitor|periodic|every_"
+)
+
+_INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
+_LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]
+_ENDLESS: Any = {
+    "any": [
+        {"kind": "while_statement", "has": {"field": "condition", "regex": r"^\(?(True|1)\)?$"}},
+        {
+            "kind": "for_statement",
+            "has": {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"},
+        },
+    ],
+    "not": {
+        "any": [
+            {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
+            {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
+        ]
+    },
+}
+_PLACES = {  # where the function is among the arguments, if it is not the first
+    "Thread": (1, "target"),
+    "Greenlet": (0, "target"),
+    "Timer": (1, "function"),
+    "spawn_later": (1, "function"),
+}
+
+
+def started(call: Call) -> SgNode | None:
+    """Return what a call runs as a task or thread; None if nothing."""
+    if call.name not in TASKS:
+        return None
+    if place := _PLACES.get(call.name):
+        return call.argument(*place)
+    first = call.argument(0, "target") or call.named.get("coro")
+    return first.field("function") if first and first.kind() == "call" else first
+
+
+def runs_for_ever(module: Module, target: SgNode) -> bool:
+    if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
+        inner = [call.node.field("function") for call in calls_in(target)]
+        inner += parts(target.field("arguments"))[:1]
+        names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
+        return any(runs_for_ever(module, name) for name in names)
+    function = module.function_of(target)
+    if function is None:
+        return bool(_ENDLESS_NAME.search(last_name(target)))
+    name = text(function.field("name"))
+    timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
+    return endless_loop(function) is not None or any(name in timer for timer in timers)
+
+
+def endless_loop(function: SgNode) -> SgNode | None:
+    """Return the first loop of a function that never ends, without those of inner functions."""
+    loops = function.find_all(**_ENDLESS)
+    return next((loop for loop in loops if enclosing(loop) == function), None)
+
+
+def stopped(module: Module, call: SgNode) -> bool:
+    """Return whether the source stops what a call started, by the name that it is assigned to."""
+    parent = beyond(call, ("await", "parenthesized_expression"))
+    if parent is None or parent.kind() == "expression_statement":
+        return False
+    stops = r"\.(cancel|kill|stop|aclose|close|terminate)\("
+    left = parent.field("left") if parent.kind() == "assignment" else None
+    if left is not None and left.kind() in ("identifier", "attribute"):
+        name = re.escape(last_name(left))
+        return bool(
+            re.search(rf"\b{name}\b[^\n]*{stops}", module.text)
+            or re.search(rf"(cancel|kill|stop)\w*\([^\n]*\b{name}\b", module.text)
+            or re.search(rf"=\s*(self\.)?{name}\b[\s\S]{{0,300}}{stops}", module.text)
+        )
+    return bool(re.search(stops, module.text))
+
+
+_ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
+    r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
+    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
+    r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
+)
+_MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
+
+
+def check_then_await(module: Module, report: Reporter) -> None:
+    """Find `if id in seen: return`, an await, and only then `seen.add(id)`."""
+    for function, question, then in _questions(module):
+        match = _ASKS.fullmatch(question.text()[:300])
+        if match is None:
+            continue
+        memory = match["memory"] or match["map"] or match["store"]
+        key = match["key"] or match["entry"] or match["name"]
+        known = SURELY_REMEMBERED if ".get(" in question.text() else REMEMBERED
+        given = text(function.field("parameters"))
+        named = known.search(f"{memory} {key}" if match["store"] else memory) is not None
+        if not named and not (match["store"] and then and has_id_of(given, key)):
+            continue
+        if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
+            continue
+        store = named and match["store"] is not None
+        if _waits_before_mark(module, function, question, key, memory, store):
+            report(question, "check-then-await", "memory", memory=memory)
+
+
+def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
+    """Yield what decides an `if`: its condition, or the value of the name in it; and what follows.
+
+    The function around it comes first.
+    """
+    for statement in module.root.find_all(kind="if_statement"):
+        condition, function = statement.field("condition"), enclosing(statement)
+        if condition is not None and function is not None:
+            yield function, condition, statement.field("consequence")
+    for name, assignment in assignments_in(module.root):
+        value, function = assignment.field("right"), enclosing(assignment)
+        if value is not None and function is not None and name.isidentifier():
+            after = function.text()[span(assignment)[1] - span(function)[0] :]
+            if re.search(rf"\bif (not )?{name}\b", after):
+                yield function, value, None
+
+
+def _waits_before_mark(
+    module: Module, function: SgNode, condition: SgNode, key: str, memory: str, store: bool
+) -> bool:
+    end = span(condition)[1]
+    marks = [call.node for call in calls_in(function) if _marks(call, key, memory)]
+    marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
+    after = [span(node)[0] for node in marks if span(node)[0] > end]
+    waits = store or any(
+        end < span(node)[0]
+        and span(node)[1] <= min(after, default=0)
+        and enclosing(node) == function
+        for node in function.find_all(kind="await")
+    )
+    return bool(after) and waits and not _locked(condition, function)
+
+
+def _marks(call: Call, key: str, memory: str) -> bool:
+    return (
+        call.name in _MARKS
+        and text(call.target) == memory
+        and "nx" not in call.named
+        and text(call.argument(0, "name")) in (key, key.partition(",")[0])
+    )
+
+
+def _locked(node: SgNode, function: SgNode) -> bool:
+    """Return whether code is inside a `with` on a lock."""
+    return any(
+        around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
+        for around in up_to(node, function)
+    )
