@@ -15,6 +15,10 @@ from ..shared import Patience, word_set
 
 Side = Literal["client", "server"]
 
+TASKS = word_set(
+    "create_task ensure_future start_background_task run_coroutine_threadsafe Thread Timer spawn "
+    "spawn_n spawn_later start_soon Greenlet start_new_thread"
+)
 _CLIENT = re.compile(r"^(Async)?(Simple)?Client$")
 _SERVER = re.compile(r"^((Async)?Server|SocketIO)$")
 _MODULE = re.compile(
@@ -89,15 +93,12 @@ class Module:
         if node is None or node.kind() != "call":
             return None
         owner, _, name = text(node.field("function")).rpartition(".")
-        if not self._imported(owner, name):
-            return None
-        return "client" if _CLIENT.match(name) else "server" if _SERVER.match(name) else None
-
-    def _imported(self, owner: str, name: str) -> bool:
-        if owner:
-            return owner in self._modules
+        side: Side | None
+        side = "client" if _CLIENT.match(name) else "server" if _SERVER.match(name) else None
+        if owner or side is None:
+            return side if owner in self._modules else None
         imports = rf"from\s+(flask_)?socketio\b[^\n]*import\s[^#]*?\b{name}\b"
-        return re.search(imports, self.text) is not None
+        return side if re.search(imports, self.text) else None
 
     def is_socketio(self, node: SgNode | None) -> bool:
         self.patience.ask()
@@ -168,16 +169,14 @@ class Module:
         made = set(self._sides.values())
         if len(made) == 1:
             return made.pop()
-        names = [part.text() for part in parts(function.field("parameters"))]
-        names = [name for name in names if name not in ("self", "cls")]
-        return "server" if names and names[0].startswith(("sid", "environ")) else "client"
+        first = re.match(r"\(((self|cls), *)?(sid|environ)", text(function.field("parameters")))
+        return "server" if first else "client"
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
         """Return the function that an expression refers to: by its name, or as `self.name`."""
         self.patience.ask()
-        if node is None or node.kind() not in ("identifier", "attribute"):
-            return None
-        if node.kind() == "attribute" and text(node.field("object")) not in ("self", "cls"):
+        method = text(label(node, "object")) in ("self", "cls")
+        if node is None or not (node.kind() == "identifier" or method):
             return None
         found = self.functions.get(last_name(node), [])
         before = [f for f in found if span(f)[0] < span(node)[0] and node.kind() == "identifier"]
@@ -187,16 +186,7 @@ class Module:
         return steps(function, calls_in, self.called, depth=2)
 
     def called(self, call: Call) -> SgNode | None:
-        return None if self.is_argument_of_task(call.node) else self.function_of(call.callee)
-
-    def is_argument_of_task(self, call: SgNode) -> bool:
-        """Return whether a call only creates a coroutine for a task."""
-        parent = call.parent()
+        """Return the function that a call runs, if it does not only make a coroutine for a task."""
+        parent = call.node.parent()
         outer = parent.parent() if parent and parent.kind() == "argument_list" else None
-        return outer is not None and call_of(outer).name in TASKS
-
-
-TASKS = word_set(
-    "create_task ensure_future start_background_task run_coroutine_threadsafe Thread Timer spawn "
-    "spawn_n spawn_later start_soon Greenlet start_new_thread"
-)
+        return None if outer and call_of(outer).name in TASKS else self.function_of(call.callee)

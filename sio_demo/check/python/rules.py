@@ -7,7 +7,7 @@ from typing import Any
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
-from ..nodes import beyond, label, last_name, parts, span, text, up_to
+from ..nodes import beyond, kind, label, last_name, parts, span, text, up_to
 from ..shared import MESSAGE_ID, RANDOM, REMEMBERED, SURELY_REMEMBERED, Reporter, has_id_of
 from .module import TASKS, EventHandler, Module, assignments_in, calls_in, enclosing
 
@@ -25,7 +25,6 @@ def check_python(root: SgNode, source: str, report: Reporter) -> None:
         steps = list(module.steps(handler.function))
         if handler.event in ("connect", "reconnect"):
             _handlers_in_connect(module, handler, steps, report)
-            _tasks_in_connect(module, steps, report)
             _loops_in_connect(module, handler, steps, report)
             if handler.side == "server":
                 _shared_emitters(module, steps, report)
@@ -39,17 +38,18 @@ def _handlers_in_connect(
     module: Module, handler: EventHandler, steps: list[Step], report: Reporter
 ) -> None:
     functions = {handler.function, *(step.function for step in steps)}
+    rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
     for function in functions:
         for decorator in function.find_all(kind="decorator"):
             found = module.registration(decorator)
             if found and not _made_within(module, found[0], functions):
-                _report_handler(handler, decorator, report)
+                report(decorator, rule, "python")
     for step in steps:
         call = step.call
         if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
             continue
         if not _made_within(module, call.target, functions) and not module.first_time(step):
-            _report_handler(handler, call.node, report)
+            report(call.node, rule, "python")
 
 
 def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
@@ -61,32 +61,23 @@ def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
     )
 
 
-def _report_handler(handler: EventHandler, node: SgNode, report: Reporter) -> None:
-    rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
-    report(node, rule, "python")
-
-
-def _tasks_in_connect(module: Module, steps: list[Step], report: Reporter) -> None:
-    for step in steps:
-        call = step.call
-        target = started(call)
-        if target is None or not runs_for_ever(module, target) or stopped(module, call.node):
-            continue
-        if not module.first_time(step):
-            report(call.node, "timer-in-connect", "loop", loop=f"`{target.text()}`")
-
-
 def _loops_in_connect(
     module: Module, handler: EventHandler, steps: list[Step], report: Reporter
 ) -> None:
-    """Find an endless loop that is part of the handler, or those that it waits for."""
-    if loop := endless_loop(handler.function):
-        report(loop, "timer-in-connect", "loop", loop="This loop")
-        return
+    """Find endless loops in tasks, in the handler, or in functions that it waits for."""
+    own = _endless_loop(handler.function)
+    if own:
+        report(own, "timer-in-connect", "loop", loop="This loop")
     for step in steps:
-        function = module.called(step.call)
-        if function and endless_loop(function) and not module.first_time(step):
-            report(step.call.node, "timer-in-connect", "loop", loop="This loop")
+        node, target = step.call.node, _started(step.call)
+        if target and _runs_for_ever(module, target) and not _stopped(module, node):
+            loop = f"`{target.text()}`"
+        elif not own and (function := module.called(step.call)) and _endless_loop(function):
+            loop = "This loop"
+        else:
+            continue
+        if not module.first_time(step):
+            report(node, "timer-in-connect", "loop", loop=loop)
 
 
 def _clients_in_handler(
@@ -107,11 +98,9 @@ def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> Non
         call, emitter = step.call, text(step.call.target)
         if len(call.args) < 2 or module.is_socketio(call.target):
             continue
-        if not _ADDS.fullmatch(call.callee.text()):
-            continue
-        if any(name == emitter for name, _ in assignments_in(step.function)):
-            continue
-        report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
+        own = any(name == emitter for name, _ in assignments_in(step.function))
+        if _ADDS.fullmatch(call.callee.text()) and not own:
+            report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
 
 
 def _ids_from_sid(module: Module, report: Reporter) -> None:
@@ -132,30 +121,27 @@ _ENDLESS_NAME = re.compile(
 
 _INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
 _LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]
+_FOR_EVER = {"field": "condition", "regex": r"^\(?(True|1)\)?$"}
+_ALL_THAT_COMES = {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"}
+_LEFT = [
+    {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
+    {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
+]
 _ENDLESS: Any = {
     "any": [
-        {"kind": "while_statement", "has": {"field": "condition", "regex": r"^\(?(True|1)\)?$"}},
-        {
-            "kind": "for_statement",
-            "has": {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"},
-        },
+        {"kind": "while_statement", "has": _FOR_EVER},
+        {"kind": "for_statement", "has": _ALL_THAT_COMES},
     ],
-    "not": {
-        "any": [
-            {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
-            {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
-        ]
-    },
+    "not": {"any": _LEFT},
 }
 _PLACES = {  # where the function is among the arguments, if it is not the first
     "Thread": (1, "target"),
-    "Greenlet": (0, "target"),
     "Timer": (1, "function"),
     "spawn_later": (1, "function"),
 }
 
 
-def started(call: Call) -> SgNode | None:
+def _started(call: Call) -> SgNode | None:
     """Return what a call runs as a task or thread; None if nothing."""
     if call.name not in TASKS:
         return None
@@ -165,41 +151,38 @@ def started(call: Call) -> SgNode | None:
     return first.field("function") if first and first.kind() == "call" else first
 
 
-def runs_for_ever(module: Module, target: SgNode) -> bool:
+def _runs_for_ever(module: Module, target: SgNode) -> bool:
     if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
         inner = [call.node.field("function") for call in calls_in(target)]
         inner += parts(target.field("arguments"))[:1]
         names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
-        return any(runs_for_ever(module, name) for name in names)
+        return any(_runs_for_ever(module, name) for name in names)
     function = module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
     name = text(function.field("name"))
     timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
-    return endless_loop(function) is not None or any(name in timer for timer in timers)
+    return _endless_loop(function) is not None or any(name in timer for timer in timers)
 
 
-def endless_loop(function: SgNode) -> SgNode | None:
+def _endless_loop(function: SgNode) -> SgNode | None:
     """Return the first loop of a function that never ends, without those of inner functions."""
     loops = function.find_all(**_ENDLESS)
     return next((loop for loop in loops if enclosing(loop) == function), None)
 
 
-def stopped(module: Module, call: SgNode) -> bool:
+def _stopped(module: Module, call: SgNode) -> bool:
     """Return whether the source stops what a call started, by the name that it is assigned to."""
     parent = beyond(call, ("await", "parenthesized_expression"))
-    if parent is None or parent.kind() == "expression_statement":
+    if kind(parent) in ("", "expression_statement"):
         return False
     stops = r"\.(cancel|kill|stop|aclose|close|terminate)\("
-    left = parent.field("left") if parent.kind() == "assignment" else None
-    if left is not None and left.kind() in ("identifier", "attribute"):
+    left = label(parent, "left") if kind(parent) == "assignment" else None
+    if kind(left) in ("identifier", "attribute"):
         name = re.escape(last_name(left))
-        return bool(
-            re.search(rf"\b{name}\b[^\n]*{stops}", module.text)
-            or re.search(rf"(cancel|kill|stop)\w*\([^\n]*\b{name}\b", module.text)
-            or re.search(rf"=\s*(self\.)?{name}\b[\s\S]{{0,300}}{stops}", module.text)
-        )
-    return bool(re.search(stops, module.text))
+        called = rf"\b{name}\b[^\n]*{stops}|=\s*(self\.)?{name}\b[\s\S]{{0,300}}{stops}"
+        stops = rf"{called}|(cancel|kill|stop)\w*\([^\n]*\b{name}\b"
+    return re.search(stops, module.text) is not None
 
 
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
@@ -223,10 +206,9 @@ def check_then_await(module: Module, report: Reporter) -> None:
         named = known.search(f"{memory} {key}" if match["store"] else memory) is not None
         if not named and not (match["store"] and then and has_id_of(given, key)):
             continue
-        if re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then)):
-            continue
+        filled = re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then))
         store = named and match["store"] is not None
-        if _waits_before_mark(module, function, question, key, memory, store):
+        if not filled and _waits_before_mark(function, question, key, memory, store):
             report(question, "check-then-await", "memory", memory=memory)
 
 
@@ -248,7 +230,7 @@ def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]
 
 
 def _waits_before_mark(
-    module: Module, function: SgNode, condition: SgNode, key: str, memory: str, store: bool
+    function: SgNode, condition: SgNode, key: str, memory: str, store: bool
 ) -> bool:
     end = span(condition)[1]
     marks = [call.node for call in calls_in(function) if _marks(call, key, memory)]
