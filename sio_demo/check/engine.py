@@ -5,6 +5,7 @@ import tomllib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePath
 
 from ast_grep_py import SgNode
@@ -52,7 +53,7 @@ def check_source(text: str, language: str) -> list[Finding]:
     run.check(SourceFile(Path(language), known), text)
     for skipped in run.skipped.values():
         raise UsageError(f"{language}: {skipped.reason.partition(';')[0]}")
-    return [finding for found in run.findings.values() for finding in found]
+    return [*chain(*run.findings.values())]
 
 
 def check_paths(paths: Iterable[str | Path], exclude: Iterable[str] = ()) -> Report:
@@ -80,12 +81,12 @@ def check_paths(paths: Iterable[str | Path], exclude: Iterable[str] = ()) -> Rep
     run.check_all()
     skipped = {*run.skipped.values(), *(file for search in searches for file in search.unread)}
     return Report(
-        tuple(sorted({finding for found in run.findings.values() for finding in found})),
+        tuple(sorted(chain(*run.findings.values()))),
         tuple(sorted(skipped)),
         len(run.lines),
         sum(run.lines.values()),
         tuple(sorted({path for search in searches for path in search.left_out})),
-        tuple(sorted({remark for remarks in run.remarks.values() for remark in remarks})),
+        tuple(sorted(chain(*run.remarks.values()))),
     )
 
 
@@ -96,7 +97,7 @@ class _Run:
         self._files = dict.fromkeys(files)
         self._modules = ModuleResolver(self._files)
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
-        self._parsed: dict[SourceFile, tuple[Parsed, Script]] = {}
+        self._scripts: dict[SourceFile, Script] = {}
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
         self.skipped: dict[SourceFile, Skipped] = {}
@@ -111,8 +112,9 @@ class _Run:
             except UnreadableError as error:
                 self._skip(file, str(error))
                 continue
-            for other, entry in self._modules.files_of(entries, file):
-                if entry not in self._entries[other]:  # check it again, knowing this
+            for entry in entries:
+                other = self._modules.file_of(entry.module, file)
+                if other and entry not in self._entries[other]:  # check it again, knowing this
                     self._entries[other].add(entry)
                     if other not in waiting:
                         waiting.append(other)
@@ -152,13 +154,11 @@ class _Run:
         if file.language == "python":
             check_python(self._parse(file, text).root, text, report)
             return []
-        parsed, script = self._load(file, text)
+        script = self._load(file, text)
         script.patience = Patience()
         root_component = file.path.name in ROOT_COMPONENTS
         entries = self._entries[file]
-        return check_javascript(
-            script, report, parsed.page, root_component, entries, self._asker(file)
-        )
+        return check_javascript(script, report, root_component, entries, self._asker(file))
 
     def _asker(self, file: SourceFile, depth: int = 3) -> Ask:
         """Return what puts questions of a file to others, which may ask further ones."""
@@ -166,18 +166,17 @@ class _Run:
         def ask(question: Callable[..., bool], module: str, name: str) -> bool:
             if depth and (other := self._modules.file_of(module, file)) is not None:
                 with suppress(UnreadableError):
-                    return question(self._load(other)[1], name, self._asker(other, depth - 1))
+                    return question(self._load(other), name, self._asker(other, depth - 1))
             return False
 
         return ask
 
-    def _load(self, file: SourceFile, text: str | None = None) -> tuple[Parsed, Script]:
+    def _load(self, file: SourceFile, text: str | None = None) -> Script:
         """Parse a source in JavaScript or TypeScript, once."""
-        if file not in self._parsed:
+        if file not in self._scripts:
             text = read(file.path) if text is None else text
-            parsed = self._parse(file, text)
-            self._parsed[file] = parsed, Script(parsed.root, text, parsed.grammar)
-        return self._parsed[file]
+            self._scripts[file] = Script(self._parse(file, text), text)
+        return self._scripts[file]
 
     def _parse(self, file: SourceFile, text: str) -> Parsed:
         parsed = parse(text, file.language)
@@ -196,6 +195,4 @@ def _is_relevant(text: str, language: str) -> bool:
         return True
     if language == "python":
         return "sio" in text and _REGISTERS.search(text) is not None
-    if _NAMED.search(text) is None:
-        return False
-    return (_REGISTERS.search(text) or _RUNS.search(text)) is not None
+    return bool(_NAMED.search(text) and (_REGISTERS.search(text) or _RUNS.search(text)))

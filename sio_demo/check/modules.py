@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from .javascript import Entry
 from .shared import word_set
 from .sources import LANGUAGES, SourceFile, UnreadableError, read
 
@@ -29,14 +28,6 @@ class ModuleResolver:
         self._files = {os.path.abspath(f.path): f for f in files if f.language != "python"}
         self._aliases = cache(_aliases_in)
 
-    def files_of(
-        self, entries: Iterable[Entry], importer: SourceFile
-    ) -> Iterator[tuple[SourceFile, Entry]]:
-        """Yield the entries whose module is a file of the run, with that file."""
-        for entry in entries:
-            if (file := self.file_of(entry.module, importer)) is not None:
-                yield file, entry
-
     def file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
         """Return the file of a module; None if it is none of this run, or the importer itself."""
         for base in self._bases(module, os.path.abspath(importer.path)):
@@ -48,7 +39,6 @@ class ModuleResolver:
         return None
 
     def _bases(self, module: str, importer: str) -> Iterator[str]:
-        """Yield the paths that a module name can refer to."""
         if module.startswith("."):
             yield os.path.join(os.path.dirname(importer), module)
             return
@@ -64,7 +54,6 @@ class ModuleResolver:
 
 
 def _aliases_in(folder: str) -> list[tuple[str, str]]:
-    """Return the aliases that the configuration files of a folder define, and their places."""
     found: list[tuple[str, str]] = []
     for pattern in _CONFIGS:
         for path in sorted(Path(folder).glob(pattern)):

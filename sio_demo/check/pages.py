@@ -153,7 +153,6 @@ def _is_plain_text(error: SgNode) -> bool:
 
 
 def _depth(text: str) -> int:
-    """Return how many levels of indentation the deepest line of a source has."""
     deepest, levels = 0, [0]
     for line in re.finditer(r"(?m)^([ \t]*)\S", text):
         width = len(line[1])

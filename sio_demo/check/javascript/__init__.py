@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from ..pages import EmbeddedScripts
 from ..shared import Reporter
 from .connections import (
     clients_in_handlers,
@@ -20,20 +19,15 @@ __all__ = ["Ask", "Entry", "Script", "check_javascript"]
 
 
 def check_javascript(
-    script: Script,
-    report: Reporter,
-    page: EmbeddedScripts | None,
-    root_component: bool,
-    entries: Collection[Entry],
-    ask: Ask,
+    script: Script, report: Reporter, root_component: bool, entries: Collection[Entry], ask: Ask
 ) -> list[Entry]:
     """Run the rules on a parsed source, and report each finding.
 
-    A `page` or component contains the source. A `root_component` is the application's outermost,
-    which is mounted once. `entries` are functions of this source that other files run; return those
-    of other files that it runs. `ask` puts a question about a function to the file that exports it.
+    A `root_component` is the outermost, which is mounted once. `entries` are functions of this
+    source that other files run; return those of other files that it runs. `ask` puts a question
+    about a function to the file that exports it.
     """
-    source = Source(script, report, page, entries, ask)
+    source = Source(script, report, entries, ask)
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)

@@ -20,7 +20,6 @@ _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "erro
 
 
 def listeners_in_connect(source: Source) -> None:
-    """Find listeners registered in handlers that run at every reconnection."""
     handlers = [h for h in source.handlers if h.event in _AGAIN and not _only_once(source, h)]
     lost = (h.function for h in source.handlers if h.event == "disconnect")
     undone = [step.call for function in lost for step in source.flow.steps(function)]
@@ -77,7 +76,6 @@ def _only_once(source: Source, handler: EventHandler) -> bool:
 
 
 def clients_in_handlers(source: Source) -> None:
-    """Find clients created in connection handlers, of the client and of the server."""
     for handler in source.handlers:
         if handler.event in _LOST and handler.call.name != "once":
             _clients_made(source, handler)
@@ -200,7 +198,6 @@ def _cleared(calls: Iterable[Call]) -> list[SgNode]:
 
 
 def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
-    """Return whether one of the cleared timers is the one that a call starts."""
     place = beyond(call.node, _PASSES_ON)
     if kind(place) in ("", "expression_statement", "arrow_function"):
         return False

@@ -29,7 +29,6 @@ def service_of(script: Script, call: Call) -> tuple[str, str] | None:
 
 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
-    """Return whether a function returns the events of a client."""
     roles = Roles(script)
     return any(
         is_stream(roles, returned, ask)
@@ -74,7 +73,6 @@ def owns_client(script: Script, name: str, _ask: Ask) -> bool:
 
 
 def _is_shared(script: Script, made: Call, function: SgNode) -> bool:
-    """Return whether a client is kept outside of the function that makes it."""
     for around in up_to(made.node, function):
         kept = label(around, "left") if around.kind() == "assignment_expression" else None
         if path := script.path(kept):
@@ -125,7 +123,6 @@ def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
 
 
 def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
-    """Return the module of an imported function, and its name there."""
     if module := required_module(node):
         return module, "default"
     if node.kind() == "member_expression":

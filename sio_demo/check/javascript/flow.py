@@ -49,7 +49,6 @@ class Flow:
         return None
 
     def exported(self, name: str) -> list[SgNode]:
-        """Return the functions that the source exports under a name."""
         if name not in ("default", "*"):
             return self.script.functions.get(name, [])[:1]
         values = list(self.script.members.get(("module", "exports"), ()))
@@ -119,7 +118,6 @@ class Flow:
         yield from (condition for end, condition in exits if end <= start)
 
     def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
-        """Return where a function may be left early, and under which conditions."""
         return [
             (span(statement)[1], text(statement.field("condition")))
             for statement in self.script.own(function, "if_statement")

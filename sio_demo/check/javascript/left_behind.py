@@ -132,7 +132,6 @@ def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call], reopened: set[str]) -> bool:
-    """Return whether a cleanup removes the listener that a call adds."""
     place = call.node.parent()
     kept = place is None or place.kind() != "expression_statement"
     closed = text(call.target) in reopened

@@ -118,7 +118,6 @@ def _sure(memory: str, key: str) -> bool:
 def _first_mark(
     source: Source, check: SgNode, function: SgNode, memory: str, key: str
 ) -> SgNode | None:
-    """Return the first thing after a check that marks the id as known."""
     calls = (c for c in source.script.calls_within(function) if c.name in _MARKS and c.args)
     marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() == key]
     writes = function.find_all(kind="assignment_expression")
@@ -127,7 +126,6 @@ def _first_mark(
 
 
 def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -> bool:
-    """Return whether there is a wait between a check and its mark: `await`, or `then`."""
     waits = source.script.own(function, "await_expression")
     later = (c for c in source.script.called("then", "finally") if c.end > span(check)[1])
     return any(span(check) < span(wait) < span(mark) for wait in waits) or any(
@@ -146,7 +144,6 @@ def _decides(node: SgNode, function: SgNode) -> bool:
 
 
 def _is_tested(name: str, node: SgNode, function: SgNode) -> bool:
-    """Return whether an `if` after a node asks for a name."""
     after = function.text()[span(node)[1] - span(function)[0] :]
     return bool(name) and re.search(rf"\bif\s*\(\s*!?\s*{re.escape(name)}\b", after) is not None
 

@@ -90,7 +90,6 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
-    """Yield the arguments of `onMounted`, `watch` and similar functions."""
     for name, library in MOUNTS.items():
         watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
@@ -122,7 +121,6 @@ def _renders(source: Source) -> Iterator[Mount]:
 
 
 def _is_component(source: Source, function: SgNode) -> bool:
-    """Return whether a function is a React component or hook, by its name and its JSX or hooks."""
     name = source.script.names_of_functions.get(function, "")
     exported = kind(function.parent()) == "export_statement"
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
@@ -136,7 +134,6 @@ def _is_component(source: Source, function: SgNode) -> bool:
 
 
 def _instance(source: Source) -> Iterator[Mount]:
-    """Yield the script of a Svelte or Vue component that runs for every instance."""
     if source.instances:
         root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
         yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
@@ -175,7 +172,6 @@ def _effect(source: Source, call: Call) -> Iterator[Mount]:
 
 @lru_cache(maxsize=8)
 def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
-    """Return the effects of a component, with the functions that they return."""
     effects = []
     for call in source.script.calls_within(component):
         if call.name in EFFECTS or call.name in MOUNTS:
@@ -221,7 +217,6 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
 
 
 def _methods(source: Source) -> Iterator[Mount]:
-    """Yield the mount hooks of class components and of Vue's options."""
     for name in OF_REACT | OF_VUE | OF_ANGULAR:
         for function in source.script.functions.get(name, ()):
             home = beyond(function, MEMBERS)
@@ -234,7 +229,7 @@ def _methods(source: Source) -> Iterator[Mount]:
             again = name in ("componentDidUpdate", "ngOnChanges")
             taken = [] if again else cleanups
             yield Mount("hook", function, taken, body=body, home=home, again=again)
-    vue = source.page is not None or _is_vue(source)
+    vue = source.script.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(options):
             yield Mount("hook", function, (), home=options.parent(), again=True)
@@ -253,7 +248,6 @@ def _watchers(options: SgNode) -> Iterator[SgNode]:
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
-    """Return whether an object or class is a component with a hook of that name."""
     if home.kind() == "object":
         if name not in OF_VUE or _ROOT.search(source.script.text[: span(home)[0]][-40:]):
             return False

@@ -23,7 +23,6 @@ def removed_before(source: Source, call: Call, calls: Iterable[Call]) -> bool:
 
 
 def removed(source: Source, call: Call, calls: Iterable[Call]) -> bool:
-    """Return whether one of the calls removes the listener that a call adds."""
     emitter = source.root_of(call.target or call.node).text()
     roots = ((c, source.root_of(c.target)) for c in calls if c.name in REMOVES and c.target)
     return any(
@@ -34,7 +33,6 @@ def removed(source: Source, call: Call, calls: Iterable[Call]) -> bool:
 
 
 def takes_off(source: Source, removes: Call, adds: Call) -> bool:
-    """Return whether an `off` removes what an `on` adds."""
     return not removes.args or (
         _same_event(source, removes, adds) and not _wrong_function(source, removes, adds)
     )

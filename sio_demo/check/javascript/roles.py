@@ -114,23 +114,22 @@ _METHODS: dict[Role | None, dict[str, Role]] = {
 class Roles:
     """The roles of expressions in one source."""
 
-    def __init__(self, script: Script, client_script: bool = False) -> None:
+    def __init__(self, script: Script) -> None:
         self.script = script
-        self._client_script = client_script
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
 
     @cached_property
     def modules(self) -> set[str]:
-        """The modules that are imported or required."""
         loads = self.script.called("require", "import")
         named = {binding.module for binding in self.script.bindings.values()}
         return (named | {required_module(call.node) for call in loads}) - {""}
 
     @cached_property
     def client_imported(self) -> bool:
-        return self._client_script or any(map(is_client_module, self.modules))
+        page = self.script.page
+        return bool(page and page.client_script) or any(map(is_client_module, self.modules))
 
     @cached_property
     def server_imported(self) -> bool:
@@ -224,7 +223,6 @@ class Roles:
         return self._by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
-        """Return the first expression that a function returns."""
         node = unwrap(node)
         returned = self.script.returns(node) if node.kind() in FUNCTIONS else []
         return returned[0] if returned else None
@@ -241,7 +239,6 @@ class Roles:
         return role if role is not Role.MAYBE else None
 
     def _takes_connection(self, function: SgNode) -> bool:
-        """Return whether a server calls a function with every connection."""
         parent = function.parent()
         if parent and parent.kind() == "arguments" and (outer := parent.parent()):
             call = call_of(outer)
@@ -253,7 +250,6 @@ class Roles:
 
     @cached_property
     def _makers(self) -> set[str]:
-        """The names by which clients can be created."""
         imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
         return imported | _MAKES | {"socketIOClient", "Socket", "Manager"}
 
@@ -279,7 +275,6 @@ class Roles:
         return bool(path and _SERVER_NAME.match(path[-1]) and not self.other_imported)
 
     def is_server_connection(self, call: Call) -> bool:
-        """Return whether a call registers a connection handler on a server."""
         if call.name not in REGISTERS or call.target is None or len(call.args) < 2:
             return False
         event = call.args[0].text().strip("\"'`")

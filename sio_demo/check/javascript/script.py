@@ -12,6 +12,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
 from ..nodes import WRAPPERS, find_kinds, kind, label, last_name, parts, span, text, unwrap
+from ..pages import Parsed
 from ..shared import Patience, word_set
 
 
@@ -126,14 +127,13 @@ def text_of_string(node: SgNode) -> str | None:
 class Script:
     """A source, indexed for the rules."""
 
-    def __init__(self, root: SgNode, text: str, grammar: str) -> None:
-        self.root = root
-        self.grammar = grammar
+    def __init__(self, parsed: Parsed, text: str) -> None:
+        self.root, self.grammar, self.page = parsed.root, parsed.grammar, parsed.page
         self.text = text
         self.patience = Patience()
         self._enclosing: dict[SgNode, SgNode | None] = {}
         self._own: dict[tuple[str, ...], dict[SgNode | None, list[SgNode]]] = {}
-        self._functions = _functions_in(root)
+        self._functions = _functions_in(self.root)
         self._starts = [start for start, *_ in self._functions]
         self.bindings: dict[tuple[SgNode | None, str], Binding] = {}
         self.members: dict[MemberPath, list[SgNode]] = defaultdict(list)
@@ -156,7 +156,6 @@ class Script:
 
     @cached_property
     def by_name(self) -> dict[str, list[Call]]:
-        """All calls, by the last name of what is called."""
         named: dict[str, list[Call]] = defaultdict(list)
         for call in self.calls:
             named[call.name].append(call)

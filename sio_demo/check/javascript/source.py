@@ -10,7 +10,6 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
 from ..nodes import holds, last_name, text, unwrap
-from ..pages import EmbeddedScripts
 from ..shared import Reporter, word_set
 from .flow import Flow
 from .roles import CHAINED, CLIENTS, REGISTERS, Role, Roles
@@ -61,20 +60,14 @@ class Source:
     """
 
     def __init__(
-        self,
-        script: Script,
-        report: Reporter,
-        page: EmbeddedScripts | None,
-        entries: Collection[Entry],
-        ask: Ask,
+        self, script: Script, report: Reporter, entries: Collection[Entry], ask: Ask
     ) -> None:
         self.script = script
-        self.roles = Roles(script, page is not None and page.client_script)
+        self.roles = Roles(script)
         self.flow = Flow(script)
-        self.page = page
         self.entries = entries
         self.ask = ask
-        self.instances = page.instances if page else ()
+        self.instances = script.page.instances if script.page else ()
         self.report_node = report
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
@@ -97,7 +90,6 @@ class Source:
         return target
 
     def values_of(self, target: SgNode) -> list[SgNode]:
-        """Return everything that is assigned to a name or member."""
         target = unwrap(target)
         if target.kind() == "identifier":
             binding = self.script.resolve(target)
@@ -179,7 +171,7 @@ class Source:
     @cached_property
     def in_browser(self) -> bool:
         """Whether the source is part of a user interface, where sockets are not streams."""
-        return self.page is not None or self.roles.in_browser
+        return self.script.page is not None or self.roles.in_browser
 
     def is_client(self, target: SgNode, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
@@ -195,7 +187,6 @@ class Source:
         return named or self.roles.of(target) is Role.CLIENT
 
     def listens(self, call: Call) -> bool:
-        """Return whether a call registers a listener on a client."""
         needed = 1 if "Any" in call.name else 2
         if call.name not in REGISTERS or call.target is None or len(call.args) < needed:
             return False
@@ -213,7 +204,6 @@ class Source:
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
-        """All functions registered on clients for known events."""
         found = []
         for call in self.script.called(*REGISTERS):
             if call.target is None or len(call.args) < 2 or self.roles.is_server_connection(call):
@@ -233,7 +223,6 @@ class Source:
         return [*filter(None, registered), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
-        """Yield the functions that other files run, with their entries."""
         for entry in self.entries:
             if entry.when == when:
                 for function in self.flow.exported(entry.name):

@@ -11,7 +11,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of, mentions, steps
 from ..nodes import label, last_name, nearest, parts, span, text, up_to
-from ..shared import Patience, word_set
+from ..shared import Patience, Reporter, word_set
 
 Side = Literal["client", "server"]
 
@@ -38,18 +38,15 @@ class EventHandler:
 
 
 def calls_in(node: SgNode) -> Iterator[Call]:
-    """Yield the calls within a node, in the order of the source."""
     return map(call_of, node.find_all(kind="call"))
 
 
 def assignments_in(node: SgNode) -> Iterator[tuple[str, SgNode]]:
-    """Yield the targets of assignments, with the assignments."""
     for assignment in node.find_all(kind="assignment"):
         yield text(assignment.field("left")), assignment
 
 
 def enclosing(node: SgNode) -> SgNode | None:
-    """Return the function that contains a node."""
     found = (a for a in node.ancestors() if a.kind() in ("function_definition", "lambda"))
     return next(found, None)
 
@@ -71,9 +68,10 @@ def _guards(function: SgNode) -> tuple[set[str], list[SgNode]]:
 
 
 class Module:
-    def __init__(self, root: SgNode, source: str) -> None:
+    def __init__(self, root: SgNode, source: str, report: Reporter) -> None:
         self.root = root
         self.text = source
+        self.report = report
         self.patience = Patience()
         self._guards = cache(_guards)
         self.flask = "flask_socketio" in source
@@ -106,7 +104,6 @@ class Module:
 
     @cached_property
     def handlers(self) -> list[EventHandler]:
-        """All event handlers: registered by decorator or call, or methods of a namespace class."""
         return [*self._decorated(), *self._registered(), *self._in_namespaces()]
 
     def registration(self, decorator: SgNode) -> tuple[SgNode, str | None] | None:
@@ -169,7 +166,7 @@ class Module:
         made = set(self._sides.values())
         if len(made) == 1:
             return made.pop()
-        first = re.match(r"\(((self|cls), *)?(sid|environ)", text(function.field("parameters")))
+        first = re.match(r"\(\s*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
         return "server" if first else "client"
 
     def function_of(self, node: SgNode | None) -> SgNode | None:

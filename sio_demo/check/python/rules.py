@@ -17,43 +17,39 @@ _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 
 
 def check_python(root: SgNode, source: str, report: Reporter) -> None:
-    """Run the rules on a parsed source, and report each finding."""
     if not _USES.search(source):
         return
-    module = Module(root, source)
+    module = Module(root, source, report)
     for handler in module.handlers:
         steps = list(module.steps(handler.function))
         if handler.event in ("connect", "reconnect"):
-            _handlers_in_connect(module, handler, steps, report)
-            _loops_in_connect(module, handler, steps, report)
+            _handlers_in_connect(module, handler, steps)
+            _loops_in_connect(module, handler, steps)
             if handler.side == "server":
-                _shared_emitters(module, steps, report)
+                _shared_emitters(module, steps)
         if handler.event in _LOST:
-            _clients_in_handler(module, handler, steps, report)
-    check_then_await(module, report)
-    _ids_from_sid(module, report)
+            _clients_in_handler(module, handler, steps)
+    _check_then_await(module)
+    _ids_from_sid(module)
 
 
-def _handlers_in_connect(
-    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
-) -> None:
+def _handlers_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:
     functions = {handler.function, *(step.function for step in steps)}
     rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
     for function in functions:
         for decorator in function.find_all(kind="decorator"):
             found = module.registration(decorator)
             if found and not _made_within(module, found[0], functions):
-                report(decorator, rule, "python")
+                module.report(decorator, rule, "python")
     for step in steps:
         call = step.call
         if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
             continue
         if not _made_within(module, call.target, functions) and not module.first_time(step):
-            report(call.node, rule, "python")
+            module.report(call.node, rule, "python")
 
 
 def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
-    """Return whether the functions that register on an object also create it."""
     return any(
         name == owner.text() and module.side_of_value(node.field("right"))
         for function in functions
@@ -61,13 +57,11 @@ def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
     )
 
 
-def _loops_in_connect(
-    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
-) -> None:
+def _loops_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:
     """Find endless loops in tasks, in the handler, or in functions that it waits for."""
     own = _endless_loop(handler.function)
     if own:
-        report(own, "timer-in-connect", "loop", loop="This loop")
+        module.report(own, "timer-in-connect", "loop", loop="This loop")
     for step in steps:
         node, target = step.call.node, _started(step.call)
         if target and _runs_for_ever(module, target) and not _stopped(module, node):
@@ -77,22 +71,20 @@ def _loops_in_connect(
         else:
             continue
         if not module.first_time(step):
-            report(node, "timer-in-connect", "loop", loop=loop)
+            module.report(node, "timer-in-connect", "loop", loop=loop)
 
 
-def _clients_in_handler(
-    module: Module, handler: EventHandler, steps: list[Step], report: Reporter
-) -> None:
+def _clients_in_handler(module: Module, handler: EventHandler, steps: list[Step]) -> None:
     for step in steps:
         node = step.call.node
         if module.side_of_value(node) != "client" or module.first_time(step):
             continue
         closes = re.search(r"\.(disconnect|shutdown)\(", step.function.text())
         if not closes and "reconnection=False" not in node.text():
-            report(node, "client-in-handler", "handler", event=handler.event)
+            module.report(node, "client-in-handler", "handler", event=handler.event)
 
 
-def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> None:
+def _shared_emitters(module: Module, steps: list[Step]) -> None:
     removes = re.search(r"\.(off|unsubscribe|remove_listener|remove_all_listeners)\(", module.text)
     for step in () if removes else steps:
         call, emitter = step.call, text(step.call.target)
@@ -100,10 +92,10 @@ def _shared_emitters(module: Module, steps: list[Step], report: Reporter) -> Non
             continue
         own = any(name == emitter for name, _ in assignments_in(step.function))
         if _ADDS.fullmatch(call.callee.text()) and not own:
-            report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
+            module.report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
 
 
-def _ids_from_sid(module: Module, report: Reporter) -> None:
+def _ids_from_sid(module: Module) -> None:
     for node in module.root.find_all(kind="string"):
         parts = [p.text().strip("{}") for p in node.find_all(kind="interpolation")]
         own = [p for p in parts if re.search(r"\b(sio|client|self\.\w+)\.(sid|get_sid\(.*\))$", p)]
@@ -111,7 +103,7 @@ def _ids_from_sid(module: Module, report: Reporter) -> None:
             continue
         name = label(node.parent(), "left", "key", "name")
         if MESSAGE_ID.search(last_name(name)):
-            report(node, "id-from-socket-id", "python")
+            module.report(node, "id-from-socket-id", "python")
 
 
 _ENDLESS_NAME = re.compile(
@@ -193,7 +185,7 @@ _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(k
 _MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
-def check_then_await(module: Module, report: Reporter) -> None:
+def _check_then_await(module: Module) -> None:
     """Find `if id in seen: return`, an await, and only then `seen.add(id)`."""
     for function, question, then in _questions(module):
         match = _ASKS.fullmatch(question.text()[:300])
@@ -209,7 +201,7 @@ def check_then_await(module: Module, report: Reporter) -> None:
         filled = re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then))
         store = named and match["store"] is not None
         if not filled and _waits_before_mark(function, question, key, memory, store):
-            report(question, "check-then-await", "memory", memory=memory)
+            module.report(question, "check-then-await", "memory", memory=memory)
 
 
 def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
@@ -255,7 +247,6 @@ def _marks(call: Call, key: str, memory: str) -> bool:
 
 
 def _locked(node: SgNode, function: SgNode) -> bool:
-    """Return whether code is inside a `with` on a lock."""
     return any(
         around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
         for around in up_to(node, function)
