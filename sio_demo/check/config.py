@@ -84,9 +84,8 @@ def silence(
         for match in _IGNORE.finditer(line):
             last = number + 1 if _ALONE.match(line) else number
             for rule in map(str.strip, match[2].split(",")):
-                rest = [
-                    f for f in kept if f.rule != rule or not (match[1] or number <= f.line <= last)
-                ]
+                where = range(len(lines) + 1) if match[1] else range(number, last + 1)
+                rest = [f for f in kept if f.rule != rule or f.line not in where]
                 if rule not in RULES:
                     remarks.append(Remark(name, number, f"`{rule}` is no rule"))
                 elif len(rest) == len(kept):

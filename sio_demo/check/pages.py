@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ast_grep_py import SgNode, SgRoot
 
+from .nodes import kind
 from .sources import UnreadableError, is_minified
 
 _OPENING = re.compile(r"""(?is)<script\b((?:"[^"<]*"|'[^'<]*'|[^<>"'])*)>""")
@@ -135,21 +136,17 @@ def _parse(source: str, grammar: str) -> tuple[SgNode, list[SgNode]]:
 
 def _ways(text: str, language: str, page: EmbeddedScripts | None) -> Iterator[tuple[str, str]]:
     """Yield what to parse, with which grammar; JavaScript may have the types of TypeScript."""
-    if page is not None:
-        yield page.text, page.language
-        plain = without_templates(page.text)
-        if language == "html" and plain != page.text:
-            yield plain, page.language
+    if page is None:
+        yield from ((text, grammar) for grammar in (language, *_AGAIN.get(language, ())))
         return
-    for grammar in (language, *_AGAIN.get(language, ())):
-        yield text, grammar
+    yield page.text, page.language
+    if language == "html" and (plain := without_templates(page.text)) != page.text:
+        yield plain, page.language
 
 
 def _is_plain_text(error: SgNode) -> bool:
     """Return whether a syntax error is only an `&` in JSX text, which the grammar rejects."""
-    parent = error.parent()
-    within = parent.kind() if parent else ""
-    return error.text().startswith("&") and within in ("jsx_element", "string")
+    return error.text().startswith("&") and kind(error.parent()) in ("jsx_element", "string")
 
 
 def _depth(text: str) -> int:

@@ -29,12 +29,8 @@ def as_text(report: Report) -> str:
         lines.append(printable(f"{f.path}:{f.line}:{f.column}: {f.rule} {f.message}"))
         lines += [printable(f"    {f.code}")] if f.code else []
     seen = sorted({finding.rule for finding in report.findings})
-    if seen:
-        lines.append("")
-        lines += [f"{rule} [{RULES[rule].atlas}]: {RULES[rule].fix}" for rule in seen]
-        lines.append("")
-    lines.append(summary(report))
-    return "\n".join(lines)
+    fixes = [f"{rule} [{RULES[rule].atlas}]: {RULES[rule].fix}" for rule in seen]
+    return "\n".join([*lines, *(["", *fixes, ""] if seen else []), summary(report)])
 
 
 def summary(report: Report) -> str:
@@ -90,16 +86,13 @@ def _number(count: int, noun: str) -> str:
 
 def as_json(report: Report) -> str:
     names = ("path", "line", "column", "rule", "atlas", "message", "code")
-    record = {
-        "version": 1,
-        "findings": [
-            {name: getattr(found, name) for name in names} | {"fix": RULES[found.rule].fix}
-            for found in report.findings
-        ],
-        "skipped": [asdict(skipped) for skipped in report.skipped],
-        "files": report.files,
-        "lines": report.lines,
-    }
+    findings = [
+        {name: getattr(found, name) for name in names} | {"fix": RULES[found.rule].fix}
+        for found in report.findings
+    ]
+    counts = {"files": report.files, "lines": report.lines}
+    skipped = [asdict(skipped) for skipped in report.skipped]
+    record = {"version": 1, "findings": findings, "skipped": skipped, **counts}
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 
@@ -134,11 +127,8 @@ def as_sarif(report: Report) -> str:
     See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
     order = list(RULES)
-    driver = {
-        "name": "sio-demo",
-        "semanticVersion": version("sio-demo"),
-        "rules": [_rule(rule) for rule in RULES.values()],
-    }
+    rules = [_rule(rule) for rule in RULES.values()]
+    driver = {"name": "sio-demo", "semanticVersion": version("sio-demo"), "rules": rules}
     notes = [
         {"level": "note", "message": {"text": f"Skipped: {s.reason}"}, **_place(s.path)}
         for s in report.skipped

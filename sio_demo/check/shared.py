@@ -6,17 +6,16 @@ from time import process_time
 
 Reporter = Callable[..., None]  # called with the node, the rule, its message, and names for it
 
-REMEMBERED = re.compile(
-    r"(?i)seen|processed|handled|done|dedup|duplicate|received|applied|known|delivered|"
-    r"message|msg|event|ids?$|recent|finished|complete|executed|acked"
-)
 SURELY_REMEMBERED = re.compile(
     r"(?i)seen|processed|handled|done|dedup|duplicate|applied|delivered|executed|acked|idempot"
 )
+REMEMBERED = re.compile(
+    rf"{SURELY_REMEMBERED.pattern}|received|known|message|msg|event|ids?$|recent|finished|complete"
+)
 MESSAGE_ID = re.compile(
-    r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|"
-    r"transaction|tx|order|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
-    r"^_?(id|uuid|offset|nonce|dedup_?key|idempotency_?key|clientOffset|key|mid)$"
+    r"(?i)(message|msg|event|packet|client|request|req|dedup\w*|idempot\w*|correlation|tx|order|"
+    r"transaction|command|cmd|action|op|operation)_?(id|key|offset|uuid|nonce)$|"
+    r"^_?(id|uuid|offset|nonce|key|mid)$"
 )
 RANDOM = re.compile(r"(?i)random|uuid|nanoid|cuid|ulid|crypto|guid|unique|token")
 

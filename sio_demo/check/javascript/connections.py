@@ -8,9 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import WRAPPERS, beyond, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
-from .flow import CLOSES, REMOVES
-from .removals import removed, removed_before, takes_off
-from .roles import Role
+from .roles import CLOSES, LASTING, REMOVES, Role
 from .source import TIDY, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
@@ -41,7 +39,7 @@ def listeners_in_connect(source: Source) -> None:
                 continue  # used up before the handler runs again
             if source.fresh(call.target, regions) or source.first_time(step):
                 continue
-            if removed_before(source, call, removing) or removed(source, call, undone):
+            if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
             event = call.args[0].text() if len(call.args) > 1 else "any event"
             names = {"event": event, "handler": handler.event}
@@ -103,7 +101,7 @@ def _closes(calls: Iterable[Call]) -> bool:
     return any(TIDY.search(call.name) and not call.new for call in calls)
 
 
-_ADDS = word_set("on addListener addEventListener prependListener subscribe pSubscribe")
+_ADDS = LASTING | {"subscribe", "pSubscribe"}
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
 _BROKERS = re.compile(r"(?i)redis|sub|pub|client|nats|mqtt|bus")
 
@@ -141,7 +139,7 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         return False
     outer = path[0] == "this" or source.outlives(target, (function, step.function))
     return outer and not any(
-        (other.name not in REMOVES or takes_off(source, other, call))
+        (other.name not in REMOVES or source.takes_off(other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )

@@ -7,14 +7,11 @@ from functools import cache, cached_property
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of, mentions, steps
-from ..nodes import nearest, parts, span, text, unwrap, up_to
+from ..nodes import kind, label, nearest, parts, span, text, unwrap, up_to
 from ..shared import word_set
-from .roles import REGISTERS
-from .script import FUNCTIONS, Script
+from .roles import REGISTERS, REMOVES
+from .script import ASSIGNMENTS, FUNCTIONS, Script
 
-REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
-CLOSES = word_set("disconnect close destroy end terminate")
-CALL_DEPTH = 3
 _OWNERS = word_set("this self that _this methods actions")
 _LATER = word_set("setTimeout then nextTick finally setImmediate run")
 _CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
@@ -34,8 +31,6 @@ class Flow:
         """Return the function that an expression is or refers to."""
         node = unwrap(node)
         match node.kind():
-            case kind if kind in FUNCTIONS:
-                return node
             case "identifier":
                 return self._function_named(node)
             case "member_expression":
@@ -46,7 +41,7 @@ class Flow:
                     return self.function_of(call.target)
                 if call.name.startswith(("use", "debounce", "thr")):
                     return next((a for a in call.args if a.kind() in FUNCTIONS), None)
-        return None
+        return node if node.kind() in FUNCTIONS else None
 
     def exported(self, name: str) -> list[SgNode]:
         if name not in ("default", "*"):
@@ -63,7 +58,7 @@ class Flow:
             return None
         return next(filter(None, map(self.function_of, binding.values)), None)
 
-    def _find_steps(self, function: SgNode, depth: int = CALL_DEPTH) -> tuple[Step, ...]:
+    def _find_steps(self, function: SgNode, depth: int = 3) -> tuple[Step, ...]:
         return tuple(steps(function, self.script.calls_within, self._called, depth))
 
     def _called(self, call: Call) -> SgNode | None:
@@ -126,11 +121,8 @@ class Flow:
 
     def _find_changes(self, function: SgNode) -> set[str]:
         """Return what a function assigns, itself or through setters of a state."""
-        kinds = ("assignment_expression", "augmented_assignment_expression", "update_expression")
-        found = set()
-        for node in self.script.own(function, *kinds):
-            if left := node.field("left") or node.field("argument"):
-                found.add(_plain(left.text()))
+        changing = self.script.own(function, *ASSIGNMENTS, "update_expression")
+        found = {_plain(text(label(node, "left", "argument"))) for node in changing}
         for node in self.script.own(function, "call_expression"):
             call = call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
@@ -147,6 +139,5 @@ def _plain(expression: str) -> str:
 
 def _leaves(statement: SgNode) -> bool:
     body = statement.field("consequence")
-    last = [body, *parts(body)[-1:]]
-    returns = any(node.kind() == "return_statement" for node in last if node)
+    returns = any(kind(node) == "return_statement" for node in (body, *parts(body)[-1:]))
     return returns and statement.field("alternative") is None

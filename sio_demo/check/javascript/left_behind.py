@@ -5,13 +5,11 @@ import re
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
-from ..nodes import label, text
+from ..nodes import kind, label, text
 from ..shared import word_set
 from .elsewhere import is_left_open, is_owned, is_stream, run_by_mount
-from .flow import CLOSES, REMOVES
 from .mounts import Mount, mounts_of
-from .removals import removed_before, takes_off
-from .roles import CLIENTS, Role, names_a_client
+from .roles import CLIENTS, CLOSES, LASTING, REMOVES, Role, names_a_client
 from .source import TIDY, Entry, Source
 
 _OWNERS = re.compile(
@@ -19,7 +17,6 @@ _OWNERS = re.compile(
     r"unsub|cleanup|clean_?up|listener|subscription|dispos|^off|^sub"
 )
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
-_LASTING = word_set("on addListener addEventListener prependListener")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
@@ -57,7 +54,7 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
         elif call.name == "subscribe" and call.target is not None:
             if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
                 source.report(call, "listener-without-cleanup", "stream")
-        elif call.name in _LASTING and source.listens(call):
+        elif call.name in LASTING and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
             if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
                 event = call.args[0].text()
@@ -99,7 +96,7 @@ def _is_safe(
         or is_owned(source, target)
         or source.first_time(step)
         or any(map(_NEW_CLIENT.search, conditions))
-        or removed_before(source, step.call, removing)
+        or source.removed_before(step.call, removing)
     )
 
 
@@ -118,25 +115,23 @@ def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
     """
     if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
         return False
-    named = call.name in CLOSES or TIDY.search(call.name) is not None
+    named = TIDY.search(call.name) is not None
     if call.target is None:
         return named and call.name not in source.script.functions
     if source.roles.of(call.target) in (*CLIENTS, Role.MANAGER):
         return named
     path = source.script.path(call.target) or (call.target.text(),)
     owner = path[-2] if path[-1] in ("current", "value") and len(path) > 1 else path[-1]
-    if call.name == "unsubscribe" and not kept:
+    if not named or _OWNERS.search(owner) is None or (call.name == "unsubscribe" and not kept):
         return False
-    related = _OWNERS.search(owner) is not None
-    return related and named and (names_a_client(owner) or _ENDS.search(call.name) is not None)
+    return names_a_client(owner) or _ENDS.search(call.name) is not None
 
 
 def _taken_back(source: Source, call: Call, cleanup: list[Call], reopened: set[str]) -> bool:
-    place = call.node.parent()
-    kept = place is None or place.kind() != "expression_statement"
+    kept = kind(call.node.parent()) != "expression_statement"
     closed = text(call.target) in reopened
     return any(
-        takes_off(source, other, call)
+        source.takes_off(other, call)
         if other.name in REMOVES
         else _cleans(source, other, kept) and not (closed and text(other.target) in reopened)
         for other in cleanup

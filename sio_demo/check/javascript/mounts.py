@@ -20,10 +20,8 @@ EFFECTS = word_set(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
-MOUNTS = {
-    **dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue"),
-    **dict.fromkeys(word_set("onMount $effect"), "svelte"),
-}
+MOUNTS = dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue")
+MOUNTS |= {"onMount": "svelte", "$effect": "svelte"}
 UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
@@ -125,11 +123,11 @@ def _is_component(source: Source, function: SgNode) -> bool:
     exported = kind(function.parent()) == "export_statement"
     if not exported and not re.match(r"[A-Z]|use[A-Z]", name):
         return False
-    react = not source.roles.modules.isdisjoint(_REACT)
     typed = source.script.grammar == "typescript"  # its grammar has no JSX
     if not name.startswith("use") and not typed and find_kinds(function, JSX):
         return True
     own = source.script.own(function, "call_expression")
+    react = not source.roles.modules.isdisjoint(_REACT)
     return react and any(re.match(r"use[A-Z]", text(c.field("function"))) for c in own)
 
 
@@ -222,13 +220,11 @@ def _methods(source: Source) -> Iterator[Mount]:
             home = beyond(function, MEMBERS)
             if home is None or not _is_home(source, home, name):
                 continue
+            body, again = name == "setup", name in ("componentDidUpdate", "ngOnChanges")
             others = (f for n in UNMOUNT_METHODS for f in source.script.functions.get(n, ()))
-            cleanups = [function for function in others if holds(home, function)]
-            body = name == "setup"
+            cleanups = [other for other in others if holds(home, other) and not again]
             cleanups += _given_to(source, UNMOUNTS) if body else []
-            again = name in ("componentDidUpdate", "ngOnChanges")
-            taken = [] if again else cleanups
-            yield Mount("hook", function, taken, body=body, home=home, again=again)
+            yield Mount("hook", function, cleanups, body=body, home=home, again=again)
     vue = source.script.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(options):
@@ -261,6 +257,5 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
 
 
 def _is_vue(source: Source) -> bool:
-    return "<template" in source.script.text or any(
-        m.startswith(("vue", "nuxt", "@vue", "@nuxt")) for m in source.roles.modules
-    )
+    modules = source.roles.modules
+    return "<template" in source.script.text or any(map(re.compile("@?(vue|nuxt)").match, modules))

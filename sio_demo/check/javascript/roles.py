@@ -9,7 +9,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, call_of
 from ..nodes import last_name, text, unwrap
 from ..shared import word_set
-from .script import FUNCTIONS, Binding, Script, required_module
+from .script import ASSIGNMENTS, FUNCTIONS, Binding, Script, required_module
 
 _OTHER_LIBRARIES = re.compile(
     r"^(node:)?(ws|net|tls|dgram|http2|mqtt|async-mqtt|sockjs-client|phoenix|primus|nats|zeromq|"
@@ -21,13 +21,12 @@ _OTHER_LIBRARIES = re.compile(
 )
 _CLIENT_NAME = re.compile(r"(?i)socket|^(sio|io_?client|client_?io)$")
 _NOT_A_CLIENT = re.compile(
-    r"(?i)web_?socket(?!io)|tcp|udp|\bnet_?socket|unix_?socket|raw_?socket|tls|zmq|"
-    r"server_?socket|socket_?server|socketio_?server|sockets$|socket_?(path|id|url|server|file|s|"
-    r"map|list|status|state|error|type|port|host|events?|options|config|name)$|^use_?socket$"
+    r"(?i)web_?socket(?!io)|tcp|udp|\bnet_?socket|unix_?socket|raw_?socket|tls|zmq|server_?socket|"
+    r"socket(io)?_?server|socket_?(path|id|url|file|s|map|list|status|state|error|type|port|host|"
+    r"events?|options|config|name)$|^use_?socket$"
 )
 _SERVER_NAME = re.compile(
-    r"(?i)^(_?io|sio|ios|io_?server|server_?io|socket_?io|socket_?server|socketio_?server|"
-    r"nsp|namespaces?|io_?nsp|wss?io|sockets|.*_?namespace|.*nsp|.*io)$"
+    r"(?i)^(ios|io_?server|socket(io)?_?server|namespaces|sockets|.*(namespace|nsp|io))$"
 )
 
 
@@ -70,28 +69,22 @@ _CONNECTS = re.compile(
 _EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 _LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
-FOLLOW_DEPTH = 16  # how many names are followed through others
-MOST_VALUES = 6  # how many of the values assigned to a name are looked at
-HOLDERS = word_set(
+_FOLLOW_DEPTH = 16  # how many names are followed through others
+_MOST_VALUES = 6  # how many of the values assigned to a name are looked at
+_HOLDERS = word_set(
     "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
 )
-CHAINED = word_set(
-    "on once off emit addListener addEventListener prependListener removeListener connect open "
-    "removeAllListeners removeEventListener send compress timeout onAny prependAny"
-)
-REGISTERS = word_set(
-    "on once addListener addEventListener prependListener onAny prependAny prependOnceListener"
-    " onAnyOutgoing"
-)
+REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
+CLOSES = word_set("disconnect close destroy end terminate")
+LASTING = word_set("on addListener addEventListener prependListener")
+REGISTERS = LASTING | word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
+CHAINED = REGISTERS | REMOVES | word_set("emit connect open send compress timeout")
 
 
 _MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
-    "binary_expression": ("left", "right"),
+    **dict.fromkeys((*ASSIGNMENTS, "binary_expression", "sequence_expression"), ("left", "right")),
     "ternary_expression": ("consequence", "alternative"),
-    "assignment_expression": ("left", "right"),
-    "augmented_assignment_expression": ("left", "right"),
-    "sequence_expression": ("left", "right"),
 }
 _MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
     "io": dict.fromkeys(CLIENTS, Role.MANAGER),
@@ -178,7 +171,7 @@ class Roles:
         if node is None:
             return None
         node = unwrap(node)
-        if node not in self._known and node not in self._busy and len(self._busy) < FOLLOW_DEPTH:
+        if node not in self._known and node not in self._busy and len(self._busy) < _FOLLOW_DEPTH:
             self._busy.add(node)
             role = self._of(node)
             if role is None and node.text() in self._used_as_clients:
@@ -204,7 +197,7 @@ class Roles:
         return self._first([found for found in map(node.field, fields) if found])
 
     def _first(self, nodes: list[SgNode]) -> Role | None:
-        found = [role for node in nodes[:MOST_VALUES] if (role := self.of(node))]
+        found = [role for node in nodes[:_MOST_VALUES] if (role := self.of(node))]
         sure = [role for role in found if role is not Role.MAYBE]
         return (sure or found or [None])[0]
 
@@ -321,7 +314,7 @@ class Roles:
             return Role.CLIENT
         if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER
-        if call.name in HOLDERS:
+        if call.name in _HOLDERS:
             for argument in call.args[:1]:
                 if role := self.of(self._returned_by(argument) or argument):
                     return role

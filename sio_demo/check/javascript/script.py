@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 from ast_grep_py import SgNode
@@ -108,6 +109,7 @@ FUNCTIONS = word_set(
     "function_declaration function_expression arrow_function method_definition "
     "generator_function generator_function_declaration"
 )
+ASSIGNMENTS = ("assignment_expression", "augmented_assignment_expression")
 _PASS_ON = re.compile(
     "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
     "action|asyncHandler"
@@ -151,10 +153,6 @@ class Script:
         return sorted(map(call_of, found), key=lambda call: (call.end, call.start))
 
     @cached_property
-    def _ends(self) -> list[int]:
-        return [call.end for call in self.calls]
-
-    @cached_property
     def by_name(self) -> dict[str, list[Call]]:
         named: dict[str, list[Call]] = defaultdict(list)
         for call in self.calls:
@@ -167,8 +165,9 @@ class Script:
     def calls_within(self, node: SgNode) -> list[Call]:
         self.patience.ask()
         start, end = span(node)
-        first = bisect_left(self._ends, start)
-        last = bisect_left(self._ends, end + 1)
+        first, last = (
+            bisect_left(self.calls, at, key=attrgetter("end")) for at in (start, end + 1)
+        )
         return [call for call in self.calls[first:last] if call.start >= start]
 
     def enclosing(self, node: SgNode) -> SgNode | None:
@@ -199,7 +198,7 @@ class Script:
     def returns(self, function: SgNode) -> list[SgNode]:
         """Return the expressions that a function returns: in statements, or as its body."""
         body = function.field("body")
-        if body is None or body.kind() != "statement_block":
+        if kind(body) != "statement_block":
             return [body] if body else []
         return [s for r in self.own(function, "return_statement") for s in parts(r)[:1]]
 
@@ -259,29 +258,24 @@ class Script:
             self.names_of_functions[node] = name
 
     def _assign(self) -> None:
-        for node in find_kinds(
-            self.root, ("assignment_expression", "augmented_assignment_expression")
-        ):
+        for node in find_kinds(self.root, ASSIGNMENTS):
             left, right = node.field("left"), node.field("right")
             if not left or not right:
                 continue
             left = unwrap(left)
             if left.kind() == "identifier":
-                binding = self.resolve(left)
-                if binding is None:
-                    binding = Binding(left.text(), None, "global", left)
-                    self._add(binding)
+                binding = self.resolve(left) or Binding(left.text(), None, "global", left)
                 binding.values.append(right)
+                self.bindings[binding.scope, binding.name] = binding
             elif path := self.path(left):
                 self.members[path].append(right)
         field = "field_definition" if self.grammar == "javascript" else "public_field_definition"
         for node in self.root.find_all(kind=field):
-            if name := label(node, "name", "property"):
-                path = ("this", name.text())
-                if value := node.field("value"):
-                    self.members[path].append(value)
-                if written := node.field("type"):
-                    self.member_types[path] = written.text()
+            path = ("this", text(label(node, "name", "property")))
+            if value := node.field("value"):
+                self.members[path].append(value)
+            if written := node.field("type"):
+                self.member_types[path] = written.text()
         for node in self.root.find_all(kind="pair"):
             key, value = node.field("key"), node.field("value")
             if key and value:

@@ -9,10 +9,10 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import holds, last_name, text, unwrap
+from ..nodes import holds, last_name, span, text, unwrap
 from ..shared import Reporter, word_set
 from .flow import Flow
-from .roles import CHAINED, CLIENTS, REGISTERS, Role, Roles
+from .roles import CHAINED, CLIENTS, REGISTERS, REMOVES, Role, Roles
 from .script import Script, text_of_string
 
 Ask = Callable[[Callable[..., bool], str, str], bool]
@@ -82,9 +82,8 @@ class Source:
         target = unwrap(target)
         while target.kind() == "call_expression":
             call = call_of(target)
-            if call.name not in CHAINED or call.target is None:
-                break
-            if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
+            makes = self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER)
+            if call.name not in CHAINED or call.target is None or makes:
                 break
             target = unwrap(call.target)
         return target
@@ -168,12 +167,12 @@ class Source:
         texts = (text_of_string(unwrap(value)) for value in (node, *self.values_of(node)))
         return next((text for text in texts if text is not None), None)
 
-    @cached_property
+    @property
     def in_browser(self) -> bool:
         """Whether the source is part of a user interface, where sockets are not streams."""
         return self.script.page is not None or self.roles.in_browser
 
-    def is_client(self, target: SgNode, event: str | None = None) -> bool:
+    def is_client(self, target: SgNode | None, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
@@ -188,9 +187,8 @@ class Source:
 
     def listens(self, call: Call) -> bool:
         needed = 1 if "Any" in call.name else 2
-        if call.name not in REGISTERS or call.target is None or len(call.args) < needed:
-            return False
-        return self.is_client(call.target, self.event_of(call))
+        registers = call.name in REGISTERS and call.target and len(call.args) >= needed
+        return bool(registers) and self.is_client(call.target, self.event_of(call))
 
     def outlives(self, target: SgNode, regions: Iterable[SgNode]) -> bool:
         """Return whether an emitter is there before some functions run."""
@@ -206,9 +204,8 @@ class Source:
     def handlers(self) -> list[EventHandler]:
         found = []
         for call in self.script.called(*REGISTERS):
-            if call.target is None or len(call.args) < 2 or self.roles.is_server_connection(call):
-                continue
-            if self.roles.of(call.target) not in (*CLIENTS, Role.MANAGER):
+            client = self.roles.of(call.target) in (*CLIENTS, Role.MANAGER) and len(call.args) > 1
+            if call.target is None or not client or self.roles.is_server_connection(call):
                 continue
             event, function = self.event_of(call), self.flow.function_of(call.args[1])
             if event is not None and function is not None:
@@ -239,3 +236,44 @@ class Source:
             for place in step.way
             for condition in self.flow.conditions(*place)
         )
+
+    def removed_before(self, call: Call, calls: Iterable[Call]) -> bool:
+        """Return whether code before a call removes the listener, or empties `_callbacks`."""
+        before = call.start if call.target is None else span(call.target)[1]
+        home = self.script.enclosing(call.node) or self.script.root
+        emptied = "._callbacks" in home.text()[: before - span(home)[0]]
+        return emptied or self.removed(call, (other for other in calls if other.end <= before))
+
+    def removed(self, call: Call, calls: Iterable[Call]) -> bool:
+        emitter = self.root_of(call.target or call.node).text()
+        roots = ((c, self.root_of(c.target)) for c in calls if c.name in REMOVES and c.target)
+        return any(
+            (root.text() == emitter or self.roles.of(root) in (*CLIENTS, Role.MANAGER))
+            and self.takes_off(other, call)
+            for other, root in roots
+        )
+
+    def takes_off(self, removes: Call, adds: Call) -> bool:
+        same = not removes.args or self._same_event(removes, adds)
+        return same and not self._wrong_function(removes, adds)
+
+    def _same_event(self, one: Call, two: Call) -> bool:
+        """Return whether two calls can be for the same event; a variable can be any."""
+        first, second = map(self.event_of, (one, two))
+        if first is None or second is None or first == second:
+            return True
+        literal = all(unwrap(call.args[0]).kind() == "string" for call in (one, two))
+        plain = [re.sub(r"[\W_]", "", event).lower() for event in (first, second)]
+        return not literal and plain[0] == plain[1]  # `Events.JOIN_ROOM` is "join-room"
+
+    def _wrong_function(self, removes: Call, adds: Call) -> bool:
+        """Return whether `off` gets a function that was never added."""
+        if len(removes.args) < 2 or len(adds.args) < 2:
+            return False
+        functions = [unwrap(adds.args[1]), unwrap(removes.args[1])]
+        for function in functions:
+            bound = function.kind() == "call_expression" and ".bind(" in function.text()
+            if bound or function.kind() in ("arrow_function", "function_expression"):
+                return True
+        one, two = map(self.flow.function_of, functions)
+        return one is not None and two is not None and one != two

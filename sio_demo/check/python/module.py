@@ -78,8 +78,7 @@ class Module:
         self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         for function in root.find_all(kind="function_definition"):
-            if name := function.field("name"):
-                self.functions[name.text()].append(function)
+            self.functions[text(function.field("name"))].append(function)
         self._sides = {
             name: side
             for name, node in assignments_in(root)
