@@ -13,6 +13,10 @@ from ..errors import UsageError
 from .model import Finding, Remark
 
 KEYS = ("select", "ignore", "exclude", "per-file-ignores")
+_ALONE = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
+_IGNORE = re.compile(
+    r"(?://|#|/\*|<!--|^\s*\*).{0,200}?sio-demo:\s*ignore(-file)?\[([^\]\n]{1,400})\]"
+)
 
 
 class Config:
@@ -62,12 +66,6 @@ def _settings(path: Path) -> dict[str, Any]:
                 except (OSError, ValueError, AttributeError, TypeError) as error:
                     raise UsageError(f"{file} cannot be read: {error}") from None
     return {}
-
-
-_ALONE = re.compile(r"\s*(//|#|\{?/?\*|<!--)")
-_IGNORE = re.compile(
-    r"(?://|#|/\*|<!--|^\s*\*).{0,200}?sio-demo:\s*ignore(-file)?\[([^\]\n]{1,400})\]"
-)
 
 
 def silence(

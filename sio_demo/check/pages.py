@@ -16,6 +16,10 @@ _SCRIPT_TYPE = re.compile(r"javascript|module|babel|jsx|ecmascript|typescript")
 _TEMPLATES = {"{{": "}}", "<%": "%>", "{%": "%}", "{#": "#}", "<?": "?>"}
 _TEMPLATE = re.compile("|".join(map(re.escape, _TEMPLATES)))
 _VALUE = re.compile(r"\{\{|<%[^ _]|<\?=")  # what opens an expression, rather than a statement
+_AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
+_WITH_SCRIPTS = ("vue", "svelte", "html", "astro")
+_DEEPEST = 100  # levels of indentation; Python itself allows no more, and the parser some hundred
+_SAMPLE = 20_000  # characters
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,6 @@ def without_templates(text: str) -> str:
 def blank(text: str) -> str:
     """Return a text with all but its line ends replaced by spaces."""
     return re.sub(r"[^\n]", " ", text)
-
-
-_AGAIN = {"javascript": ("tsx",), "typescript": ("tsx",), "tsx": ("typescript",)}
-_WITH_SCRIPTS = ("vue", "svelte", "html", "astro")
-_DEEPEST = 100  # levels of indentation; Python itself allows no more, and the parser some hundred
-_SAMPLE = 20_000  # characters
 
 
 @dataclass(frozen=True)

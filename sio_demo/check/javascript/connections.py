@@ -15,6 +15,10 @@ _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error 
 _AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
+_ADDS = LASTING | {"subscribe", "pSubscribe"}
+_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
+_BROKERS = re.compile(r"(?i)redis|sub|pub|client|nats|mqtt|bus")
+_PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
 def listeners_in_connect(source: Source) -> None:
@@ -101,11 +105,6 @@ def _closes(calls: Iterable[Call]) -> bool:
     return any(TIDY.search(call.name) and not call.new for call in calls)
 
 
-_ADDS = LASTING | {"subscribe", "pSubscribe"}
-_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
-_BROKERS = re.compile(r"(?i)redis|sub|pub|client|nats|mqtt|bus")
-
-
 def shared_emitters(source: Source) -> None:
     ends = [end for f in source.disconnections for end in source.flow.steps(f)]
     for function in source.connections:
@@ -143,9 +142,6 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
-
-
-_PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
 def timers_in_connect(source: Source) -> None:

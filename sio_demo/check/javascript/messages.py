@@ -13,6 +13,21 @@ from .source import Source
 
 _JOINS = ("template_string", "template_substitution", "parenthesized_expression", "as_expression")
 _NAMES = ("identifier", "property_identifier")
+_CHECKS = word_set("has includes get hasOwnProperty")
+_MARKS = word_set("add set push unshift")
+_STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hGet")
+_STORE_MARKS = word_set("set setex setEx psetex sadd sAdd hset hSet")
+_QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
+_INSERTS = word_set("create insertOne insert")
+_ASKED = word_set("await_expression unary_expression parenthesized_expression")
+_MESSAGE_ID = re.compile(
+    r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
+)
+_PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uuid)$")
+_ATOMIC = re.compile(
+    r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
+)
+_SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
 
 
 def ids_from_socket_id(source: Source) -> None:
@@ -50,23 +65,6 @@ def _is_an_id(node: SgNode) -> bool:
         return MESSAGE_ID.search(last_name(name)) is not None
     call = call_of(outer) if place and (outer := place.parent()) else None
     return call is not None and call.name == "emit" and node in call.args[1:]
-
-
-_CHECKS = word_set("has includes get hasOwnProperty")
-_MARKS = word_set("add set push unshift")
-_STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hGet")
-_STORE_MARKS = word_set("set setex setEx psetex sadd sAdd hset hSet")
-_QUERIES = word_set("findOne findFirst findUnique exists countDocuments count")
-_INSERTS = word_set("create insertOne insert")
-_ASKED = word_set("await_expression unary_expression parenthesized_expression")
-_MESSAGE_ID = re.compile(
-    r"(?i)^((temp|dedup\w*|idempot\w*|(client_?)?(msg|message))_?(id|key|uuid|hash)|nonce)$"
-)
-_PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uuid)$")
-_ATOMIC = re.compile(
-    r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
-)
-_SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
 
 
 def check_then_await(source: Source) -> None:

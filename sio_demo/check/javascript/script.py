@@ -16,6 +16,17 @@ from ..nodes import WRAPPERS, find_kinds, kind, label, last_name, parts, span, t
 from ..pages import Parsed
 from ..shared import Patience, word_set
 
+FUNCTIONS = word_set(
+    "function_declaration function_expression arrow_function method_definition "
+    "generator_function generator_function_declaration"
+)
+ASSIGNMENTS = ("assignment_expression", "augmented_assignment_expression")
+_PASS_ON = re.compile(
+    "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
+    "action|asyncHandler"
+)
+MemberPath = tuple[str, ...]
+
 
 @dataclass
 class Binding:
@@ -103,18 +114,6 @@ def _names(pattern: SgNode | None, key: str = "") -> Iterator[tuple[SgNode, str]
             value = part.field("value") or part
             key = text(label(part, "key")) or text(label(value, "left") or value)
             yield from _names(value, key)
-
-
-FUNCTIONS = word_set(
-    "function_declaration function_expression arrow_function method_definition "
-    "generator_function generator_function_declaration"
-)
-ASSIGNMENTS = ("assignment_expression", "augmented_assignment_expression")
-_PASS_ON = re.compile(
-    "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
-    "action|asyncHandler"
-)
-MemberPath = tuple[str, ...]
 
 
 def text_of_string(node: SgNode) -> str | None:

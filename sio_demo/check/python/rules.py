@@ -14,6 +14,37 @@ from .module import TASKS, EventHandler, Module, assignments_in, calls_in, enclo
 _USES = re.compile(r"(?m)^[ \t]*(from|import)[ \t][^#\n]{0,200}\bsocketio\b|flask_socketio|\bsio\b")
 _ADDS = re.compile(r"[\w.]+\.(on|add_listener)|([\w.]*(bus|pub|sub|events))\.subscribe")
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
+_ENDLESS_NAME = re.compile(
+    r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
+    r"monitor|periodic|every_"
+)
+_INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
+_LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]
+_FOR_EVER = {"field": "condition", "regex": r"^\(?(True|1)\)?$"}
+_ALL_THAT_COMES = {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"}
+_LEFT = [
+    {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
+    {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
+]
+_ENDLESS: Any = {
+    "any": [
+        {"kind": "while_statement", "has": _FOR_EVER},
+        {"kind": "for_statement", "has": _ALL_THAT_COMES},
+    ],
+    "not": {"any": _LEFT},
+}
+_PLACES = {  # where the function is among the arguments, if it is not the first
+    "Thread": (1, "target"),
+    "Greenlet": (0, "target"),
+    "Timer": (1, "function"),
+    "spawn_later": (1, "function"),
+}
+_ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
+    r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
+    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
+    r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
+)
+_MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
 def check_python(root: SgNode, source: str, report: Reporter) -> None:
@@ -106,33 +137,6 @@ def _ids_from_sid(module: Module) -> None:
             module.report(node, "id-from-socket-id", "python")
 
 
-_ENDLESS_NAME = re.compile(
-    r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
-    r"monitor|periodic|every_"
-)
-
-_INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
-_LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]
-_FOR_EVER = {"field": "condition", "regex": r"^\(?(True|1)\)?$"}
-_ALL_THAT_COMES = {"field": "right", "regex": r"\.listen\(\)$|\bcount\(\d*\)$"}
-_LEFT = [
-    {"has": {"kind": "return_statement", "stopBy": {"any": _INNER}}},
-    {"has": {"kind": "break_statement", "stopBy": {"any": _INNER + _LOOPS}}},
-]
-_ENDLESS: Any = {
-    "any": [
-        {"kind": "while_statement", "has": _FOR_EVER},
-        {"kind": "for_statement", "has": _ALL_THAT_COMES},
-    ],
-    "not": {"any": _LEFT},
-}
-_PLACES = {  # where the function is among the arguments, if it is not the first
-    "Thread": (1, "target"),
-    "Timer": (1, "function"),
-    "spawn_later": (1, "function"),
-}
-
-
 def _started(call: Call) -> SgNode | None:
     """Return what a call runs as a task or thread; None if nothing."""
     if call.name not in TASKS:
@@ -175,14 +179,6 @@ def _stopped(module: Module, call: SgNode) -> bool:
         called = rf"\b{name}\b[^\n]*{stops}|=\s*(self\.)?{name}\b[\s\S]{{0,300}}{stops}"
         stops = rf"{called}|(cancel|kill|stop)\w*\([^\n]*\b{name}\b"
     return re.search(stops, module.text) is not None
-
-
-_ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
-    r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
-    r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
-    r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
-)
-_MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
 def _check_then_await(module: Module) -> None:
