@@ -216,10 +216,11 @@ class Script:
     def path(self, node: SgNode | None) -> MemberPath:
         """Return the names in `a.b.c`, with aliases of `this` as `this`; else `()`."""
         node = unwrap(node) if node else None
-        if kind(node) == "member_expression":
+        what = kind(node)
+        if what == "member_expression":
             before = self.path(label(node, "object"))
             return (*before, text(label(node, "property"))) if before else ()
-        if kind(node) not in ("identifier", "this"):
+        if what not in ("identifier", "this"):
             return ()
         binding = self.resolve(node)
         this = binding is not None and any(v.kind() == "this" for v in binding.values)

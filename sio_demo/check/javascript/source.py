@@ -82,8 +82,9 @@ class Source:
         target = unwrap(target)
         while target.kind() == "call_expression":
             call = call_of(target)
-            makes = self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER)
-            if call.name not in CHAINED or call.target is None or makes:
+            if call.name not in CHAINED or call.target is None:
+                break
+            if self.roles.of(call.target) in (Role.MAKER, Role.SERVER_MAKER):
                 break
             target = unwrap(call.target)
         return target
