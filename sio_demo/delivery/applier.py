@@ -24,7 +24,7 @@ from .message import (
     write_failure,
     write_reply,
 )
-from .stores import InboxStore, Letter, Received
+from .stores import InboxStore, Letter, Received, fitting
 from .transactions import is_end, settled
 
 SLICE = 0.005  # seconds of handlers before other tasks run
@@ -135,7 +135,7 @@ class Applier:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
         if ahead != progress:
             await settled(store.save(batch.producer, ahead, batch.first + old, new))
-        return Answer(ahead.next, _fitting([one.reply for one in kept + new]), why)
+        return Answer(ahead.next, fitting([one.reply for one in kept + new], LARGEST, len), why)
 
     async def _apply_new(
         self,
@@ -192,19 +192,11 @@ class Applier:
             except Exception as error:
                 guilty = verdict is None and (applied or isinstance(error, UsageError))
                 if isinstance(error, StoreError) or not guilty:
-                    return Answer(only.first, _fitting(replies), self.refuse(error).error)
+                    return Answer(
+                        only.first, fitting(replies, LARGEST, len), self.refuse(error).error
+                    )
                 verdict = write_failure(error)  # apply it once more, without its handler
                 continue
             verdict = None
             replies += answer.replies
-        return Answer(answer.next, _fitting(replies), answer.error)
-
-
-def _fitting(replies: list[str]) -> list[str]:
-    """Return as many replies as fit in a packet, at least one; the client asks for the rest."""
-    left = LARGEST
-    for count, reply in enumerate(replies):
-        left -= len(reply)
-        if left < 0 and count:
-            return replies[:count]
-    return replies
+        return Answer(answer.next, fitting(replies, LARGEST, len), answer.error)

@@ -202,7 +202,7 @@ async def _create(connection: AsyncConnection[Any]) -> None:
 
 
 class PostgresTransaction:
-    """A transaction of the store; the methods are those of `InboxStore`."""
+    """A transaction of the store; the methods are those of `MemoryInboxStore`."""
 
     durable = True
 

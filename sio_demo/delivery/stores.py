@@ -1,17 +1,27 @@
-"""What a store must do, and the stores in memory, which last as long as the process."""
+"""The stores in memory, which last as long as the process; they say what every store does."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Collection, Iterator
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
 from .message import read_message
 from .send_window import Identity
+
+if TYPE_CHECKING:
+    from .postgres_inbox import PostgresTransaction
+    from .sqlite_inbox import SQLiteInboxStore
+    from .sqlite_outbox import SQLiteOutboxStore
+
+OutboxStore: TypeAlias = "MemoryOutboxStore | SQLiteOutboxStore"
+InboxStore: TypeAlias = "MemoryInboxStore | SQLiteInboxStore | PostgresTransaction"
+Done = Awaitable[None] | None
+Row = TypeVar("Row")
 
 
 class Saved(NamedTuple):
@@ -21,31 +31,6 @@ class Saved(NamedTuple):
     base: int
     after: str
     texts: list[str]
-
-
-class OutboxStore(Protocol):
-    """Keeps the messages of one outbox. If `durable`, it is called in a thread."""
-
-    durable: bool
-    taken: bool  # by an outbox
-
-    def load(self) -> Saved:
-        """Return what the last outbox left, with an epoch that counts this start too."""
-
-    def known(self) -> None:
-        """Store that the inbox knows the producer."""
-
-    def save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        """Delete messages below `base` and append `texts` from `first` on, atomically.
-
-        `after` is the id of the message before `base`.
-        """
-
-    def restart(self, texts: list[str]) -> Identity:
-        """Make a new producer id, with `texts` as its messages from 0 on, and no others."""
-
-    def close(self) -> None:
-        """Close the store; may be called twice."""
 
 
 class Letter(NamedTuple):
@@ -91,117 +76,34 @@ class Entry(NamedTuple):
     text: str
 
 
-Done = Awaitable[None] | None
-
-
-class InboxStore(Protocol):
-    """Keeps the effects of handlers and the progress of producers, in one transaction.
-
-    The inbox calls `begin`; for each message `savepoint`, the handler, and `undo` if it raised;
-    after each batch `save`; and finally `commit`. If `durable`, `commit` is called in a thread,
-    for many batches at once. If it raises another error than a `StoreError`, an effect is to
-    blame: the inbox undoes all and tries the messages one by one.
-
-    A store that does many transactions at the same time has ``concurrent = True`` and yields one
-    of these from ``transaction(careful)``; there, all but `begin`, `commit` and `rollback` may be
-    coroutine functions.
-
-    Attributes
-    ----------
-    db : Any
-        What handlers get as their first argument.
-    """
-
-    durable: bool
-    db: Any
-
-    def begin(self, patience: float = 0.0) -> None:
-        """Begin a transaction; wait `patience` seconds for other processes to end theirs."""
-
-    def commit(self) -> None:
-        """Commit the transaction; if `durable`, return when it is on disk."""
-
-    def rollback(self) -> None:
-        """Roll the transaction back, if there is one."""
-
-    def savepoint(self) -> Done:
-        """Mark where the effects of one message begin."""
-
-    def undo(self) -> Done:
-        """Undo the effects since the savepoint."""
-
-    def is_store_failure(self, error: BaseException) -> bool:
-        """Return whether an error comes from the store, not from a handler."""
-
-    def owned(self, user: str | None, limit: int) -> Awaitable[int] | int:
-        """Return how many producers a user has; `limit` if they are more."""
-
-    def progress(self, producer: str) -> Awaitable[Progress | None] | Progress | None:
-        """Return how far a producer has come; None if it is not known."""
-
-    def kept(
-        self, producer: str, first: int, count: int, size: int
-    ) -> Awaitable[list[StoredReply]] | list[StoredReply]:
-        """Return the stored replies to `count` messages, at least one, about `size` characters."""
-
-    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> Done:
-        """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
-
-    def put_aside(self, box: str, letter: Letter) -> Done:
-        """Put a message into a box, ``"dead"`` or ``"after"``."""
-
-    def aside(self, box: str) -> Awaitable[list[Letter]] | list[Letter]:
-        """Return what is in a box, oldest first."""
-
-    def take_out(self, box: str, letters: Collection[Letter]) -> Done:
-        """Take messages out of a box."""
-
-    def touch(self, producers: Collection[str]) -> Done:
-        """Note that producers are, or were just, in contact."""
-
-    def forget(self, seconds: float, keep: Collection[str]) -> Awaitable[int] | int:
-        """Delete producers without contact for so long, except some; return how many."""
-
-    def append(self, db: Any, topic: str, log: str, text: str) -> Done:
-        """Append an entry in the transaction of `db`; `log` is the id of a log that is new.
-
-        The counter of a topic stays locked until the commit, so offsets become visible in order.
-        """
-
-    def log(self, topic: str) -> Awaitable[Log | None] | Log | None:
-        """Return the log of a topic, if it has one."""
-
-    def entries(
-        self, topic: str, first: int, count: int, size: int
-    ) -> Awaitable[list[Entry]] | list[Entry]:
-        """Return `count` entries from `first` on, at least one, about `size` characters."""
-
-    def trim(self, topic: str, first: int) -> Done:
-        """Delete the entries below `first`."""
-
-    def close(self) -> Done:
-        """Close the store; may be called twice."""
-
-
 class MemoryOutboxStore:
-    """Stores nothing: messages without a reply are lost when the process ends."""
+    """Stores nothing: messages without a reply are lost when the process ends.
+
+    A store belongs to one outbox, and is `taken` by it. If it is `durable`, all but `load` and
+    `close` are called in a thread.
+    """
 
     durable = taken = False
 
     def load(self) -> Saved:
+        """Return what the last outbox left, with an epoch that counts this start too."""
         return Saved(Identity(str(uuid.uuid4())), 0, "", [])
 
     def known(self) -> None:
-        """Do nothing, as `save`: the outbox itself holds all there is."""
+        """Store that the inbox knows the producer."""
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        pass
+        """Delete messages below `base` and append `texts` from `first` on, atomically.
+
+        `after` is the id of the message before `base`.
+        """
 
     def restart(self, texts: list[str]) -> Identity:
+        """Make a new producer id, with `texts` as its messages from 0 on, and no others."""
         return Identity(str(uuid.uuid4()))
 
     def close(self) -> None:
-        pass
+        """Close the store; may be called twice."""
 
 
 class UndoDict(dict[Any, Any]):
@@ -260,7 +162,17 @@ class UndoDict(dict[Any, Any]):
 
 
 class MemoryInboxStore:
-    """Keeps everything in dicts; the handlers' ``db`` is an :class:`UndoDict`."""
+    """Keeps everything in dicts; the handlers' ``db`` is an :class:`UndoDict`.
+
+    A store keeps the effects of handlers and the progress of producers, in one transaction. The
+    inbox calls `begin`; for each message `savepoint`, the handler, and `undo` if it raised; after
+    each batch `save`; and finally `commit`. If `durable`, `commit` is called in a thread, for many
+    batches at once. If it raises another error than a `StoreError`, an effect is to blame: the
+    inbox undoes all and tries the messages one by one.
+
+    A store that does many transactions at the same time has ``concurrent = True``, and
+    ``transaction(careful)`` yields them: their methods are coroutine functions.
+    """
 
     durable = False
 
@@ -274,40 +186,47 @@ class MemoryInboxStore:
         self._trimmed: dict[str, int] = {}  # the first entry that is left of a topic
 
     def begin(self, patience: float = 0.0) -> None:
-        """Do nothing: what was before is final."""
+        """Begin a transaction; wait `patience` seconds for other processes to end theirs."""
 
     def commit(self) -> None:
+        """Commit the transaction; if `durable`, return when it is on disk."""
         self.db.keep()
         self._aside.keep()
 
     def rollback(self) -> None:
-        """Undo all since the latest `commit` or `save`: the inbox saves each batch last."""
+        """Roll the transaction back, if there is one; here, to the latest `save`."""
         self.db.roll_back()
         self._aside.roll_back()
 
     def savepoint(self) -> None:
+        """Mark where the effects of one message begin."""
         self.db.savepoint()
         self._aside.savepoint()
 
     def undo(self) -> None:
+        """Undo the effects since the savepoint."""
         self.db.undo()
         self._aside.undo()
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Return False: dicts do not fail."""
+        """Return whether an error comes from the store, not from a handler."""
         return False
 
     def owned(self, user: str | None, limit: int) -> int:
+        """Return how many producers a user has; `limit` if they are more."""
         return min(limit, self._owned[user])
 
     def progress(self, producer: str) -> Progress | None:
+        """Return how far a producer has come; None if it is not known."""
         return self._progress.get(producer)
 
     def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
+        """Return the stored replies to `count` messages, at least one, about `size` characters."""
         kept = self._kept.get(producer, {})
         return fitting((kept[n] for n in range(first, first + count) if n in kept), size)
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
+        """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
         replies = self._kept.setdefault(producer, {})
         if producer not in self._progress:
             self._owned[progress.user] += 1
@@ -319,9 +238,11 @@ class MemoryInboxStore:
         self.commit()
 
     def put_aside(self, box: str, letter: Letter) -> None:
+        """Put a message into a box, ``"dead"`` or ``"after"``."""
         self._aside[box, letter] = None
 
     def aside(self, box: str) -> list[Letter]:
+        """Return what is in a box, oldest first."""
         return [letter for name, letter in self._aside if name == box]
 
     def take_out(self, box: str, letters: Collection[Letter]) -> None:
@@ -329,9 +250,11 @@ class MemoryInboxStore:
             self._aside.pop((box, letter), None)
 
     def touch(self, producers: Collection[str]) -> None:
+        """Note that producers are, or were just, in contact."""
         self._seen.update(dict.fromkeys(self._seen.keys() & producers, time.time()))
 
     def forget(self, seconds: float, keep: Collection[str]) -> int:
+        """Delete producers without contact for so long, except some; return how many."""
         last = time.time() - seconds
         silent = [name for name, at in self._seen.items() if at <= last and name not in keep]
         for name in silent:
@@ -341,7 +264,10 @@ class MemoryInboxStore:
         return len(silent)
 
     def append(self, db: UndoDict, topic: str, log: str, text: str) -> None:
-        """Add items to the handlers' dict: ``"feed", topic`` and ``"feed", topic, offset``."""
+        """Append an entry in the transaction of `db`; `log` is the id of a log that is new.
+
+        The counter of a topic stays locked until the commit, so offsets become visible in order.
+        """
         log, end = db.get(("feed", topic), (log, 0))
         db["feed", topic, end] = text
         db["feed", topic] = Log(log, end + 1)
@@ -350,27 +276,28 @@ class MemoryInboxStore:
         return self.db.get(("feed", topic))
 
     def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
+        """Return `count` entries from `first` on, at least one, about `size` characters."""
         first = max(first, self._trimmed.get(topic, 0))
         keys = [("feed", topic, offset) for offset in range(first, first + count)]
         return fitting((Entry(key[2], self.db[key]) for key in keys if key in self.db), size)
 
     def trim(self, topic: str, first: int) -> None:
+        """Delete the entries below `first`."""
         for offset in range(self._trimmed.get(topic, 0), first):
             del self.db["feed", topic, offset]
         self._trimmed[topic] = first
 
     def close(self) -> None:
-        """Do nothing: another inbox may use this store next."""
+        """Close the store; may be called twice."""
 
 
-Row = TypeVar("Row", StoredReply, Entry)
-
-
-def fitting(rows: Iterator[Row], size: int) -> list[Row]:
+def fitting(
+    rows: Iterable[Row], size: int, length: Callable[[Any], int] = lambda row: len(row[1])
+) -> list[Row]:
     """Return the first rows, at least one, whose texts make no more than `size` characters."""
     found: list[Row] = []
     for one in rows:
-        size -= len(one[1])
+        size -= length(one)
         if found and size < 0:
             break
         found.append(one)
