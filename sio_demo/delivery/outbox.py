@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -16,12 +15,10 @@ from ..errors import ClosedError, DeliveryError, OutboxFullError, UncertainError
 from .connector import HANG_UP, Connector, Delays
 from .message import Message, read_message, write_message
 from .receipt import Promise, Receipt
-from .relay import Events, Relay
+from .relay import Relay
 from .send_window import Identity, SendWindow, check_positive
 from .stores import MemoryOutboxStore, OutboxStore
 from .storing import OutboxTransaction, Storing
-
-log = logging.getLogger("sio_demo.delivery")
 
 CLOSE = 5.0  # seconds that the last save may take
 
@@ -96,7 +93,6 @@ class Outbox:
         if getattr(store, "taken", False):
             raise UsageError("Another outbox has this store. Give each a store of its own.")
         self.client = client
-        self.last_error: Exception | None = None
         self.resumed: list[Receipt] = []
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store
         self._store.taken = True
@@ -109,7 +105,6 @@ class Outbox:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
         self._reissuing: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None
 
     # --- for the caller ----------------------------------------------------------------
 
@@ -144,13 +139,8 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         saved = self._store.load()
         window = self._new_window(saved.identity, saved.base, saved.after, saved.texts)
-        self._storing = storing = Storing(
-            self._store, window, self._troubled, self._stored, self._gave_up
-        )
-        events = Events(self._welcomed, self._answered, self._troubled, self._gave_up)
-        self._relay = relay = Relay(
-            window, self._connector, self._namespace, self._ack_timeout, events
-        )
+        self._storing = storing = Storing(self._store, window)
+        self._relay = relay = Relay(storing, self._connector, self._namespace, self._ack_timeout)
         if self._store.durable:
             self._start(storing.keep_saving(self._connector.next_delay))
         self._start(relay.keep_sending())
@@ -184,14 +174,8 @@ class Outbox:
         ClosedError, DeliveryError
             The outbox is closed, or it has failed permanently.
         """
-        storing, relay = self._usable()
-        if self._store.durable:
-            receipt = self._new_receipt(event, payload)
-            storing.add(receipt)
-        else:
-            receipt = self._new_receipt(event, payload, _ACCEPTED)
-            storing.window.accept((receipt,))
-            relay.wake()
+        receipt = self._new_receipt(event, payload)
+        self._usable().add(receipt)
         return receipt
 
     @asynccontextmanager
@@ -214,14 +198,18 @@ class Outbox:
         StoreError
             The commit failed.
         """
-        storing, _ = self._usable()
-        transaction = OutboxTransaction(self._store, self._new_checked_receipt)
+        storing = self._usable()
+        transaction = OutboxTransaction(self._store, self._new_receipt)
         async with storing.transaction(self._usable) as receipts:
             transaction.receipts = receipts
             try:
                 yield transaction
             finally:
                 transaction.receipts = None
+
+    @property
+    def last_error(self) -> Exception | None:
+        return self._storing.last_error if self._storing else None
 
     @property
     def pending(self) -> int:
@@ -277,7 +265,8 @@ class Outbox:
             has; call it again.)
         """
         self._check_loop()
-        if self._failure is None or isinstance(self._failure, UncertainError):
+        failure = self._storing and self._storing.failure
+        if failure is None or isinstance(failure, UncertainError):
             raise UsageError("No inbox has refused anything for good.")
         if self._reissuing is None:  # else finish what another call began
             self._reissuing = asyncio.create_task(self._reissue(keep))
@@ -310,63 +299,25 @@ class Outbox:
         state = "closed" if closed else "online" if self._connector.online else "offline"
         return f"<Outbox {state}, {self.pending} pending>"
 
-    # --- what has happened ---------------------------------------------------------------
-
-    def _stored(self, group: list[Receipt]) -> None:
-        assert self._relay is not None
-        if self._failure is not None:
-            for receipt in group:
-                receipt.fail(self._failure)
-        self._relay.wake()
-
-    async def _welcomed(self) -> None:
-        """Store that the inbox knows the producer, before the first message leaves."""
-        assert self._storing is not None
-        if self._store.durable:
-            window = self._storing.window
-            await self._storing.run(self._store.known)
-            window.known = True
-
-    def _answered(self) -> None:
-        assert self._storing is not None
-        self.last_error = None
-        self._storing.answered()
-
-    def _troubled(self, error: Exception) -> None:
-        self.last_error = error
-        log.info("outbox: %s: %s", type(error).__name__, error)
-
-    def _gave_up(self, error: Exception) -> None:
-        """Stop permanently: sending again would not help. The store keeps its messages."""
-        log.error("outbox: refused for good: %s", error)
-        self._failure = self.last_error = error
-        for receipt in self._storing.window.messages if self._storing else ():
-            receipt.fail(error)  # those that are not in the store yet fail when they are
-
     async def _reissue(self, keep: bool) -> None:
         assert self._storing is not None
         assert self._relay is not None
         try:
-            dropped = None if keep else self._failure
-            window = await self._storing.restart(self._new_window, dropped)
-            self._failure = self.last_error = None
-            self._relay.restart(window)
+            await self._storing.restart(self._new_window, keep)
+            self._relay.restart()
         finally:
             self._reissuing = None
 
     # --- its parts ---------------------------------------------------------------------
 
-    def _new_receipt(self, event: str, payload: Any, accepted: Promise | None = None) -> Receipt:
+    def _new_receipt(self, event: str, payload: Any) -> Receipt:
+        self._usable()
         text = write_message(event, payload)
         if self.pending >= self._limit:
             raise OutboxFullError(
                 f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
             )
-        return Receipt(text, accepted, self._loop)
-
-    def _new_checked_receipt(self, event: str, payload: Any) -> Receipt:
-        self._usable()
-        return self._new_receipt(event, payload)
+        return Receipt(text, None if self._store.durable else _ACCEPTED, self._loop)
 
     def _new_window(
         self, identity: Identity, base: int, after: str, texts: list[str]
@@ -402,13 +353,13 @@ class Outbox:
         if self._closing is not None:
             raise ClosedError("The outbox was closed while it was being opened.")
 
-    def _usable(self) -> tuple[Storing, Relay]:
+    def _usable(self) -> Storing:
         self._check_loop()
-        if self._failure is not None:
-            raise self._failure
-        if self._storing is None or self._relay is None or self._closing is not None:
+        if self._storing is not None and self._storing.failure is not None:
+            raise self._storing.failure
+        if self._storing is None or self._closing is not None:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
-        return self._storing, self._relay
+        return self._storing
 
     async def _close(self) -> None:
         if self._storing is None or self._relay is None:
@@ -423,13 +374,13 @@ class Outbox:
         for receipt in self._left():
             receipt.fail(ClosedError("The outbox was closed before this was applied."))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         task.add_done_callback(self._task_done)
         self._tasks.append(task)
-        return task
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self._gave_up(error)
+            assert self._storing is not None
+            self._storing.fail(error)

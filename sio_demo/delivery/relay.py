@@ -1,9 +1,8 @@
 """Sends the messages of an outbox to the inbox, and settles receipts with the answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from socketio.exceptions import SocketIOError
 
@@ -12,34 +11,18 @@ from .connector import Connector
 from .message import EVENT, HELLO, Answer, Batch, Welcome, read_reply
 from .receipt import Promise, Receipt
 from .send_window import FLIGHTS, SendWindow, worth_a_retry
-
-
-class Events(NamedTuple):
-    """What a relay calls when something has happened."""
-
-    welcomed: Callable[[], Awaitable[None]]  # to be stored; may raise StoreError
-    answered: Callable[[], None]  # replies have come
-    troubled: Callable[[Exception], None]  # something failed; the relay tries again
-    gave_up: Callable[[Exception], None]  # the inbox has refused for good
+from .storing import Storing
 
 
 class Relay:
     """Sends batches as the window allows, and sends them again after a loss."""
 
     def __init__(
-        self,
-        window: SendWindow[Receipt],
-        connector: Connector,
-        namespace: str,
-        ack_timeout: float,
-        events: Events,
+        self, storing: Storing, connector: Connector, namespace: str, ack_timeout: float
     ) -> None:
-        self._window = window
-        self._connector = connector
-        self._namespace = namespace
-        self._ack_timeout = ack_timeout
-        self._events = events
-        self._wanted = asyncio.Event()
+        self._storing, self._connector = storing, connector
+        self._namespace, self._ack_timeout = namespace, ack_timeout
+        self._wanted = storing.accepted
         self._pause: asyncio.TimerHandle | None = None  # while the inbox recovers
         self._heard = 0.0  # when the last answer came, or waiting for one began
         self._hello: object | None = None  # of this connection
@@ -48,8 +31,9 @@ class Relay:
         self.connections = self.refusals = 0
         self.tried = Promise(asyncio.get_running_loop())  # to connect, once
 
-    def wake(self) -> None:
-        self._wanted.set()
+    @property
+    def _window(self) -> SendWindow[Receipt]:
+        return self._storing.window
 
     def stop(self) -> None:
         """Send nothing more, and ignore answers."""
@@ -58,9 +42,9 @@ class Relay:
         if self._pause is not None:
             self._pause.cancel()
 
-    def restart(self, window: SendWindow[Receipt]) -> None:
+    def restart(self) -> None:
         """Go on after a refusal, with other messages."""
-        self._window, self._stopped, self._pause = window, False, None
+        self._stopped, self._pause = False, None
         self._connector.replace()
 
     async def keep_connected(self, url: str, arguments: dict[str, Any]) -> None:
@@ -78,7 +62,7 @@ class Relay:
                     if not await self._send_next():
                         break
                 except SocketIOError as error:  # the namespace is disconnected
-                    self._events.troubled(error)
+                    self._storing.troubled(error)
                     self._connector.replace()
                     break
 
@@ -130,7 +114,7 @@ class Relay:
         hello, window = self._hello, self._window
         try:
             if not window.known:
-                await self._events.welcomed()
+                await self._storing.welcomed()
             if hello is not self._hello or window is not self._window:  # a new connection
                 return
             polling = self._connector.client.transport() == "polling"  # packets share a request
@@ -164,7 +148,7 @@ class Relay:
             receipt.settle(*read_reply(reply))
         if done:
             self._connector.succeeded()
-            self._events.answered()
+            self._storing.answered()
         if answer.error is not None and current:
             if helps:
                 self._try_later(answer.error)
@@ -175,7 +159,7 @@ class Relay:
     def _try_later(self, error: DeliveryError) -> None:
         self.tried.settle(None)
         self.refusals += 1
-        self._events.troubled(error)
+        self._storing.troubled(error)
         if self._pause is None:
             loop = asyncio.get_running_loop()
             self._pause = loop.call_later(self._connector.next_delay(), self._go_on)
@@ -187,7 +171,7 @@ class Relay:
     def _give_up(self, error: Exception) -> None:
         self.refusals += 1
         self.stop()
-        self._events.gave_up(error)
+        self._storing.fail(error)
 
     # --- the connection ------------------------------------------------------------------
 
@@ -199,7 +183,7 @@ class Relay:
             self._ready = False
             self._wanted.set()
         else:
-            self._events.troubled(error)
+            self._storing.troubled(error)
         mistaken = isinstance(error, TypeError | ValueError)  # the caller's arguments
         if error is not None or self.connections > 1:
             self.tried.settle(None, error if mistaken else None)
@@ -210,7 +194,7 @@ class Relay:
         if not self._stopped and self._waiting() and silence > self._ack_timeout:
             self._connector.replace()
             self.tried.settle(None)
-            self._events.troubled(
+            self._storing.troubled(
                 DeliveryError(
                     f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
                     "on the server?"

@@ -1,6 +1,7 @@
 """Writes the messages of an outbox to its store, and accepts them once they are there."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,27 +13,25 @@ from .send_window import Identity, SendWindow
 from .stores import OutboxStore
 
 T = TypeVar("T")
+log = logging.getLogger("sio_demo.delivery")
 NewWindow = Callable[[Identity, int, str, list[str]], SendWindow[Receipt]]
 
 
 class Storing:
     """The only user of an outbox's store while that is open: one call at a time, in a thread.
 
-    It calls `troubled` with the error of a save that failed, `stored` with the receipts of what was
-    saved, and `failed` with an error after which the store must be opened again.
+    Attributes
+    ----------
+    failure : Exception or None
+        Why nothing more is sent: sending again would not help. The store keeps its messages.
     """
 
-    def __init__(
-        self,
-        store: OutboxStore,
-        window: SendWindow[Receipt],
-        troubled: Callable[[Exception], None],
-        stored: Callable[[list[Receipt]], None],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        self.store, self.window = store, window  # `reissue` puts another window in its place
+    def __init__(self, store: OutboxStore, window: SendWindow[Receipt]) -> None:
+        self.store, self.window = store, window  # `restart` puts another window in its place
         self.incoming: list[Receipt] = []  # not in the store yet
-        self._troubled, self._stored, self._failed = troubled, stored, failed
+        self.accepted = asyncio.Event()  # there is something to send
+        self.last_error: Exception | None = None
+        self.failure: Exception | None = None
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._closed = False
         self._busy = asyncio.Lock()
@@ -40,11 +39,28 @@ class Storing:
         self._wanted = asyncio.Event()
 
     def add(self, receipt: Receipt) -> None:
-        self.incoming.append(receipt)
-        self._wanted.set()
+        if self.store.durable:
+            self.incoming.append(receipt)
+            self._wanted.set()
+        else:
+            self.window.accept((receipt,))
+            self.accepted.set()
+
+    def troubled(self, error: Exception) -> None:
+        """Note why something has failed that is tried again."""
+        self.last_error = error
+        log.info("outbox: %s: %s", type(error).__name__, error)
+
+    def fail(self, error: Exception) -> None:
+        """Stop permanently. Receipts of what is not in the store yet fail when it is."""
+        log.error("outbox: refused for good: %s", error)
+        self.failure = self.last_error = error
+        for receipt in self.window.messages:
+            receipt.fail(error)
 
     def answered(self) -> None:
         """Save how far the answers have come, if that is worth it: the inbox may forget them."""
+        self.last_error = None
         if self.store.durable:
             self._wanted.set()
         else:
@@ -64,25 +80,25 @@ class Storing:
                 if not known:
                     await asyncio.sleep(pause())
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call a method of the store."""
-        async with self._busy:
-            return await self._in_thread(function, *arguments)
+    async def welcomed(self) -> None:
+        """Store that the inbox knows the producer, before the first message leaves."""
+        if self.store.durable:
+            window = self.window
+            async with self._busy:
+                await self._in_thread(self.store.known)
+            window.known = True
 
-    async def restart(
-        self, new_window: NewWindow, dropped: Exception | None
-    ) -> SendWindow[Receipt]:
-        """Go on under a new producer id, with what has no reply; without it, if it is dropped."""
+    async def restart(self, new_window: NewWindow, keep: bool) -> None:
+        """Go on after a failure under a new producer id; `keep` what has no reply, or drop it."""
         async with self._busy:  # what is being saved counts
-            kept = [] if dropped else self.window.messages
-            texts = [receipt.text for receipt in kept]
+            texts = [receipt.text for receipt in self.window.messages] if keep else []
             identity = await self._in_thread(self.store.restart, texts)
-            if dropped:
+            if self.failure is not None and not keep:
                 for receipt in self.incoming:
-                    receipt.fail(dropped)
+                    receipt.fail(self.failure)
                 self.incoming.clear()
             self.window = new_window(identity, 0, "", texts)
-            return self.window
+            self.failure = self.last_error = None
 
     @asynccontextmanager
     async def transaction(self, check: Callable[[], object]) -> AsyncIterator[list[Receipt]]:
@@ -128,10 +144,10 @@ class Storing:
         try:
             await self._in_thread(self.store.save, base, window.next, texts, window.after)
         except UncertainError as error:
-            self._troubled(error)
+            self.troubled(error)
             return False
         except StoreError as error:
-            self._troubled(error)
+            self.troubled(error)
             del self.incoming[: len(group)]
             for receipt in group:
                 receipt.fail(error)
@@ -141,7 +157,9 @@ class Storing:
         window.accept(group)
         for receipt in group:
             receipt.accepted.settle(None)
-        self._stored(group)
+            if self.failure is not None:
+                receipt.fail(self.failure)
+        self.accepted.set()
         return True
 
     async def _commit(self, receipts: list[Receipt]) -> None:
@@ -158,7 +176,7 @@ class Storing:
             for receipt in self.incoming:
                 receipt.fail(error)
             self.incoming.clear()
-            self._failed(error)
+            self.fail(error)
             raise error
         finally:
             self._busy.release()
