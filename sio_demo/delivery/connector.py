@@ -8,7 +8,6 @@ a cancellation in the user's handlers: nothing here waits for one longer than `H
 """
 
 import asyncio
-import re
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -36,7 +35,6 @@ class _Line:
     """A connection: its Engine.IO client, and the aiohttp session as that client sees it."""
 
     session: Any = None
-    max_payload: int | None = None
     _ws: Any = None
 
     def __init__(self, first: Any) -> None:
@@ -51,25 +49,9 @@ class _Line:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
 
-    async def get(self, *args: Any, **options: Any) -> Any:
-        response = await self.session.get(*args, **options)
-        self._read(await response.read())
-        return response
-
     async def ws_connect(self, *args: Any, **options: Any) -> Any:
-        self._ws = ws = await self.session.ws_connect(*args, **options)
-        ws.receive, self._receive = self._receive_first, ws.receive
-        return ws
-
-    async def _receive_first(self) -> Any:
-        self._ws.receive = self._receive
-        message = await self._receive()
-        self._read(str(message.data).encode())
-        return message
-
-    def _read(self, packet: bytes) -> None:
-        if found := re.match(rb'0\{[^}]*"maxPayload":\s*(\d+)', packet):  # the handshake
-            self.max_payload = int(found[1])
+        self._ws = await self.session.ws_connect(*args, **options)
+        return self._ws
 
     async def cut(self) -> None:
         """Close the socket, on a silent network too, and in a session that stays open."""
@@ -95,7 +77,6 @@ class Connector:
 
     def __init__(self, client: socketio.AsyncClient, delays: Delays) -> None:
         self.client = client
-        self.max_payload: int | None = None  # the longest packet that the server accepts
         self._delays = delays
         self._attempts = 0
         self._online = False
@@ -149,7 +130,7 @@ class Connector:
             except Exception as error:
                 on_attempt(error)
             else:
-                since, self._online, self.max_payload = loop.time(), True, line.max_payload
+                since, self._online = loop.time(), True
                 on_attempt(None)
                 while self.online:
                     if not (await asyncio.wait({line.over}, timeout=interval))[0]:
@@ -171,7 +152,7 @@ class Connector:
         if self._line is not None:
             self._attempt.cancel()
             self._start(self._drop(self._line))
-            self._line, self._online, self.max_payload = None, False, None
+            self._line, self._online = None, False
         with suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP):
                 while self._tasks:

@@ -464,20 +464,3 @@ async def test_a_client_is_as_before_afterwards():
         await client.connect(b.link.url, transports=SOCKET)
         assert await client.call("sync", timeout=5) is None
         await client.disconnect()
-
-
-# --- the handshake -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("transports", [SOCKET, POLLING, None])
-async def test_the_handshake_says_how_long_a_packet_may_be(transports):
-    async with (
-        bench(max_http_buffer_size=12_345) as b,
-        running(b.link.url, transports=transports) as run,
-    ):
-        assert run.connector.max_payload is None
-        await run.is_online()
-        assert run.connector.max_payload == 12_345
-        async with b.link.refuse():
-            await run.lose(b.link)
-            await wait_until(lambda: run.connector.max_payload is None)
