@@ -68,12 +68,7 @@ class Applier:
     ) -> str:
         """Run the handler of one message in a transaction; return the text of its reply.
 
-        Raises
-        ------
-        Retry
-            The handler has raised it, or there is no handler.
-        StoreError
-            The store has failed.
+        Raise `Retry` if the handler does, or if there is none.
         """
         await settled(store.savepoint())
         try:

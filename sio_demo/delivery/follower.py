@@ -183,8 +183,6 @@ class Follower(Receiver):
             await asyncio.wait({reading.task})
             reading.caught_up.settle(None, ClosedError("The topic is not followed any more."))
 
-    # --- what comes from the server ----------------------------------------------------
-
     async def _event(self, event: str, namespace: str, *arguments: Any) -> Any:
         """Ask anew on a new connection; then the client calls its handler."""
         if event == "connect" and namespace == self._namespace:
@@ -216,8 +214,6 @@ class Follower(Receiver):
             page = error
         reading.arrived.append((page, question.next))
         reading.woken.set()
-
-    # --- a topic -----------------------------------------------------------------------
 
     async def _run(self, reading: Reading) -> None:
         """Follow a topic until an error is final."""

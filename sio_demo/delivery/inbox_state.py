@@ -32,13 +32,7 @@ class Progress(NamedTuple):
 
 
 def checked(progress: Progress | None, user: str | None) -> Progress:
-    """Return the progress of a producer, if it belongs to the user.
-
-    Raises
-    ------
-    UnknownProducerError
-        It is not known, or is forgotten, or is another user's: the text does not say which.
-    """
+    """Return the progress of a producer of the user; what is another's is as unknown."""
     if progress is None or progress.user != user:
         raise UnknownProducerError(
             "This inbox knows no such producer of this user, or has forgotten it. Was its store "
@@ -51,13 +45,6 @@ def welcomed(hello: Hello, progress: Progress | None, user: str | None) -> Progr
     """Return the progress of a producer at the start of a connection.
 
     A new producer is registered. An outbox that was started later fences the one before it.
-
-    Raises
-    ------
-    UnknownProducerError
-        The outbox was known before, but not to this inbox, or not as this user's.
-    FencedError
-        Another outbox has taken over the producer.
     """
     if progress is None and not hello.known:
         return Progress(user, hello.epoch, hello.start)
@@ -77,17 +64,7 @@ def _fenced(epoch: int, progress: Progress) -> FencedError:
 
 
 def duplicates(batch: Batch, progress: Progress) -> int:
-    """Return how many messages at the start of a batch have been applied already.
-
-    Raises
-    ------
-    FencedError
-        A later outbox has taken over the producer.
-    UnknownProducerError
-        The epoch has not said hello to this inbox.
-    SequenceError
-        Messages are missing before the batch, or it starts below what was confirmed.
-    """
+    """Return how many messages at the start of a batch have been applied already."""
     if batch.epoch < progress.epoch:
         raise _fenced(batch.epoch, progress)
     if batch.epoch > progress.epoch:
@@ -108,13 +85,7 @@ def duplicates(batch: Batch, progress: Progress) -> int:
 def check_same(
     batch: Batch, messages: Sequence[Message], kept: Sequence[StoredReply], progress: Progress
 ) -> None:
-    """Compare a batch with what was applied: its duplicates, or the message before it.
-
-    Raises
-    ------
-    ConflictError
-        A sequence number was used for a different message before.
-    """
+    """Compare a batch with what was applied: its duplicates, or the message before it."""
     if batch.first == progress.next and batch.after != progress.last:
         raise _conflict(batch.first - 1)
     for index, (message, old) in enumerate(zip(messages, kept, strict=False)):

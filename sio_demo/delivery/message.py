@@ -139,13 +139,7 @@ class Packet:
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        """Read the argument of the event, or of the acknowledgement.
-
-        Raises
-        ------
-        BatchError
-            It does not have the documented format.
-        """
+        """Read that argument; raise `BatchError` if it does not have the documented format."""
         name = cls.__name__.lower()
         fields: tuple[str, ...] = cls.__slots__
         if not isinstance(data, dict) or set(data) != set(fields):
@@ -300,18 +294,10 @@ def storable(text: str) -> str:
 def write_message(event: str, payload: Any) -> str:
     """Return the JSON text of a message with a new id.
 
-    Raises
-    ------
-    UsageError
-        `event` is no name.
-    PayloadError
-        `payload` is not JSON (NaN is not), or does not fit in a packet of :data:`LARGEST`.
+    Raise `PayloadError` if `payload` is not JSON (NaN is not), or does not fit in a packet.
     """
     check_event(event)
-    try:
-        text = _encode([event, payload])
-    except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"The payload of {event!r} is not JSON: {error}.") from error
+    text = _as_json([event, payload], f"The payload of {event!r}")
     name = b2a_base64(secrets.token_bytes(12), newline=False).decode()
     text = f'["{name}",{text[1:]}'
     if (size := wire_size(text)) > LARGEST:
@@ -320,6 +306,13 @@ def write_message(event: str, payload: Any) -> str:
             "allowed. Send it in parts, or a reference to it."
         )
     return text
+
+
+def _as_json(value: Any, what: str) -> str:
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError(f"{what} is not JSON: {error}.") from error
 
 
 def id_of(text: str) -> str:
@@ -333,13 +326,7 @@ def withdrawn(text: str) -> str:
 
 
 def read_message(text: Any) -> Message:
-    """Return what a text says.
-
-    Raises
-    ------
-    BatchError
-        It is not the JSON text of ``[id, event, payload]`` or ``[id, event]``.
-    """
+    """Return what a text says; raise `BatchError` if `write_message` cannot have written it."""
     try:
         parts = _decode(text)
         name, event, *payload = parts
@@ -356,10 +343,7 @@ def write_reply(value: Any) -> str:
     """Return the JSON text of a handler's reply; raise `PayloadError` as `write_message` does."""
     if value is None:
         return NOTHING
-    try:
-        text = _encode({"ok": value})
-    except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"The reply is not JSON: {error}.") from error
+    text = _as_json({"ok": value}, "The reply")
     if wire_size(text) > LARGEST:
         raise PayloadError(f"The reply takes {wire_size(text):,} characters; {LARGEST:,} fit.")
     return text
@@ -416,13 +400,7 @@ class Answer:
 
     @classmethod
     def from_wire(cls, data: Any) -> Answer:
-        """Read the argument of the acknowledgement.
-
-        Raises
-        ------
-        BatchError
-            It does not have the documented format: an inbox did not write it.
-        """
+        """Read the argument of the acknowledgement; raise `BatchError` if it is none."""
         match data:
             case {"next": int(number), "replies": [*replies], "error": str(name)}:
                 kind = getattr(errors, name, None)

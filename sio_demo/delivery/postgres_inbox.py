@@ -357,8 +357,6 @@ class PostgresTransaction:
             "DELETE FROM feed_entries WHERE topic = %s AND number < %s", topic, first
         )
 
-    # --- statements --------------------------------------------------------------------
-
     async def _execute(self, sql: str, *parameters: Any) -> psycopg.AsyncCursor[Any]:
         try:
             cursor = psycopg.AsyncCursor(self._connection, row_factory=tuple_row)

@@ -15,12 +15,7 @@ from .transactions import Transactions, settled
 
 
 class Receiver:
-    """Registers handlers, and applies messages with them, each once.
-
-    Attributes
-    ----------
-    store : InboxStore
-    """
+    """Registers handlers, and applies messages with them, each once."""
 
     applier: type[Applier] = Applier
 

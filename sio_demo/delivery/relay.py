@@ -93,8 +93,6 @@ class Relay:
         greeting = self._hello is not None and not self._ready and self._welcome is None
         return greeting or self._window.in_flight > len(getattr(besides, "messages", ()))
 
-    # --- the inbox answers ---------------------------------------------------------------
-
     def _greeted(self, hello: object, *arguments: Any) -> None:
         """Handle the acknowledgement of a hello."""
         if self._stopped or hello is not self._hello:
@@ -172,8 +170,6 @@ class Relay:
         self.refusals += 1
         self.stop()
         self._storing.fail(error)
-
-    # --- the connection ------------------------------------------------------------------
 
     def _attempted(self, error: Exception | None) -> None:
         if error is None:

@@ -45,36 +45,16 @@ class Identity:
 class SendWindow(Generic[M]):
     """A sliding window over numbered messages: go-back-N, one answer per batch.
 
-    Parameters
-    ----------
-    identity : Identity
-    base : int
-        The sequence number of the first message.
-    window : int
-        How many messages may be in flight.
-    after : str
-        The id of the message before `base`.
-
-    Attributes
-    ----------
-    known : bool
-        Whether a message may have left: it is stored that the inbox knows the producer.
-    base : int
-        The lowest sequence number without a reply.
-    after : str
-        The id of the message before `base`.
-    confirmed : int
-        The inbox may delete replies below it: a `base` that the store has saved.
-    sent, resent : int
-        How many messages went into batches, and how many of them not for the first time.
+    At most `window` of them are in flight.
     """
 
     def __init__(self, identity: Identity, base: int, window: int, after: str = "") -> None:
         self.identity = identity
-        self.known = identity.known
-        self.base = self.confirmed = base
-        self.after = after
-        self.sent = self.resent = 0
+        self.known = identity.known  # if not, no message may have left
+        self.base = base  # the lowest number without a reply
+        self.after = after  # the id of the message before `base`
+        self.confirmed = base  # a `base` that is saved: the inbox may delete replies below it
+        self.sent = self.resent = 0  # messages in batches; those not for the first time
         self._allowed, self._heard = FLIGHTS, True  # heard: an answer since a connection was lost
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
@@ -122,15 +102,7 @@ class SendWindow(Generic[M]):
         return Hello(who.producer, self.known, who.epoch, who.start)
 
     def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:
-        """Go on where the inbox is, within its limits, with so many batches in flight.
-
-        Raises
-        ------
-        RestoredError
-            The inbox expects messages to which it has sent replies.
-        ConflictError
-            The inbox has applied messages that were never in this window.
-        """
+        """Go on where the inbox is, within its limits, with so many batches in flight."""
         if welcome.next < self.base:
             raise RestoredError(
                 f"The inbox has gone back: it expects message {welcome.next}, and has answered "
@@ -235,10 +207,8 @@ class SendWindow(Generic[M]):
         self.rewind()
 
     def _id_before(self, number: int) -> str:
-        """Return the id of the message before a number from `base` on."""
-        return (
-            id_of(self._messages[number - self.base - 1].text) if number > self.base else self.after
-        )
+        index = number - self.base - 1
+        return id_of(self._messages[index].text) if index >= 0 else self.after
 
     def expects(self, batch: Batch) -> bool:
         """Return whether a batch is in flight, and was not rewound."""

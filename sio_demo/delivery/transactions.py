@@ -68,28 +68,19 @@ _shared: WeakKeyDictionary[Any, Shared] = WeakKeyDictionary()
 
 
 class Transactions:
-    """The transactions of one inbox.
+    """The transactions of one inbox, whose connected producers `online` returns.
 
-    Attributes
-    ----------
-    store : InboxStore, or a store of many transactions
-    turn : asyncio.Lock
-        Held by whoever uses a store of one transaction.
-    contended : bool
-        Whether the latest transaction had to wait for another process.
-    online : callable
-        Returns the producers that are connected to this inbox.
-    ended : callable
-        Called after each transaction, with what it yielded and whether it was committed.
+    `ended` is called after each, with what it yielded and whether it was committed.
     """
 
     def __init__(self, store: Any, online: Callable[[], set[str]]) -> None:
-        self.store, self.online, self.contended = store, online, False
+        self.store, self.online = store, online
+        self.contended = False  # whether the latest one had to wait for another process
         self.ended: Callable[[InboxStore, bool], None] = lambda store, committed: None
         self.concurrent: bool = getattr(store, "concurrent", False)
         self._shared = _shared.setdefault(store, Shared())
         self._shared.users.add(self)
-        self.turn = self._shared.turn
+        self.turn = self._shared.turn  # held by whoever uses a store of one transaction
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[InboxStore]:

@@ -42,15 +42,10 @@ class Turns:
 
     An inbox has one of these for all its connections; or, if its store can do many transactions
     at the same time, one for each connection.
-
-    Attributes
-    ----------
-    waiting : deque of Session
-        The connections with batches that wait.
     """
 
     def __init__(self, applier: Applier, transactions: Transactions) -> None:
-        self.waiting: deque[Session] = deque()
+        self.waiting: deque[Session] = deque()  # those with batches that wait
         self._applier, self._transactions = applier, transactions
         self._turn = asyncio.Lock() if transactions.concurrent else transactions.turn
         self._durable = transactions.store.durable
