@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..delivery import Follower, Inbox, Letter, Retry
-from ..delivery.applier import Applier, Sender
+from ..delivery.applier import Applier, Session
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Batch, Hello, Message, Welcome, read_message
 from ..delivery.stores import InboxStore
@@ -23,14 +23,14 @@ class ApplyAll(Applier):
     """Broken: applies all that comes, as often as it comes."""
 
     async def apply_batch(
-        self, store: InboxStore, batch: Batch, sender: Sender, verdict: str | None = None
+        self, store: InboxStore, batch: Batch, session: Session, verdict: str | None = None
     ) -> Answer:
         done, error = list[StoredReply](), None
         for text in batch.messages:
             message = read_message(text)
-            letter = Letter(batch.producer, batch.first + len(done), sender.user, text)
+            letter = Letter(batch.producer, batch.first + len(done), session.user, text)
             try:
-                reply = verdict or await self.handle(store, message, letter, sender.sid)
+                reply = verdict or await self.handle(store, message, letter, session.sid)
             except Retry as why:
                 error = why
                 break
