@@ -100,11 +100,8 @@ class Relay:
         try:
             self._welcome = Welcome.from_wire(_only(arguments))
         except DeliveryError as error:
-            if worth_a_retry(error):
-                self._hello = None
-                self._try_later(error)
-            else:
-                self._give_up(error)
+            self._hello = None
+            self._refused(error, worth_a_retry(error))
         self._wanted.set()
 
     async def _go_on_from(self, welcome: Welcome) -> None:
@@ -119,10 +116,7 @@ class Relay:
             window.welcomed(welcome, 1 if polling else FLIGHTS)
         except DeliveryError as error:
             self._welcome = self._hello = None
-            if worth_a_retry(error):
-                self._try_later(error)
-            else:
-                self._give_up(error)
+            self._refused(error, worth_a_retry(error))
             return
         self._welcome, self._ready = None, True
         self.tried.settle(None)
@@ -137,7 +131,7 @@ class Relay:
             if len(answer.replies) > len(batch.messages):
                 raise BatchError("There are more replies than messages.")
         except DeliveryError as error:
-            self._give_up(error)
+            self._refused(error, helps=False)
             return
         current = self._window.expects(batch)
         helps = answer.error is None or self._window.refused(batch, answer)
@@ -148,15 +142,17 @@ class Relay:
             self._connector.succeeded()
             self._storing.answered()
         if answer.error is not None and current:
-            if helps:
-                self._try_later(answer.error)
-            else:
-                self._give_up(answer.error)
+            self._refused(answer.error, helps)
         self._wanted.set()
 
-    def _try_later(self, error: DeliveryError) -> None:
+    def _refused(self, error: DeliveryError, helps: bool) -> None:
+        """Pause, if another attempt `helps`; else send nothing more."""
         self.tried.settle(None)
         self.refusals += 1
+        if not helps:
+            self.stop()
+            self._storing.fail(error)
+            return
         self._storing.troubled(error)
         if self._pause is None:
             loop = asyncio.get_running_loop()
@@ -165,11 +161,6 @@ class Relay:
     def _go_on(self) -> None:
         self._pause = None
         self._wanted.set()
-
-    def _give_up(self, error: Exception) -> None:
-        self.refusals += 1
-        self.stop()
-        self._storing.fail(error)
 
     def _attempted(self, error: Exception | None) -> None:
         if error is None:

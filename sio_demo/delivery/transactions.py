@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -100,15 +100,23 @@ class Transactions:
             finally:
                 self._shared.owner = None
 
-    def held(self, *, careful: bool = False) -> AbstractAsyncContextManager[InboxStore]:
+    @asynccontextmanager
+    async def held(self, *, careful: bool = False) -> AsyncIterator[InboxStore]:
         """Do as `one`; the caller holds `turn`, if the store does one transaction at a time.
 
         If it does many, `careful` asks for one in which the effects of a message can be undone.
         """
         self.check()
-        if self.concurrent:
-            return self._ending(self.store.transaction(careful))
-        return self._ending(self._serial())
+        store: InboxStore | None = None
+        try:
+            many = self.concurrent
+            async with self.store.transaction(careful) if many else self._serial() as store:
+                yield store
+        except BaseException:
+            if store is not None:
+                self.ended(store, False)
+            raise
+        self.ended(store, True)
 
     def is_open(self, db: Any) -> bool:
         """Return whether a handler's ``db`` is in a transaction of this store."""
@@ -127,20 +135,6 @@ class Transactions:
         if shared.loop not in (None, loop) and not shared.loop.is_closed():
             raise UsageError("Call it in the thread and event loop that used its store first.")
         shared.loop = loop
-
-    @asynccontextmanager
-    async def _ending(
-        self, transaction: AbstractAsyncContextManager[InboxStore]
-    ) -> AsyncIterator[InboxStore]:
-        store: InboxStore | None = None
-        try:
-            async with transaction as store:
-                yield store
-        except BaseException:
-            if store is not None:
-                self.ended(store, False)
-            raise
-        self.ended(store, True)
 
     @asynccontextmanager
     async def _serial(self) -> AsyncIterator[InboxStore]:
