@@ -28,7 +28,7 @@ from .message import (
     write_reply,
 )
 from .stores import InboxStore, Letter, Received, fitting
-from .transactions import Transactions, is_end, settled
+from .transactions import Transactions, raise_end, settled
 
 SLICE = 0.005  # seconds of handlers before other tasks run
 GROUP = 0.01  # seconds of handlers before a commit
@@ -102,8 +102,7 @@ class Applier:
         except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
             raise
         except BaseException as error:
-            if is_end(error):
-                raise
+            raise_end(error)
             if store.is_store_failure(error):
                 raise StoreError(
                     f"The store failed in the handler of {message.event!r}: {in_words(error)}"

@@ -24,7 +24,7 @@ from .message import (
     write_message,
 )
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import ANY_ERROR, Queues, Transactions, is_end, settled
+from .transactions import ANY_ERROR, Queues, Transactions, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
@@ -162,8 +162,7 @@ class Feed:
         except DeliveryError as error:
             return Answer(0, [], error).to_wire()
         except ANY_ERROR as error:
-            if is_end(error):
-                raise
+            raise_end(error)
             log.exception("A request to a feed failed")
             return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()
 

@@ -28,7 +28,7 @@ from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, i
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
-from .transactions import ANY_ERROR, is_end, settled
+from .transactions import ANY_ERROR, raise_end, settled
 
 CLOSE = 15.0  # seconds that a handler may hold `close` up
 WAITING = 16  # pages of a topic that wait to be applied; what else comes is asked for later
@@ -128,10 +128,7 @@ class Follower(Receiver):
         ClosedError
             The follower is closed.
         """
-        if self._closed:
-            raise ClosedError("The follower is closed.")
-        check_topic(topic)
-        self._transactions.check()
+        self._check(topic)
         reading = self._topics.get(topic)
         if reading is None:
             reading = self._topics[topic] = Reading(topic, Session(None, None, self._turns))
@@ -143,12 +140,9 @@ class Follower(Receiver):
 
         The handlers are called with all entries from there on, read before or not.
         """
-        if self._closed:
-            raise ClosedError("The follower is closed.")
-        check_topic(topic)
+        self._check(topic)
         if type(offset) is not int or not 0 <= offset < 2**53:
             raise UsageError(f"An offset is a whole number from 0 on, not {offset!r}.")
-        self._transactions.check()
         await self._stop(topic)
         async with self._transactions.one() as store:
             before = await settled(store.progress(topic)) or Progress()
@@ -166,6 +160,12 @@ class Follower(Receiver):
         await self._turns.finish(CLOSE)
         await self._callbacks.close()
         await self._transactions.close()
+
+    def _check(self, topic: str) -> None:
+        if self._closed:
+            raise ClosedError("The follower is closed.")
+        check_topic(topic)
+        self._transactions.check()
 
     async def _stop(self, topic: str) -> None:
         if (reading := self._topics.pop(topic, None)) is not None:
@@ -299,8 +299,7 @@ class Follower(Receiver):
                 try:
                     await settled(self._on_gap(topic, missing, batch.first))
                 except ANY_ERROR as error:
-                    if is_end(error):
-                        raise
+                    raise_end(error)
                     raise Retry(f"`on_gap` failed: {in_words(error)}") from error
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)
         async with self._transactions.one() as store:

@@ -10,10 +10,10 @@ import socketio
 from ..errors import BatchError, QuotaError, StoreError, UsageError
 from .applier import Session, Turns
 from .inbox_state import welcomed
-from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored
+from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored, only
 from .receiver import Receiver, arguments
 from .send_window import check_positive
-from .transactions import ANY_ERROR, Queues, is_end, settled
+from .transactions import ANY_ERROR, Queues, raise_end, settled
 
 BATCH = 500  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
@@ -106,8 +106,6 @@ class Inbox(Receiver):
         sio.on(HELLO, self._greet, namespace=namespace)
         sio.on(EVENT, self._receive, namespace=namespace)
 
-    # --- for the caller ----------------------------------------------------------------
-
     async def forget(self, seconds: float) -> int:
         """Delete producers without contact for so long; return how many.
 
@@ -143,31 +141,27 @@ class Inbox(Receiver):
         await self._callbacks.close()
         await self._transactions.close()
 
-    # --- requests ----------------------------------------------------------------------
-
     async def _greet(self, sid: str, *arguments: Any) -> dict[str, Any]:
         """Handle a hello; the return value is the acknowledgement."""
         try:
-            hello = Hello.from_wire(_only(arguments))
+            hello = Hello.from_wire(only(arguments))
             async with self._greetings.turn(sid):
                 return (await self._welcome(await self._session(sid), hello)).to_wire()
         except ANY_ERROR as error:
-            if is_end(error):
-                raise
+            raise_end(error)
             return self._applier.refuse(error).to_wire()
 
     async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
         """Handle a batch; the return value is the acknowledgement."""
         try:
-            batch = Batch.from_wire(_only(arguments))
+            batch = Batch.from_wire(only(arguments))
             if not 0 < len(batch.messages) <= BATCH:
                 raise BatchError(f"A batch has 1 to {BATCH} messages.")
             session = await self._session(sid)
             await self._check_flood(session)
             return (await session.turns.apply(session, batch)).to_wire()
         except ANY_ERROR as error:
-            if is_end(error):
-                raise
+            raise_end(error)
             return self._applier.refuse(error).to_wire()
 
     async def _welcome(self, session: Session, hello: Hello) -> Welcome:
@@ -194,8 +188,6 @@ class Inbox(Receiver):
             log.warning("%s floods the inbox: disconnected", session.sid)
             await self._sio.disconnect(session.sid, self._namespace)
         raise QuotaError(f"{WAITING} batches of this connection wait. Await their answers.")
-
-    # --- connections -------------------------------------------------------------------
 
     async def _session(self, sid: str) -> Session:
         if self._closed:
@@ -225,9 +217,3 @@ class Inbox(Receiver):
 
     def _online(self) -> set[str]:
         return {producer for s in self._connected().values() for producer in s.producers}
-
-
-def _only(arguments: tuple[Any, ...]) -> Any:
-    if len(arguments) != 1:
-        raise BatchError("The event has one argument.")
-    return arguments[0]

@@ -254,6 +254,11 @@ class Page(Packet):
         return super(Page, cls).from_wire(data)
 
 
+def only(arguments: tuple[Any, ...]) -> Any:
+    """Return the argument of an event; what has more or none is no packet."""
+    return arguments[0] if len(arguments) == 1 else arguments
+
+
 def _raise_refusal(data: Any) -> None:
     if isinstance(data, dict) and "error" in data:
         raise Answer.from_wire(data).error or BatchError("The server refused without a reason.")

@@ -106,8 +106,6 @@ class Outbox:
         self._closing: asyncio.Task[None] | None = None
         self._reissuing: asyncio.Task[None] | None = None
 
-    # --- for the caller ----------------------------------------------------------------
-
     async def open(self, url: str, **connect_arguments: Any) -> None:
         """Load the store and connect; return after the first attempt, even if it failed.
 
@@ -307,8 +305,6 @@ class Outbox:
             self._relay.restart()
         finally:
             self._reissuing = None
-
-    # --- its parts ---------------------------------------------------------------------
 
     def _new_receipt(self, event: str, payload: Any) -> Receipt:
         self._usable()

@@ -7,6 +7,8 @@ from typing import Any
 from ..errors import UsageError
 from .message import id_of
 
+Loop = asyncio.AbstractEventLoop | None
+
 
 class Promise:
     """A result that any number of tasks may await, any number of times.
@@ -17,7 +19,7 @@ class Promise:
 
     __slots__ = ("_error", "_loop", "_value", "_waiters", "done")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, loop: Loop = None) -> None:
         self.done = False
         self._loop = loop
         self._value: Any = None
@@ -63,12 +65,7 @@ class Receipt(Promise):
 
     __slots__ = ("accepted", "text")
 
-    def __init__(
-        self,
-        text: str,
-        accepted: Promise | None = None,
-        loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
+    def __init__(self, text: str, accepted: Promise | None = None, loop: Loop = None) -> None:
         super().__init__(loop)
         self.text = text
         self.accepted = accepted or Promise(loop)

@@ -8,7 +8,7 @@ from socketio.exceptions import SocketIOError
 
 from ..errors import BatchError, DeliveryError
 from .connector import Connector
-from .message import EVENT, HELLO, Answer, Batch, Welcome, read_reply
+from .message import EVENT, HELLO, Answer, Batch, Welcome, only, read_reply
 from .receipt import Promise, Receipt
 from .send_window import FLIGHTS, SendWindow, worth_a_retry
 from .storing import Storing
@@ -98,7 +98,7 @@ class Relay:
         if self._stopped or hello is not self._hello:
             return
         try:
-            self._welcome = Welcome.from_wire(_only(arguments))
+            self._welcome = Welcome.from_wire(only(arguments))
         except DeliveryError as error:
             self._hello = None
             self._refused(error, worth_a_retry(error))
@@ -127,7 +127,7 @@ class Relay:
             return
         self._heard = asyncio.get_running_loop().time()
         try:
-            answer = Answer.from_wire(_only(arguments))
+            answer = Answer.from_wire(only(arguments))
             if len(answer.replies) > len(batch.messages):
                 raise BatchError("There are more replies than messages.")
         except DeliveryError as error:
@@ -187,7 +187,3 @@ class Relay:
                     "on the server?"
                 )
             )
-
-
-def _only(arguments: tuple[Any, ...]) -> Any:
-    return arguments[0] if len(arguments) == 1 else arguments

@@ -24,10 +24,11 @@ async def settled(value: T | Awaitable[T]) -> T:
     return await value if hasattr(value, "__await__") else value
 
 
-def is_end(error: BaseException) -> bool:
-    """Return whether an error says that this task is cancelled, and is not a user's function's."""
+def raise_end(error: BaseException) -> None:
+    """Raise an error again if it says that this task is cancelled, not only a user's function."""
     task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())
+    if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+        raise error
 
 
 class Queues:
