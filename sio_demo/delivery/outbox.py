@@ -173,7 +173,8 @@ class Outbox:
             The outbox is closed, or it has failed permanently.
         """
         receipt = self._new_receipt(event, payload)
-        self._usable().add(receipt)
+        assert self._storing is not None
+        self._storing.add(receipt)
         return receipt
 
     @asynccontextmanager

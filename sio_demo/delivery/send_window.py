@@ -8,16 +8,7 @@ from itertools import islice
 from math import inf
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import (
-    ConflictError,
-    DeliveryError,
-    QuotaError,
-    RestoredError,
-    Retry,
-    SequenceError,
-    StoreError,
-    UsageError,
-)
+from .. import errors
 from .message import LARGEST, Answer, Batch, Hello, Welcome, id_of, wire_size, withdrawn
 
 FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
@@ -104,17 +95,17 @@ class SendWindow(Generic[M]):
     def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:
         """Go on where the inbox is, within its limits, with so many batches in flight."""
         if welcome.next < self.base:
-            raise RestoredError(
+            raise errors.RestoredError(
                 f"The inbox has gone back: it expects message {welcome.next}, and has answered "
                 f"all below {self.base}. Was its store restored from a backup?"
             )
         if welcome.next > self.next:
-            raise ConflictError(
+            raise errors.ConflictError(
                 f"The inbox has applied {welcome.next} messages of this producer, the outbox has "
                 f"sent {self.next}. Was the outbox restored from a copy?"
             )
         if welcome.last != self._id_before(welcome.next):
-            raise ConflictError(
+            raise errors.ConflictError(
                 f"The inbox has applied another message {welcome.next - 1} of this producer. Was "
                 "the outbox copied, or restored from a copy?"
             )
@@ -185,7 +176,7 @@ class SendWindow(Generic[M]):
         """
         if not self._land(batch):
             return True  # sent again already
-        if type(answer.error) is SequenceError:
+        if type(answer.error) is errors.SequenceError:
             helps = self.base <= answer.next <= batch.first
         else:
             helps = worth_a_retry(answer.error)
@@ -223,9 +214,9 @@ class SendWindow(Generic[M]):
         return False
 
 
-def worth_a_retry(error: DeliveryError | None) -> bool:
+def worth_a_retry(error: errors.DeliveryError | None) -> bool:
     """Return whether the same request may be answered otherwise after a pause."""
-    return isinstance(error, Retry | StoreError | QuotaError)
+    return isinstance(error, errors.Retry | errors.StoreError | errors.QuotaError)
 
 
 def check_positive(kind: Any, **numbers: Any) -> None:
@@ -233,7 +224,7 @@ def check_positive(kind: Any, **numbers: Any) -> None:
     for name, number in numbers.items():
         if type(number) is bool or not isinstance(number, kind) or not 0 < number < inf:
             what = "a whole number" if kind is int else "a number"
-            raise UsageError(f"{name} must be {what} above 0, not {number!r}.")
+            raise errors.UsageError(f"{name} must be {what} above 0, not {number!r}.")
 
 
 def backoff(attempt: int, first: float, longest: float) -> float:

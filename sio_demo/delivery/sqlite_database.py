@@ -17,12 +17,8 @@ from ..errors import StoreError, UsageError
 
 # What a handler must not do: end the inbox's transaction, or write to another file, which would
 # not be committed together with this one.
-_REFUSED = {
-    sqlite3.SQLITE_TRANSACTION,
-    sqlite3.SQLITE_SAVEPOINT,
-    sqlite3.SQLITE_ATTACH,
-    sqlite3.SQLITE_DETACH,
-}
+_REFUSED = {sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT}
+_REFUSED |= {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
 # Pragmas whose argument changes nothing, or for this transaction only.
 _HARMLESS = {"defer_foreign_keys", "foreign_key_check", "foreign_key_list", "index_info"}
 _HARMLESS |= {"index_list", "index_xinfo", "table_info", "table_list", "table_xinfo"}
