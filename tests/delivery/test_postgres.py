@@ -261,7 +261,7 @@ async def test_a_deadlock_is_no_failure_of_the_message(pg):
     async with connected(pg.url) as connection:
         await connection.execute("INSERT INTO accounts VALUES (1, 0), (2, 0)")
     outboxes = [await pg.outbox(), await pg.outbox()]
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(10):
         await asyncio.gather(outboxes[0].send("move", [1, 2]), outboxes[1].send("move", [2, 1]))
     assert await pg.rows("SELECT balance FROM accounts") == [2, 2]
 
