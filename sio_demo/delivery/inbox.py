@@ -15,7 +15,7 @@ from .receiver import Receiver, arguments
 from .send_window import check_positive
 from .transactions import ANY_ERROR, Queues, raise_end, settled
 
-BATCH = 500  # messages in a batch
+BATCH = 1000  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
 REFUSALS = 100  # batches refused in a row before the connection is closed
 CLOSE = 15.0  # seconds that a handler may hold `close` up

@@ -20,7 +20,7 @@ every connection comes ``"outbox_hello"``::
 The answer to a hello tells the sender where the inbox is, and what it takes::
 
     {"next": 17, "last": "Zk3hX0aPq9+sV2bN",
-     "batch": 500, "characters": 999000, "unconfirmed": 20000}
+     "batch": 1000, "characters": 999000, "unconfirmed": 20000}
 
 After that comes ``"outbox"``, a batch of messages; at most eight of them without an answer::
 

@@ -765,7 +765,7 @@ async def test_malformed_batches_are_answered_with_a_named_error(bench):
         good | {"first": -1},
         good | {"messages": ["note"]},
         good | {"messages": []},
-        good | {"messages": good["messages"] * 501},
+        good | {"messages": good["messages"] * 1001},
     ):
         answer = await client.call(EVENT, data, timeout=5)
         assert answer["error"] == "BatchError"
