@@ -49,7 +49,7 @@ CREATE TABLE feed_entries (
 # A worker that was stopped in a transaction must not keep a producer's messages from the others.
 # And outside of the inbox's transactions nothing can be written: what a handler does after it has
 # rolled back would not be in the transaction. Locks are awaited for longer than the second after
-# which PostgreSQL looks for a deadlock, and ends one of the two: else both would end, and meet again.
+# which PostgreSQL looks for a deadlock, and ends one of two: else both would end, and meet again.
 _OPTIONS = (
     "-c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
     "-c default_transaction_read_only=on"
@@ -71,8 +71,8 @@ class PostgresInboxStore:
     Each connection's messages are applied in transactions of their own, so a handler that waits
     for the database does not hold up the other connections. Messages are sent to PostgreSQL in
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
-    each message. A handler that waits for a lock for two seconds is tried again later, and so is one
-    that takes ten. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
+    each message. A handler that waits for a lock for two seconds is tried again later, and so is
+    one that takes ten. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
 
     Parameters
     ----------
