@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..delivery import Follower, Inbox, Letter, Retry
-from ..delivery.applier import Applier, Session
+from ..delivery.applier import Applier
 from ..delivery.inbox_state import StoredReply
 from ..delivery.message import Answer, Batch, Hello, Message, Welcome, read_message
 from ..delivery.stores import InboxStore
 from ..delivery.transactions import settled
+from ..delivery.turns import Session
 from .stores import (
     ClockEpochs,
     KillableInboxStore,

@@ -22,13 +22,13 @@ from ..errors import (
     SequenceError,
     UsageError,
 )
-from .applier import Session, Turns
 from .inbox_state import Progress
 from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, in_words, read_reply
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
 from .transactions import ANY_ERROR, raise_end, settled
+from .turns import Session, Turns
 
 CLOSE = 15.0  # seconds that a handler may hold `close` up
 WAITING = 16  # pages of a topic that wait to be applied; what else comes is asked for later

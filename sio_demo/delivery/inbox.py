@@ -8,12 +8,12 @@ from weakref import WeakSet
 import socketio
 
 from ..errors import BatchError, QuotaError, StoreError, UsageError
-from .applier import Session, Turns
 from .inbox_state import welcomed
 from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored, only
 from .receiver import Receiver, arguments
 from .send_window import check_positive
 from .transactions import ANY_ERROR, Queues, raise_end, settled
+from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer

@@ -15,7 +15,7 @@ from sio_demo.delivery import (
     Outbox,
     SQLiteInboxStore,
     SQLiteOutboxStore,
-    applier,
+    turns,
 )
 from sio_demo.delivery.inbox_state import Progress
 from sio_demo.delivery.message import EVENT, HELLO, Batch, write_message
@@ -723,8 +723,8 @@ async def test_a_process_that_is_to_end_answers_all_who_wait_and_ends(disk, tmp_
         inbox.store.save(producer := str(uuid.uuid4()), Progress(), 0, [])
         answers.append(asyncio.get_running_loop().create_future())
         batch = Batch(producer, 0, 0, "", 0, texts)
-        session = applier.Session("sid", None, inbox._turns)
-        session.waiting.append(applier.Item(session, batch, answers[-1]))
+        session = turns.Session("sid", None, inbox._turns)
+        session.waiting.append(turns.Item(session, batch, answers[-1]))
         inbox._turns.waiting.append(session)
     with pytest.raises(end):
         await inbox._turns.run()

@@ -378,4 +378,5 @@ async function called(handler, transaction, payload) {
 const closed = () => new DeliveryError("ClosedError", "It is not followed.");
 
 const restored = ({ topic, progress }) =>
-  new DeliveryError("RestoredError", `${topic} is not the log read up to ${progress.next}: \`restart\` it.`);
+  new DeliveryError("RestoredError",
+    `${topic} is not the log read up to ${progress.next}: \`restart\` it.`);
