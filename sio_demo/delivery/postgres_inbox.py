@@ -107,19 +107,20 @@ class PostgresInboxStore:
     @asynccontextmanager
     async def transaction(self, careful: bool) -> AsyncIterator[PostgresTransaction]:
         """Run the block in a transaction; `careful` means with savepoints, not in a pipeline."""
+        limit = asyncio.timeout(HANDLERS)
         try:
             if self._opening is None:
                 self._opening = asyncio.create_task(self._open())
                 self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
             await asyncio.shield(self._opening)  # who waits for it meanwhile fails with it
             pipeline = self._pool is not None and not careful
-            async with asyncio.timeout(HANDLERS), self._begun(pipeline) as (connection, db):
+            async with limit, self._begun(pipeline) as (connection, db):
                 work = PostgresTransaction(connection, db, pipeline)
                 yield work
                 await work.finish()
-        except TimeoutError as error:
-            raise StoreError(f"A transaction has taken {HANDLERS} s.") from error
         except Exception as error:
+            if limit.expired():
+                raise StoreError(f"A transaction has taken {HANDLERS} s.") from error
             if is_store_failure(error):
                 raise StoreError(f"The database failed: {error}") from error
             raise

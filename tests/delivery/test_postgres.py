@@ -10,7 +10,7 @@ import socketio
 from kit import DeliveryBench, connected, greet
 from psycopg import sql
 
-from sio_demo.delivery import Inbox, PostgresInboxStore, Retry, postgres_inbox
+from sio_demo.delivery import Feed, Inbox, PostgresInboxStore, Retry, postgres_inbox
 from sio_demo.delivery.message import EVENT
 from sio_demo.errors import (
     DeadLetterError,
@@ -239,6 +239,14 @@ async def test_a_locked_table_holds_up_nobody_else(pg):
         assert "lock timeout" in str(first.last_error)
     assert await waits == 1
     assert await pg.rows() == [0, 1]
+
+
+async def test_a_timeout_of_the_callers_own_is_not_taken_for_a_long_transaction(pg):
+    feed = Feed(socketio.AsyncServer(async_mode="aiohttp"), pg.inbox.store)
+    with pytest.raises(TimeoutError, match="the bank"):
+        async with feed.transaction():
+            raise TimeoutError("the bank")
+    await feed.close()
 
 
 async def test_a_deadlock_is_no_failure_of_the_message(pg):
