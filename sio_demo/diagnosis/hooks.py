@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,8 +104,9 @@ def fits(function: Function, args: tuple[Any, ...]) -> bool:
     """
     while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
         function = function.__wrapped__  # type: ignore[attr-defined]
+    read = _parameters if isinstance(function, Hashable) else _parameters.__wrapped__
     try:
-        _parameters(function).bind(*args)
+        read(function).bind(*args)
     except TypeError:
         return False
     except ValueError:  # a builtin that does not tell its parameters

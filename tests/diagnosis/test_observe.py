@@ -327,6 +327,25 @@ async def test_a_handler_that_fails_or_does_not_fit_is_told(ends):
         assert seen.message("sync").clues.failed is False
 
 
+async def test_a_handler_that_cannot_be_hashed_is_counted_as_well():
+    class Handler:
+        __hash__ = None
+
+        def __eq__(self, other):
+            return False
+
+        def __call__(self, *_):
+            pass
+
+    async with bench() as b, python_client() as client:
+        client.on("news", Handler())
+        with observe(client) as seen:
+            await b.connect(client)
+            await b.sio.emit("news", 1)
+            await b.settled()
+            assert (seen.message("news").calls, seen.message("news").clues.failed) == (1, False)
+
+
 def without_sid(function):
     """As Flask-SocketIO does it."""
 
