@@ -68,6 +68,18 @@ def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
+def minutes(notebook: NotebookNode) -> float:
+    """Count how long it takes to read a notebook, as CONTRIBUTING.md says."""
+    words = re.sub(
+        r"<details>.*?</details>|\]\(.*?\)|## Further reading.*", "", prose(notebook), flags=re.S
+    )
+    cells = [cell for cell in code_cells(notebook)[1:] if cell not in tagged(notebook, "check")]
+    lines = [line.strip() for cell in cells for line in cell.source.splitlines() if line.strip()]
+    shown = sum(SVG in str(cell.outputs) for cell in cells) + words.count("\n|---")
+    seconds = 2 * len(set(lines)) + len(lines) + 8 * shown
+    return len(re.findall(r"\S*\w\S*", words)) / 200 + seconds / 60
+
+
 def prose(notebook: NotebookNode) -> str:
     """Give all the text, without the code blocks in it."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

@@ -37,6 +37,14 @@ def test_readme_lists_every_notebook_in_order_with_its_minutes() -> None:
     assert rows == [(path.name, *found) for path, found in zip(PATHS, minutes, strict=True)]
 
 
+# 09 is looked things up in, and 11 says how long its exercises take.
+@pytest.mark.parametrize("path", [path for path in PATHS if path.name[:2] not in ("09", "11")])
+def test_the_minutes_are_counted(path: Path) -> None:
+    notebook = guards.read(path)
+    [stated] = re.findall(r"^\*(\d+) minutes", notebook.cells[0].source, re.M)
+    assert abs(guards.minutes(notebook) - int(stated)) <= 2
+
+
 def say(old: str, new: str, kind: str = "markdown") -> Damage:
     """Replace what a notebook says, or what its code does."""
 
