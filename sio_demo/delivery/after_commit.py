@@ -71,9 +71,7 @@ class Callbacks:
         failed: list[Letter] = []
         try:
             if not self._looked:
-                async with self._transactions.one() as store:
-                    left = await settled(store.aside(BOX))
-                self._looked, self._due = True, left
+                await self._look()
             due, self._due = self._due, []
             failed = [letter for letter in due if not await self._call(letter)]
             async with self._transactions.one() as store:
@@ -85,6 +83,17 @@ class Callbacks:
             if not self._looked:
                 await asyncio.sleep(AGAIN)
         return failed
+
+    async def _look(self) -> None:
+        """Read what an earlier process has left, and what was committed unheard."""
+        self._looked = True  # first: a transaction that ends meanwhile may ask for another look
+        try:
+            async with self._transactions.one() as store:
+                left = await settled(store.aside(BOX))
+        except BaseException:
+            self._looked = False
+            raise
+        self._due = left + [letter for letter in self._due if letter not in left]
 
     async def _call(self, letter: Letter) -> bool:
         received = Received.of(letter)

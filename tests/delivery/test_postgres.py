@@ -12,6 +12,7 @@ from psycopg import sql
 
 from sio_demo.delivery import Feed, Inbox, PostgresInboxStore, Retry, postgres_inbox
 from sio_demo.delivery.message import EVENT
+from sio_demo.delivery.postgres_inbox import PostgresTransaction
 from sio_demo.errors import (
     DeadLetterError,
     HandlerError,
@@ -201,6 +202,28 @@ async def test_dead_letters_are_listed_replayed_and_dropped(pg):
     assert await pg.rows() == [1]
     with pytest.raises(UsageError, match="no dead letter"):
         await pg.inbox.replay(first)
+
+
+async def test_what_is_committed_while_older_ones_are_looked_for_is_followed(pg, monkeypatch):
+    aside, looking, go_on = PostgresTransaction.aside, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self, box):
+        found = await aside(self, box)
+        looking.set()
+        await go_on.wait()
+        return found
+
+    async def follow(received):
+        called.append(received.payload)
+
+    called = []
+    monkeypatch.setattr(PostgresTransaction, "aside", slowly)
+    pg.inbox.after_commit("effects", follow)
+    outbox = await pg.outbox()
+    await looking.wait()
+    await outbox.send("effects", 5)
+    go_on.set()
+    await wait_until(lambda: called == [5])
 
 
 async def test_what_follows_a_commit(pg):
