@@ -30,6 +30,7 @@ import nbval_time
 import observed
 import page
 import reconnect
+import workers
 from harness import Case, Figure, Options, Target
 
 Record = dict[str, Any]
@@ -85,6 +86,17 @@ CASES = {
                 "locked table": Target("<=", 20),  # 99 of 100
             },
             delivery.run,
+        ),
+        Case(
+            "workers",
+            "Several workers on one PostgreSQL, and a feed to many followers",
+            {
+                "2 workers, 2 outboxes": Target(">=", 1.5),
+                "table size": Target("<=", 1.2),
+                "feed": Target(">=", 0.5),
+                "catching up": Target(">=", 1),
+            },
+            workers.run,
         ),
         Case(
             "observed",
