@@ -211,10 +211,19 @@ what clients send, [07b](07b_server_to_client_and_chaos.ipynb) for what they rec
 | A user has logged out, and still receives | [03, section 6](03_listeners_outside_connect.ipynb) |
 | Users can see what is meant for another user | [04a, section 4]\
 (04a_state_after_a_reconnect.ipynb) |
+| I left a room, and still receive | [04a, section 4](04a_state_after_a_reconnect.ipynb): an emit \
+without a room goes to everyone. Or another room, or another session, of this user receives it |
 | I close one of my tabs, and appear offline; the number of users online is wrong | \
 [04b, section 2](04b_dead_connections.ipynb) |
 | It reconnects every minute behind nginx, or drops in a background tab | \
 [04b, section 2](04b_dead_connections.ipynb) |
+| It has stopped trying to reconnect: `reconnectionAttempts`, `reconnect_failed` | \
+[04b, section 3](04b_dead_connections.ipynb) |
+| `io.to(room).emit` with an acknowledgement times out at once, or hears nothing | A broadcast \
+needs a time to wait: [`io.to(room).timeout(5000).emit(...)`]\
+(https://socket.io/docs/v4/broadcasting-events/#with-acknowledgements) |
+| A `Date` arrives as a string, a `Map` as `{}` | A message is JSON, apart from binary data: \
+convert what JSON doesn't know |
 | It stays with polling behind a proxy | The proxy must pass on `Upgrade` and `Connection`: \
 [Socket.IO's examples](https://socket.io/docs/v4/reverse-proxy/) |
 | `Invalid namespace`, or "namespaces failed to connect" | The server does not have it: \
