@@ -142,17 +142,15 @@ class ServerProcess:
 
 
 async def kill_and_restart(
-    process: ServerProcess, link: Link, client: socketio.AsyncClient, source: str | None = None
+    process: ServerProcess, link: Link, client: socketio.AsyncClient
 ) -> ServerProcess:
-    """Kill a server with SIGKILL, and return a new process behind the link.
+    """Kill a server with SIGKILL, and return a new process of its program behind the link.
 
-    It has the variables of the old one, and its program unless there is another `source`. The
-    client, which goes through the link and reconnects by itself, is awaited.
+    The client, which goes through the link and reconnects by itself, is awaited.
     """
     sid = client.get_sid()
     await process.kill()
-    program = process._program | ({"source": source} if source else {})
-    new = await ServerProcess.start(**program)
+    new = await ServerProcess.start(**process._program)
     link.retarget(new.url)
     await wait_until(lambda: client.get_sid() not in (None, sid))
     return new
