@@ -83,7 +83,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     found = [*effects, *_renders(source)]
     if root_component:
         return found
-    found += [*_hooks(source), *_methods(source), *_instance(source)]
+    found += [*_hooks(source), *_methods(source), *_instance(source), *_controllers(source)]
     return [*found, *_pages(source), *_elsewhere(source)]
 
 
@@ -135,6 +135,20 @@ def _instance(source: Source) -> Iterator[Mount]:
     if source.instances:
         root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
         yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
+
+
+def _controllers(source: Source) -> Iterator[Mount]:
+    """Yield the controllers of AngularJS, which a router makes anew at each visit."""
+    ends = [call for call in source.script.called("$on") if source.event_of(call) == "$destroy"]
+    leaving = (source.flow.function_of(call.args[1]) for call in ends if len(call.args) > 1)
+    cleanups = list(filter(None, leaving))
+    for call in source.script.called("controller"):
+        given = call.args[1] if len(call.args) > 1 else call.node
+        if kind(given) == "array":  # the names of what it needs come first
+            given = (parts(given) or [given])[-1]
+        function = source.flow.function_of(given)
+        if function and not re.match(r"(?i).(app|root)", call.args[0].text()):
+            yield Mount("hook", function, cleanups)
 
 
 def _pages(source: Source) -> Iterator[Mount]:

@@ -1,0 +1,9 @@
+angular
+  .module("kitchen")
+  .controller("OrdersCtrl", function ($scope, socket) {
+    socket.on("order", show);
+    $scope.$on("$destroy", () => socket.removeListener("order", show));
+  })
+  .controller("AppCtrl", function ($scope, socket) {
+    socket.on("closed", () => ($scope.closed = true)); // there is one, around all pages
+  });
