@@ -226,3 +226,15 @@ def test_stream_of_a_service_that_a_component_leaves_open(
     )
     results = found(tmp_path, live_ts=sockets, news_ts=service, feed_ts=component)
     assert [(name, line) for name, line, _ in results] == [("feed.ts", line) for line in lines]
+
+
+def test_listener_that_a_service_only_hands_on_is_found_once(tmp_path: Path):
+    service = "import { io } from 'socket.io-client';\nexport class SocketService {\n"
+    service += "  socket = io();\n  on(event, run) { this.socket.on(event, run); }\n}\n"
+    page = "import { SocketService } from './socket.service';\n"
+    page += "@Component({})\nexport class Page {\n"
+    page += "  constructor(private socketService: SocketService) {}\n"
+    page += "  ngOnInit() { this.socketService.on('news', () => this.show()); }\n}\n"
+    (tmp_path / "socket.service.ts").write_text(service)
+    expected = [("page.component.ts", 5, "listener-without-cleanup")]
+    assert found(tmp_path, **{"page_component_ts": page}) == expected

@@ -8,7 +8,7 @@ from ..calls import Call, Step
 from ..nodes import kind, label, text
 from ..shared import word_set
 from .elsewhere import is_left_open, is_owned, is_stream, run_by_mount
-from .mounts import Mount, mounts_of
+from .mounts import EFFECTS, Mount, mounts_of
 from .roles import CLIENTS, CLOSES, LASTING, REMOVES, Role, names_a_client
 from .source import TIDY, Entry, Source
 
@@ -33,9 +33,12 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     for mount in mounts_of(source, root_component):
         steps = _steps(source, mount)
         regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
+        if mount.what == "render":  # what an effect makes is older than the next render
+            regions = {step.call.node for step in steps if step.call.name not in EFFECTS}
         _left_behind(source, mount, steps, regions)
         for call in (s.call for s in steps if not mount.cleanups and not source.first_time(s)):
-            if not any(source.fresh(argument, regions) for argument in call.args):
+            known = source.listens(call) or any(source.fresh(given, regions) for given in call.args)
+            if not known:
                 run += run_by_mount(source, call, mount.what != "effect")
     return run
 
