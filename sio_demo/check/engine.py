@@ -23,7 +23,9 @@ from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of
 
 MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.component.ts")
-_REGISTERS = re.compile(r"\.\s*(on|once|addListener|prependListener|onAny|event|emit)\b|\bio\s*\(")
+_REGISTERS = re.compile(
+    r"\.\s*(on|once|addListener|prependListener|onAny|event|emit|subscribe)\b|\bio\s*\("
+)
 _RUNS = re.compile(r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(")  # of other files
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"

@@ -57,11 +57,21 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
         elif call.name == "subscribe" and call.target is not None:
             if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
                 source.report(call, "listener-without-cleanup", "stream")
+            elif _is_open_subscription(source, call, [*taken, *(other.call for other in steps)]):
+                event = call.args[0].text()
+                source.report(call, "listener-without-cleanup", mount.what, event=event)
         elif call.name in LASTING and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
             if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
                 event = call.args[0].text()
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
+
+
+def _is_open_subscription(source: Source, call: Call, others: list[Call]) -> bool:
+    """Return whether `this.sockets.subscribe` of vue-socket.io has no `unsubscribe`."""
+    of_vue = source.script.path(call.target) == ("this", "sockets") and len(call.args) > 1
+    ends = (other for other in others if other.name == "unsubscribe")
+    return of_vue and not any(source.takes_off(end, call) for end in ends)
 
 
 def _steps(source: Source, mount: Mount) -> list[Step]:
