@@ -175,7 +175,9 @@ def _query(source: Source, query: Call, function: SgNode) -> None:
     keys = list(filter(_MESSAGE_ID.match, words_of_query))
     if not keys and "," not in query.args[0].text():  # else they name a user
         keys = list(filter(_PERHAPS_ID.match, words_of_query))
-    if not keys or _ATOMIC.search(function.text()):
+    waits = source.script.own(function, "await_expression")  # else nothing comes in between
+    waiting = any(holds(wait, query.node) for wait in waits)
+    if not keys or not waiting or _ATOMIC.search(function.text()):
         return
     place = beyond(query.node, ("await_expression", "member_expression", "call_expression"))
     kept = text(label(place, "name", "left"))  # what the result is assigned to

@@ -47,6 +47,11 @@ io.on("connection", (socket) => {
     if (known) return;
     await User.create({ email });
   });
+  // This database answers at once: nothing comes in between.
+  socket.on("note", ({ messageId, text }) => {
+    const known = notes.findOne({ messageId });
+    if (!known) notes.insert({ messageId, text });
+  });
   // What belongs to a message is not the message.
   socket.on("open", async (message) => {
     let room = await Room.findOne({ name: message.room });
