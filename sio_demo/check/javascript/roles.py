@@ -163,7 +163,7 @@ class Roles:
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
         if _OTHER_LIBRARIES.match(module):
             return Role.OTHER
-        if not _LOCAL.match(module):
+        if not (_LOCAL.match(module) or (self.in_browser and module.isidentifier())):
             return None
         return self._by_name(binding.name) or self._by_name(imported)
 
