@@ -20,15 +20,9 @@ _IGNORE = re.compile(
 
 
 class Config:
-    """The rules that are wanted, and the files that are not, for a path.
+    """The rules that are wanted, and the files that are not: in the nearest folder with settings.
 
-    They are in the nearest folder that has settings; what the command line selects or ignores
-    replaces them.
-
-    Raises
-    ------
-    UsageError
-        The settings do not parse, or name an unknown key or rule.
+    What the command line selects or ignores replaces them.
     """
 
     def __init__(self, path: str, select: str | None, ignore: str | None) -> None:

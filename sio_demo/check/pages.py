@@ -100,13 +100,7 @@ class Parsed:
 
 
 def parse(text: str, language: str) -> Parsed:
-    """Parse a source; what the parser skips to recover from an error is missing in the tree.
-
-    Raises
-    ------
-    UnreadableError
-        It is minified, or nested too deeply.
-    """
+    """Parse a source; what the parser skips to recover from an error is missing in the tree."""
     if is_minified(text):
         raise UnreadableError("minified")
     if language == "python" and _depth(text) > _DEEPEST:

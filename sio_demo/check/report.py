@@ -20,10 +20,7 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report) -> str:
-    """Return each finding with its line of code, then a fix for each rule, then a summary.
-
-    Skipped files are not included: the command prints them on standard error.
-    """
+    """Return each finding with its line of code, then a fix for each rule, then a summary."""
     lines = []
     for f in report.findings:
         lines.append(printable(f"{f.path}:{f.line}:{f.column}: {f.rule} {f.message}"))
@@ -56,13 +53,7 @@ def list_rules() -> str:
 
 
 def explain(name: str) -> str:
-    """Return what a rule finds, why, what to do, and where others met it.
-
-    Raises
-    ------
-    UsageError
-        There is no such rule.
-    """
+    """Return what a rule finds, why, what to do, and where others met it."""
     if name not in RULES:
         raise UsageError(f"there is no rule {name!r}: there are {', '.join(RULES)}")
     rule, known = RULES[name], cause(RULES[name].atlas)
@@ -97,13 +88,7 @@ def as_json(report: Report) -> str:
 
 
 def without_known(findings: Iterable[Finding], baseline: Path) -> list[Finding]:
-    """Leave out what a report that `as_json` wrote has already; its lines may have moved since.
-
-    Raises
-    ------
-    UsageError
-        The file holds no such report.
-    """
+    """Leave out what a report that `as_json` wrote has already; its lines may have moved since."""
     try:
         old = json.loads(baseline.read_text("utf-8"))["findings"]
         known = Counter((each["path"], each["rule"], each["code"]) for each in old)
@@ -122,10 +107,7 @@ def without_known(findings: Iterable[Finding], baseline: Path) -> list[Finding]:
 
 
 def as_sarif(report: Report) -> str:
-    """Return a report as SARIF 2.1.0, which code hosts and editors show beside the code.
-
-    See the OASIS standard "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
-    """
+    """Return a report as SARIF 2.1.0 (OASIS), which code hosts and editors show beside the code."""
     order = list(RULES)
     rules = [_rule(rule) for rule in RULES.values()]
     driver = {"name": "sio-demo", "semanticVersion": version("sio-demo"), "rules": rules}

@@ -182,13 +182,7 @@ class UnreadableError(Exception):
 
 
 def read(path: Path) -> str:
-    """Return the text of a source.
-
-    Raises
-    ------
-    UnreadableError
-        It is too large or binary, or the system cannot read it.
-    """
+    """Return the text of a source, unless it is too large or binary, or cannot be read."""
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):

@@ -17,7 +17,6 @@ _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": 
 _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
 _ADDS = LASTING | {"subscribe", "pSubscribe"}
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
-_BROKERS = re.compile(r"(?i)redis|sub|pub|client|nats|mqtt|bus")
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -121,18 +120,12 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     call = step.call
     if call.name not in _ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
-    if call.args[-1].kind() == "call_expression":
-        return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
         return False
     path = source.script.path(target)
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))
-    if path[0] in ("$", "jQuery"):
-        return False
-    if call.name.lower().endswith("subscribe") and not _BROKERS.search(path[-1]):
-        return False
     role = source.roles.of(target)
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
@@ -205,8 +198,6 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
         if any(source.script.resolve(timer) is home for timer in alike):
             return True
         name = _collection_of(source, kept)
-    if name in ("current", "value"):
-        name = last_name(kept.field("object"))
     return name != "" and any(
         name in value.text() for timer in cleared for value in (timer, *source.values_of(timer))
     )

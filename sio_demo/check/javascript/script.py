@@ -230,8 +230,6 @@ class Script:
         known = self.bindings.setdefault((binding.scope, binding.name), binding)
         if known is not binding:
             known.values += binding.values
-            known.module = known.module or binding.module
-            known.imported = known.imported or binding.imported
 
     def _bind(self) -> None:
         for statement in self.root.find_all(kind="import_statement"):

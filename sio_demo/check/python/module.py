@@ -162,9 +162,6 @@ class Module:
             return side
         if self.flask:
             return "server"
-        made = set(self._sides.values())
-        if len(made) == 1:
-            return made.pop()
         first = re.match(r"\(\s*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
         return "server" if first else "client"
 
