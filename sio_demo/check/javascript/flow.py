@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache, cached_property
+from functools import cache
 
 from ast_grep_py import SgNode
 
@@ -71,17 +71,8 @@ class Flow:
         if call.target is None:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
         path = self.script.path(call.target)
-        known = len(path) == 1 and (path[0] in _OWNERS or path[0] in self._objects)
+        known = len(path) == 1 and path[0] in _OWNERS
         return self.function_of(call.callee) if known else None
-
-    @cached_property
-    def _objects(self) -> set[str]:
-        """Names of object literals in this source, whose methods can be followed."""
-        return {
-            binding.name
-            for binding in self.script.bindings.values()
-            if any(unwrap(v).kind() == "object" for v in binding.values)
-        }
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs only the first time: under a condition that it changes.

@@ -32,8 +32,6 @@ _SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
 
 def ids_from_socket_id(source: Source) -> None:
     """Find ids that join `socket.id` to a counter or a time."""
-    if source.roles.server_imported:
-        return
     for node in source.script.root.find_all(kind="member_expression"):
         client = node.field("object")
         if text(node.field("property")) != "id":
@@ -43,7 +41,7 @@ def ids_from_socket_id(source: Source) -> None:
         if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
             continue
         given = source.script.resolve(client)
-        handed = given is not None and given.kind == "parameter" and not source.in_browser
+        handed = given is not None and given.kind == "parameter" and not source.roles.in_browser
         if source.roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
             source.report_node(whole, "id-from-socket-id", "javascript")
 
