@@ -22,10 +22,7 @@ class Call:
     named: dict[str, SgNode] = field(hash=False)
     start: int
     end: int
-
-    @property
-    def new(self) -> bool:
-        return self.node.kind() == "new_expression"
+    new: bool
 
     def argument(self, index: int, name: str) -> SgNode | None:
         """Return an argument by its position or its name; None if it is not given."""
@@ -44,7 +41,8 @@ def call_of(node: SgNode) -> Call:
             named[text(argument.field("name"))] = value
     target = callee.field("object") if member else None
     name = text(member) or (callee.text() if plain else "")
-    return Call(node, callee, target, name, args, named, *span(node))
+    new = node.kind() == "new_expression"
+    return Call(node, callee, target, name, args, named, *span(node), new)
 
 
 @dataclass(frozen=True)

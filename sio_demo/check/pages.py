@@ -123,7 +123,11 @@ def parse(text: str, language: str) -> Parsed:
 
 def _parse(source: str, grammar: str) -> tuple[SgNode, list[SgNode]]:
     root = SgRoot(source, grammar).root()
-    return root, [e for e in root.find_all(kind="ERROR") if not _is_plain_text(e)]
+    return root, [
+        error
+        for error in root.find_all(kind="ERROR")  # not an `&` in JSX text, which is right
+        if not error.text().startswith("&") or kind(error.parent()) not in ("jsx_element", "string")
+    ]
 
 
 def _ways(text: str, language: str, page: EmbeddedScripts | None) -> Iterator[tuple[str, str]]:
@@ -134,11 +138,6 @@ def _ways(text: str, language: str, page: EmbeddedScripts | None) -> Iterator[tu
     yield page.text, page.language
     if language == "html" and (plain := without_templates(page.text)) != page.text:
         yield plain, page.language
-
-
-def _is_plain_text(error: SgNode) -> bool:
-    """Return whether a syntax error is only an `&` in JSX text, which the grammar rejects."""
-    return error.text().startswith("&") and kind(error.parent()) in ("jsx_element", "string")
 
 
 def _depth(text: str) -> int:

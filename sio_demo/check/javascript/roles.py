@@ -2,7 +2,6 @@
 
 import re
 from enum import Enum
-from functools import cached_property
 
 from ast_grep_py import SgNode
 
@@ -54,7 +53,6 @@ class Role(Enum):
     MANAGER = "manager of a client"
     ENGINE = "engine below a client"
     MAKER = "makes clients"
-    MANAGER_MAKER = "makes managers"
     SERVER = "server or namespace"
     SERVER_MAKER = "makes servers"
     PEER = "server's end of a connection"
@@ -92,7 +90,7 @@ _MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
     "sockets": dict.fromkeys((Role.SERVER, Role.MAKER), Role.SERVER),
     "default": {Role.MAKER: Role.MAKER},
     "Socket": {Role.MAKER: Role.MAKER},
-    "Manager": {Role.MAKER: Role.MANAGER_MAKER},
+    "Manager": {Role.MAKER: Role.MAKER},
 }
 _ROOMS = word_set("to in except")
 _METHODS: dict[Role | None, dict[str, Role]] = {
@@ -112,43 +110,22 @@ class Roles:
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
-
-    @cached_property
-    def modules(self) -> set[str]:
-        loads = self.script.called("require", "import")
-        named = {binding.module for binding in self.script.bindings.values()}
-        return (named | {required_module(call.node) for call in loads}) - {""}
-
-    @cached_property
-    def client_imported(self) -> bool:
-        page = self.script.page
-        return bool(page and page.client_script) or any(map(is_client_module, self.modules))
-
-    @cached_property
-    def server_imported(self) -> bool:
-        return any(map(is_server_module, self.modules))
-
-    @cached_property
-    def other_imported(self) -> bool:
-        """Whether a library with another kind of sockets is imported."""
-        return any(map(_OTHER_LIBRARIES.match, self.modules))
-
-    @cached_property
-    def in_browser(self) -> bool:
-        """Whether a user interface library is imported; there sockets are not streams."""
-        return any(map(_INTERFACES.match, self.modules))
-
-    @cached_property
-    def _explained(self) -> bool:
-        """Whether another library explains what has the name of a client."""
-        return self.other_imported and not self.client_imported
-
-    @cached_property
-    def _used_as_clients(self) -> set[str]:
-        """The expressions that listen for `connect` and emit: clients, whatever their names."""
-        text = self.script.text if self.in_browser and not self._explained else ""
-        used = set(_CONNECTS.findall(text)) & set(_EMITS.findall(text))
-        return {name for name in used if not _EMITTER.search(name)}
+        named = {binding.module for binding in script.bindings.values()}
+        named |= {required_module(call.node) for call in script.called("require", "import")}
+        self.modules = named - {""}
+        self._makers = {b.name for b in script.bindings.values() if is_client_module(b.module)}
+        self._makers |= _MAKES | {"socketIOClient", "Socket", "Manager"}
+        loaded = script.page is not None and script.page.client_script
+        self.client_imported = loaded or any(map(is_client_module, self.modules))
+        self.server_imported = any(map(is_server_module, self.modules))
+        self.other_imported = any(map(_OTHER_LIBRARIES.match, self.modules))  # with other sockets
+        self._explained = self.other_imported and not self.client_imported
+        interface = any(map(_INTERFACES.match, self.modules))
+        self.in_browser = interface or script.page is not None  # there sockets are not streams
+        # What listens for `connect` and emits is a client, whatever its name.
+        source = script.text if self.in_browser and not self._explained else ""
+        used = set(_CONNECTS.findall(source)) & set(_EMITS.findall(source))
+        self._used_as_clients = {name for name in used if not _EMITTER.search(name)}
 
     def _by_name(self, name: str) -> Role | None:
         return Role.MAYBE if names_a_client(name) and not self._explained else None
@@ -156,8 +133,6 @@ class Roles:
     def _by_import(self, binding: Binding) -> Role | None:
         module, imported = binding.module, binding.imported
         if is_client_module(module):
-            if imported == "Manager":
-                return Role.MANAGER_MAKER
             return Role.MAKER if imported != "Socket" or "ngx" in module else None
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
@@ -241,11 +216,6 @@ class Roles:
         calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
         return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
 
-    @cached_property
-    def _makers(self) -> set[str]:
-        imported = {b.name for b in self.script.bindings.values() if is_client_module(b.module)}
-        return imported | _MAKES | {"socketIOClient", "Socket", "Manager"}
-
     def makes_client(self, call: Call) -> bool:
         """Return whether a call creates a client: `io(...)`, `io.connect(...)`."""
         if call.name not in self._makers and call.callee.kind() != "call_expression":
@@ -282,8 +252,6 @@ class Roles:
         owner = self.of(inner)
         if found := _MEMBERS.get(name, {}).get(owner):
             return found
-        if name == "sockets" and (owner or self.is_server(inner)):
-            return Role.OTHER if owner else Role.SERVER
         if name == "io" and text(inner) in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
         return self._of_path(node, name)
@@ -293,8 +261,6 @@ class Roles:
         if not path:
             return self._by_name(name)
         values = list(self.script.members.get(path, ()))
-        if not values and path[0] != "this" and names_a_client(name):
-            values += self.script.properties.get(name, ())
         if role := self._first(values):
             return role
         if name in ("current", "value"):
@@ -344,7 +310,6 @@ class Roles:
 
     def _of_new(self, call: Call) -> Role | None:
         role = self.of(call.callee)
-        made = {Role.MANAGER_MAKER: Role.MANAGER, Role.SERVER_MAKER: Role.SERVER}
         if role is Role.MAKER:
             return Role.MANAGER if call.name == "Manager" else Role.CLIENT
-        return made.get(role, Role.OTHER) if role else Role.OTHER
+        return Role.SERVER if role is Role.SERVER_MAKER else Role.OTHER

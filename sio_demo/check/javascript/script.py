@@ -5,7 +5,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from operator import attrgetter
 from typing import Literal
 
@@ -142,21 +141,13 @@ class Script:
         self.properties: dict[str, list[SgNode]] = defaultdict(list)
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         self.names_of_functions: dict[SgNode, str] = {}
+        found = find_kinds(self.root, ("call_expression", "new_expression"))
+        self.calls = sorted(map(call_of, found), key=lambda call: (call.end, call.start))
+        self.by_name: dict[str, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            self.by_name[call.name].append(call)
         self._bind()
         self._assign()
-
-    @cached_property
-    def calls(self) -> list[Call]:
-        """All calls, in the order of their ends."""
-        found = find_kinds(self.root, ("call_expression", "new_expression"))
-        return sorted(map(call_of, found), key=lambda call: (call.end, call.start))
-
-    @cached_property
-    def by_name(self) -> dict[str, list[Call]]:
-        named: dict[str, list[Call]] = defaultdict(list)
-        for call in self.calls:
-            named[call.name].append(call)
-        return named
 
     def called(self, *names: str) -> list[Call]:
         return [call for name in names for call in self.by_name.get(name, ())]

@@ -168,17 +168,12 @@ class Source:
         texts = (text_of_string(unwrap(value)) for value in (node, *self.values_of(node)))
         return next((text for text in texts if text is not None), None)
 
-    @property
-    def in_browser(self) -> bool:
-        """Whether the source is part of a user interface, where sockets are not streams."""
-        return self.script.page is not None or self.roles.in_browser
-
     def is_client(self, target: SgNode | None, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
         if role in (Role.CLIENT, Role.MANAGER):
             return True
-        sure = self.roles.client_imported or self.in_browser or event not in _STREAMED
+        sure = self.roles.client_imported or self.roles.in_browser or event not in _STREAMED
         return role is Role.MAYBE and sure
 
     def is_socket(self, target: SgNode) -> bool:

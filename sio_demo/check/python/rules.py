@@ -230,7 +230,11 @@ def _waits_before_mark(
         and enclosing(node) == function
         for node in function.find_all(kind="await")
     )
-    return bool(after) and waits and not _locked(condition, function)
+    locked = any(
+        around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
+        for around in up_to(condition, function)
+    )
+    return bool(after) and waits and not locked
 
 
 def _marks(call: Call, key: str, memory: str) -> bool:
@@ -239,11 +243,4 @@ def _marks(call: Call, key: str, memory: str) -> bool:
         and text(call.target) == memory
         and "nx" not in call.named
         and text(call.argument(0, "name")) in (key, key.partition(",")[0])
-    )
-
-
-def _locked(node: SgNode, function: SgNode) -> bool:
-    return any(
-        around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
-        for around in up_to(node, function)
     )
