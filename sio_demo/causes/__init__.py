@@ -116,7 +116,7 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Signature:
-    """How a cause shows itself."""
+    """How a cause shows itself; a file of causes has it as "patterns: needs; hints"."""
 
     patterns: tuple[Pattern, ...]  # what its counters may show
     needs: tuple[Need, ...] = ()  # what must hold beside it: if one does not, it is ruled out
@@ -209,17 +209,25 @@ def read(text: str, family: Family) -> list[Cause]:
 def _cause(
     letter: str,
     family: Family,
-    signatures: Sequence[dict[str, Any]] = (),
+    signatures: Sequence[str] = (),
     rule: dict[str, str] | None = None,
     **fields: Any,
 ) -> Cause:
     return Cause(
         letter=letter,
         family=family,
-        signatures=tuple(_signature(**each) for each in signatures),
+        signatures=tuple(_signature(**parts(each)) for each in signatures),
         rule=Rule(atlas=letter, **_plain(rule)) if rule else None,
         **_plain(fields),
     )
+
+
+def parts(signature: str) -> dict[str, Any]:
+    """Return the names that a written signature has, by the field that they are for."""
+    patterns, _, rest = " ".join(signature.split()).partition(": ")
+    needs, _, hints = rest.partition("; ")
+    written = {"patterns": patterns, "needs": needs, "hints": hints}
+    return {field: names.split(", ") for field, names in written.items() if names}
 
 
 def _signature(patterns: list[Pattern], **needs: list[str]) -> Signature:

@@ -16,7 +16,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sio_demo.causes import NEEDS, Cause, Family, Need
+from sio_demo.causes import NEEDS, Cause, Family, Need, Signature, parts
 from sio_demo.errors import UsageError
 
 INITIAL: dict[Family, str] = {"duplicate": "D", "loss": "L", "myth": "M"}
@@ -123,6 +123,8 @@ class _Entry:
         """Make what a field takes of what its key holds."""
         if get_origin(kind) is UnionType:  # with None, for a key that is left out
             kind = get_args(kind)[0]
+        if kind is Signature:
+            value = parts(value)
         if is_dataclass(kind) and kind is not Need:
             return self._build(kind, f"{where}.{key}", value)
         if get_origin(kind) is tuple:

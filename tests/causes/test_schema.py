@@ -31,10 +31,7 @@ Why it
 fix = "What to do."
 evidence = ["socketio/socket.io#4919", "https://socket.io/docs/v4/"]
 look = "Where to look."
-
-[[D1.signatures]]
-patterns = ["listeners"]
-needs = ["to client", "reconnected"]
+signatures = ["listeners: to client, reconnected"]
 
 [D1.rule]
 id = "a-rule"
@@ -76,14 +73,15 @@ def test_an_entry_becomes_a_cause(read):
         ([("title = \"A title\"", "letter = \"D1\"")], "D1: 'letter' is no key"),
         ([('"A title"', '" "')], "D1: 'title' takes text, not ' '"),
         ([('"A title"', "1")], "D1: 'title' takes text, not 1"),
-        ([('["listeners"]', '"listeners"')], "D1.signatures: 'patterns' is an array"),
-        ([('["listeners"]', "[]")], "D1.signatures: 'patterns' is an array, and not empty"),
-        ([('"listeners"', '"listener"')], "D1.signatures: 'patterns' has 'listener', .* listeners"),
-        ([('"reconnected"', '"reconected"')], "D1.signatures: 'needs' has 'reconected', .* away"),
-        ([('"reconnected"', '"to client"')], "D1.signatures: 'needs' has 'to client' twice"),
-        ([("needs =", "need =")], "D1.signatures: 'need' is no key. There are: patterns, needs"),
-        ([("[[D1.signatures]]", "[[D1.signature]]")], "D1: 'signature' is no key"),
-        ([("[[D1.signatures]]", "[D1.signatures]")], "D1: 'signatures' is an array"),
+        ([("listeners: ", ": ")], "D1.signatures: 'patterns' is missing"),
+        ([("listeners: ", "listeners, ")], "D1.signatures: 'patterns' has 'to client', which is"),
+        ([('"listeners: to client, reconnected"', '""')], "D1.signatures: 'patterns' is missing"),
+        ([("listeners: ", "listener: ")], "D1.signatures: 'patterns' has 'listener', .* listeners"),
+        ([("reconnected", "reconected")], "D1.signatures: 'needs' has 'reconected', .* away"),
+        ([("reconnected", "to client")], "D1.signatures: 'needs' has 'to client' twice"),
+        ([("reconnected", "reconnected; often")], "D1.signatures: 'hints' has 'often', .* away"),
+        ([("signatures =", "signature =")], "D1: 'signature' is no key"),
+        ([('["listeners: to client, reconnected"]', '"listeners"')], "'signatures' is an array"),
         ([('"socket.io-client"', '"sockets"')], "D1: 'measured_with' has 'sockets', .* socket"),
         ([('"socketio/socket.io#4919"', '"#4919"')], "D1: 'evidence' has '#4919'; it takes"),
         ([("https:", "http:")], "D1: 'evidence' has 'http://socket.io/docs/v4/'; it"),
@@ -116,7 +114,7 @@ def test_the_files_fit_their_schema():
     [
         ("symptom =", "symptoms =", "D1 does not fit: .*'symptoms'"),
         ('fix = "What to do."', "", "D1 does not fit: .*'fix'"),
-        ('"reconnected"', '"reconected"', "D1 does not fit: 'reconected'"),
+        ("reconnected", "reconected", "D1 does not fit: 'reconected'"),
     ],
 )
 def test_the_package_names_the_cause_that_it_cannot_read(old, new, words):
@@ -125,7 +123,7 @@ def test_the_package_names_the_cause_that_it_cannot_read(old, new, words):
 
 
 def test_an_entry_without_signature_is_refused():
-    text = ENTRY[: ENTRY.index("[[D1.signatures]]")]
+    text = changed(('signatures = ["listeners: to client, reconnected"]', ""))
     with pytest.raises(UsageError, match="D1: 'signatures' is missing"):
         read(text, "duplicate")
 
