@@ -37,6 +37,7 @@ Pattern = Literal[
     "nobody waits",
     "not connected",
     "not sent",
+    "not emitted",
     "in vain",
 ]
 """What the counters show: the factor that is odd, or where the message was lost."""
@@ -51,6 +52,7 @@ PATTERNS: dict[Pattern, str] = {
     "effects": "counted again",
     "not connected": "not connected",
     "not sent": "never sent",
+    "not emitted": "never emitted",
     "lost": "lost on the way",
     "nobody waits": "answer unheard",
     "nobody listens": "no listener yet",

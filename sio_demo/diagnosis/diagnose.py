@@ -87,7 +87,10 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
     found, findings, stories = read(message)
-    suspects = _judge_all(of_one_client(message)[0], found)
+    judged, strangers = of_one_client(message)[0], message.clues.strangers
+    if strangers is not None and strangers < found.get("zombies", 0):
+        judged = judged.with_clues(gone=True)  # one of those sids was an observed client's
+    suspects = _judge_all(judged, found)
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
@@ -162,7 +165,8 @@ def _next(
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
-    if found and (seen.clues.emitted or 0) > 1:
+    emitted = seen.clues.emitted
+    if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
     if found and not suspects:

@@ -107,32 +107,36 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       },
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
-      now: () => ({ before: used }),
-      live: () => [...space.sockets.keys()],
+      now: () => ({ before: used, queue: !alone }),
+      census() {
+        count();
+        return sidsOf;
+      },
     };
     // What an emit was for: nobody, if neither this server nor another has somebody there.
-    const reach = (sids, more, room) => {
+    const reach = (sids, more, [room] = [null]) => { // null: no room
       const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
-      const astray = (there) => (room === undefined ? there.size > 0 : there.has(room));
-      const aim = sids.length || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
-        room: room === undefined ? "" : JSON.stringify(room), astray: others.some(astray),
+      const astray = others.some((there) => (room === null ? there.size > 0 : there.has(room)));
+      const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
+        room: room === null ? "" : JSON.stringify(room) ?? String(room), astray,
         lookalike: [...adapter.rooms.keys()].some((one) => one !== room && String(one) === String(room)),
-        ended: ever.has(room),
+        ended: ever.has(room) && !others.some((there) => there.has(room)),
       };
       return {
-        ...aim, ...more, reached: sids.length || alone ? sids.length : null, live: end.live(),
-        alone, sent: alone ? sids : null,
+        ...aim, ...more, reached: sids.length || alone ? sids.length : null, census: end.census(),
+        sent: alone ? sids : null,
         users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
       };
     };
-    end.direct = (socket) => reach(socket.connected ? [socket.id] : [], { skipped: false }, socket.id);
+    end.direct = (socket) => reach(socket.connected ? [socket.id] : [], { skipped: false }, [socket.id]);
     const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }) => {
       const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
       const all = rooms?.size ? members(rooms) : new Set(adapter.sids.keys());
       const out = members(except ?? []);
       const reached = [...all].filter((sid) => !out.has(sid));
-      const more = { skipped: reached.length < all.size, volatile: Boolean(flags?.volatile) };
-      emitted(end, event, args, reach(reached, more, [...rooms ?? []][0]));
+      const left = [...all].filter((sid) => out.has(sid));
+      const more = { skipped: left.length > 0, left, volatile: Boolean(flags?.volatile) };
+      emitted(end, event, args, reach(reached, more, rooms?.size ? [...rooms] : undefined));
     };
     patch(adapter, "broadcast", broadcast);
     patch(adapter, "broadcastWithAck", broadcast);
@@ -151,6 +155,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   }
 
   function watch(end, socket) {
+    const asked = new Map(); // emits by the id of the acknowledgement that they wait for
     const called = quiet((event, ...args) => {
       const message = theMessage(end.namespace, end.side, event, plain(args), end.place(socket).user);
       const listeners = socket.listeners(event).length;
@@ -188,6 +193,14 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const { volatile, fromQueue } = socket.flags ?? {}; // fromQueue: retries emit it again
       const facts = side === "client" ? { away: !socket.connected } : end.direct(socket);
       if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...facts });
+      if (side !== "client" || typeof args.at(-1) !== "function") return;
+      const one = emits.get(name(end.namespace, otherSide, event, key(event, plain(args))));
+      if (one === undefined) return;
+      one.answered ??= false;
+      asked.set(socket.ids, one);
+    });
+    if (end.side === "client") listen(socket.io, "packet", ({ type, nsp, id }) => {
+      if (type === 3 && nsp === end.namespace && asked.has(id)) asked.get(id).answered = true;
     });
     end.deaf = () => side === "client" && !socket.listenersAny().includes(arrived);
     undo.push(() => socket.offAny(arrived), () => socket.offAnyOutgoing(sent));
@@ -351,7 +364,9 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         : now.map((end) => end.listeners(event));
       const all = side === "client" ? counts.reduce((a, b) => a + b, 0) : counts.at(-1);
       const places = now.filter((end) => end.side === "client").map((end) => end.place().reconnects);
-      const live = message.live ?? (options.user === undefined ? one.live : null) ?? now[0]?.live?.() ?? null;
+      const census = one.census ?? now[0]?.census?.();
+      const theirs = options.user === undefined ? [...census?.values() ?? []].flat() : census?.get(options.user);
+      const live = message.live ?? (census ? theirs ?? [] : null);
       const own = ends.flatMap((end) => [...end.own ?? []]);
       const short = (sids) => (sids && sids.length <= 200 ? sids : null); // else it is no line to copy
       const came = [...messages.values()].filter((one) => one.event === event && one.namespace === namespace
@@ -374,10 +389,11 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           ended: one.ended ?? null,
           volatile: one.volatile ?? null,
           away: (message.packets ? one.onceAway : one.away) ?? null,
+          late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,
           large: message.large, unheard: (message.arrived ? null : unheard?.event) ?? null,
           ...(handled ? worked(message) : {}),
           arrived: handled ? message.arrived : null,
-          acknowledged: message.acknowledged,
+          acknowledged: message.acknowledged, answered: one.answered ?? null,
           grows: message.reconnects === null ? null : grows(message),
           ...(now.length === 1 ? now[0].now() : {}),
         },
@@ -385,7 +401,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         args: given || message.id === null ? null : shortened(message.id),
         who: {
           own: side === "client" ? short(own) : null, live: short(live),
-          ever: one.alone ? short([...ever]) : null,
+          ever: one.census ? short([...ever]) : null,
+          skipped: one.left?.length ? short(one.left) : null,
           sent: one.sent ? short([...new Set([...message.sent, ...one.sent])]) : null,
         },
       };

@@ -263,6 +263,7 @@ class Observer:
             "own": self._tally.own_sids if self._clients else None,
             "live": live,
             "ever": set().union(*emits.ever.values()) if emits.ever else None,
+            "skipped": emits.skipped or None,
             "sent": None if emits.recipients is None else emits.recipients | m.sent_to,
         }
         seen = Seen(
@@ -280,17 +281,20 @@ class Observer:
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 emitted=emits.times if sends and name.event != "connect" else None,
                 reached=emits.reached,
-                skipped=emits.skipped,
+                skipped=None if emits.skipped is None else bool(emits.skipped),
                 raised=emits.raised if emits.times else None,
                 away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 acknowledged=m.acknowledged,
+                answered=m.answered if sends and m.acknowledged else None,
                 overlapped=m.overlapped if m.calls else None,
                 failed=m.failed if handled and m.packets else None,
                 worked=self._worked(name) if handled else None,
+                late=bool(self._listeners(name)) if m.arrived and not listeners else None,
                 unheard=None if m.arrived else self._unheard(name.event),
                 early=m.early if m.packets else emits.early,
+                greeted=emits.greeted,
                 grows=self._grows(name, m),
                 **emits.aim,
                 **self._now(name.namespace),
@@ -353,10 +357,9 @@ class Observer:
         """Return the live sids of a user when the message came or was emitted, or else now."""
         if m.live is not None or not self._servers:
             return m.live
-        if emits.live is not None and name.user is None:
-            return emits.live
-        live = (server.live(name.namespace, name.user) for server in self._servers)
-        return frozenset().union(*live)
+        servers = emits.live or [each.census(name.namespace, fresh=True) for each in self._servers]
+        users = (pair for census in servers for pair in census.items())
+        return frozenset().union(*(sids for user, sids in users if name.user in (None, user)))
 
     def _now(self, namespace: str) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
@@ -364,6 +367,8 @@ class Observer:
         if len(self._live_clients) == 1:
             [client] = self._live_clients
             clues |= client.now(namespace)
-        elif not self._clients:
+        if self._servers:
+            clues["queue"] = any(server.queue for server in self._servers)
+        if not self._clients:
             clues["before"] = any(namespace in server.spaces_used for server in self._servers)
         return clues

@@ -16,7 +16,7 @@ from socketio.packet import BINARY_EVENT, CONNECT, EVENT
 
 from .hooks import Begin, Ended, Function, Hooks, fits, layers
 from .seen import Language, Recipient, Sids
-from .tally import Name, Sighting, Tally
+from .tally import Census, Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
@@ -34,6 +34,7 @@ class Probe:
     _emitting: Begin
     _connected: Begin
     _arrived: Begin
+    _answered: Begin
     _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
     _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
     _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
@@ -49,6 +50,7 @@ class Probe:
             "emit": self._emitting,
             "_handle_connect": self._connected,  # internal
             "_handle_event": self._arrived,  # internal
+            "_handle_ack": self._answered,  # internal
         }
         for name, look in looks.items():
             self._hooks.method(sio, name, look)
@@ -81,18 +83,20 @@ class Probe:
         user = self._user_of(connection, namespace)
         return self._tally.name(side, namespace, event, user, tuple(args))
 
-    def _count_arrived(self, connection: str, space: str | None, data: Any, asks: bool) -> None:
-        """Count a packet that came; it `asks` for an acknowledgement."""
+    def _count_arrived(
+        self, connection: str, space: str | None, data: Any, ack_id: int | None
+    ) -> None:
+        """Count a packet that came; with an id it asks for an acknowledgement."""
         self._wrap_handlers()
         name = self._named(self.side, space or "/", data, connection)
         listeners = self.listeners(name.event, name.namespace)
         sighting = self._sighting(connection, name)._replace(listeners=listeners)
-        self._tally.packet(name, sighting, asks, came=True)
+        self._tally.packet(name, sighting, ack_id, came=True)
 
     def _count_sent(self, connection: str, packet: Any, data: Any, **more: Any) -> None:
         name = self._named(self.other_side, packet.namespace or "/", data, connection)
         sighting = self._sighting(connection, name)._replace(early=None, **more)
-        self._tally.packet(name, sighting, packet.id is not None, came=False)
+        self._tally.packet(name, sighting, packet.id, came=False)
 
     # --- calls -------------------------------------------------------------------------
 
@@ -153,6 +157,7 @@ class ClientProbe(Probe):
         self._was_connected = bool(sio.connected)
         self._clues: dict[str, Any] = {"reason": None if sio.connected else "", **AT_FIRST}
         self._left = ""
+        self._greeted = False  # while it is being connected
         tally.own_sids.update(sio.namespaces.values())  # internal
         if getattr(sio, "listeners_add_up", False):
             self.library = "javascript"
@@ -197,7 +202,9 @@ class ClientProbe(Probe):
         away = space not in self.sio.namespaces  # internal
         asked_for = space in (self.sio.connection_namespaces or ())  # internal
         early = away and asked_for and self.sio.eio.state == "connected"  # internal
-        return self._tally.emitted(name, away, early).ended
+        emits = self._tally.emitted(name, away)
+        emits.early, emits.greeted = early, self._greeted
+        return emits.ended
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
@@ -216,7 +223,7 @@ class ClientProbe(Probe):
         self.connects[space] = self.connects.get(space, 0) + 1
         self._tally.own_sids.add((data or {}).get("sid", ""))
         self._clues |= AT_FIRST
-        self._left = ""
+        self._left, self._greeted = "", False
 
     def _failed(self, *_: Any) -> None:
         self._clues |= {"refused": True, "rejected": True}
@@ -226,8 +233,12 @@ class ClientProbe(Probe):
             self._left = "server disconnect"
 
     def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
+        self._greeted |= (namespace or "/") not in self.sio.namespaces  # internal
         eio_sid = self.sio.eio.sid  # internal
-        self._count_arrived(eio_sid, namespace, data, packet_id is not None)
+        self._count_arrived(eio_sid, namespace, data, packet_id)
+
+    def _answered(self, namespace: str | None, ack_id: int, _data: Any) -> None:
+        self._tally.answered(self.sio.eio.sid, namespace, ack_id)  # internal
 
     def _connecting(self, *_: Any, **__: Any) -> Ended:
         def ended(error: BaseException | None) -> None:
@@ -255,19 +266,21 @@ class ServerProbe(Probe):
         self._halves: dict[str, Any] = {}  # packets that wait for their attachments
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
-        self._census: dict[str, dict[Hashable, Sids]] = {}  # by namespace and user
+        self._census: dict[str, Census] = {}  # by namespace
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
 
-    def live(self, namespace: str, user: Hashable = None) -> Sids:
-        """Return the sids that the server considers live, of a user or of all."""
+    @property
+    def queue(self) -> bool:
+        """Whether other servers can send to its clients, and it to theirs."""
+        return hasattr(self.sio.manager, "_publish")  # internal
+
+    def live(self, namespace: str) -> Sids:
+        """Return the sids that the server considers live."""
         manager = self.sio.manager  # internal
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
-        live = [sid for sid in sids if manager.is_connected(sid, namespace)]  # internal
-        if user is None or self._user is None:
-            return frozenset(live)
-        return frozenset(sid for sid in live if self._user(sid) == user)
+        return frozenset(sid for sid in sids if manager.is_connected(sid, namespace))  # internal
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
@@ -277,12 +290,12 @@ class ServerProbe(Probe):
         self._users.setdefault(namespace, {})[sid] = user
         return user
 
-    def _sids_of(self, user: Hashable, namespace: str) -> Sids:
-        """Return the live sids of a user; they are counted once for a broadcast.
+    def census(self, namespace: str, fresh: bool = False) -> Census:
+        """Return the live sids of each user; they are counted once for a broadcast.
 
         Who a sid belongs to is asked once, and again while nobody does, or with its packets.
         """
-        if namespace not in self._census:
+        if fresh or namespace not in self._census:
             known, ask = self._users.get(namespace, {}), self._user or (lambda _: None)
             users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
             self._users[namespace] = users
@@ -290,11 +303,11 @@ class ServerProbe(Probe):
             for sid, each in users.items():
                 census.setdefault(each, set()).add(sid)
             self._census[namespace] = {each: frozenset(sids) for each, sids in census.items()}
-        return self._census[namespace].get(user, frozenset())
+        return self._census[namespace]
 
     def _sighting(self, connection: str, name: Name) -> Sighting:
         sighting = Sighting(connection, id(self.sio), by_server=True)
-        sids = self._sids_of(name.user, name.namespace)
+        sids = self.census(name.namespace).get(name.user, frozenset())
         sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
         if sid not in sids and self._user is not None:
             return sighting  # before it is connected, its user is not known
@@ -309,14 +322,12 @@ class ServerProbe(Probe):
         name = self._tally.name("client", space, event, None, _arguments(data))
         emits = self._tally.emitted(name)
         sids = members - left_out
-        alone = not hasattr(manager, "_publish")  # internal; else other servers send it as well
-        emits.live = frozenset().union(*(server.live(space) for server in self._tally.servers))
-        if alone:
-            emits.ever[id(self)] = self.ever
-        emits.recipients = frozenset(sids) if alone else None
-        emits.skipped = sids != members
-        emits.reached = len(sids) if sids or alone else None
-        emits.aim = self._aim(space, room) if emits.reached == 0 else {"astray": False}
+        emits.live = [server.census(space, fresh=True) for server in self._tally.servers]
+        emits.ever[id(self)] = self.ever
+        emits.recipients = None if self.queue else frozenset(sids)
+        emits.skipped = frozenset(members & left_out)
+        emits.reached = None if self.queue and not sids else len(sids)
+        emits.aim = {"astray": False} if members or self.queue else self._aim(space, room)
         if self._user is not None:
             emits.users.update(map(self._user, sids))
         return emits.ended
@@ -329,17 +340,20 @@ class ServerProbe(Probe):
             "room": "" if room is None else repr(room),
             "astray": any(room in there for there in rooms.values()),
             "lookalike": any(str(each) == str(room) for each in here - {room, None}),
-            "ended": room in self.ever,
+            "ended": room in self.ever and not any(room in there for there in rooms.values()),
         }
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
         self._census = {}
         self.spaces_used.add(namespace or "/")
-        self._count_arrived(connection, namespace, ["connect", connection], False)
+        self._count_arrived(connection, namespace, ["connect", connection], None)
 
     def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
         self._census = {}
-        self._count_arrived(connection, namespace, data, packet_id is not None)
+        self._count_arrived(connection, namespace, data, packet_id)
+
+    def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
+        self._tally.answered(connection, namespace, ack_id)
 
     def _sending(self, connection: str, packet: Any, *_: Any) -> None:
         if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal

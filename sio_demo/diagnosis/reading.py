@@ -46,7 +46,7 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     if clues.recipient != "client" or seen.calls == 0 or sids < 2:
         return seen, ""
     emitted, reached = clues.emitted or 0, clues.reached or 0
-    if clues.skipped and emitted == 1 and packets == reached < sids:
+    if clues.skipped and emitted == 1 and 0 < reached == packets < sids:
         return replace(seen, sids=reached), f"Live sids: {sids}; emit() left out {sids - reached}."
     if clues.strangers == 0:
         return seen, ""
@@ -71,25 +71,32 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "was never connected, and no attempt of it has failed: does connect() run, and does each"
     )
     state = (c.connected, c.before, c.refused)
+    facts["No acknowledgement of it came to its sender."] = c.answered is False
     facts |= (
         {elsewhere: c.elsewhere}
         if not lost
         else {
             emitted: c.emitted is not None and not c.elsewhere,
             elsewhere: c.elsewhere,
-            "Its emit() was for no session: not in that room, or left out.": c.reached == 0,
             f"It was for other sessions: {others}.": c.reached == 0 and others,
+            "Its emit() was for no session: not in that room, or left out.": c.reached == 0
+            and not others,
+            "It was emitted before the client was connected: wait for that.": c.early
+            and c.recipient == "server",
             f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
             "That is the sid of a session that has ended.": c.ended,
             "In another namespace somebody is.": c.astray,
+            f"The other end listens for it in {c.listens}.": c.listens,
             f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
             f"The client {never} middleware of the server call next()?": state
             == (False, False, False),
             "That listener was registered with once(): it takes one message.": c.once,
+            "It has a listener now: that was registered after it had come.": c.late,
             "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
             "It is longer than the server takes.": c.large,
-            "In asyncio, emit() does nothing until it is awaited.": c.server == "python"
-            and (c.recipient, c.emitted, c.elsewhere) == ("client", 0, None),
+            "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
+                (c.emitted, c.elsewhere) == (0, None)
+            ),
             f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
             f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
             f'The client\'s last connection ended with "{c.reason}".': c.reason,
@@ -101,9 +108,9 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
 
 
 def _contradicts_itself(seen: Seen) -> bool:
-    nothing_came = seen.sids == 0 or seen.packets == 0
-    unheard = nothing_came or seen.listeners == 0
-    return bool((unheard and seen.calls) or (seen.sids == 0 and seen.packets))
+    missing = 0 in (seen.sids, seen.packets, seen.listeners)
+    sent_to_nobody = seen.sids == 0 and seen.packets and seen.clues.arrived is not False
+    return bool((missing and seen.calls) or sent_to_nobody)
 
 
 def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
@@ -112,7 +119,7 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     patterns: tuple[Pattern, ...]
     if seen.effects:
         return None
-    if seen.sids == 0:
+    if seen.sids == 0 and not seen.packets:
         patterns = ("not connected",)
         words = f"No live session in {seen.clues.namespace or 'it'} when it was to be sent."
     elif seen.listeners == 0 and seen.packets == 0:
@@ -121,9 +128,13 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     elif seen.listeners == 0:
         patterns = ("nobody listens",)
         words = "No listener: the recipient had none for it when it came."
-    elif seen.packets == 0 and seen.sids is None and seen.clues.emitted is None:
-        patterns = ("not sent", "lost", "not connected")
+    elif seen.packets == 0 and seen.clues.emitted is None and (arrived is False or not seen.sids):
+        absent: tuple[Pattern, ...] = () if seen.sids else ("not connected",)
+        patterns = ("not sent", "lost", *absent)
         words = "Nothing of it came; whether it was sent was not counted."
+    elif seen.packets == 0 and seen.clues.emitted == 0:
+        patterns = ("not emitted",)
+        words = "It was not sent: emit() was not called for it where that is observed."
     elif seen.packets == 0:
         patterns = ("not sent", "not connected") if seen.sids is None else ("not sent",)
         words = "It was not sent: no packet of it was counted."
@@ -187,12 +198,9 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
 
 def _ask_whose_sids(seen: Seen, found: dict[Pattern, int], findings: list[str]) -> None:
     """Add that the sids beyond the clients that were counted may be other clients'."""
-    strangers = seen.clues.strangers
-    if "zombies" in found and seen.sids is not None and strangers != 0:
+    if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
         findings.append("They may be those of other clients, which nobody has observed.")
         found["clients"] = seen.sids
-        if strangers is not None and strangers >= found["zombies"]:
-            del found["zombies"]
 
 
 def _first_odd(seen: Seen) -> dict[Pattern, int]:
@@ -265,6 +273,8 @@ def _completed(f: Factors, seen: Seen, recipient: Recipient) -> Factors | None:
         if seen.calls % calls_of_each:
             return None
         lost = arriving - seen.calls // calls_of_each
+    if (seen.clues.connections or sent) < (live if to_client else f.clients):
+        return None  # copies on one connection are not those of several
     listeners = f.clients * f.listeners if to_client else f.listeners
     expected = (listeners, live + zombies, sent)
     if lost < 0 or not all(

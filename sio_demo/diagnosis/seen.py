@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -27,14 +27,17 @@ class Clues:
     server: Language | None = None  # replaces the first; in JavaScript, listeners add up
     event: str | None = None  # "connect" for the connection itself
     namespace: str | None = None
+    listens: str | None = None  # another namespace, where the other end has a listener for it
     reconnects: int | None = None  # of the client, when the message came
     connections: int | None = None  # on which its copies came
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
+    queue: bool | None = None  # the server has a message queue, or an adapter that reaches others
     strangers: int | None = None  # live sids that were never an observed client's
+    gone: bool | None = None  # the client of a live sid that is too many is gone
     emitted: int | None = None  # calls of emit() for it, at the ends that can send it
     elsewhere: bool | None = None  # emit() was called on another server object than the client's
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
-    skipped: bool | None = None  # the last emit() left out somebody in the room
+    skipped: bool | None = None  # the last emit() left out the client, or somebody in the room
     room: str | None = None  # what the last emit() was for, if it reached nobody
     astray: bool | None = None  # nobody is there, but in another namespace somebody is
     lookalike: bool | None = None  # nobody is there, but in a room that is written alike
@@ -46,12 +49,15 @@ class Clues:
     large: bool | None = None  # it is longer than the server takes, 1 MB by default
     queued: int | None = None  # the most packets that waited for one POST; 0 over WebSocket
     acknowledged: bool | None = None  # the sender waits for an acknowledgement
+    answered: bool | None = None  # an acknowledgement came to the sender
     overlapped: bool | None = None  # a call of the event started while another was running
     failed: bool | None = None  # its handler raised, or does not accept its arguments
+    late: bool | None = None  # there was no listener when it came, and there is one now
     unheard: str | None = None  # an event that came, and for which there was no listener
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered
     early: bool | None = None  # it came to, or from, the client before that was connected
+    greeted: bool | None = None  # an event had come to that client before it was connected
     connected: bool | None = None  # what the client says of itself now
     before: bool | None = None  # the client was ever connected
     refused: bool | None = None  # an attempt to connect has failed since the last connection
@@ -90,8 +96,8 @@ class Seen:
     clues: Clues = field(default_factory=Clues)  # what else is known
     args: str | None = None  # its arguments as JSON, or how they begin; None with a key()
     # Sids by what is known of them: that observed clients have or had them ("own"), that they were
-    # live when it was emitted or came, that they ever were where it was emitted, or that it was
-    # sent to them.
+    # live when it was emitted or came, that they ever were where it was emitted, that it was sent
+    # to them, or that emit() left them out ("skipped").
     who: Mapping[str, Sids] = field(default_factory=dict)
     also: tuple[str, ...] = ()  # the arguments of other messages of this event that came there
     apart: tuple[str, ...] = ()  # the arguments of another message that was given with it
@@ -155,30 +161,36 @@ class Seen:
     def together(cls, several: Iterable[Seen]) -> Seen:
         """Combine what was seen of one message in several places, such as client and server.
 
-        Each place sees only a part, so the greatest number counts. If they are different messages,
-        it is the one whose sender is among them.
+        Each place sees only a part, so the greatest number counts; what several clients counted,
+        and the calls of emit(), add up. Of its own connection a client knows best. If they are
+        different messages, it is the one whose sender is among them.
         """
-        several = list(several)
-        named = [seen for seen in several if seen.args is not None] or several or [Seen()]
+        unique: list[Seen] = []
+        for seen in several:
+            unique += [] if seen in unique else [seen]
+        named = [seen for seen in unique if seen.args is not None] or unique or [Seen()]
         main = next((seen for seen in named if seen.clues.emitted), named[0])
         apart = [s for s in named if s.args and main.args and _value(s.args) != _value(main.args)]
-        several = [seen._about(main) if seen in apart else seen for seen in several]
+        parts = [seen._about(main) if seen in apart else seen for seen in unique]
         space = main.clues.namespace
-        several = [
-            seen if seen.clues.namespace in (None, space) else cls(who=seen.who) for seen in several
-        ]
-        counters: dict[str, Any] = {}
+        other = [p.clues.namespace for p in parts if p.clues.namespace != space and p.listeners]
+        parts = [p if p.clues.namespace in (None, space) else cls(who=p.who) for p in parts]
+        parts.sort(key=lambda part: part.clues.connected is None)
+        emits = [part.clues.emitted for part in parts if part.clues.emitted is not None]
+        servers = sum(part.clues.server is not None for part in parts)
+        known: dict[str, Any] = {"emitted": sum(emits)} if emits else {}
+        known |= {"listens": other[0]} if space and other else {}
+        known |= {"servers": servers} if servers > 1 else {}
         clues: dict[str, Any] = {}
         who: dict[str, Sids] = {}
-        for seen in several:
-            for name, count in zip(Counters._fields, seen.counters, strict=True):
-                if count is not None:
-                    counters[name] = max(count, counters.get(name, 0))
-            clues = {**seen.clues.known(), **clues}
-            who |= {key: who.get(key, frozenset()) | sids for key, sids in seen.who.items()}
+        for part in parts:
+            clues = {**part.clues.known(), **clues}
+            who |= {key: who.get(key, frozenset()) | sids for key, sids in part.who.items()}
         others = tuple(str(seen.args) for seen in apart)
-        together = cls(**counters, clues=Clues(**clues), args=main.args, apart=others, who=who)
-        return together.settled()
+        counters = _counted_together(parts)
+        clues |= known | {"connections": counters.pop("connections")}
+        rest = {"clues": Clues(**clues), "args": main.args, "who": who, "apart": others}
+        return cls(**{**counters, **rest}).settled()
 
     def _about(self, main: Seen) -> Seen:
         """Return what it tells about another message: of the client, and whether that came."""
@@ -197,24 +209,46 @@ class Seen:
             told["ids"] = False
         if own and "live" in who:
             told["strangers"] = len(who["live"] - own)
-        to_client = clues.recipient == "client" and clues.reached is not None
+        if own and "skipped" in who:
+            clues = replace(clues, skipped=bool(own & who["skipped"]))
+        to_client = clues.recipient == "client" and clues.emitted != 0
         if to_client and own and "ever" in who and not own & who["ever"]:
             told["elsewhere"] = True
-        if to_client and "live" in who and (own or not who["live"]):
+        elsewhere = clues.elsewhere or told.get("elsewhere")
+        if to_client and clues.reached is not None and "live" in who and (own or not who["live"]):
             here = bool(own & who["live"])
-            told["away"] = None if "elsewhere" in told and not here else not here
+            told["away"] = None if elsewhere and not here else not here
         told = {name: fact for name, fact in told.items() if getattr(clues, name) is None}
-        if clues.arrived and sids == 0:
-            sids = None  # it was sent again, when the client was back
+        if sids == 0 and (clues.arrived or (clues.queue and clues.connected and clues.before)):
+            sids = None  # it was sent again, when the client was back; or another server has it
         if to_client and not clues.arrived and own and not own & who.get("sent", own):
             packets = 0
             told |= {"reached": 0, "connections": None, "acknowledged": None}
-        if not clues.arrived and (clues.elsewhere or told.get("elsewhere")):
-            told |= {"emitted": 0, "reached": None}
+        if elsewhere and not clues.arrived:
+            told |= {"servers": 2} if clues.queue else {"emitted": 0, "reached": None}
         return replace(self, sids=sids, packets=packets, clues=replace(clues, **told))
 
 
 _OF_CLIENT = ["client", "server", "connected", "before", "refused", "rejected", "reason", "queued"]
+
+
+def _counted_together(parts: list[Seen]) -> dict[str, Any]:
+    """Return the counters of all parts, and on how many connections the copies came."""
+    clients = [part for part in parts if part.who.get("own") and part.clues.server is None]
+    own = [part.who["own"] for part in clients]
+    if sum(map(len, own)) > len(frozenset[str]().union(*own)):
+        clients = []  # some are of the same client
+    groups = [clients, *([part] for part in parts if part not in clients)]
+    total = {}
+    for name in (*Counters._fields, "connections"):
+        counts = [[getattr(p, name, p.clues.connections) for p in group] for group in groups]
+        total[name] = _known(max, [_known(sum, group) for group in counts])
+    return total
+
+
+def _known(combine: Callable[[list[int]], int], counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return combine(known) if known else None
 
 
 def _value(args: str | None) -> Any:

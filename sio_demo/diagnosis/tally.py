@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from .seen import Recipient, Sids
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
+Census = dict[Hashable, Sids]  # the live sids of each user
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
 
@@ -41,13 +42,14 @@ class Emits:
 
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
-    live: Sids | None = None  # where the last one was called
+    live: list[Census] | None = None  # of each server, when the last one was called
     ever: dict[int, set[str]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
     reached: int | None = None
-    skipped: bool | None = None
+    skipped: Sids | None = None  # in the room, and left out
     aim: dict[str, Any] = field(default_factory=dict)  # clues to why it reached nobody
     early: bool | None = None
+    greeted: bool | None = None
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
     raised: bool = False
@@ -70,6 +72,7 @@ class MessageCounts:
     early: bool | None = None
     large: bool | None = None
     acknowledged: bool | None = None
+    answered: bool = False
     overlapped: bool = False
     failed: bool = False
     connections: set[str] = field(default_factory=set)
@@ -111,6 +114,7 @@ class Tally:
         self.longest = LONGEST  # characters of a packet that the observed servers take
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
         self._emits: OrderedDict[Name, Emits] = OrderedDict()
+        self._asked: dict[tuple[str, str, int], MessageCounts] = {}  # no answer has come yet
         self._clock = itertools.count(1)
         self.key = key
         self._keep = keep
@@ -130,22 +134,29 @@ class Tally:
         key = data if event == "connect" else self.key(event, data)
         return Name(recipient, namespace, event, user, key)
 
-    def packet(self, name: Name, sighting: Sighting, acknowledged: bool, came: bool) -> None:
+    def packet(self, name: Name, sighting: Sighting, ack_id: int | None, came: bool) -> None:
         """Count a packet that came to its recipient, or was given to a connection."""
         with self._lock:
             message = self._message(name)
+            if ack_id is not None and not came:
+                self._asked[sighting.connection, name.namespace, ack_id] = message
             message.arrived += came
             message.sent += not came
             message.when = next(self._clock)
-            message.note(sighting, acknowledged)
+            message.note(sighting, ack_id is not None)
 
-    def emitted(self, name: Name, away: bool | None = None, early: bool | None = None) -> Emits:
+    def answered(self, connection: str, namespace: str | None, ack_id: int) -> None:
+        with self._lock:
+            message = self._asked.pop((connection, namespace or "/", ack_id), None)
+            if message is not None:
+                message.answered = True
+
+    def emitted(self, name: Name, away: bool | None = None) -> Emits:
         """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
             emits = _last(self._emits, name, Emits, self._keep)
             emits.times += 1
             emits.away, emits.once_away = away, emits.once_away or away
-            emits.early = early
             emits.when = next(self._clock)
             return emits
 

@@ -56,6 +56,149 @@ def test_a_number_is_the_same_message_in_both_languages():
     assert diagnose(python, javascript).seen.counters == (1, None, 1, 1, None)
 
 
+# --- what was counted, and what was not ---------------------------------------------------
+
+
+async def test_what_the_client_leaves_behind_when_it_disconnects_was_lost(apart):
+    b, client, there, here = apart
+    b.sio.on("order", lambda sid, text: None)
+    sid = await b.connect(client)
+    async with b.link.black_hole("client→server"):
+        await client.emit("order", "tea", callback=lambda *_: None)
+        await client.disconnect()
+        await b.link.cut()
+        await b.gone([sid])
+    found = both("order", there, here)
+    assert found.letters == ("L17",)
+    assert "No acknowledgement of it came to its sender." in found.findings
+
+
+async def test_an_answer_that_came_is_not_missed(apart):
+    b, client, there, here = apart
+    b.sio.on("order", lambda sid, text: "done")
+    client.on("ask", lambda: "yes")
+    sid = await b.connect(client)
+    await client.call("order", "tea")
+    await b.sio.call("ask", to=sid)
+    for seen in (here.message("order"), there.message("ask")):
+        assert seen.clues.answered is True
+        assert "acknowledgement" not in str(diagnose(seen))
+
+
+def test_what_did_not_come_to_a_server_may_have_been_sent():
+    found = diagnose((1, 1, 0, 0, None), recipient="server", arrived=False)
+    assert "whether it was sent was not counted" in found.findings[0]
+    assert {"L2", "L22"} <= set(found.letters)
+
+
+def test_what_was_never_emitted_is_no_loss_of_the_network():
+    found = diagnose((1, 1, 0, 0, None), recipient="client", emitted=0, queue=False)
+    assert set(found.letters) == {"L6", "L25"}
+    assert "Is the line that emits it reached" in " ".join(found.findings)
+    assert not found.certain
+
+
+async def test_an_early_emit_that_answers_no_greeting_has_no_name(apart):
+    b, client, there, here = apart
+    b.sio.on("order", lambda sid, text: None)
+    await client.connect(b.link.url, transports=["websocket"], wait=False)
+    with pytest.raises(socketio.exceptions.BadNamespaceError):
+        await client.emit("order", "tea")
+    await b.settled()
+    found = both("order", there, here)
+    assert found.suspects == ()
+    assert "It was emitted before the client was connected: wait for that." in found.findings
+
+
+def test_copies_on_one_connection_are_not_those_of_several_clients():
+    found = diagnose((None, None, 3, None, None), recipient="server", connections=1, emitted=3)
+    assert found.findings[0] == "The message was sent 3 times."
+    assert not {"D4", "D6", "D29"} & set(found.letters)
+
+
+async def test_whether_a_user_was_away_is_asked_when_it_is_emitted(apart):
+    b, client, _, here = apart
+    names = {}
+
+    @b.sio.event
+    async def connect(sid, environ, auth):
+        names[sid] = auth
+        await b.sio.enter_room(sid, auth)
+
+    with observe(b.sio, user=names.get) as there:
+        sid = await b.connect(client, auth="ann")
+        async with b.outage():
+            await b.gone([sid])
+            await b.sio.emit("news", "hi", room="ann")
+        await b.settled()
+        found = diagnose(there.message("news", user="ann"), here.message("news", "hi"))
+    assert found.seen.clues.away is True
+    assert found.letters == ("L1",)
+
+
+def test_what_two_clients_counted_adds_up():
+    def page(sid):
+        return Seen(1, None, 1, 1, 1, who={"own": frozenset({sid})}).with_clues(
+            recipient="client", connected=True, connections=1
+        )
+
+    server = Seen(None, 2, 2).with_clues(recipient="client", server="javascript", connections=2)
+    found = diagnose(server, page("a"), page("b"))
+    assert found.seen.counters == (2, 2, 2, 2, 2)
+    assert {"D4", "D6", "D7", "D29"} <= set(found.letters)
+    assert "D16" not in found.letters
+    assert diagnose(server, page("a"), page("a")).seen.calls == 1  # one client, asked twice
+
+
+async def test_a_session_that_nobody_observed_may_be_dead(apart):
+    b, client, there, here = apart
+    async with python_client() as ghost:
+        ghost.on("news", lambda text: None)
+        await b.connect(ghost)
+        await b.connect(client)
+        await b.sio.emit("news", "hi")
+        await b.settled()
+        found = both("news", there, here)
+    assert "D16" in found.letters
+    assert "D16" not in diagnose(found.seen, gone=False).letters
+
+
+# --- several workers ----------------------------------------------------------------------
+
+
+def worker(sids, *mine, **clues):
+    who = {"live": frozenset(mine), "ever": frozenset(mine)}
+    known = {"recipient": "client", "server": "python", "queue": True, "before": bool(mine)}
+    return Seen(None, sids, 0, who=who).with_clues(**known, **clues)
+
+
+def test_a_worker_that_does_not_hear_the_queue():
+    page = Seen(1, None, 0, 0, who={"own": frozenset({"a"})}).with_clues(
+        recipient="client", client="python", connected=True, before=True, arrived=False
+    )
+    emits, deaf = worker(0, emitted=1), worker(1, "a", emitted=0)
+    found = diagnose(deaf, emits, page)
+    assert found.seen.clues.emitted == 1
+    assert found.letters[0] == "L14"
+    found = diagnose(emits, page)
+    assert "L14" in found.letters
+    assert "never was" not in " ".join(found.findings)
+
+
+def test_a_server_without_a_queue_has_not_lost_it_in_one():
+    clues = {"recipient": "client", "emitted": 1, "reached": 0, "queue": False}
+    assert "L14" not in diagnose((1, 1, 0, 0, None), **clues).letters
+
+
+def test_two_workers_that_emit_the_same_are_two_servers():
+    page = Seen(1, None, 2, 2, 2).with_clues(recipient="client", connections=1, connected=True)
+    each = worker(1, "a", emitted=1)
+    other = worker(0, emitted=1)
+    found = diagnose(each, other, page)
+    assert (found.seen.clues.emitted, found.seen.clues.servers) == (2, 2)
+    assert "D17" in found.letters
+
+
 # --- namespaces ---------------------------------------------------------------------------
 
 
@@ -94,6 +237,22 @@ async def test_an_emit_in_a_namespace_that_was_never_connected_is_no_outage(apar
     found = both("order", there, here)
     assert found.suspects == ()
     assert "The client is connected, and never was in /shop." in found.findings
+
+
+async def test_a_sid_of_another_namespace_has_not_ended(apart):
+    b, client, there, here = apart
+    client.on("pong", lambda: None, namespace="/stream")
+
+    @b.sio.on("ping", namespace="/stream")
+    async def ping(sid):
+        await b.sio.emit("pong", to=sid)
+
+    await b.connect(client, namespaces=["/", "/stream"])
+    await client.call("ping", namespace="/stream")
+    found = both("pong", there, here)
+    assert found.letters[0] == "L25"
+    assert "The other end listens for it in /stream." in found.findings
+    assert "has ended" not in " ".join(found.findings)
 
 
 # --- who was there ------------------------------------------------------------------------
@@ -262,6 +421,7 @@ return {
   on: (event, how = "on") => { socket[how](event, () => {}); },
   ask: (event, ...args) => socket.emitWithAck(event, ...args),
   burst: (...events) => events.forEach((event) => socket.emit(event)),
+  unanswered: (event) => { socket.emit(event, () => {}); },
 };
 """
 SERVER = f"""{snippet()}
@@ -269,6 +429,8 @@ const server = await serve();
 const seen = observe(server);
 server.of("/drivers").on("connection", (socket) => socket.join("all"));
 server.on("connection", (socket) => {{
+  socket.on("enter", (ack) => {{ socket.join("game"); ack(); }});
+  socket.on("turn", (ack) => {{ socket.to("game").emit("turn"); ack(); }});
   socket.on("join", () => {{ socket.on("say", () => {{}}); }});
   socket.on("swallowed", () => {{}});
   socket.use(([event], next) => {{ if (event !== "swallowed") next(); }});
@@ -277,7 +439,9 @@ return {{
   url: () => server.url,
   tell: (...args) => {{ server.emit(...args); }},
   room: (room, event) => {{ server.to(room).emit(event); }},
-  seen: (event) => JSON.stringify(seen.message(event)),
+  seen: (event, recipient, user) =>
+    JSON.stringify(seen.message(event, undefined, {{ recipient, user }})),
+  tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   sids: () => [...server.sockets.sockets.keys()],
 }};
 """
@@ -331,3 +495,74 @@ async def test_what_went_to_another_page_was_not_lost_on_the_way():
             found = diagnose(await server("seen('news')"), await ann("seen('news')"))
     assert found.seen.counters == (1, 2, 0, 0, None)
     assert "It was for other sessions: 1." in found.findings
+
+
+async def test_a_room_that_has_no_name_is_named_all_the_same():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('news')")
+        await server("room(undefined, 'news')")
+        found = diagnose(await server("seen('news')"), await page("seen('news')"))
+    assert "Nobody is in the room undefined: what joins it, and when?" in found.findings
+    assert found.suspects == ()
+
+
+async def test_a_greeting_of_several_connection_handlers_is_sent_by_each():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('welcome')")
+        for _handler in range(3):
+            await server("tell('welcome', 'hi')")
+        await page("ask('sync')")
+        found = diagnose(await server("seen('welcome')"), await page("seen('welcome')"))
+    assert "D28" in found.letters
+
+
+async def test_a_client_that_was_not_in_the_room_was_not_left_out():
+    async with tab(None, SERVER) as server:
+        url = await server("url()")
+        async with tab(url, PAGE + ASK) as me, tab(url, PAGE + ASK) as sender:
+            await me("on('turn')")
+            await sender("ask('enter')")
+            await sender("ask('turn')")
+            found = diagnose(await server("seen('turn', 'client')"), await me("seen('turn')"))
+    assert "L27" not in found.letters
+    assert "Its emit() was for no session: not in that room, or left out." in found.findings
+    assert "Nobody" not in str(found)  # the sender is
+
+
+async def test_what_is_volatile_may_be_dropped_although_it_was_sent():
+    page_code = PAGE.replace("fast", '{ ...fast, transports: ["polling"] }') + ASK
+    async with tab(None, SERVER) as server, tab(await server("url()"), page_code) as page:
+        await page("on('tick')")
+        await server("tick(1, 2, 3)")
+        await page("ask('sync')")
+        found = diagnose(await server("seen('tick')"), await page("seen('tick')"))
+    assert found.seen.clues.arrived is False
+    assert found.letters[0] == "L12"
+    assert not found.suspects[0].open
+
+
+async def test_a_listener_that_was_registered_too_late_is_told():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await server("tell('news', 1)")
+        await page("ask('sync')")
+        await page("on('news')")
+        found = diagnose(await page("seen('news')"))
+    assert "It has a listener now: that was registered after it had come." in found.findings
+
+
+async def test_an_acknowledgement_that_did_not_come_is_told():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("unanswered('silent')")
+        await page("ask('sync')")
+        missing = "No acknowledgement of it came to its sender."
+        assert missing in diagnose(await page("seen('silent')")).findings
+        assert missing not in diagnose(await page("seen('sync')")).findings
+
+
+async def test_the_sids_of_a_user_are_those_when_it_was_emitted():
+    code = SERVER.replace("observe(server)", "observe(server, { user: () => 'ann' })")
+    async with tab(None, code) as server:
+        await server("tell('news', 1)")
+        async with tab(await server("url()"), PAGE + ASK):
+            seen = Seen.of(await server("seen('news', undefined, 'ann')"))
+    assert seen.sids == 0

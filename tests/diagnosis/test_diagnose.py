@@ -14,7 +14,7 @@ ANSWERS = {
     **{"server": ("python", "javascript"), "event": ("connect", "pay")},
     **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2), "emitted": (1, 2)},
     **dict.fromkeys(
-        ["grows", "always", "ids", "away", "acknowledged", "overlapped"], (True, False)
+        ["grows", "always", "ids", "away", "acknowledged", "overlapped", "queue"], (True, False)
     ),
 }
 
@@ -91,7 +91,8 @@ def test_i_cannot_tell_is_an_answer_and_names_the_measurement():
 
 
 def test_a_last_suspect_is_questioned_like_the_first():
-    found = diagnose(Counters(1, 1, 1, 0, 0), arrived=False, large=True, connected=True, queued=0)
+    clues = {"arrived": False, "large": True, "connected": True, "queued": 0, "volatile": False}
+    found = diagnose(Counters(1, 1, 1, 0, 0), **clues)
     assert found.letters == ("L22",)
     assert found.asks == ("recipient",)
     assert not found.certain
