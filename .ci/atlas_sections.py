@@ -226,6 +226,9 @@ needs a time to wait: [`io.to(room).timeout(5000).emit(...)`]\
 convert what JSON doesn't know |
 | It stays with polling behind a proxy | The proxy must pass on `Upgrade` and `Connection`: \
 [Socket.IO's examples](https://socket.io/docs/v4/reverse-proxy/) |
+| The log shows that the event arrives, and my handler is never called | Its name, its namespace \
+or the object that it is registered on is another, or it takes other arguments: \
+[10, section 2](10_check_your_own_code.ipynb) counts it |
 | `Invalid namespace`, or "namespaces failed to connect" | The server does not have it: \
 `io.of("/chat")`, in Python a handler with `namespace="/chat"` |
 | It never connects, or drops again and again, after an update; `Unsupported protocol version` | \

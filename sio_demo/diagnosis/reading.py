@@ -62,34 +62,31 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     c, others = seen.clues, len(seen.who.get("sent", ()))
+    to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
+    never = "was never connected, and no attempt failed: does connect() run, and does each"
     facts: dict[str, Any] = {
-        "Its handler raised an exception, or does not take its arguments.": c.failed
+        "Its handler raised an exception, or does not take its arguments.": c.failed,
+        "No acknowledgement of it came to its sender.": c.answered is False,
+        "emit() was called for it on another server object than the client's.": c.elsewhere,
     }
-    elsewhere = "emit() was called for it on another server object than the client's."
-    emitted = f"Calls of emit() for it, at the ends that are observed: {c.emitted}."
-    never = (
-        "was never connected, and no attempt of it has failed: does connect() run, and does each"
-    )
-    state = (c.connected, c.before, c.refused)
-    facts["No acknowledgement of it came to its sender."] = c.answered is False
-    facts |= (
-        {elsewhere: c.elsewhere}
-        if not lost
-        else {
-            emitted: c.emitted is not None and not c.elsewhere,
-            elsewhere: c.elsewhere,
-            f"It was for other sessions: {others}.": c.reached == 0 and others,
-            "Its emit() was for no session: not in that room, or left out.": c.reached == 0
-            and not others,
-            "It was emitted before the client was connected: wait for that.": c.early
-            and c.recipient == "server",
+    if lost:
+        facts |= {
+            f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": (
+                c.emitted is not None and not c.elsewhere
+            ),
+            f"It was for other sessions: {others}.": to_nobody and others,
+            "Its emit() was for no session: not in that room, or left out.": (
+                to_nobody and not others
+            ),
+            "It was emitted before the client was connected: wait for that.": (
+                c.early and c.recipient == "server"
+            ),
             f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
             "That is the sid of a session that has ended.": c.ended,
             "In another namespace somebody is.": c.astray,
             f"The other end listens for it in {c.listens}.": c.listens,
             f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
-            f"The client {never} middleware of the server call next()?": state
-            == (False, False, False),
+            f"The client {never} middleware of the server call next()?": state == (False,) * 3,
             "That listener was registered with once(): it takes one message.": c.once,
             "It has a listener now: that was registered after it had come.": c.late,
             "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
@@ -100,10 +97,10 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
             f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
             f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
             f'The client\'s last connection ended with "{c.reason}".': c.reason,
-            "A blocked process ends it so as well as a broken link (L30).": c.reason
-            == "ping timeout",
+            "A blocked process ends it so as well as a broken link (L30).": (
+                c.reason == "ping timeout"
+            ),
         }
-    )
     return [words for words, holds in facts.items() if holds]
 
 
