@@ -9,9 +9,12 @@ import pytest_asyncio
 from test_feed import FeedBench
 
 from sio_demo.delivery import FOLLOWER_MJS, MemoryInboxStore
+from sio_demo.delivery.message import Batch, Page
 from sio_demo.lab.node import NodeClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LOG = "5a1c0000-0000-0000-0000-000000000000"
 
 SETUP = f"""
 const {{ Follower, MemoryOffsets }} = await load("{FOLLOWER_MJS}");
@@ -69,6 +72,41 @@ async def seen(js, *numbers):
 async def test_what_is_no_page_is_named(bench, js, lie):
     bench.sio.on("feed", lambda *_: lie)
     assert await js.run("mistake(follower.follow('orders'))") == "BatchError"
+
+
+@pytest.mark.parametrize("text", ["7", "null", "[1]", '["a"]', '["a",5,1]'])
+async def test_what_is_no_entry_is_named_and_not_waited_for(bench, js, text):
+    page = Page("orders", 1, Batch(LOG, 0, 0, "", 0, [text])).to_wire()
+    bench.sio.on("feed", lambda *_: page)
+    assert await js.run("mistake(follower.follow('orders'))") == "BatchError"
+
+
+async def test_a_log_without_an_id_is_followed_by_nobody(bench, js):
+    entries = Batch(LOG, 0, 0, "", 0, ['["a","note",1]']).to_wire() | {"producer": None}
+    bench.sio.on("feed", lambda *_: {"topic": "orders", "end": 1, "entries": entries})
+    assert await js.run("mistake(follower.follow('orders'))") == "BatchError"
+    assert await js.run("seen") == []
+
+
+@pytest.mark.parametrize("offset", ["-1", "NaN", "1.5", "'5'", "null"])
+async def test_a_follower_restarts_at_an_offset_and_nowhere_else(js, offset):
+    assert await js.run(f"mistake(follower.restart('orders', {offset}))") == "UsageError"
+
+
+async def test_a_handler_that_never_ends_does_not_hold_up_close_for_good(bench, js):
+    await bench.append(1)
+    await js.run("""
+        const real = setTimeout;
+        globalThis.setTimeout = (call, time) => real(call, time === 15_000 ? 10 : time);
+        const entered = new Promise((go) => follower.on("note", () => new Promise(() => go())));
+        const following = mistake(follower.follow("orders"));
+        await entered;
+        null""")
+    try:
+        await asyncio.wait_for(js.run("follower.close()"), 5)
+        assert await js.run("following") == "ClosedError"
+    finally:
+        await js.run("globalThis.setTimeout = real; null")
 
 
 async def test_a_feed_that_never_gives_what_it_has_is_asked_with_pauses(bench, js):

@@ -152,7 +152,7 @@ async def test_messages_of_a_page_that_has_ended_are_sent_by_the_next(bench, js)
             receipts = [1, 2, 3].map((number) => outbox.send("note", number));
             await Promise.all(receipts.map(({ accepted }) => accepted));
             await outbox.close()""")
-    assert await js.run("mistake(receipts[0])") == "ClosedError: The outbox is closed."
+    assert await js.run("mistake(receipts[0])") == "ClosedError: It is closed."
     assert await js.run("outbox = open(); send(4)") == [4]
     assert bench.applied == [1, 2, 3, 4]
 
@@ -211,6 +211,16 @@ async def test_what_is_no_answer_is_named_and_not_asked_for_again(bench, js, eve
     words = await js.run("mistake(outbox.send('note', 1))")
     assert words == "BatchError: This is no answer."
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("limit", ["batch", "characters", "unconfirmed"])
+@pytest.mark.parametrize("value", [0, -1, 0.5, None])
+async def test_a_limit_under_which_nothing_fits_is_refused_by_name(bench, js, limit, value):
+    welcome = {"next": 0, "last": "", **LIMITS, limit: value}
+    bench.sio.on("outbox_hello", lambda *_: welcome)
+    words = await js.run("mistake((async () => outbox.send('note', 1))())")
+    assert words == "BatchError: This is no answer."
+    assert bench.applied == []
 
 
 DEEP = "JSON.parse('['.repeat(3000) + ']'.repeat(3000))"

@@ -9,10 +9,12 @@
 //   await follower.follow("sports");                      // all that the log has is read
 
 import {
-  backoff, check, Database, DeliveryError, idOf, jittered, parse, promised, RETRIES, WORTH_A_RETRY,
+  backoff, check, closed, Database, DeliveryError, idOf, jittered, parse, promised, RETRIES,
+  WORTH_A_RETRY,
 } from "./outbox.mjs";
 
 const FEED = "feed";
+const CLOSE = 15_000; // milliseconds that a handler may hold `close` up
 const WAITING = 16; // pages of a topic that wait to be applied; what else comes is asked for later
 const DISK = new Set(["AbortError", "QuotaExceededError", "UnknownError"]);
 
@@ -57,9 +59,7 @@ export class MemoryOffsets {
     return turn;
   }
 
-  async close() {
-    await this.#turn;
-  }
+  async close() {}
 }
 
 /**
@@ -208,6 +208,7 @@ export class Follower {
 
   /** Go on at an offset, in whatever log the server has now; then call `follow`. */
   async restart(topic, offset = 0) {
+    if (offset !== Math.abs(Math.trunc(offset))) check({ error: "UsageError", message: "offset" });
     await this.#stop(topic);
     await this.#store.save(topic, { ...START, next: offset });
   }
@@ -217,7 +218,10 @@ export class Follower {
     this.#closed = true;
     this.#socket.off("connect", this.#connected);
     this.#socket.off(FEED, this.#hear);
-    await Promise.all([...this.#topics.keys()].map((topic) => this.#stop(topic)));
+    const stopped = Promise.all(Array.from(this.#topics.keys(), (topic) => this.#stop(topic)));
+    const limit = new Reading(); // a handler may never end
+    await Promise.race([stopped, limit.pause(CLOSE)]);
+    limit.wake();
     await this.#store.close();
   }
 
@@ -249,7 +253,7 @@ export class Follower {
     reading.progress = await this.#store.load(topic);
     const { next } = reading.progress, { connected } = this.#socket;
     if (reading.asked && connected) {
-      this.lastError = new DeliveryError("DeliveryError", "No answer yet. Is it a feed?");
+      this.lastError = new DeliveryError("DeliveryError", "No answer. Is it a feed?");
     }
     reading.due = performance.now() + jittered(this.#options.interval);
     reading.asked = true;
@@ -303,7 +307,7 @@ export class Follower {
       reading.due = 0;
       check(answer);
     };
-    again(page, end >= 0 && (!entries || Array.isArray(entries.messages)));
+    again(page, end >= 0 && (!entries || (entries.producer && Array.isArray(entries.messages))));
     if ((entries && log && log !== entries.producer) || (asked !== null && end < asked)) {
       throw restored(reading);
     }
@@ -350,7 +354,8 @@ export class Follower {
     const { topic, progress } = reading;
     const { 0: id, 1: event, 2: payload } = parse(text);
     const handler = this.#handlers.get(event);
-    if (!handler) throw new DeliveryError("Retry", `No handler for ${event} yet.`);
+    const error = typeof event === "string" ? "Retry" : "BatchError";
+    if (!handler) check({ error, message: `No handler for ${event} yet.` });
     const read = { ...progress, next: progress.next + 1, last: id };
     const save = (work) => this.#store.apply(topic, progress, read, work);
     try {
@@ -375,8 +380,5 @@ async function called(handler, transaction, payload) {
   }
 }
 
-const closed = () => new DeliveryError("ClosedError", "It is not followed.");
-
 const restored = ({ topic, progress }) =>
-  new DeliveryError("RestoredError",
-    `${topic} is not the log read up to ${progress.next}: \`restart\` it.`);
+  new DeliveryError("RestoredError", `${topic} is another log at ${progress.next}: restart it.`);

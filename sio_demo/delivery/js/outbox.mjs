@@ -21,6 +21,8 @@ export class DeliveryError extends Error {
   }
 }
 
+export const closed = () => new DeliveryError("ClosedError", "It is closed.");
+
 const bytes = (count) => crypto.getRandomValues(new Uint8Array(count));
 const newId = () => btoa(String.fromCharCode(...bytes(12)));
 
@@ -34,13 +36,13 @@ export const idOf = (text) => parse(text)[0];
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
-  if (depth > 200) throw new TypeError("it is nested too deeply");
+  if (depth > 200) throw new TypeError("it is too deep");
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
-  if (typeof value === "number" && Number.isFinite(value)) return;
+  if (Number.isFinite(value)) return;
   if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
   const kind = typeof value === "object" && Object.getPrototypeOf(value);
   if (kind !== null && kind !== Object.prototype && !Array.isArray(value)) {
-    throw new TypeError(`${typeof value} ${String(value)}`);
+    throw new TypeError(String(value));
   }
   for (const part of Object.values(value)) checkJson(part, depth + 1);
 }
@@ -127,7 +129,7 @@ export class SendWindow {
       throw new DeliveryError("RestoredError", `The inbox has gone back to ${welcome.next}.`);
     }
     if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
-      throw new DeliveryError("ConflictError", "Was it copied, or restored from a copy?");
+      throw new DeliveryError("ConflictError", "Was a store copied?");
     }
     this.#limits = welcome;
   }
@@ -426,7 +428,7 @@ export class Outbox {
    */
   constructor(socket, store = new MemoryStore(), options = {}) {
     if (socket._opts?.retries ?? socket.io?.opts?.retries) {
-      throw new DeliveryError("UsageError", "Pass a socket without `retries`: the outbox retries.");
+      throw new DeliveryError("UsageError", "Pass a socket without `retries`.");
     }
     this.#socket = socket;
     this.#store = store;
@@ -570,7 +572,7 @@ export class Outbox {
     if (oldest) for (const [id, { key, reject }] of this.#receipts) {
       if (!(key < oldest)) continue; // the tab that sent has ended
       this.#receipts.delete(id);
-      reject(new DeliveryError("DeliveryError", "Applied; a closed tab has the reply."));
+      reject(new DeliveryError("DeliveryError", "A closed tab has the reply."));
     }
   }
 
@@ -639,7 +641,8 @@ export class Outbox {
       window.lost();
       const welcome = await this.#ask(HELLO, window.hello());
       if (!welcome || overtaken()) return true;
-      check(welcome, welcome.next >= 0 && welcome.batch > 0 && welcome.unconfirmed > 0);
+      const { next, batch, characters, unconfirmed } = welcome;
+      check(welcome, next >= 0 && Math.min(batch, characters, unconfirmed) >= 1);
       window.welcomed(welcome);
       if (!window.identity.known) await this.#store.known(); // before the first message leaves
       window.identity.known = true;
@@ -739,5 +742,3 @@ export class Outbox {
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
-
-const closed = () => new DeliveryError("ClosedError", "The outbox is closed.");
