@@ -307,10 +307,10 @@ class Outbox:
         finally:
             self._reissuing = None
 
-    def _new_receipt(self, event: str, payload: Any) -> Receipt:
+    def _new_receipt(self, event: str, payload: Any, besides: int = 0) -> Receipt:
         self._usable()
         text = write_message(event, payload)
-        if self.pending >= self._limit:
+        if self.pending + besides >= self._limit:
             raise OutboxFullError(
                 f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
             )

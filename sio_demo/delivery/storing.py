@@ -190,7 +190,7 @@ class Storing:
 class OutboxTransaction:
     """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
 
-    def __init__(self, store: Any, new_receipt: Callable[[str, Any], Receipt]) -> None:
+    def __init__(self, store: Any, new_receipt: Callable[[str, Any, int], Receipt]) -> None:
         if not hasattr(store, "db"):
             raise UsageError("Only a SQLiteOutboxStore has transactions.")
         self.execute, self.executemany = store.db.execute, store.db.executemany
@@ -201,5 +201,5 @@ class OutboxTransaction:
         """Queue a message with the transaction; see `Outbox.send`."""
         if self.receipts is None:
             raise UsageError("This transaction has ended. Begin another.")
-        self.receipts.append(self._new_receipt(event, payload))
+        self.receipts.append(self._new_receipt(event, payload, len(self.receipts)))
         return self.receipts[-1]
