@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from ..errors import StoreError, UsageError
 from .stores import InboxStore, Letter, Received
-from .transactions import ANY_ERROR, Transactions, raise_end, settled
+from .transactions import Transactions, raise_end, settled
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
 BOX = "after"
@@ -101,7 +101,7 @@ class Callbacks:
         try:
             if callback is not None:
                 await callback(received)
-        except ANY_ERROR as error:
+        except BaseException as error:
             raise_end(error)
             log.exception("What follows %s failed; it is tried again", received.event)
             return False

@@ -78,8 +78,6 @@ class Applier:
             reply = write_reply(await settled(handler(store.db, message.payload, *extra)))
             await self._callbacks.note(store, message.event, letter)
             return reply
-        except (KeyboardInterrupt, SystemExit):  # they end the process, as in asyncio
-            raise
         except BaseException as error:
             raise_end(error)
             if store.is_store_failure(error):

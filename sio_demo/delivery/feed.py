@@ -24,7 +24,7 @@ from .message import (
     write_message,
 )
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import ANY_ERROR, Queues, Transactions, raise_end, settled
+from .transactions import Queues, Transactions, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
@@ -161,7 +161,7 @@ class Feed:
             return (await self._read(sid, Question.from_wire(question))).to_wire()
         except DeliveryError as error:
             return Answer(0, [], error).to_wire()
-        except ANY_ERROR as error:
+        except BaseException as error:
             raise_end(error)
             log.exception("A request to a feed failed")
             return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()

@@ -27,7 +27,7 @@ from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, i
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
-from .transactions import ANY_ERROR, raise_end, settled
+from .transactions import raise_end, settled
 from .turns import Session, Turns
 
 CLOSE = 15.0  # seconds that a handler may hold `close` up
@@ -298,7 +298,7 @@ class Follower(Receiver):
             if self._on_gap is not None:
                 try:
                     await settled(self._on_gap(topic, missing, batch.first))
-                except ANY_ERROR as error:
+                except BaseException as error:
                     raise_end(error)
                     raise Retry(f"`on_gap` failed: {in_words(error)}") from error
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)

@@ -12,7 +12,7 @@ from .inbox_state import welcomed
 from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored, only
 from .receiver import Receiver, arguments
 from .send_window import check_positive
-from .transactions import ANY_ERROR, Queues, raise_end, settled
+from .transactions import Queues, raise_end, settled
 from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch
@@ -147,7 +147,7 @@ class Inbox(Receiver):
             hello = Hello.from_wire(only(arguments))
             async with self._greetings.turn(sid):
                 return (await self._welcome(await self._session(sid), hello)).to_wire()
-        except ANY_ERROR as error:
+        except BaseException as error:
             raise_end(error)
             return self._applier.refuse(error).to_wire()
 
@@ -160,7 +160,7 @@ class Inbox(Receiver):
             session = await self._session(sid)
             await self._check_flood(session)
             return (await session.turns.apply(session, batch)).to_wire()
-        except ANY_ERROR as error:
+        except BaseException as error:
             raise_end(error)
             return self._applier.refuse(error).to_wire()
 

@@ -375,10 +375,10 @@ def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
         return None, None
     try:
         match _decode(text):
-            case {"ok": value}:
-                return value, None
             case {"error": str(words)}:
                 return None, HandlerError(words)
+            case {"ok": value}:
+                return value, None
             case {"dead": str(words)}:
                 return None, DeadLetterError(words)
             case {"withdrawn": None}:

@@ -12,9 +12,6 @@ from ..errors import QuotaError, StoreError, UsageError
 from .stores import InboxStore
 
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
-# What a user's function may raise. (python-socketio would swallow a CancelledError, and acknowledge
-# without an answer, which is final.)
-ANY_ERROR = (Exception, asyncio.CancelledError)
 
 T = TypeVar("T")
 
@@ -25,9 +22,10 @@ async def settled(value: T | Awaitable[T]) -> T:
 
 
 def raise_end(error: BaseException) -> None:
-    """Raise an error again if it says that this task is cancelled, not only a user's function."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+    """Raise what a user's function raised again if it ends this task, or the process."""
+    task = asyncio.current_task()  # (python-socketio would swallow a CancelledError)
+    cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
+    if cancelled or isinstance(error, KeyboardInterrupt | SystemExit):  # as in asyncio
         raise error
 
 

@@ -28,6 +28,7 @@ from sio_demo.errors import (
     ClosedError,
     DeadLetterError,
     HandlerError,
+    OutboxFullError,
     StoreError,
     UsageError,
 )
@@ -119,7 +120,11 @@ async def test_who_does_not_await_its_answers_holds_up_nobody(disk, event):
     await flood.shutdown()
 
 
-@pytest.mark.parametrize("raised", [asyncio.CancelledError(), ValueError("no token")])
+class Odd(BaseException):
+    """What a library may raise that is no Exception, and ends no process."""
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), ValueError("no token"), Odd()])
 async def test_a_user_function_that_raises_is_no_final_refusal(bench, raised):
     async def user(_sid):
         raise raised
@@ -131,6 +136,7 @@ async def test_a_user_function_that_raises_is_no_final_refusal(bench, raised):
         HELLO,
         {"producer": LOG, "known": False, "epoch": 1, "start": "s"},
         namespace="/users",
+        timeout=5,
     )
     assert answer["error"] == "StoreError"
     await client.shutdown()
@@ -267,9 +273,10 @@ async def test_a_handler_that_could_never_be_called_is_refused_at_once(bench, ha
         bench.inbox.on("event", handler)
 
 
-async def test_what_follows_a_commit_may_raise_a_cancellation(disk, monkeypatch):
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), Odd()])
+async def test_what_follows_a_commit_may_raise_what_is_no_exception(disk, monkeypatch, raised):
     monkeypatch.setattr("sio_demo.delivery.after_commit.AGAIN", 0.01)
-    failures, calls = [asyncio.CancelledError()], []
+    failures, calls = [raised], []
 
     @disk.inbox.after_commit("insert")
     async def follows(received):
@@ -355,6 +362,18 @@ async def test_a_transaction_that_has_ended_takes_nothing_more(bench, tmp_path):
     assert bench.applied == [1]
 
 
+async def test_a_transaction_has_no_more_messages_than_the_limit(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"), limit=2)
+
+    async def send(count):
+        async with outbox.transaction() as db:
+            return [db.send("note", number) for number in range(count)]
+
+    with pytest.raises(OutboxFullError):
+        await send(3)
+    assert [await receipt for receipt in await send(2)] == bench.applied == [0, 1]
+
+
 async def test_a_transaction_in_a_transaction_is_refused(bench, tmp_path):
     outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     async with asyncio.timeout(5), outbox.transaction() as db:
@@ -430,7 +449,8 @@ async def test_followers_that_share_a_store_share_the_entries(quiet, tmp_path, o
 
 
 async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(quiet, tmp_path):
-    bench, failures = FeedBench(tmp_path), [ValueError("not now"), asyncio.CancelledError()]
+    bench = FeedBench(tmp_path)
+    failures = [ValueError("not now"), asyncio.CancelledError(), Odd()]
     await bench.start()
     await bench.append(*range(5))
     await bench.feed.trim("orders", 2)

@@ -237,6 +237,10 @@ def test_a_dead_letter_and_a_withdrawn_message_come_back_by_name():
     assert type(error) is PayloadError
 
 
+def test_what_claims_success_and_failure_is_a_failure():
+    assert read_reply('{"ok":1,"error":"no account"}')[0] is None
+
+
 def test_a_failure_comes_back_as_a_handler_error():
     value, error = read_reply(write_failure(ValueError("no account")))
     assert value is None
