@@ -74,10 +74,9 @@ class Callbacks:
                 await self._look()
             due, self._due = self._due, []
             failed = [letter for letter in due if not await self._call(letter)]
+            done = [letter for letter in due if letter not in failed]
             async with self._transactions.one() as store:
-                await settled(
-                    store.take_out(BOX, [letter for letter in due if letter not in failed])
-                )
+                await settled(store.take_out(BOX, done))
         except StoreError as error:  # called again at the next start, at the latest
             log.warning("What follows a commit may follow twice: %s", error)
             if not self._looked:
@@ -85,7 +84,7 @@ class Callbacks:
         return failed
 
     async def _look(self) -> None:
-        """Read what an earlier process has left, and what was committed unheard."""
+        """Read what was left, or committed unheard; others of the store may have callbacks too."""
         self._looked = True  # first: a transaction that ends meanwhile may ask for another look
         try:
             async with self._transactions.one() as store:
@@ -93,14 +92,13 @@ class Callbacks:
         except BaseException:
             self._looked = False
             raise
-        self._due = left + [letter for letter in self._due if letter not in left]
+        mine = [letter for letter in left if Received.of(letter).event in self._callbacks]
+        self._due = mine + [letter for letter in self._due if letter not in left]
 
     async def _call(self, letter: Letter) -> bool:
         received = Received.of(letter)
-        callback = self._callbacks.get(received.event)
         try:
-            if callback is not None:
-                await callback(received)
+            await self._callbacks[received.event](received)
         except BaseException as error:
             raise_end(error)
             log.exception("What follows %s failed; it is tried again", received.event)

@@ -114,6 +114,8 @@ class Inbox(Receiver):
         choose longer than any client stays away. Where several processes share a store, call it
         in each, more than twice in that time.
         """
+        if not (isinstance(seconds, int | float) and 0 <= seconds < 2**32):
+            raise UsageError(f"{seconds!r} is no number of seconds.")
         async with self._transactions.one() as store:
             await settled(store.touch(self._contacts))
             self._contacts = self._online()

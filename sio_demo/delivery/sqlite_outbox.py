@@ -6,7 +6,7 @@ import sys
 import uuid
 from contextlib import suppress
 from os import PathLike
-from typing import IO
+from typing import IO, Any
 
 from ..errors import StoreError, UncertainError
 from .send_window import Identity
@@ -49,7 +49,7 @@ class SQLiteOutboxStore(Database):
     _busy_timeout = 5000  # others may write the caller's tables
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
-        self._held = _lock_file(path)
+        self._held, self._process = _lock_file(path), os.getpid()
         self._broken = False
         try:
             super().__init__(path, SCHEMA + schema)
@@ -59,13 +59,15 @@ class SQLiteOutboxStore(Database):
 
     def close(self) -> None:
         super().close()
+        if sys.platform != "win32" and self._process == os.getpid() and not self._held.closed:
+            fcntl.flock(self._held, fcntl.LOCK_UN)  # a forked child may have it open for longer
         self._held.close()
 
     @guarded
     def load(self) -> Saved:
         db = self.connection
         self.control("BEGIN IMMEDIATE")
-        if db.execute("SELECT 1 FROM outbox_producer").fetchone() is None:
+        if not self._finds("SELECT 1 FROM outbox_producer"):
             self._register(str(uuid.uuid4()), 0)
         db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
         producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
@@ -102,7 +104,8 @@ class SQLiteOutboxStore(Database):
             try:
                 self._restart(producer, texts)
             except sqlite3.Error as error:
-                if not (self._read_again() and self._is(producer)):
+                sql = "SELECT 1 FROM outbox_producer WHERE producer = ?"
+                if not (self._read_again() and self._finds(sql, producer)):
                     raise StoreError(f"{self.path}: {error}.") from error
         return Identity(producer)
 
@@ -120,9 +123,8 @@ class SQLiteOutboxStore(Database):
             "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')", (producer, epoch)
         )
 
-    def _is(self, producer: str) -> bool:
-        found = self.connection.execute("SELECT producer FROM outbox_producer").fetchone()
-        return bool(found == (producer,))
+    def _finds(self, sql: str, *values: Any) -> bool:
+        return self.connection.execute(sql, values).fetchone() is not None
 
     def _save(self, base: int, first: int, texts: list[str], after: str) -> None:
         self.check_transaction()
@@ -148,11 +150,9 @@ class SQLiteOutboxStore(Database):
         return True
 
     def _has(self, first: int, texts: list[str]) -> bool:
-        last = (first + len(texts) - 1, texts[-1] if texts else "")
-        found = self.connection.execute(
-            "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?", last
-        )
-        return found.fetchone() is not None
+        number, text = first + len(texts) - 1, texts[-1] if texts else ""
+        sql = "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?"
+        return self._finds(sql, number, text)
 
 
 def _lock_file(path: str | PathLike[str]) -> IO[bytes]:

@@ -1,6 +1,7 @@
 """What an attacker tries: lies on the wire, odd orders of calls, handlers that leave a trace."""
 
 import asyncio
+import subprocess
 import time
 import uuid
 from functools import partial
@@ -290,6 +291,36 @@ async def test_what_follows_a_commit_may_raise_what_is_no_exception(disk, monkey
     await wait_until(lambda: calls == [1, 1])
 
 
+async def test_what_follows_a_commit_waits_for_its_callback(disk, tmp_path):
+    """It may be the callback of another inbox of the store, or of a program that is updated."""
+    failures, calls, mine = [ConnectionError()], [], []
+
+    async def follows(received):
+        if failures:
+            raise failures[0]
+        calls.append(received.payload)
+
+    disk.inbox.after_commit("insert", follows)
+    assert await (await disk.outbox()).send("insert", 1) == 1
+    await disk.stop_server()
+
+    await disk.start_server(SQLiteInboxStore(disk.inbox.store.path))
+    outbox = await disk.outbox()
+    disk.inbox.on("other", lambda _db, _payload: None)
+
+    @disk.inbox.after_commit("other")
+    async def another(received):
+        mine.append(received.payload)
+
+    await outbox.send("other", 2)
+    await wait_until(lambda: mine == [2])
+    failures.clear()
+    disk.inbox.after_commit("insert", follows)
+    await outbox.send("insert", 3)
+    await wait_until(lambda: len(calls) == 2)
+    assert sorted(calls) == [1, 3]
+
+
 async def test_a_handler_that_never_ends_is_cancelled(quiet, url, monkeypatch):
     monkeypatch.setattr("sio_demo.delivery.postgres_inbox.HANDLERS", 0.2)
     bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
@@ -390,6 +421,26 @@ async def test_a_transaction_in_a_transaction_is_refused(bench, tmp_path):
             await bench.inbox.forget(1)
     assert await outbox.send("note", 2) == 2
     await feed.close()
+
+
+def test_a_child_process_does_not_keep_the_lock_of_a_store_that_is_closed(tmp_path):
+    store = SQLiteOutboxStore(tmp_path / "outbox.db")
+    held = store._held.fileno()  # a forked process has it too
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held])
+    try:
+        with pytest.raises(StoreError, match="locked"):
+            SQLiteOutboxStore(tmp_path / "outbox.db")
+        store.close()
+        store.close()
+        SQLiteOutboxStore(tmp_path / "outbox.db").close()
+    finally:
+        child.communicate()
+
+
+@pytest.mark.parametrize("seconds", [-5, float("nan"), 10**400, None, "60"])
+async def test_an_inbox_forgets_after_so_many_seconds_and_nothing_else(bench, seconds):
+    with pytest.raises(UsageError):
+        await bench.inbox.forget(seconds)
 
 
 async def test_two_outboxes_do_not_share_a_store(bench, tmp_path):
