@@ -9,7 +9,6 @@ from .stores import InboxStore, Letter, Received
 from .transactions import Transactions, raise_end, settled
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
-BOX = "after"
 
 log = logging.getLogger("sio_demo.delivery")
 
@@ -17,8 +16,8 @@ log = logging.getLogger("sio_demo.delivery")
 class Callbacks:
     """The callbacks of an inbox, and the messages that they are still to be called for."""
 
-    def __init__(self, transactions: Transactions) -> None:
-        self._transactions = transactions
+    def __init__(self, transactions: Transactions, box: str) -> None:
+        self._transactions, self._box = transactions, box
         transactions.ended = self._ended
         self._callbacks: dict[str, Callable[[Received], Awaitable[object]]] = {}
         self._noted: dict[InboxStore, list[Letter]] = {}  # by transactions that are under way
@@ -36,7 +35,7 @@ class Callbacks:
     async def note(self, store: InboxStore, event: str, letter: Letter) -> None:
         """Put a message aside in its transaction, if a callback is to follow it."""
         if event in self._callbacks:
-            await settled(store.put_aside(BOX, letter))
+            await settled(store.put_aside(self._box, letter))
             self._noted.setdefault(store, []).append(letter)
 
     def _ended(self, store: InboxStore, committed: bool) -> None:
@@ -76,7 +75,7 @@ class Callbacks:
             failed = [letter for letter in due if not await self._call(letter)]
             done = [letter for letter in due if letter not in failed]
             async with self._transactions.one() as store:
-                await settled(store.take_out(BOX, done))
+                await settled(store.take_out(self._box, done))
         except StoreError as error:  # called again at the next start, at the latest
             log.warning("What follows a commit may follow twice: %s", error)
             if not self._looked:
@@ -84,11 +83,11 @@ class Callbacks:
         return failed
 
     async def _look(self) -> None:
-        """Read what was left, or committed unheard; others of the store may have callbacks too."""
+        """Read what an earlier process has left, and what was committed unheard."""
         self._looked = True  # first: a transaction that ends meanwhile may ask for another look
         try:
             async with self._transactions.one() as store:
-                left = await settled(store.aside(BOX))
+                left = await settled(store.aside(self._box))
         except BaseException:
             self._looked = False
             raise

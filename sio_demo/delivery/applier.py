@@ -42,12 +42,12 @@ log = logging.getLogger("sio_demo.delivery")
 class Applier:
     """Runs the handlers of an inbox, in a transaction of its store."""
 
-    def __init__(self, callbacks: Callbacks, retry_limit: int | None, max_unconfirmed: int) -> None:
+    def __init__(self, callbacks: Callbacks, dead: str, limit: int | None, most: int) -> None:
         self.handlers: dict[str, tuple[Handler, bool]] = {}  # and whether it takes a `Received`
         self.counts: Counter[str] = Counter()  # by the names of `InboxStatistics`
         self.last_error: DeliveryError | None = None  # why a request was refused last
-        self._callbacks = callbacks
-        self._retry_limit, self._max_unconfirmed = retry_limit, max_unconfirmed
+        self._callbacks, self._dead = callbacks, dead  # dead: the box for dead letters
+        self._retry_limit, self._max_unconfirmed = limit, most
 
     def refuse(self, error: BaseException, expected: int = 0) -> Answer:
         """Return the answer that nothing was applied, and note why."""
@@ -153,7 +153,7 @@ class Applier:
                     return new, Retry(words)
                 log.warning("%s is a dead letter now: %s", message.event, words)
                 self.counts["dead"] += 1
-                await settled(store.put_aside("dead", letter._replace(error=words)))
+                await settled(store.put_aside(self._dead, letter._replace(error=words)))
                 reply = write_failure(why, "dead")
             new.append(StoredReply(message.id, reply))
             if perf_counter() > until:

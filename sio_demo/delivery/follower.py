@@ -101,7 +101,7 @@ class Follower(Receiver):
             raise UsageError(f"A follower works with a socketio.AsyncClient, not {client!r}.")
         if FEED in client.handlers.get(namespace, {}):  # internal
             raise UsageError(f"Something handles {FEED!r} here already. One follower is enough.")
-        super().__init__(store, retry_limit, 20_000)
+        super().__init__(store, namespace, retry_limit, 20_000)
         self._client, self._namespace = client, namespace
         check_positive(int | float, interval=interval)
         check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)

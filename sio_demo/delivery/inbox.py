@@ -91,7 +91,7 @@ class Inbox(Receiver):
         if max_producers is None:
             max_producers = 1000 if user else 100_000
         check_positive(int, max_producers=max_producers)
-        super().__init__(store, retry_limit, max_unconfirmed)
+        super().__init__(store, namespace, retry_limit, max_unconfirmed)
         self._sio, self._namespace = sio, namespace
         self._user, self._wanted = user, 1 if user is None else arguments(user, 1, 2)
         self._max_producers = max_producers

@@ -19,13 +19,15 @@ class Receiver:
 
     applier: type[Applier] = Applier
 
-    def __init__(self, store: Any, retry_limit: int | None, max_unconfirmed: int) -> None:
-        check_positive(int, max_unconfirmed=max_unconfirmed)
+    def __init__(self, store: Any, namespace: str, retry_limit: int | None, most: int) -> None:
+        check_positive(int, max_unconfirmed=most)
         check_positive(int, retry_limit=1 if retry_limit is None else retry_limit)
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store, self._online)
-        self._callbacks = Callbacks(self._transactions)
-        self._applier = self.applier(self._callbacks, retry_limit, max_unconfirmed)
+        mine = "" if namespace == "/" else f" {namespace}"  # not those of others of the store
+        self._dead = "dead" + mine
+        self._callbacks = Callbacks(self._transactions, "after" + mine)
+        self._applier = self.applier(self._callbacks, self._dead, retry_limit, most)
         self._closed = False
 
     @property
@@ -89,7 +91,7 @@ class Receiver:
     async def dead_letters(self) -> list[Letter]:
         """Return the messages that could not be applied within `retry_limit`, oldest first."""
         async with self._transactions.one() as store:
-            return await settled(store.aside("dead"))
+            return await settled(store.aside(self._dead))
 
     async def replay(self, letter: Letter) -> Any:
         """Apply a dead letter now, and take it out; return what its handler returns.
@@ -102,19 +104,19 @@ class Receiver:
             It is no dead letter of this inbox.
         """
         async with self._transactions.one() as store:
-            if letter not in await settled(store.aside("dead")):
+            if letter not in await settled(store.aside(self._dead)):
                 raise UsageError("This is no dead letter: it was replayed or dropped before.")
             text = await self._applier.handle(store, read_message(letter.text), letter)
             reply, error = read_reply(text)
             if error is not None:
                 raise error
-            await settled(store.take_out("dead", [letter]))
+            await settled(store.take_out(self._dead, [letter]))
         return reply
 
     async def drop(self, letter: Letter) -> None:
         """Take out a dead letter unapplied."""
         async with self._transactions.one() as store:
-            await settled(store.take_out("dead", [letter]))
+            await settled(store.take_out(self._dead, [letter]))
 
     def _online(self) -> set[str]:
         """Return the producers that are connected."""

@@ -527,6 +527,37 @@ async def test_two_inboxes_share_a_store(quiet, tmp_path):
     await bench.close()
 
 
+async def test_dead_letters_and_callbacks_belong_to_one_inbox_of_a_store(quiet, tmp_path):
+    calls = []
+    for life in range(2):
+        bench = DeliveryBench()
+        sio = socketio.AsyncServer(async_mode="aiohttp")
+        store = SQLiteInboxStore(tmp_path / "inbox.db")
+        inboxes = [Inbox(sio, store, namespace=name, retry_limit=1) for name in ("/", "/admin")]
+        for number, inbox in enumerate(inboxes):
+
+            async def follows(received, inbox=number, life=life):
+                if life == 0:
+                    raise ConnectionError
+                calls.append((inbox, received.payload))
+
+            inbox.on("note", lambda _db, _payload: None)
+            inbox.after_commit("note", follows)
+        bench.inbox = inboxes[0]
+        await bench.serve(sio)
+        outboxes = [await bench.outbox(namespace=name) for name in ("/", "/admin")]
+        for number, outbox in enumerate(outboxes):
+            await outbox.send("note", [life, number])
+        with pytest.raises(DeadLetterError):
+            await outboxes[1].send("unknown")
+        letters = [len(await inbox.dead_letters()) for inbox in inboxes]
+        assert letters == [0, life + 1]
+        await wait_until(lambda life=life: len(calls) == 4 * life)
+        await bench.close()
+        await inboxes[1].close()
+    assert sorted(calls) == [(0, [0, 0]), (0, [1, 0]), (1, [0, 1]), (1, [1, 1])]
+
+
 async def test_a_producer_that_is_connected_to_another_inbox_of_the_store_is_not_forgotten(
     quiet, tmp_path
 ):
