@@ -48,25 +48,11 @@ async def run(seed: int, variant: str = "none") -> Verdict:
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, jobs: int = 4, stage: type[Stage] = Stage
 ) -> AsyncGenerator[Verdict, None]:
-    """Play many schedules, some at once; yield the verdicts in the order of the seeds.
+    """Play schedules, `jobs` at once; yield the verdicts in the order of their seeds, 0 or more.
 
-    Parameters
-    ----------
-    seeds : iterable of int
-        Of the schedules, 0 or more.
-    variant : str
-        One of those of the stage, or ``"none"``.
-    jobs : int
-        How many are played at once.
-    stage : type
-        `Stage`, with one server and SQLite, or `WorkerStage`.
-
-    Raises
-    ------
-    UsageError
-        There is no such seed, or no such variant, or `jobs` is below 1.
-    EngineMissingError
-        There is no PostgreSQL, or no Valkey, for a `WorkerStage`.
+    `variant` is one of those of the `stage`: `Stage`, with one server and SQLite, or `WorkerStage`.
+    UsageError says that there is no such seed or variant, or that `jobs` is below 1;
+    EngineMissingError, that there is no PostgreSQL, or no Valkey, for a `WorkerStage`.
     """
     if variant not in stage.variants:
         names = ", ".join(stage.variants)

@@ -170,10 +170,7 @@ class Schedule:
     def from_seed(cls, seed: int, kinds: Mapping[str, FaultKind] = KINDS) -> Schedule:
         """Draw a schedule of some kinds of faults.
 
-        Raises
-        ------
-        UsageError
-            `seed` is not an integer, or below 0.
+        UsageError says that `seed` is not an integer, or below 0.
         """
         if type(seed) is not int or seed < 0:
             raise UsageError(f"A seed is an integer, 0 or more, not {seed!r}.")
