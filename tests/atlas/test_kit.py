@@ -101,11 +101,13 @@ async def test_a_tab_that_fails_to_open_has_disconnected_its_sockets(node):
 
 async def test_a_server_in_javascript_ends_with_its_tab(node):
     server = "const server = await serve(); return { url: () => server.url }"
-    async with tab(None, server) as there, python_client(reconnection=False) as client:
-        url = await there("url()")
-        await client.connect(url, transports=["websocket"])
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await client.connect(url, transports=["websocket"])
+    async with python_client(reconnection=False) as client:
+        async with tab(None, server) as there:
+            url = await there("url()")
+            await client.connect(url, transports=["websocket"])
+        await client.wait()
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await client.connect(url, transports=["websocket"])
 
 
 async def test_a_namespace_opened_again_takes_another_connection_though_it_was_closed():

@@ -718,7 +718,8 @@ async def test_close_may_be_cancelled_and_called_again(disk, tmp_path):
 
 
 async def test_close_ends_an_open_that_waits(quiet):
-    hole = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    silent = []
+    hole = await asyncio.start_server(lambda _, writer: silent.append(writer), "127.0.0.1", 0)
     bench = DeliveryBench()
     url = f"http://127.0.0.1:{hole.sockets[0].getsockname()[1]}"
     opening = asyncio.create_task(bench.outbox(url=url, connect_timeout=30))
@@ -727,6 +728,9 @@ async def test_close_ends_an_open_that_waits(quiet):
     with pytest.raises(ClosedError):
         await opening
     hole.close()
+    for writer in silent:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_cancelled_open_is_finished_by_the_next(bench):
