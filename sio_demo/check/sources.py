@@ -159,11 +159,7 @@ class Search:
 
 
 def _what_folder_holds(folder: Path, packaged: bool) -> str:
-    """Return why a folder is not searched; `""` if it is.
-
-    A route can have the name of a build output, too; such folders are only left out where they
-    stand in a package beside its own files.
-    """
+    """Return why a folder is not searched; `""` if it is, as a route called `build` is."""
     name = folder.name
     if name.startswith(".") or name in _INSTALLED or (folder / "pyvenv.cfg").exists():
         return "installed"

@@ -50,10 +50,7 @@ def listeners_in_connect(source: Source) -> None:
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
-    """Return whether a call adds a listener to the page, the process or another outer emitter.
-
-    Only with a new function: `addEventListener` ignores a function that was added before.
-    """
+    """Return whether a call adds a new function to the page, or to another outer emitter."""
     if call.name not in ("on", "addEventListener") or call.target is None or len(call.args) < 2:
         return False
     given, target = unwrap(call.args[-1]), source.root_of(call.target)

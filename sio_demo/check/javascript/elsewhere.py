@@ -111,10 +111,7 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
 
 
 def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
-    """Return the function of another file that a component runs as a statement when mounted.
-
-    If `composed`, also one that is destructured from the result of a composable.
-    """
+    """Return what a mount runs of another file as a statement; if `composed`, of a composable."""
     found = service_of(source.script, call)
     statement = kind(call.node.parent()) in ("", "expression_statement", "variable_declarator")
     if found is None and call.target is None and not call.new and statement:

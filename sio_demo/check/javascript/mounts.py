@@ -54,7 +54,7 @@ _CLASSES = (  # what stands before the body of a class, and the hooks that such 
     (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
     (re.compile(""), OF_REACT - {"constructor"}),
 )
-_STEADY = re.compile(
+_STEADY = re.compile(  # dependencies that hardly change, or that are the client itself
     r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
     r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
 )
@@ -194,10 +194,7 @@ def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, 
 
 
 def _runs_as_often(other: Call, call: Call) -> bool:
-    """Return whether the cleanup of `other` runs whenever the effect `call` runs again.
-
-    A dependency that hardly changes, or that is the client itself, does not count.
-    """
+    """Return whether the cleanup of `other` runs whenever the effect `call` runs again."""
     if len(call.args) < 2 or len(other.args) < 2:
         return len(other.args) < 2
     ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
@@ -210,10 +207,7 @@ def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
-    """Return whether an effect returns something that may be a function.
-
-    An early `return navigate("/")` is not.
-    """
+    """Return whether an effect returns a function, perhaps; an early `return go("/")` does not."""
     last = parts(function.field("body"))[-1:]
     called = returned.kind() == "call_expression"
     if called and any(span(s)[0] > span(returned)[1] for s in last):

@@ -77,8 +77,6 @@ CLOSES = word_set("disconnect close destroy end terminate")
 LASTING = word_set("on addListener addEventListener prependListener")
 REGISTERS = LASTING | word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
 CHAINED = REGISTERS | REMOVES | word_set("emit connect open send compress timeout")
-
-
 _MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
     **dict.fromkeys((*ASSIGNMENTS, "binary_expression", "sequence_expression"), ("left", "right")),
@@ -191,9 +189,7 @@ class Roles:
         return self._by_name(binding.key if len(binding.key) > 1 else binding.name)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
-        node = unwrap(node)
-        returned = self.script.returns(node) if node.kind() in FUNCTIONS else []
-        return returned[0] if returned else None
+        return next(iter(self.script.returns(unwrap(node))), None)
 
     def _of_parameter(self, binding: Binding) -> Role | None:
         function = binding.scope
@@ -254,18 +250,10 @@ class Roles:
             return found
         if name == "io" and text(inner) in ("window", "globalThis", "self", "root", "global"):
             return Role.MAKER
-        return self._of_path(node, name)
-
-    def _of_path(self, node: SgNode, name: str) -> Role | None:
         path = self.script.path(node)
-        if not path:
-            return self._by_name(name)
-        values = list(self.script.members.get(path, ()))
-        if role := self._first(values):
+        if path and (role := self._first(list(self.script.members.get(path, ())))):
             return role
-        if name in ("current", "value"):
-            name = path[-2]
-        return self._by_name(name)
+        return self._by_name(path[-2] if path and name in ("current", "value") else name)
 
     def _of_call(self, call: Call) -> Role | None:
         if call.name in ("require", "import"):

@@ -201,10 +201,7 @@ def _check_then_await(module: Module) -> None:
 
 
 def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]:
-    """Yield what decides an `if`: its condition, or the value of the name in it; and what follows.
-
-    The function around it comes first.
-    """
+    """Yield functions with what decides an `if`: its condition or its name; and what follows."""
     for statement in module.root.find_all(kind="if_statement"):
         condition, function = statement.field("condition"), enclosing(statement)
         if condition is not None and function is not None:
