@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from math import inf
 
 from ast_grep_py import SgNode
 
@@ -75,33 +76,35 @@ class Flow:
         return self.function_of(call.callee) if known else None
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
-        """Return whether code runs only the first time: under a condition that it changes.
+        """Return whether code runs only once: under a condition that then changes.
 
-        The condition of an `if` around it, or of an early `return` before it, mentions something
-        that the function assigns, or the listeners that exist.
+        It mentions something that the function assigns after it, or the listeners that exist.
         """
-        assigned = self._changes(function) | self._changes(self.script.enclosing(node) or function)
-        return any(
-            condition.endswith("\0")
-            or _LISTENERS.search(condition)
-            or mentions(_CONNECTED.sub("", _plain(condition)), assigned)
-            for condition in self.conditions(node, function)
-        )
+        home = self.script.enclosing(node) or function
+        changes = (*self._changes(function), *self._changes(home))
+        for end, condition in self.conditions(node, function):
+            later = {name for place, name in changes if place > end}
+            if condition.endswith("\0") or _LISTENERS.search(condition):
+                return True
+            if mentions(_CONNECTED.sub("", _plain(condition)), later):
+                return True
+        return False
 
-    def conditions(self, node: SgNode, function: SgNode) -> Iterator[str]:
-        """Yield the conditions under which code in a function runs, as source text."""
+    def conditions(self, node: SgNode, function: SgNode) -> Iterator[tuple[int, str]]:
+        """Yield the conditions under which code in a function runs: their ends, and their text."""
         start = span(node)[0]
         for ancestor in up_to(node, function):
             if ancestor.kind() in ("if_statement", "ternary_expression"):
                 condition = ancestor.field("condition")
                 if condition and span(condition)[1] <= start:
-                    yield condition.text()
+                    yield span(condition)[1], condition.text()
             elif ancestor.kind() in ("binary_expression", "augmented_assignment_expression"):
                 operator = text(ancestor.field("operator"))
                 if operator in ("&&", "||", "??", "??=", "||="):
-                    yield text(ancestor.field("left")) + ("\0" if "=" in operator else "")
+                    left = text(ancestor.field("left"))
+                    yield span(ancestor)[0], left + ("\0" if "=" in operator else "")
         exits = self._exits(self.script.enclosing(node) or function)
-        yield from (condition for end, condition in exits if end <= start)
+        yield from (found for found in exits if found[0] <= start)
 
     def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
         return [
@@ -110,16 +113,18 @@ class Flow:
             if _leaves(statement)
         ]
 
-    def _find_changes(self, function: SgNode) -> set[str]:
-        """Return what a function assigns, itself or through setters of a state."""
-        changing = self.script.own(function, *ASSIGNMENTS, "update_expression")
-        found = {_plain(text(label(node, "left", "argument"))) for node in changing}
+    def _find_changes(self, function: SgNode) -> list[tuple[float, str]]:
+        """Return where a function assigns what; a count or a state is changed everywhere."""
+        found: list[tuple[float, str]] = []
+        for node in self.script.own(function, *ASSIGNMENTS, "update_expression"):
+            place = span(node)[0] if node.kind() == "assignment_expression" else inf
+            found.append((place, _plain(text(label(node, "left", "argument")))))
         for node in self.script.own(function, "call_expression"):
             call = call_of(node)
             if call.name in ("add", "set", "push") and call.target is not None:
-                found.add(call.target.text())
+                found.append((inf, call.target.text()))
             if re.match(r"set[A-Z]", call.name) and call.target is None:
-                found.add(call.name[3].lower() + call.name[4:])
+                found.append((inf, call.name[3].lower() + call.name[4:]))
         return found
 
 

@@ -108,7 +108,7 @@ def _is_safe(
         source.fresh(target, regions)
         or is_owned(source, target)
         or source.first_time(step)
-        or any(map(_NEW_CLIENT.search, conditions))
+        or any(_NEW_CLIENT.search(condition) for _, condition in conditions)
         or source.removed_before(step.call, removing)
     )
 

@@ -230,7 +230,7 @@ class Source:
         return self.first_time(step) or any(
             re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
             for place in step.way
-            for condition in self.flow.conditions(*place)
+            for _, condition in self.flow.conditions(*place)
         )
 
     def removed_before(self, call: Call, calls: Iterable[Call]) -> bool:
