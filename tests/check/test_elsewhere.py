@@ -182,6 +182,10 @@ def test_composable_that_owns_its_client(tmp_path: Path, composable: str, lines:
         ("listen(show) { this.socket.on('news', show); }", [5]),
         ("listen() { return new Observable((o) => { this.socket.on('news', o.next); }); }", [5]),
         (
+            "listen() { return Observable.create((o) => { this.socket.on('news', o.next); }); }",
+            [5],
+        ),
+        (
             "listen() { return new Observable((o) => { this.socket.on('news', o.next);"
             " return () => this.socket.off('news', o.next); }); }",
             [],

@@ -47,6 +47,7 @@ UNMOUNT_METHODS = word_set(
 )
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
+_OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
     (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
@@ -165,7 +166,7 @@ def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, _ in source.run_elsewhere("mount"):
         cleanups = _given_to(source, UNMOUNTS)
-        observed = "new Observable" in function.text()  # runs its function for each subscriber
+        observed = _OBSERVABLE.search(function.text()) is not None  # run for each subscriber
         yield Mount("hook", function, cleanups, body=not observed, again=observed)
 
 
