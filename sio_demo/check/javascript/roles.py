@@ -65,6 +65,9 @@ _CONNECTS = re.compile(
     r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
 )
 _EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
+_GETS_SOCKET = re.compile(
+    r"(?:async\s*)?(?:function\b\s*\w*\s*)?\(?\s*\b(\w+)\b[^{=]*[{=][\s\S]*\b\1\.(on|emit|join)\("
+)
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 _LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 _FOLLOW_DEPTH = 16  # how many names are followed through others
@@ -241,6 +244,8 @@ class Roles:
             return False
         if event == "connection" and self.of(call.target) in (Role.MAKER, Role.MAYBE):
             return not self.other_imported
+        if self.of(call.target) is Role.MAYBE:  # a client would not give its handler a socket
+            return _GETS_SOCKET.match(call.args[1].text()) is not None
         return self.is_server(call.target)
 
     def _of_member(self, node: SgNode) -> Role | None:
