@@ -26,7 +26,10 @@ ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.compon
 _REGISTERS = re.compile(
     r"\.\s*(on|once|addListener|prependListener|onAny|event|emit|subscribe)\b|\bio\s*\("
 )
-_RUNS = re.compile(r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(")  # of other files
+_RUNS = re.compile(  # what is in other files
+    r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
+)
+_PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
 )
@@ -115,7 +118,7 @@ class _Run:
                 self._skip(file, str(error))
                 continue
             for entry in entries:
-                other = self._modules.file_of(entry.module, file)
+                other = self._find(entry.module, entry.name, file)
                 if other and entry not in self._entries[other]:  # check it again, knowing this
                     self._entries[other].add(entry)
                     if other not in waiting:
@@ -166,12 +169,22 @@ class _Run:
         """Return what puts questions of a file to others, which may ask further ones."""
 
         def ask(question: Callable[..., bool], module: str, name: str) -> bool:
-            if depth and (other := self._modules.file_of(module, file)) is not None:
-                with suppress(UnreadableError):
+            with suppress(UnreadableError):
+                if depth and (other := self._find(module, name, file)) is not None:
                     return question(self._load(other), name, self._asker(other, depth - 1))
             return False
 
         return ask
+
+    def _find(self, module: str, name: str, near: SourceFile, depth: int = 3) -> SourceFile | None:
+        """Return the file of a module, or the one with a function that it exports again."""
+        file = self._modules.file_of(module, near)
+        with suppress(UnreadableError):
+            if file and depth and name not in self._load(file).functions:
+                further = _PASSED_ON.findall(self._load(file).text)
+                found = (self._find(other, name, file, depth - 1) for other in further)
+                return next((f for f in found if f and name in self._load(f).functions), file)
+        return file
 
     def _load(self, file: SourceFile, text: str | None = None) -> Script:
         """Parse a source in JavaScript or TypeScript, once."""
@@ -191,9 +204,9 @@ def _is_relevant(text: str, language: str) -> bool:
     """Return whether any rule could match, so that the source must be parsed.
 
     All rules need a Socket.IO object: imported, or recognized by `socket` or `io` in its name, or
-    by its event `connect`.
+    by its event `connect`; or in a service of Angular.
     """
-    if "socketio" in text or "socket.io" in text:
+    if "socketio" in text or "socket.io" in text or ("@Component(" in text and "Service" in text):
         return True
     if language == "python":
         return "sio" in text and _REGISTERS.search(text) is not None

@@ -242,3 +242,60 @@ def test_listener_that_a_service_only_hands_on_is_found_once(tmp_path: Path):
     (tmp_path / "socket.service.ts").write_text(service)
     expected = [("page.component.ts", 5, "listener-without-cleanup")]
     assert found(tmp_path, **{"page_component_ts": page}) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        ("this.clock.unsubscribe();", [4]),
+        ("this.live.stop();", []),
+        ("this.clock.unsubscribe(); this.live.stop();", []),
+    ],
+)
+def test_cleanup_of_something_else_than_the_service(tmp_path: Path, end: str, lines: list[int]):
+    live = "import { io } from 'socket.io-client';\n@Injectable() export class LiveService {\n"
+    live += "  feed = io();\n  listen(run) { this.feed.on('news', run); }\n"
+    live += "  stop() { this.feed.off('news'); } }\n"
+    page = "import { LiveService } from './live';\n@Component({}) export class News {\n"
+    page += "  constructor(private live: LiveService) {}\n"
+    page += "  ngOnInit() { this.live.listen((text) => this.show(text)); }\n"
+    page += f"  ngOnDestroy() {{ {end} }} }}\n"
+    results = found(tmp_path, live_ts=live, news_ts=page)
+    assert [(name, line) for name, line, _ in results] == [("live.ts", line) for line in lines]
+
+
+def test_result_that_a_component_keeps_is_its_own_to_end(tmp_path: Path):
+    live = "import { io } from 'socket.io-client';\n@Injectable() export class LiveService {\n"
+    live += "  feed = io();\n  listen(run) { this.feed.on('news', run); return () => 0; } }\n"
+    page = "import { LiveService } from './live';\n@Component({}) export class News {\n"
+    page += "  constructor(private live: LiveService) {}\n"
+    page += "  ngOnInit() { this.end = this.live.listen((text) => this.show(text)); }\n"
+    page += "  ngOnDestroy() { this.end(); } }\n"
+    assert found(tmp_path, live_ts=live, news_ts=page) == []
+
+
+def test_service_that_a_folder_exports_again(tmp_path: Path):
+    news = "import { Socket } from 'ngx-socket-io';\n@Injectable() export class NewsService {\n"
+    news += "  constructor(private socket: Socket) {}\n"
+    news += "  listen(run) { this.socket.on('news', run); } }\n"
+    page = "import { NewsService } from './services';\n@Component({}) export class Page {\n"
+    page += "  constructor(private news: NewsService) {}\n"
+    page += "  ngOnInit() { this.news.listen((text) => this.show(text)); } }\n"
+    index = "export { User } from './user';\nexport * from './news';\n"
+    results = found(
+        tmp_path,
+        services__index_ts=index,
+        services__user_ts="export class User {}\n",
+        services__news_ts=news,
+        page_ts=page,
+    )
+    assert results == [("services/news.ts", 4, "listener-without-cleanup")]
+
+
+def test_class_whose_hook_only_calls_another_file(tmp_path: Path):
+    page = "import { listen } from './lib/socket';\nexport class Page extends Component {\n"
+    page += "  componentDidMount = () => { listen(); };\n}\n"
+    lines = "import { io } from 'socket.io-client';\nconst socket = io();\n"
+    lines += "export const listen = () => socket.on('news', show);\n"
+    expected = [("lib/socket.ts", 3, "listener-without-cleanup")]
+    assert found(tmp_path, lib__socket_ts=lines, page_jsx=page) == expected

@@ -36,10 +36,14 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
         if mount.what == "render":  # what an effect makes is older than the next render
             regions = {step.call.node for step in steps if step.call.name not in EFFECTS}
         _left_behind(source, mount, steps, regions)
-        for call in (s.call for s in steps if not mount.cleanups and not source.first_time(s)):
+        ends = [text(end.call.target) for f in mount.cleanups for end in source.flow.steps(f)]
+        for call in (s.call for s in steps if not source.first_time(s)):
+            service = source.script.path(call.target)[1:] or ("",)
+            kept = kind(call.node.parent()) != "expression_statement"
+            if mount.cleanups and (kept or any(service[0] in end for end in ends or ("",))):
+                continue  # else no cleanup calls the service
             known = source.listens(call) or any(source.fresh(given, regions) for given in call.args)
-            if not known:
-                run += run_by_mount(source, call, mount.what != "effect")
+            run += [] if known else run_by_mount(source, call, mount.what != "effect")
     return run
 
 
@@ -116,8 +120,10 @@ def _is_safe(
 def _reopened(source: Source, steps: list[Step]) -> set[str]:
     """Return the clients that a mount opens again: closing them removes no listener."""
     opening = (s.call for s in steps if s.call.name in ("connect", "open") and not s.call.args)
-    targets = (call.target for call in opening if call.target is not None)
-    return {source.root_of(target).text() for target in targets if source.is_socket(target)}
+    targets = [call.target for call in opening if call.target is not None]
+    named = [t for t in targets if "".join(source.script.path(t)).lower().endswith("socket")]
+    sure = [t for t in targets if source.roles.of(t) is Role.CLIENT]  # and no service around it
+    return {source.root_of(target).text() for target in (*named, *sure)}
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

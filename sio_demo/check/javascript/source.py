@@ -176,11 +176,6 @@ class Source:
         sure = self.roles.client_imported or self.roles.in_browser or event not in _STREAMED
         return role is Role.MAYBE and sure
 
-    def is_socket(self, target: SgNode) -> bool:
-        """Return whether an expression is a client, and no service around it."""
-        named = "".join(self.script.path(target)).lower().endswith("socket")
-        return named or self.roles.of(target) is Role.CLIENT
-
     def listens(self, call: Call) -> bool:
         needed = 1 if "Any" in call.name else 2
         registers = call.name in REGISTERS and call.target and len(call.args) >= needed
