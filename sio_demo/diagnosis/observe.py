@@ -179,10 +179,14 @@ class Observer:
         when |= {name: each.when for name, each in emits if name.event == event}
         if when:
             return max(when, key=lambda name: when[name]).namespace
+        return self._listens(event) or "/"
+
+    def _listens(self, event: str) -> str | None:
+        """Return a namespace where an event is listened to."""
         spaces = ["/"]
         for probe in self._probes:
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
-        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), "/")
+        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
 
     def effect(
         self,
@@ -276,6 +280,7 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
+                listens=self._listens(name.event) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
