@@ -23,6 +23,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
   const ends = [];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "lookalike", "ended", "volatile"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -384,10 +385,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
           emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
-          reached: one.reached ?? null, skipped: one.skipped ?? null, raised: one.raised ?? null,
-          room: one.room ?? null, astray: one.astray ?? null, lookalike: one.lookalike ?? null,
-          ended: one.ended ?? null,
-          volatile: one.volatile ?? null,
+          ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
           away: (message.packets ? one.onceAway : one.away) ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,

@@ -206,18 +206,13 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
         found |= story.odd()  # type: ignore[arg-type]
         text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
         findings.append(text if not findings else f"Or: {text}")
-    _ask_whose_sids(seen, found, findings)
+    if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
+        findings.append("They may be those of other clients, which nobody has observed.")
+        found["clients"] = seen.sids
     if not stories:
         found = _first_odd(seen)
         findings = ["No simple story gives these counters. Were all counted for one message?"]
     return found, findings
-
-
-def _ask_whose_sids(seen: Seen, found: dict[Pattern, int], findings: list[str]) -> None:
-    """Add that the sids beyond the clients that were counted may be other clients'."""
-    if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
-        findings.append("They may be those of other clients, which nobody has observed.")
-        found["clients"] = seen.sids
 
 
 def _first_odd(seen: Seen) -> dict[Pattern, int]:
