@@ -167,6 +167,11 @@ def _next(
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
     emitted = seen.clues.emitted
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
+        if "copies" in found and emitted:
+            stack = (
+                "Print the stack at each emit(), with traceback.print_stack() or console.trace()"
+            )
+            steps.insert(0, f"{stack}: is it one line of the program, or several?")
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
     if found and not suspects:

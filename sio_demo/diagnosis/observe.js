@@ -23,6 +23,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
   const ends = [];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "lookalike", "ended", "volatile"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -93,8 +94,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
-      for (const each of space.sockets.values()) {
-        sidsOf.set(user(each), [...sidsOf.get(user(each)) ?? [], each.id]);
+      for (const [sid, each] of space.sockets) { // the program may have changed each.id
+        sidsOf.set(user(each), [...sidsOf.get(user(each)) ?? [], sid]);
       }
       queueMicrotask(() => { sidsOf = null; });
     };
@@ -133,7 +134,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
       const all = rooms?.size ? members(rooms) : new Set(adapter.sids.keys());
       const out = members(except ?? []);
-      const reached = [...all].filter((sid) => !out.has(sid));
+      const reached = [...all].filter((sid) => !out.has(sid) && space.sockets.has(sid));
       const left = [...all].filter((sid) => out.has(sid));
       const more = { skipped: left.length > 0, left, volatile: Boolean(flags?.volatile) };
       emitted(end, event, args, reach(reached, more, rooms?.size ? [...rooms] : undefined));
@@ -384,11 +385,9 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
           emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
-          reached: one.reached ?? null, skipped: one.skipped ?? null, raised: one.raised ?? null,
-          room: one.room ?? null, astray: one.astray ?? null, lookalike: one.lookalike ?? null,
-          ended: one.ended ?? null,
-          volatile: one.volatile ?? null,
+          ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
           away: (message.packets ? one.onceAway : one.away) ?? null,
+          listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,
           large: message.large, unheard: (message.arrived ? null : unheard?.event) ?? null,
           ...(handled ? worked(message) : {}),

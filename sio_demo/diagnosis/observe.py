@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +26,9 @@ def observe(
 ) -> Observer:
     """Count messages at clients and servers of a python-socketio application.
 
-    Start before the first connection: an observer that starts later does not know how often a
-    client has reconnected. Messages take longer: observe while you look for a cause, not
-    permanently. Close the observer, or use it in a ``with``; print it for a table.
+    Start before the first connection: one that starts later does not know how often a client has
+    reconnected. Messages take longer, so close it when you have found the cause, or use it in a
+    ``with``. Print it for a table.
 
     Parameters
     ----------
@@ -119,21 +118,12 @@ class Observer:
         UsageError says that it was seen both ways and no recipient is given, or that `key` or
         `user` raised.
         """
-        if (error := self._tally.take_error()) is not None:
+        if self._tally.errors:
+            error = self._tally.errors.pop()
             raise UsageError(
                 f"A message could not be counted: {error!r}. Does key(event, data) suit every "
                 "event, and user(sid) every sid? (Ask again for what was counted.)"
             ) from error
-        return self._last(event, data, recipient, namespace, user)
-
-    def _last(
-        self,
-        event: str,
-        data: tuple[Any, ...],
-        recipient: Recipient | None,
-        namespace: str | None,
-        user: Hashable,
-    ) -> Seen:
         namespace = namespace or self._namespace(event)
 
         def is_asked_for(name: Name) -> bool:
@@ -179,10 +169,14 @@ class Observer:
         when |= {name: each.when for name, each in emits if name.event == event}
         if when:
             return max(when, key=lambda name: when[name]).namespace
+        return self._listens(event) or "/"
+
+    def _listens(self, event: str) -> str | None:
+        """Return a namespace where an event is listened to."""
         spaces = ["/"]
         for probe in self._probes:
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
-        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), "/")
+        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
 
     def effect(
         self,
@@ -222,7 +216,7 @@ class Observer:
         rows = [f"{'event':16} {'handled by':10} listeners  sids  packets  calls  effects"]
         names = (name for name, _ in (*self._tally.messages(), *self._tally.emits()))
         for side, namespace, event in dict.fromkeys(name[:3] for name in names):
-            counters = self._last(event, (), side, namespace, None).counters
+            counters = self.message(event, recipient=side, namespace=namespace).counters
             counts = ["?" if n is None else n for n in counters]
             row = "{:>9}  {:>4}  {:>7}  {:>5}  {:>7}".format(*counts)
             label = event if namespace == "/" else f"{namespace} {event}"
@@ -240,20 +234,20 @@ class Observer:
 
     def _recipient(self, event: str, namespace: str) -> Recipient | None:
         """Return who handles an event: the last recipient, or whoever has a handler for it."""
-        for name, _ in reversed(self._tally.messages()):
-            if (name.event, name.namespace) == (event, namespace):
-                return name.recipient
-        for probe in self._probes:
-            if probe.listeners(event, namespace):
-                return probe.side
-        return None
+        asked = (event, namespace)
+        sides = [n.recipient for n, _ in self._tally.messages() if (n.event, n.namespace) == asked]
+        listening = (probe.side for probe in self._probes if probe.listeners(*asked))
+        return sides[-1] if sides else next(listening, None)
 
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
         sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
         emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
-        if emits.reached and not m.packets and name.user not in (None, *emits.users):
-            emits = replace(emits, reached=0)  # it was for other users
+        aim = dict(emits.clues)
+        if aim.get("reached") and not m.packets and name.user not in (None, *emits.users):
+            aim["reached"] = 0  # it was for other users
+        if m.packets:
+            aim["early"] = m.early
         listeners = self._listeners(name)
         if m.arrived:
             add_up = sum if name.recipient == "client" else max
@@ -266,7 +260,7 @@ class Observer:
             "skipped": emits.skipped or None,
             "sent": None if emits.recipients is None else emits.recipients | m.sent_to,
         }
-        seen = Seen(
+        return Seen(
             listeners=listeners,
             sids=None if live is None else len(live),
             packets=m.packets,
@@ -276,13 +270,11 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
+                listens=self._listens(name.event) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 emitted=emits.times if sends and name.event != "connect" else None,
-                reached=emits.reached,
-                skipped=None if emits.skipped is None else bool(emits.skipped),
-                raised=emits.raised if emits.times else None,
                 away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
@@ -293,17 +285,14 @@ class Observer:
                 worked=self._worked(name) if handled else None,
                 late=bool(self._listeners(name)) if m.arrived and not listeners else None,
                 unheard=None if m.arrived else self._unheard(name.event),
-                early=m.early if m.packets else emits.early,
-                greeted=emits.greeted,
                 grows=self._grows(name, m),
-                **emits.aim,
+                **aim,
                 **self._now(name.namespace),
             ),
             args=self._arguments(name),
             also=self._also(name) if handled else (),
             who={key: frozenset(sids) for key, sids in who.items() if sids is not None},
-        )
-        return seen.settled()
+        ).settled()
 
     def _arguments(self, name: Name) -> str | None:
         """Return a message's arguments as JSON, or how they begin; None with a key()."""

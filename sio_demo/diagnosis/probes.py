@@ -43,7 +43,7 @@ class Probe:
         self.sio = sio
         self._tally = tally
         self._user = user
-        self._hooks = Hooks(tally.failed)
+        self._hooks = Hooks(tally.errors.append)
         self._wrappers: dict[tuple[str, str], Function] = {}
         self._spaces: list[Any] = []  # namespace objects that are watched
         looks: dict[str, Begin] = {
@@ -203,7 +203,7 @@ class ClientProbe(Probe):
         asked_for = space in (self.sio.connection_namespaces or ())  # internal
         early = away and asked_for and self.sio.eio.state == "connected"  # internal
         emits = self._tally.emitted(name, away)
-        emits.early, emits.greeted = early, self._greeted
+        emits.clues = {"raised": False, "early": early, "greeted": self._greeted}
         return emits.ended
 
     def _sending(self, packet: Any) -> None:
@@ -326,8 +326,12 @@ class ServerProbe(Probe):
         emits.ever[id(self)] = self.ever
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
-        emits.reached = None if self.queue and not sids else len(sids)
-        emits.aim = {"astray": False} if members or self.queue else self._aim(space, room)
+        emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
+        emits.clues |= {
+            "raised": False,
+            "skipped": bool(emits.skipped),
+            "reached": None if self.queue and not sids else len(sids),
+        }
         if self._user is not None:
             emits.users.update(map(self._user, sids))
         return emits.ended

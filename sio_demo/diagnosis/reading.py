@@ -69,7 +69,10 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "No acknowledgement of it came to its sender.": c.answered is False,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
     }
-    if lost:
+    if not lost:
+        emits = (c.emitted or 0) > 1 and c.reached in (None, 1)
+        facts[f"Calls of emit() for it: {c.emitted}."] = emits
+    else:
         facts |= {
             f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": (
                 c.emitted is not None and not c.elsewhere
@@ -84,7 +87,20 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
             f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
             "That is the sid of a session that has ended.": c.ended,
             "In another namespace somebody is.": c.astray,
-            f"The other end listens for it in {c.listens}.": c.listens,
+            f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
+            f"It is listened to in {c.listens}.": c.listens and c.arrived,
+            "A middleware of the socket, socket.use(), has stopped it.": (
+                (c.recipient, c.server, seen.calls) == ("server", "javascript", 0)
+                and c.arrived
+                and seen.listeners
+            ),
+            "The server has rejected the client, with the words that `connect_error` has. In "
+            "JavaScript it tries again only if connect() is called.": (
+                c.rejected and c.connected is False
+            ),
+            "There is no entry where the name of that room was looked up.": (
+                (c.room or "").strip("'\"") in ("undefined", "null", "None")
+            ),
             f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
             f"The client {never} middleware of the server call next()?": state == (False,) * 3,
             "That listener was registered with once(): it takes one message.": c.once,
@@ -135,6 +151,9 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     elif seen.packets == 0:
         patterns = ("not sent", "not connected") if seen.sids is None else ("not sent",)
         words = "It was not sent: no packet of it was counted."
+    elif seen.calls is None and seen.effects is None and seen.clues.answered is False:
+        patterns = ("lost", "nobody waits")
+        words = "It was sent. Was it lost, or its answer, or has its handler not answered yet?"
     elif seen.calls is None and seen.effects is None and seen.clues.large:
         patterns = ("lost",)
         words = "It was sent; whether it was handled was not counted."
@@ -158,7 +177,8 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
 
 _FINDINGS = {
     "listeners": "One packet meets {n} listeners: each of them is called.",
-    "clients": "{n} clients of the user are there at the same time, and each does the same.",
+    "clients": "{n} clients are there at the same time, and each does the same: if they are several"
+    " users', nothing is doubled.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
     "zombies": "Live sids without a client that was counted: {n}.",
     "copies": "The message was sent {n} times.",
@@ -186,18 +206,13 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
         found |= story.odd()  # type: ignore[arg-type]
         text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
         findings.append(text if not findings else f"Or: {text}")
-    _ask_whose_sids(seen, found, findings)
+    if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
+        findings.append("They may be those of other clients, which nobody has observed.")
+        found["clients"] = seen.sids
     if not stories:
         found = _first_odd(seen)
         findings = ["No simple story gives these counters. Were all counted for one message?"]
     return found, findings
-
-
-def _ask_whose_sids(seen: Seen, found: dict[Pattern, int], findings: list[str]) -> None:
-    """Add that the sids beyond the clients that were counted may be other clients'."""
-    if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
-        findings.append("They may be those of other clients, which nobody has observed.")
-        found["clients"] = seen.sids
 
 
 def _first_odd(seen: Seen) -> dict[Pattern, int]:

@@ -27,7 +27,7 @@ class Clues:
     server: Language | None = None  # replaces the first; in JavaScript, listeners add up
     event: str | None = None  # "connect" for the connection itself
     namespace: str | None = None
-    listens: str | None = None  # another namespace, where the other end has a listener for it
+    listens: str | None = None  # another namespace, in which an end listens for it
     reconnects: int | None = None  # of the client, when the message came
     connections: int | None = None  # on which its copies came
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
@@ -65,6 +65,7 @@ class Clues:
     reason: str | None = None  # why the last connection ended, in the library's words, or ""
     always: bool | None = None  # it happens to every message of this event, not only to some
     grows: bool | None = None  # there is one more after every reconnect
+    own: bool | None = None  # the client that handles it has sent it itself
     ids: bool | None = None  # the recipient compares ids to recognize copies
 
     def __post_init__(self) -> None:
@@ -218,6 +219,7 @@ class Seen:
         if to_client and clues.reached is not None and "live" in who and (own or not who["live"]):
             here = bool(own & who["live"])
             told["away"] = None if elsewhere and not here else not here
+            sids = None if elsewhere and not here else sids  # they are of another server
         told = {name: fact for name, fact in told.items() if getattr(clues, name) is None}
         if sids == 0 and (clues.arrived or (clues.queue and clues.connected and clues.before)):
             sids = None  # it was sent again, when the client was back; or another server has it

@@ -1,7 +1,7 @@
 """Adds up what the ends of an application see of each message; no I/O."""
 
 import itertools
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
@@ -45,18 +45,14 @@ class Emits:
     live: list[Census] | None = None  # of each server, when the last one was called
     ever: dict[int, set[str]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
-    reached: int | None = None
     skipped: Sids | None = None  # in the room, and left out
-    aim: dict[str, Any] = field(default_factory=dict)  # clues to why it reached nobody
-    early: bool | None = None
-    greeted: bool | None = None
+    clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
-    raised: bool = False
     when: int = 0
 
     def ended(self, error: BaseException | None) -> None:
-        self.raised = error is not None
+        self.clues["raised"] = error is not None
 
 
 @dataclass(eq=False)
@@ -112,6 +108,7 @@ class Tally:
         self.own_sids: set[str] = set()  # that observed clients have, or had
         self.servers: list[Any] = []  # the probes of those that are observed
         self.longest = LONGEST  # characters of a packet that the observed servers take
+        self.errors = deque[Exception](maxlen=1)  # what went wrong last while counting
         self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
         self._emits: OrderedDict[Name, Emits] = OrderedDict()
         self._asked: dict[tuple[str, str, int], MessageCounts] = {}  # no answer has come yet
@@ -119,7 +116,6 @@ class Tally:
         self.key = key
         self._keep = keep
         self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
-        self._error: Exception | None = None
         self._lock = RLock()
 
     def name(
@@ -189,17 +185,6 @@ class Tally:
         with self._lock:
             message = self._message(name)
             message.effects = (message.effects or 0) + 1
-
-    def failed(self, error: Exception) -> None:
-        """Note what went wrong while counting: it must not reach the application."""
-        with self._lock:
-            self._error = self._error or error
-
-    def take_error(self) -> Exception | None:
-        """Return the first of what went wrong since the last time."""
-        with self._lock:
-            error, self._error = self._error, None
-            return error
 
     def messages(self) -> list[tuple[Name, MessageCounts]]:
         with self._lock:

@@ -281,6 +281,7 @@ async def test_a_sid_that_was_stored_is_that_of_a_session_that_has_ended(apart):
     await b.connect(client)
     stored = client.get_sid()
     await b.cut()
+    await b.settled()
     await b.sio.emit("news", "hi", to=stored)
     found = both("news", there, here)
     assert "That is the sid of a session that has ended." in found.findings
@@ -439,6 +440,7 @@ return {{
   url: () => server.url,
   tell: (...args) => {{ server.emit(...args); }},
   room: (room, event) => {{ server.to(room).emit(event); }},
+  rename: () => server.sockets.sockets.forEach((one) => {{ one.id = "mine"; one.join("game"); }}),
   seen: (event, recipient, user) =>
     JSON.stringify(seen.message(event, undefined, {{ recipient, user }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
@@ -471,6 +473,7 @@ async def test_what_a_middleware_of_the_socket_swallows_is_not_handled():
         await page("ask('sync')")
         found = diagnose(await server("seen('swallowed')"), await page("seen('swallowed')"))
     assert found.findings[0] == "It arrived, and no handler ran for it."
+    assert "socket.use()" in " ".join(found.findings)
     assert found.suspects == ()
 
 
@@ -566,3 +569,107 @@ async def test_the_sids_of_a_user_are_those_when_it_was_emitted():
         async with tab(await server("url()"), PAGE + ASK):
             seen = Seen.of(await server("seen('news', undefined, 'ann')"))
     assert seen.sids == 0
+
+
+async def test_a_session_whose_id_was_changed_is_no_client_that_is_away():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('turn')")
+        await server("rename()")
+        await server("room('game', 'turn')")
+        await page("ask('sync')")
+        found = diagnose(await server("seen('turn')"), await page("seen('turn')"))
+    assert found.suspects == ()
+    assert (found.seen.clues.away, found.seen.clues.reached) == (False, 0)
+
+
+# --- what the counters of one end do not tell ----------------------------------------------
+
+
+def test_two_effects_of_a_call_are_no_echo_of_ones_own_message():
+    found = diagnose((1, None, 1, 1, 2), recipient="client")
+    assert not found.certain
+    assert found.asks[0] == "own"
+    assert diagnose((1, None, 1, 1, 2), recipient="client", own=False).suspects == ()
+    assert diagnose((1, None, 1, 1, 2), recipient="client", own=True).certain
+
+
+async def test_what_the_application_emits_twice_is_traced_to_its_lines(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    for _branch in range(2):
+        await b.sio.emit("news", "hi")
+    await b.settled()
+    found = diagnose(there.message("news"))
+    assert "Calls of emit() for it: 2." in found.findings
+    assert "traceback.print_stack()" in " ".join(found.next)
+
+
+async def test_another_server_object_has_not_the_clients_session(apart):
+    b, client, _, here = apart
+    async with bench() as other:
+        with observe(other.sio) as emitter:
+            await b.connect(client)
+            await other.sio.emit("news", "hi")
+            found = diagnose(emitter.message("news"), here.message("news"))
+    assert found.letters[0] == "L25"
+    assert found.seen.sids is None
+
+
+async def test_what_was_not_answered_may_be_lost_or_its_answer_may_be(apart):
+    b, client, _, here = apart
+    b.sio.on("order", lambda sid, text: None)
+    await b.connect(client)
+    async with b.link.black_hole("client→server"):
+        await client.emit("order", "tea", callback=lambda *_: None)
+        await client.disconnect()
+    found = diagnose(here.message("order"))
+    assert not found.certain
+    assert "L17" in found.letters
+    assert "L4" not in found.letters
+
+
+def test_an_answer_that_the_network_may_have_lost():
+    clues = {"recipient": "server", "client": "python", "emitted": 1, "acknowledged": True}
+    clues |= {"answered": False, "connected": True, "before": True, "reason": "transport error"}
+    clues |= {"large": False}
+    found = diagnose((None, None, 1, None, None), **clues)
+    assert {"L2", "L4"} <= set(found.letters)
+    assert not found.certain
+    assert diagnose((None, None, 1, None, None), **clues | {"answered": True}).suspects == ()
+    assert diagnose((None, None, 1, None, None), **clues | {"large": True}).letters[0] == "L22"
+
+
+def test_a_rejection_is_said():
+    clues = {"recipient": "server", "client": "javascript", "connected": False, "before": False}
+    clues |= {"refused": True, "rejected": True, "reason": "", "volatile": False, "emitted": 1}
+    found = diagnose((None, None, 0, None, None), **clues)
+    assert found.suspects == ()
+    assert "The server has rejected the client" in " ".join(found.findings)
+
+
+def test_each_of_several_clients_gets_it_once():
+    found = diagnose((2, 2, 2, 2, None), recipient="client", connections=2)
+    assert "if they are several users', nothing is doubled" in found.findings[0]
+
+
+def test_a_listener_of_each_connection_does_not_count_one_clients_connections():
+    clues = {"recipient": "client", "client": "javascript", "reconnects": 0, "connections": 1}
+    found = diagnose((1, None, 3, 3, None), emitted=3, **clues)
+    assert not next(each for each in found.suspects if each.cause.letter == "D9").doubts
+
+
+def test_a_room_that_is_called_undefined_had_no_name():
+    for room in ("undefined", '"undefined"', "'None'", "null"):
+        clues = {"recipient": "client", "emitted": 1, "reached": 0, "room": room}
+        assert "no entry" in " ".join(diagnose((1, 1, 0, 0, None), **clues).findings)
+
+
+async def test_a_handler_in_another_namespace_is_told(apart):
+    b, client, there, _ = apart
+    b.sio.on("order", lambda sid, text: None, namespace="/shop")
+    await b.connect(client)
+    await client.emit("order", "tea")
+    await client.call("sync")
+    found = diagnose(there.message("order"))
+    assert found.suspects == ()
+    assert "It is listened to in /shop." in found.findings
