@@ -34,6 +34,8 @@ class SQLiteOutboxStore(Database):
     sqlite.org/howtocorrupt.html.) Other connections may read the file, and write your tables.
     A file that is in use, or is no database, is a `StoreError`, and so is one that was moved,
     deleted or replaced: close the store first. A commit that is under way may miss it.
+    Give each user a file: what one has sent before the first contact would go out in the name of
+    the next one.
     """
 
     taken = False
