@@ -109,12 +109,7 @@ class Outbox:
     async def open(self, url: str, **connect_arguments: Any) -> None:
         """Load the store and connect; return after the first attempt, even if it failed.
 
-        Parameters
-        ----------
-        url : str
-            The URL of the server.
-        **connect_arguments
-            Passed to ``socketio.AsyncClient.connect`` at every attempt.
+        ``socketio.AsyncClient.connect`` gets the arguments, at every attempt.
 
         Raises
         ------
@@ -148,18 +143,9 @@ class Outbox:
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message, whether or not there is a connection.
 
-        Parameters
-        ----------
-        event : str
-            The event of the inbox's handler.
-        payload : JSON value
-            None, bool, int, float, str, list or dict. It is encoded now; later changes to it are
-            not sent.
-
-        Returns
-        -------
-        Receipt
-            Await it for the handler's reply. It raises `HandlerError` if the handler raised.
+        `payload` is a JSON value: None, bool, int, float, str, list or dict. It is encoded now;
+        later changes to it are not sent. Await the receipt for the reply of the event's handler;
+        it raises `HandlerError` if the handler raised.
 
         Raises
         ------
@@ -247,13 +233,8 @@ class Outbox:
         """Go on after a final refusal, under a new producer id; return the new receipts.
 
         Look at `unanswered` first. What the inbox may have applied under the old id, it will
-        apply again: the refusal means that it cannot tell.
-
-        Parameters
-        ----------
-        keep : bool
-            Whether to send the unanswered messages, in their order and with their ids; if not,
-            they are deleted.
+        apply again: the refusal means that it cannot tell. If you `keep` the unanswered messages,
+        they are sent in their order and with their ids; if not, they are deleted.
 
         Raises
         ------

@@ -366,7 +366,8 @@ class PostgresTransaction:
         except psycopg.Error as error:
             if self._pipeline or is_store_failure(error):
                 raise
-            raise UsageError(_ENDED) from error  # these statements do not fail by themselves
+            # A statement of the inbox does not fail by itself, unless its tables are gone.
+            raise UsageError(f"{_ENDED} ({error})") from error
 
     async def _row(self, sql: str, *parameters: Any) -> Any:
         return await (await self._execute(sql, *parameters)).fetchone()

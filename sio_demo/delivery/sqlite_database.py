@@ -34,37 +34,40 @@ class Database:
     _busy_timeout = 0  # milliseconds
 
     def __init__(self, path: str | PathLike[str], schema: str) -> None:
-        self.path = str(path)
+        self.path = os.path.abspath(path)
         self._schema = schema
         self.lock = threading.RLock()
         self._in_control = False  # while the store runs a statement of its own
         self.marked = False  # whether a savepoint is set
         with suppress(OSError):  # a file that is there keeps its mode
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._file = _file_at(self.path)
         self.connection = self._connect()
         self.db = Transaction(self)
 
     def _connect(self) -> sqlite3.Connection:
+        self._check_file()
+        connection = None
         try:
             connection = sqlite3.connect(
                 self.path, timeout=1, isolation_level=None, check_same_thread=False
             )
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path} cannot be opened: {error}.") from error
-        try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.executescript(self._schema)
             connection.execute(f"PRAGMA busy_timeout={self._busy_timeout}")
         except sqlite3.Error as error:
-            connection.close()
-            raise StoreError(f"{self.path} cannot be used: {error}.") from error
+            if connection is not None:
+                connection.close()
+            raise StoreError(f"{self.path} cannot be opened: {error}.") from error
         connection.set_authorizer(self._authorize)
         return connection
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         with self.lock:
+            with suppress(StoreError):
+                self._check_file()
             self.connection.close()
 
     def rollback(self) -> None:
@@ -84,6 +87,8 @@ class Database:
 
     def control(self, sql: str) -> None:
         """Run a transaction statement, which the authorizer refuses to callers."""
+        if sql == "BEGIN IMMEDIATE":
+            self._check_file()
         self._in_control = True
         try:
             # sqlite3 caches statements by their text and asks the authorizer once for each. The
@@ -91,6 +96,13 @@ class Database:
             self.connection.execute(f"{sql} /* store */")
         finally:
             self._in_control = False
+
+    def _check_file(self) -> None:
+        """Raise StoreError if the next process would not find what is written now."""
+        if _file_at(self.path) != self._file:
+            with suppress(sqlite3.Error):  # what was accepted so far is to go with the file
+                self.control("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise StoreError(f"{self.path} was moved, deleted or replaced while it was open.")
 
     def _authorize(self, action: int, name: str | None, value: str | None, *_: str | None) -> int:
         """Return SQLITE_DENY for a statement that only the store may run."""
@@ -100,6 +112,13 @@ class Database:
             refused = action in _REFUSED
         refused = refused and not self._in_control
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    return None
 
 
 D = TypeVar("D", bound=Database)

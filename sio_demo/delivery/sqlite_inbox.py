@@ -44,16 +44,9 @@ CREATE TABLE IF NOT EXISTS feed_entries (
 class SQLiteInboxStore(Database):
     """Keeps progress in the same database as the handlers' effects.
 
-    Parameters
-    ----------
-    path : str or path-like
-    schema : str
-        Statements that create the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``.
-
-    Raises
-    ------
-    StoreError
-        The file is locked, or is no database.
+    `schema` creates the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``. A file that is
+    locked, or is no database, is a `StoreError`, and so is one that was moved, deleted or replaced
+    while it was open.
     """
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:

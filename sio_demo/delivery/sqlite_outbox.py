@@ -27,22 +27,15 @@ CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text T
 
 
 class SQLiteOutboxStore(Database):
-    """Keeps the messages of one outbox, and tables of yours, in a file.
+    """Keeps the messages of one outbox, and tables of yours that `schema` creates, in a file.
 
     One outbox at a time: the lock on a file beside it, ``path.lock``, holds until the store is
     closed. (SQLite's own lock vanishes when this process closes any descriptor of the database:
     sqlite.org/howtocorrupt.html.) Other connections may read the file, and write your tables.
-
-    Parameters
-    ----------
-    path : str or path-like
-    schema : str
-        Statements that create your own tables: ``CREATE TABLE IF NOT EXISTS ...``.
-
-    Raises
-    ------
-    StoreError
-        The file is in use, or is no database.
+    A file that is in use, or is no database, is a `StoreError`, and so is one that was moved,
+    deleted or replaced: close the store first. A commit that is under way may miss it.
+    Give each user a file: what one has sent before the first contact would go out in the name of
+    the next one.
     """
 
     taken = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -742,4 +743,55 @@ async def test_a_cancelled_open_is_finished_by_the_next(bench):
     outbox = bench.outboxes[0]
     with suppress(UsageError):  # raised if the first attempt had ended already
         await outbox.open(bench.link.url, transports=["websocket"])
+    assert await outbox.send("note", 1) == 1
+
+
+@pytest.mark.parametrize("fate", ["moved", "deleted", "replaced"])
+async def test_nothing_is_accepted_into_a_file_that_is_no_longer_there(disk, tmp_path, fate):
+    path, elsewhere = tmp_path / "outbox.db", tmp_path / "elsewhere.db"
+    outbox = await disk.outbox(SQLiteOutboxStore(path))
+    await outbox.send("note", 1)
+    os.rename(path, elsewhere)
+    if fate == "deleted":
+        for file in (elsewhere, *tmp_path.glob("outbox.db-*")):
+            file.unlink()
+    if fate == "replaced":
+        path.touch()
+    for _ in range(2):  # the second attempt has read the file again
+        with pytest.raises(StoreError, match="moved, deleted or replaced"):
+            await outbox.send("note", 2).accepted
+    if fate == "moved":
+        os.rename(elsewhere, path)
+        assert await outbox.send("note", 3) == 3
+
+
+async def test_nothing_is_applied_in_a_file_that_is_no_longer_there(disk, tmp_path):
+    outbox = await disk.outbox()
+    await outbox.send("insert", 1)
+    os.rename(tmp_path / "inbox.db", tmp_path / "elsewhere.db")
+    receipt = outbox.send("insert", 2)
+    await wait_until(lambda: isinstance(outbox.last_error, StoreError))
+    os.rename(tmp_path / "elsewhere.db", tmp_path / "inbox.db")
+    assert await receipt == 2
+    assert rows(tmp_path / "inbox.db", "SELECT number FROM effects") == [(1,), (2,)]
+
+
+async def test_what_was_accepted_goes_with_a_file_that_is_moved(disk, tmp_path):
+    path, elsewhere = tmp_path / "outbox.db", tmp_path / "elsewhere.db"
+    outbox = await disk.outbox(SQLiteOutboxStore(path))
+    async with disk.link.refuse():
+        await disk.link.cut()
+        await outbox.send("note", 1).accepted
+        os.rename(path, elsewhere)
+        await outbox.close()
+    outbox = await disk.outbox(SQLiteOutboxStore(elsewhere))
+    assert await asyncio.gather(*outbox.resumed) == [1]
+
+
+async def test_a_store_stays_where_it_is_when_the_process_changes_its_directory(
+    disk, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    outbox = await disk.outbox(SQLiteOutboxStore("outbox.db"))
+    monkeypatch.chdir("/")
     assert await outbox.send("note", 1) == 1

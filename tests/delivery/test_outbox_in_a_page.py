@@ -257,6 +257,20 @@ async def test_a_full_disk_is_named(shop: Shop) -> None:
     assert shop.applied == []
 
 
+async def test_a_database_that_the_user_deletes_ends_what_waits_by_name(shop: Shop) -> None:
+    page = await shop.tab()
+    assert await page.evaluate(ORDER, ["tea"]) == ["tea is ordered"]
+    async with shop.link.refuse():
+        await shop.link.cut()
+        await page.evaluate("() => { window.milk = order('milk'); return milk.accepted; }")
+        await page.evaluate("indexedDB.deleteDatabase('outbox orders'); null")
+    name = await asyncio.wait_for(page.evaluate("milk.catch((error) => error.name)"), 10)
+    assert name == "ClosedError"
+    other = await shop.tab()
+    assert await other.evaluate(ORDER, ["cake"]) == ["cake is ordered"]
+    assert shop.applied == ["tea", "cake"]
+
+
 async def follow(page: Page) -> None:
     """Follow, until all that the log has is read."""
     async with asyncio.timeout(10):

@@ -264,6 +264,17 @@ async def test_a_locked_table_holds_up_nobody_else(pg):
     assert await pg.rows() == [0, 1]
 
 
+async def test_tables_that_are_gone_are_named(pg):
+    outbox = await pg.outbox()
+    await outbox.send("effects", 0)
+    async with connected(pg.url) as connection:
+        await connection.execute("DROP TABLE inbox_producers")
+    outbox.send("effects", 1)
+    await wait_until(lambda: outbox.last_error)
+    assert isinstance(outbox.last_error, StoreError)
+    assert 'relation "inbox_producers" does not exist' in str(outbox.last_error)
+
+
 async def test_a_timeout_of_the_callers_own_is_not_taken_for_a_long_transaction(pg):
     feed = Feed(socketio.AsyncServer(async_mode="aiohttp"), pg.inbox.store)
     with pytest.raises(TimeoutError, match="the bank"):

@@ -206,7 +206,7 @@ export class MemoryStore {
 
   async load() {
     this.#state.epoch += 1;
-    return { ...this.#state, texts: [...this.#texts] };
+    return { ...this.#state, texts: this.#texts };
   }
 
   async read(from) {
@@ -226,7 +226,7 @@ export class MemoryStore {
   async restart(keep) {
     this.#state = { ...fresh(0), epoch: 1 };
     if (!keep) this.#texts = [];
-    return { ...this.#state, texts: [...this.#texts] };
+    return { ...this.#state, texts: this.#texts };
   }
 
   async close() {}
@@ -280,7 +280,9 @@ export class Database {
       return await result;
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      throw new DeliveryError("StoreError", `${this.#name}: ${error}`, { cause: error });
+      // The browser has closed the database for good: it was deleted, or a newer page wants it.
+      const name = error.name === "InvalidStateError" ? "ClosedError" : "StoreError";
+      throw new DeliveryError(name, `${this.#name}: ${error}`, { cause: error });
     }
   }
 
@@ -291,7 +293,8 @@ export class Database {
 
 /**
  * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. It sends
- * on its own connection, so give each user a store of another name.
+ * on its own connection, so give each user a store of another name. If the database is deleted,
+ * as when the user clears the data of the site, what waits ends with a ClosedError.
  */
 export class IndexedDBStore {
   #name;
@@ -404,7 +407,7 @@ export class Outbox {
   #store;
   #options;
   #window = null; // of the tab that sends
-  #release = null;
+  #release = () => {};
   #incoming = []; // receipts that are not in the store yet
   #receipts = new Map(); // those of this tab without a reply, by id
   #saving = false;
@@ -451,7 +454,7 @@ export class Outbox {
    * @param {any} [payload]
    */
   send(event, payload) {
-    if (this.#closed || this.#failure) throw this.#failure ?? closed();
+    if (this.#failure) throw this.#failure;
     const text = write(event, payload);
     const id = idOf(text);
     let settle;
@@ -468,10 +471,10 @@ export class Outbox {
 
   /** Wait until no message is pending. */
   async drain() {
-    while (this.pending && !this.#failure && !this.#closed) {
+    while (this.pending && !this.#failure) {
       await new Promise((resolve) => this.#drained.push(resolve));
     }
-    if (this.#failure || this.#closed) throw this.#failure ?? closed();
+    if (this.#failure) throw this.#failure;
   }
 
   /**
@@ -489,11 +492,12 @@ export class Outbox {
   /** Stop sending. What is in an IndexedDB stays there, for the next page. */
   async close() {
     this.#closed = true;
+    this.#window = null;
     this.#socket.off("connect", this.#connected);
     this.#socket.off("disconnect", this.#disconnected);
     clearTimeout(this.#pausing);
-    this.#reject(closed());
-    this.#release?.();
+    this.#reject((this.#failure ??= closed()));
+    this.#release();
     await this.#store.close();
   }
 
@@ -513,7 +517,7 @@ export class Outbox {
       this.#tell({ oldest });
       this.#wake();
     } catch (error) {
-      this.#release?.();
+      this.#release();
       if (!this.#closed) this.#fail(error);
     }
   }
@@ -563,7 +567,7 @@ export class Outbox {
   #hear({ added, replies, oldest, restarted, failure }) {
     if (added) {
       this.#more = true;
-      if (this.#failure) this.#tellFailure();
+      if (this.#window && this.#failure) this.#tellFailure();
       this.#wake();
     }
     if (restarted) for (const receipt of this.#receipts.values()) delete receipt.key;
@@ -574,6 +578,7 @@ export class Outbox {
       this.#receipts.delete(id);
       reject(new DeliveryError("DeliveryError", "A closed tab has the reply."));
     }
+    if (!this.pending) this.#tellDrained();
   }
 
   // --- the store ----------------------------------------------------------------------
@@ -592,7 +597,7 @@ export class Outbox {
           if (receipt) receipt.key = keys[at];
           accept();
         });
-        this.#store.post({ added: true });
+        this.#tell({ added: true });
       } catch (error) {
         this.lastError = error;
         for (const { id, fail } of group) {
@@ -602,8 +607,6 @@ export class Outbox {
         }
         if (!this.pending) this.#tellDrained();
       }
-      this.#more = true;
-      this.#wake();
     }
     this.#saving = false;
   }
@@ -624,19 +627,18 @@ export class Outbox {
       else this.#fail(error);
     }
     this.#busy = false;
-    if (this.#more && this.#mayStep() && !this.#pausing) this.#wake();
+    if (this.#more && this.#mayStep()) this.#wake();
   }
 
   #mayStep() {
-    const usable = this.#window && !this.#failure && !this.#closed;
-    return usable && this.#socket.connected && !this.#pausing;
+    return this.#window && !this.#failure && this.#socket.connected && !this.#pausing;
   }
 
   /** Say hello, or send a batch; return whether there may be more to do. */
   async #step() {
     const window = this.#window;
     const connection = this.#connection;
-    const overtaken = () => this.#closed || window !== this.#window;
+    const overtaken = () => window !== this.#window;
     if (this.#greeted !== connection) {
       window.lost();
       const welcome = await this.#ask(HELLO, window.hello());
@@ -654,7 +656,10 @@ export class Outbox {
       await this.#store.forget(base, after);
       window.confirmed = base;
     }
-    if (this.#more) await this.#readMore(window);
+    if (this.#more) {
+      this.#more = false;
+      window.accept(await this.#store.read(window.next));
+    }
     const batch = overtaken() ? null : window.nextBatch();
     if (!batch) return false;
     const answer = await this.#ask(EVENT, batch);
@@ -670,28 +675,16 @@ export class Outbox {
       this.lastError = null;
       this.#tell({ replies: done });
     }
-    if (!this.pending) this.#tellDrained();
     if (answer.error) throw new DeliveryError(answer.error, answer.message);
     return true;
-  }
-
-  async #readMore(window) {
-    this.#more = false;
-    try {
-      window.accept(await this.#store.read(window.next));
-    } catch (error) {
-      this.#more = true;
-      throw error;
-    }
   }
 
   /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
   async #ask(event, request) {
     const { engine } = this.#socket.io;
-    const { ackTimeout } = this.#options;
     let answer;
     try {
-      answer = await this.#socket.timeout(ackTimeout).emitWithAck(event, request);
+      answer = await this.#socket.timeout(this.#options.ackTimeout).emitWithAck(event, request);
     } catch (error) {
       this.lastError = new DeliveryError("DeliveryError", error.message);
       this.#greeted = -1;
@@ -703,6 +696,7 @@ export class Outbox {
 
   #tryLater(error) {
     this.lastError = error;
+    this.#more = true; // it may not have been read
     this.#pausing = setTimeout(() => {
       this.#pausing = null;
       this.#wake();
@@ -712,6 +706,10 @@ export class Outbox {
   #fail(error) {
     this.#failure = this.lastError = error;
     this.#tellFailure();
+    if (error.name === "ClosedError") { // another tab may have a database
+      this.#window = null;
+      this.#release();
+    }
     this.#reject(error);
   }
 
@@ -729,7 +727,6 @@ export class Outbox {
     } catch (error) {
       receipt.reject(error);
     }
-    if (!this.pending) this.#tellDrained();
   }
 
   #reject(error) {
