@@ -214,6 +214,8 @@ class Observer:
 
     def __str__(self) -> str:
         rows = [f"{'event':16} {'handled by':10} listeners  sids  packets  calls  effects"]
+        errors = self._tally.errors.copy()
+        self._tally.errors.clear()  # to print raises nothing; `message` will
         names = (name for name, _ in (*self._tally.messages(), *self._tally.emits()))
         for side, namespace, event in dict.fromkeys(name[:3] for name in names):
             counters = self.message(event, recipient=side, namespace=namespace).counters
@@ -221,6 +223,7 @@ class Observer:
             row = "{:>9}  {:>4}  {:>7}  {:>5}  {:>7}".format(*counts)
             label = event if namespace == "/" else f"{namespace} {event}"
             rows.append(f"{label:16} {side:10} {row}")
+        self._tally.errors.extend(errors)
         return "\n".join(rows)
 
     @property

@@ -140,6 +140,7 @@ async def test_a_key_that_raises_harms_nobody_and_is_told(ends):
         await b.sio.emit("news", "no id here")
         await b.settled()
         assert lines == ["no id here"]
+        assert str(seen)  # to print it raises nothing
         with pytest.raises(UsageError, match="suit every event"):
             seen.message("news")
 
