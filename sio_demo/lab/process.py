@@ -9,41 +9,18 @@ import sys
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import socketio
 
-from ..errors import ClosedError, NotSeenError, UsageError
+from ..errors import ClosedError, NotSeenError
 from . import HOST, resources
-from .lines import LineSplitter
 from .link import Link
 from .waiting import PATIENCE, wait_until
 
 PROGRAM = Path(__file__).with_name("process_main.py")
+LONGEST_LINE = 2**24  # bytes
 START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Python
-
-
-class _Voice(asyncio.SubprocessProtocol):
-    """What the process has said, and that it is gone."""
-
-    def __init__(self) -> None:
-        self.lines: asyncio.Queue[str | None] = asyncio.Queue()  # None: it has ended
-        self.errors: deque[str] = deque(maxlen=20)
-        self._splitters = {1: LineSplitter(), 2: LineSplitter()}
-        self.dead = asyncio.Event()
-        self.gone = asyncio.Event()  # and all that it had said is here
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        for line in self._splitters[fd].feed(data):
-            text = line.decode(errors="replace")
-            self.lines.put_nowait(text) if fd == 1 else self.errors.append(text)
-
-    def process_exited(self) -> None:
-        self.dead.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.gone.set()
-        self.lines.put_nowait(None)
 
 
 class ServerProcess:
@@ -52,41 +29,37 @@ class ServerProcess:
     It listens on 127.0.0.1, at `url`, and ends with the Python that started it, however that ends.
     """
 
-    def __init__(self, transport: asyncio.SubprocessTransport, voice: _Voice) -> None:
-        self._transport = transport
-        self._voice = voice
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._errors: deque[str] = deque(maxlen=20)  # the last lines of its stderr
+        self._reading = asyncio.create_task(self._read_errors())
         self._program: dict[str, Any] = {}
         self.url = ""
-        self.pid = transport.get_pid()
+        self.pid = process.pid
 
     @classmethod
     async def start(cls, source: str, **variables: Any) -> ServerProcess:
         """Run a program in Python, and wait until its server listens.
 
-        It makes ``sio = socketio.AsyncServer(async_mode="aiohttp")`` and its handlers; what it
-        prints comes back by :meth:`line`. Its global variables come by way of JSON.
-
-        UsageError says that `source` is not a str, or that JSON cannot hold a variable;
-        ClosedError, that the program has ended before it listened, with its last words.
+        It makes ``sio = socketio.AsyncServer(async_mode="aiohttp")`` and handlers. Its globals come
+        by way of JSON; what it prints comes back by :meth:`line`. ClosedError, with its last words,
+        says that it has ended before it listened.
         """
-        if not isinstance(source, str):
-            raise UsageError(f"source must be a str of Python, not {source!r}")
-        try:
-            order = json.dumps({"source": source, "variables": variables})
-        except TypeError as error:
-            raise UsageError(f"JSON cannot hold a variable: pass str(path), say. {error}") from None
-        transport, voice = await asyncio.get_running_loop().subprocess_exec(
-            _Voice,
+        order = json.dumps({"source": source, "variables": variables})
+        running = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # modules of this folder must not be found by their bare names
             str(PROGRAM),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            limit=LONGEST_LINE,
             start_new_session=True,  # interrupting the kernel must not end it
         )
-        process = cls(transport, voice)
+        process = cls(running)
         try:
-            stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
-            stdin.write(order.encode() + b"\n")
+            assert running.stdin is not None
+            running.stdin.write(order.encode() + b"\n")
             port = int(await process.line(timeout=START_TIMEOUT))
         except BaseException:
             await process.close()
@@ -97,57 +70,49 @@ class ServerProcess:
         return process
 
     async def line(self, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109
-        """Wait for the next line that the program prints.
-
-        NotSeenError says that it has printed none within `timeout` seconds; ClosedError, that it
-        has ended.
-        """
+        """Wait for a line it prints. NotSeenError: none came in time; ClosedError: it ended."""
+        assert self._process.stdout is not None
         try:
             async with asyncio.timeout(timeout):
-                line = await self._voice.lines.get()
+                line = await self._process.stdout.readline()
         except TimeoutError:
             raise NotSeenError(
                 f"The server process has printed no line within {timeout:g} s{self._last_words()}"
             ) from None
-        if line is None:
-            self._voice.lines.put_nowait(None)
+        if not line:
+            await self._process.wait()
+            await self._reading
             raise ClosedError(f"The server process has ended{self._last_words()}")
-        return line
+        return line.decode(errors="replace").rstrip("\n")
 
     async def kill(self) -> None:
-        """Kill it with SIGKILL, as the system does when memory runs out; wait until it is dead.
-
-        Nothing in the program runs any more: no handler, no ``finally``, no commit. A second
-        call does nothing.
-        """
+        """Kill it with SIGKILL, and wait until it is dead; a second call does nothing."""
         resources.forget(self)
-        if not self._voice.dead.is_set():
-            with suppress(ProcessLookupError):  # it ends just now
-                self._transport.kill()
-            # close() would ask the system for the exit code, and asyncio, which waits for it,
-            # would complain that another has received it.
-            await self._voice.dead.wait()
-        self._transport.close()
-        await self._voice.gone.wait()
+        with suppress(ProcessLookupError):  # it has ended
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
 
     async def close(self) -> None:
         """Do what :meth:`kill` does: the program has nothing that it could lose."""
         await self.kill()
 
     def __repr__(self) -> str:
-        return f"<ServerProcess {'ended' if self._voice.gone.is_set() else 'running'}>"
+        return f"<ServerProcess {'running' if self._process.returncode is None else 'ended'}>"
 
     def _last_words(self) -> str:
-        return f". On stderr: {chr(10).join(self._voice.errors) or 'nothing'}"
+        return f". On stderr: {chr(10).join(self._errors) or 'nothing'}"
+
+    async def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self._errors.append(line.decode(errors="replace").rstrip("\n"))
 
 
 async def kill_and_restart(
     process: ServerProcess, link: Link, client: socketio.AsyncClient
 ) -> ServerProcess:
-    """Kill a server with SIGKILL, and return a new process of its program behind the link.
-
-    The client, which goes through the link and reconnects by itself, is awaited.
-    """
+    """Kill a server, return a new process of its program behind the link, and await the client."""
     sid = client.get_sid()
     await process.kill()
     new = await ServerProcess.start(**process._program)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from sio_demo import cleanup
-from sio_demo.errors import ClosedError, NotSeenError, UsageError
+from sio_demo.errors import ClosedError, NotSeenError
 from sio_demo.lab.link import Link
 from sio_demo.lab.process import ServerProcess, kill_and_restart
 from sio_demo.lab.waiting import wait_until
@@ -110,7 +110,7 @@ async def test_source_that_fails_tells_why(quiet):
 
 @pytest.mark.parametrize("arguments", [{"source": b"1"}, {"source": SOURCE, "word": object()}])
 async def test_bad_arguments_are_refused_before_anything_starts(quiet, arguments):
-    with pytest.raises(UsageError):
+    with pytest.raises(TypeError):
         await ServerProcess.start(**arguments)
 
 
