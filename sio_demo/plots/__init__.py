@@ -1,14 +1,14 @@
 """Every figure of the project, with its words: both from the same plain data, in one style.
 
 Each function takes a ``title``, a sentence that states what the figure shows, and returns a `Plot`.
-What cannot be drawn raises a :exc:`~sio_demo.errors.UsageError`. The same data gives the same
+More than fits raises a :exc:`~sio_demo.errors.UsageError`. The same data gives the same
 SVG, byte for byte, whatever was drawn before and whatever the reader's matplotlib settings are.
 """
 
 from .bars import calls_by_design, effects_by_design, tally
 from .charts import invocations, total_work
 from .delivery import Timeline, throughput, timelines
-from .plot import Plot, describe, show, to_png, to_svg
+from .plot import Plot, show, to_png, to_svg
 from .sequence import Step, sequence
 from .signatures import signatures
 
@@ -17,7 +17,6 @@ __all__ = [
     "Step",
     "Timeline",
     "calls_by_design",
-    "describe",
     "effects_by_design",
     "invocations",
     "sequence",

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
-from ..errors import UsageError
 from . import style
 from .plot import Counts, Plot, by, in_words, row, table
 from .style import Look, house_style, page, place, wrap
@@ -19,7 +18,6 @@ _NUMBER, _LINE, _ROW_GAP = 0.24, 0.2, 0.2
 _HEAD, _FOOT = 0.3, 0.68
 
 _MOST_ROWS = 8
-_MOST_BARS = 14  # beyond this the numbers of a tally would touch
 _FAULT_CHARACTERS = 10  # that fit below a bar
 
 
@@ -66,8 +64,6 @@ def effects_by_design(
     `counted` says what the effects are; its first word names more than one of them.
     """
     data = table(designs, most=_MOST_ROWS)
-    if any(len(effects) != len(faults) for effects in data.values()):
-        raise UsageError(f"Name each of the faults: there are {len(faults)} names.")
     verdict = partial(_compare, more=counted.split()[0], fewer="lost")
     return _draw(data, _FEW, verdict, title=title, counted=counted, names=faults)
 
@@ -91,13 +87,6 @@ def tally(
     a count of 0 is not written.
     """
     data = table(rows, most=_MOST_ROWS)
-    if unknown := set(harmful) - set(data):
-        raise UsageError(f"harmful={harmful!r}: there is no row {', '.join(sorted(unknown))}.")
-    length = len(next(iter(data.values())))
-    if length > _MOST_BARS:
-        raise UsageError(f"{length} bars in a row do not fit: pass at most {_MOST_BARS}.")
-    if expected is not None and (type(expected) is not int or expected < 1):
-        raise UsageError(f"expected={expected!r}: pass the count that is right, 1 or more.")
     return _draw(
         data,
         _MANY,
@@ -210,7 +199,6 @@ def _bars(
 
 
 def _write(axes: Axes, label: list[str], verdict: list[str], layout: _Layout) -> None:
-    """Write the design's name at the left of its bars, and what it did at their right."""
     axes.set_ylabel("\n".join(label), rotation=0, ha="left", va="bottom", linespacing=1.1)
     axes.yaxis.set_label_coords((style.MARGIN - layout.left) / layout.width, 0)
     words: Look = {"va": "bottom", "linespacing": layout.spacing, "transform": axes.transAxes}

@@ -139,7 +139,6 @@ def _whole(first: float, last: float) -> list[float]:
 
 
 def _curve(axes: Axes, places: Sequence[int], values: Sequence[int], formula: str) -> None:
-    """Draw a thin curve, and its formula above it."""
     axes.plot(places, values, color=style.MUTED, linewidth=1.2, zorder=1.5)
     index = max(1, round(len(values) * 0.75)) - 1
     at = (places[index], values[index])

@@ -28,29 +28,15 @@ class Plot:
     words: str
 
 
-def describe(plot: Plot) -> str:
-    """Return the words of a plot; UsageError says that it is none of this package."""
-    if not isinstance(plot, Plot):
-        raise UsageError(f"Pass a figure made by sio_demo.plots, not {plot!r}.")
-    return plot.words
-
-
 def to_svg(plot: Plot) -> str:
-    """Return the figure as SVG: the same data gives the same text, byte for byte.
-
-    It carries `describe` as its description, for readers who do not see it.
-    """
-    title, _, words = describe(plot).partition("\n")
+    """Return the figure as SVG, described by its words; the same data gives the same bytes."""
+    title, _, words = plot.words.partition("\n")
     metadata = {"Title": title, "Description": words, "Creator": None, "Date": None}
     return _save(plot.figure, format="svg", metadata=metadata).decode()
 
 
 def to_png(plot: Plot) -> bytes:
-    """Return the figure as PNG, three pixels for two CSS pixels: sharp on most screens.
-
-    It has a palette: a figure has few colours, and is a third as large with one.
-    """
-    describe(plot)
+    """Return the figure as PNG with a palette, three pixels for two CSS pixels."""
     drawn = Image.open(io.BytesIO(_save(plot.figure, format="png", metadata={"Software": None})))
     file = io.BytesIO()
     drawn.convert("RGB").quantize(_COLOURS).save(file, format="png", optimize=True)
@@ -72,13 +58,14 @@ def show(plot: Plot) -> None:
     """
     from IPython.display import display
 
-    words = describe(plot)
     show_raw: Any = partial(display, raw=True)
     width, height = (round(inches * _CSS_PIXELS) for inches in plot.figure.get_size_inches())
     size = {"image/png": {"width": width, "height": height}}
     show_raw({SVG: to_svg(plot), "image/png": to_png(plot)}, metadata=size)
-    folded = f"<details><summary>The figure in words</summary><pre>{escape(words)}</pre></details>"
-    show_raw({"text/html": folded, "text/plain": words})
+    folded = (
+        f"<details><summary>The figure in words</summary><pre>{escape(plot.words)}</pre></details>"
+    )
+    show_raw({"text/html": folded, "text/plain": plot.words})
 
 
 # The words, made of the data that is drawn
@@ -103,36 +90,13 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-# What the figures accept
-
-
-def table(data: object, most: int) -> dict[str, list[int]]:
-    """Return a mapping from labels to counts, checked: not too many, and all of one length."""
-    if not isinstance(data, Mapping) or not data:
-        raise UsageError('Pass a dict with a list of counts for each label: {"naive": [1, 2, 3]}.')
+def table(data: Counts, most: int) -> dict[str, list[int]]:
+    """Return labels and their counts; UsageError: there are too many, or one has more counts."""
     if len(data) > most:
         raise UsageError(
             f"{len(data)} labels do not fit: draw at most {most}, or make two figures."
         )
-    for label in data:
-        if not isinstance(label, str) or not label.strip():
-            raise UsageError(f"{label!r} is not a label: name each list of counts with a text.")
-    checked = {label: counts(label, values) for label, values in data.items()}
-    lengths = {label: len(values) for label, values in checked.items()}
-    if len(set(lengths.values())) > 1:
+    lengths = {label: len(counts) for label, counts in data.items()}
+    if len(set(lengths.values())) != 1:
         raise UsageError(f"Every label needs as many counts as the others, not {lengths}.")
-    return checked
-
-
-def counts(owner: str, values: object) -> list[int]:
-    """Return the values as a list, checked: whole numbers, none of them negative."""
-    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
-        raise UsageError(
-            f"{owner!r}: pass a list of whole numbers such as [1, 2, 3], not {values!r}."
-        )
-    if not values:
-        raise UsageError(f"{owner!r} has no values: pass one count for each message.")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise UsageError(f"{owner!r}: {value!r} is not a count: a whole number, not negative.")
-    return list(values)
+    return {label: list(counts) for label, counts in data.items()}

@@ -5,19 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from ..errors import UsageError
 from . import style
 from .plot import Plot, in_words, one_line
 from .style import Look, house_style, page, place, wrap
 
 Kind = Literal["packet", "write", "harm", "call", "lost", "fault", "note"]
-
-_MOST = 60
 
 # Inches: the unit of the axes, so that texts and shapes can be laid out together.
 _LEFT, _MOST_RIGHT = 0.78, 1.9
@@ -55,13 +52,12 @@ def sequence(
     lifelines: Sequence[str] = ("server", "link", "client", "your handler"),
     one_message: bool = False,
 ) -> Plot:
-    """Draw events, at most 60, as a sequence diagram, in logical time from the top.
+    """Draw events as a sequence diagram, in logical time from the top.
 
     `lifelines` are the columns from the left, two to five. With `one_message`, all packets carry
     the same one, and calls are numbered across them. A second call is drawn as harmful.
     """
-    names = _names(lifelines)
-    steps = _steps(events, names)
+    names, steps = list(lifelines), list(events)
     right = max([_LEFT, *(_beside(step) for step in steps if step.kind == "call")])
     gap = (style.WIDTH - _LEFT - right) / (len(names) - 1)
     columns = {name: _LEFT + gap * index for index, name in enumerate(names)}
@@ -108,49 +104,7 @@ def _words(step: Step, call: int, names: Sequence[str]) -> str:
     return f"{words}: {one_line(step.label)}" if step.label.strip() else words
 
 
-def _names(lifelines: Sequence[str]) -> list[str]:
-    names = list(lifelines) if isinstance(lifelines, list | tuple) else []
-    texts = all(isinstance(name, str) and name.strip() for name in names)
-    if not texts or not 2 <= len(set(names)) == len(names) <= 5:
-        raise UsageError(f"lifelines={lifelines!r}: pass two to five different names.")
-    return names
-
-
-def _steps(events: Iterable[Step], names: Sequence[str]) -> list[Step]:
-    if not isinstance(events, Iterable):
-        raise UsageError(f"Pass a list of Step(source, target, label, kind), not {events!r}.")
-    steps = []
-    for number, event in enumerate(events, 1):
-        try:
-            step = Step(*event)
-        except TypeError:
-            raise UsageError(
-                f"Event {number} is {event!r}: pass Step(source, target, label, kind)."
-            ) from None
-        _check(number, step, names)
-        steps.append(step)
-    if not 1 <= len(steps) <= _MOST:
-        raise UsageError(f"{len(steps)} events: draw 1 to {_MOST}; leave out what tells nothing.")
-    return steps
-
-
-def _check(number: int, step: Step, names: Sequence[str]) -> None:
-    for name in (step.source, step.target):
-        if name not in names:
-            raise UsageError(
-                f"Event {number} names {name!r}, which is no lifeline: use one of {names}, "
-                "or pass lifelines=."
-            )
-    if step.kind not in get_args(Kind):
-        raise UsageError(f"Event {number} is a {step.kind!r}: use one of {get_args(Kind)}.")
-    if step.source == step.target and step.kind in ("packet", "write", "harm", "lost"):
-        raise UsageError(f"Event {number} goes from {step.source!r} to itself: name its target.")
-    if not isinstance(step.label, str) or (not step.label.strip() and step.kind != "call"):
-        raise UsageError(f"Event {number}, a {step.kind}, has no label: say what it is.")
-
-
 def _beside(step: Step) -> float:
-    """Return the room that a call and its label take, right of their lifeline."""
     return min(0.35 + len(step.label) / _CHARACTERS, _MOST_RIGHT)
 
 

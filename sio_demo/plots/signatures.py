@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..errors import UsageError
 from . import style
 from .plot import Counts, Plot, in_words, table
 from .style import Look, house_style, page, place
@@ -15,7 +14,7 @@ _LETTER, _CELL, _NAME = 0.52, 0.34, 0.12
 _ROW, _GAP, _HEAD, _FOOT = 0.19, 0.1, 0.85, 0.4
 _WIDTH = style.WIDTH - 2 * style.MARGIN
 
-_MOST_ROWS, _MOST_GROUPS = 60, 16
+_MOST_ROWS = 60
 
 #: By count, from 2 on the last: the colour of the cell and of what is in it, and what it means.
 _LOOKS = (
@@ -38,13 +37,7 @@ def signatures(
 
     `columns` say what the counts of a row count, `names` what a label stands for.
     """
-    if not isinstance(groups, Mapping) or not 1 <= len(groups) <= _MOST_GROUPS:
-        raise UsageError(f"Pass one to {_MOST_GROUPS} groups, each a dict of rows.")
     tables = {name: table(rows, most=_MOST_ROWS) for name, rows in groups.items()}
-    for rows in tables.values():
-        for label, counts in rows.items():
-            if len(counts) != len(columns):
-                raise UsageError(f"{label!r} has {len(counts)} counts for {len(columns)} columns.")
     height = sum(map(len, tables.values())) * _ROW + (len(tables) - 1) * _GAP
     figure = page(title, _HEAD + height + _FOOT)
     axes = place(figure, (style.MARGIN, _FOOT, _WIDTH, height))
@@ -87,7 +80,6 @@ def _row(axes: Axes, top: float, label: str, counts: Sequence[int], name: str) -
 
 
 def _key(axes: Axes) -> None:
-    """Write below the rows what the colours mean."""
     axes.set_axis_off()
     axes.set(xlim=(0, _WIDTH), ylim=(0, _FOOT))
     x = _LETTER

@@ -8,8 +8,6 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..errors import UsageError
-
 #: Okabe and Ito's colours, which colour-blind readers tell apart, by the role they play here.
 INK = "#222222"
 MUTED = "#767676"
@@ -38,8 +36,6 @@ house_style = partial(matplotlib.style.context, "sio_demo.sio", after_reset=True
 
 def page(title: str, height: float) -> Figure:
     """Return a figure with its title, wrapped, above room for a body of that height in inches."""
-    if not isinstance(title, str) or not title.strip():
-        raise UsageError("Give the figure a title that states what it shows.")
     lines = wrap(title, _TITLE_CHARACTERS)
     total = height + 2 * MARGIN + len(lines) * _TITLE_LINE
     figure = Figure(figsize=(WIDTH, total))
