@@ -1,7 +1,4 @@
-"""The wire you can cut: a real connection, drawn, with buttons that break it.
-
-The buttons call the methods of :class:`Panel`, so a cell can do the same.
-"""
+"""The wire you can cut: a real connection, drawn, with buttons that break it."""
 
 from .panel import Panel, wire
 

@@ -28,9 +28,8 @@ class ClientReport(NamedTuple):
 class PanelBench(Bench):
     """The server, the link, and who is connected.
 
-    `origins` are the web pages that may connect, as ``cors_allowed_origins``; None for none at all.
-    Clients that are no browser name no origin, and may. `on_change` is called with what happened
-    when a session begins or ends.
+    `origins` are the web pages that may connect; None for none. Clients that are no browser may.
+    `on_change` is called with what happened when a session begins or ends.
     """
 
     def __init__(self, origins: Sequence[str] | None, on_change: Callable[[str], None]) -> None:
@@ -40,7 +39,6 @@ class PanelBench(Bench):
         self._latency = AsyncExitStack()
 
     async def open(self) -> None:
-        """Serve a new server, on 127.0.0.1."""
         sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=self.origins, **PINGS)
         sio.on("connect", lambda _sid, _environ: self._on_change("A session has begun."))
         sio.on("disconnect", self._on_disconnect)
@@ -84,7 +82,6 @@ class PanelBench(Bench):
             await self.open()
 
     async def delay(self, on: bool) -> None:
-        """Delay every byte from now on, or no more."""
         await self._latency.aclose()
         if on:
             await self._latency.enter_async_context(self.link.latency(DELAY))

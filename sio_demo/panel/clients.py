@@ -1,13 +1,13 @@
 """The clients that a panel can connect; the drawing is one of them.
 
 Each listens for ``"news"`` and writes every message on its user's screen. It acknowledges
-``"report"`` with the fields of :class:`~sio_demo.panel.bench.ClientReport`. So the counts
-arrive on the connection that they describe, after everything that was sent before.
+``"report"`` with the fields of `ClientReport`, behind everything that was sent before. ``start``
+resets everything, as when a page is loaded; ``stop`` may be called twice.
 """
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import anywidget
 import socketio
@@ -29,14 +29,6 @@ CLIENT_JS = (FOLDER / "client.js").read_text(encoding="utf-8")
 RECORDING = FOLDER / "recording.json"  # a run of the real socket.io-client: `make figures`
 PICTURE = FOLDER / "wire.svg"  # the same run, as an animation
 LIBRARY = Path("node_modules", "socket.io-client", "dist", "socket.io.esm.min.js")
-
-
-class Client(Protocol):
-    async def start(self, url: str, place: ListenerPlace) -> None:
-        """Reset everything, as when a page is loaded, and connect."""
-
-    async def stop(self) -> None:
-        """Disconnect permanently; may be called twice."""
 
 
 class KernelClient:

@@ -1,7 +1,9 @@
 """The wire you can cut: a server, a TCP link and a client, drawn, with buttons that break it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -15,14 +17,13 @@ from ..lab import resources
 from ..lab.clients import EmitterClient
 from ..lab.faults import Cut
 from .bench import ClientReport, PanelBench
-from .clients import KINDS, PICTURE, PLACES, Client, ClientKind, KernelClient, ListenerPlace, Wire
-from .origin import refusal
-from .thread import LoopThread
+from .clients import KINDS, PICTURE, PLACES, ClientKind, KernelClient, ListenerPlace, Wire
 
 UNREACHABLE = "This browser tab cannot reach the kernel on 127.0.0.1."
 IN_THE_KERNEL = "So the client is an EmitterClient in the kernel."
 NOT_YET = "Asleep until it is shown, or until one of its methods is called."
 LINES_SHOWN = 8
+THIS_MACHINE = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 
 Action = Callable[[], Awaitable[None]]
 
@@ -41,7 +42,7 @@ class Panel:
         self.closed = False
         self.widget = Wire()
         self._wanted, self._kind, self._place = client, client, place
-        self.clients: dict[ClientKind, Client] = {
+        self.clients: dict[ClientKind, KernelClient | Wire] = {
             "browser": self.widget,
             "emitter": KernelClient(EmitterClient),
             "python": KernelClient(socketio.AsyncClient),
@@ -52,7 +53,8 @@ class Panel:
         self._sent = 0
         self._slow = False
         self._moves = 0
-        self._thread = LoopThread()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._run_loop, name="sio-demo panel", daemon=True).start()
         self._lock = asyncio.Lock()
         self._actions: dict[str, Action] = {
             "send": self._send,
@@ -105,7 +107,7 @@ class Panel:
         """Close, once; return what ends when it is closed."""
         self.closed = True
         resources.forget(self)
-        return self._thread.submit(self._close())
+        return self._in_thread(self._close())
 
     def show(self) -> None:
         """Display the drawing below the cell; where widgets do not work, a recorded run."""
@@ -126,13 +128,21 @@ class Panel:
             "text/plain": repr(self),
         }
 
-    # --- in the thread -----------------------------------------------------------------
+    # --- in the thread, whose event loop runs while the kernel is busy --------------------
+
+    def _run_loop(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _in_thread(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        with resources.apart():  # the task inherits it
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _do(self, action: Action) -> None:
         """Run an action in the panel's thread, and wait for it."""
         if self.closed:
             raise ClosedError("This panel is closed: open a new one with `panel.wire()`.")
-        await asyncio.wrap_future(self._thread.submit(self._in_turn(action)))
+        await asyncio.wrap_future(self._in_thread(self._in_turn(action)))
 
     async def _in_turn(self, action: Action, *, wake: bool = True) -> None:
         async with self._lock:
@@ -214,7 +224,6 @@ class Panel:
             await self._start()
 
     async def _look(self) -> None:
-        """Update the counters that change without a message."""
         assert self._bench is not None
         if self._bench.live():
             self._report = await self._bench.report()
@@ -227,7 +236,7 @@ class Panel:
             await self._stop()
             self.status = "Closed. Run the cell again to open a new panel."
             self.widget.state = {**self.widget.state, "ready": False, "status": self.status}
-        self._thread.stop()
+        self._loop.call_soon(self._loop.stop)
 
     async def _stop(self) -> None:
         bench, self._bench = self._bench, None
@@ -299,7 +308,7 @@ class Panel:
     def _submit(self, action: Action, *, wake: bool = True) -> None:
         """Run an action in the background; an error becomes the status."""
         if not self.closed:
-            self._thread.submit(self._shown(action, wake))
+            self._in_thread(self._shown(action, wake))
 
     async def _shown(self, action: Action, wake: bool) -> None:
         try:
@@ -319,12 +328,11 @@ def wire(client: ClientKind = "browser", listener: ListenerPlace = "inside") -> 
     Nothing is started before a page shows the panel or one of its methods is called. It stays open
     after the notebook's last cell, until it or :func:`sio_demo.clean_up` closes it.
 
-    The client is the real ``socket.io-client`` in the reader's browser tab (``"browser"``); an
-    :class:`~sio_demo.lab.clients.EmitterClient` in the kernel (``"emitter"``); or python-socketio's
-    (``"python"``). The first works if browser and kernel are on one machine: its server listens on
-    127.0.0.1, and only pages of this JupyterLab may connect. Elsewhere an ``EmitterClient`` takes
-    its place, and the drawing says why. It registers its listener ``"inside"`` ``connect``, or
-    ``"outside"``. UsageError says that there is no such client, or no such place.
+    The client is the real ``socket.io-client`` in the reader's browser tab (``"browser"``), an
+    `EmitterClient` in the kernel (``"emitter"``), or python-socketio's (``"python"``). Where the
+    browser is not on the kernel's machine, an `EmitterClient` takes the place of the first, and the
+    drawing says why. It registers its listener ``"inside"`` ``connect``, or ``"outside"``.
+    UsageError says that there is no such client, or no such place.
     """
     check(client, listener)
     for panel in _open:
@@ -344,11 +352,23 @@ def check(client: Any, listener: Any) -> None:
         raise UsageError(f'The listener is "inside" or "outside" connect, not {listener!r}.')
 
 
+def refusal(origin: Any) -> str:
+    """Return why a page may not connect; an empty text if it may.
+
+    `origin` is its ``location.origin``, and becomes ``cors_allowed_origins``: it must be no more.
+    """
+    if isinstance(origin, str) and THIS_MACHINE.fullmatch(origin):
+        return ""
+    return (
+        "The browser panel needs JupyterLab and its kernel on your own machine, at an address that "
+        f"begins with http://localhost; this page comes from {origin!r}."
+    )
+
+
 def sentence(counters: Counters) -> str:
     packets, calls = counters.packets, counters.calls
     return f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
 
 
 def words(state: dict[str, Any]) -> str:
-    """Return what a recorded state shows, as an item of a list."""
     return f"- {state['status'].rstrip('.')} (listeners: {len(state['stack'])})"
