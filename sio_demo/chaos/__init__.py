@@ -1,11 +1,9 @@
 """Chaos: seeded fault schedules against outbox and inbox, and a checker that trusts neither.
 
 A schedule cuts, delays, swallows and refuses connections, and kills the processes of server and
-clients with SIGKILL. Both halves have their stores on disk. When all is over, and all processes are
-dead, every message that a client recorded as accepted must have been applied once, in order.
-
-``await run(seed)`` plays one schedule, ``run_all(seeds)`` many; each is a `Verdict`. The
-variants are deliveries with one thing wrong, which the same schedules must catch.
+clients with SIGKILL. When all are dead, every message that a client recorded as accepted must have
+been applied once, in order. ``await run(seed)`` plays one, ``run_all(seeds)`` many; each is a
+`Verdict`. The variants are broken deliveries, which the same schedules must catch.
 """
 
 from .broken import VARIANTS

@@ -21,11 +21,7 @@ Reason = tuple[set[str], set[int]]
 
 
 class Actor:
-    """A program whose process can be killed and started again.
-
-    `failed` is called with the traceback if the program fails of itself; `order` is what it is
-    started with.
-    """
+    """A program that is killed and started again; `failed` is called with its traceback."""
 
     program: str
 
@@ -82,7 +78,6 @@ class Actor:
         return "gone" not in self._said
 
     def signal(self, number: int) -> None:
-        """Send the process a signal, unless it is dead."""
         if self._child is not None and self._child.pid:
             os.kill(self._child.pid, number)
 
@@ -103,7 +98,6 @@ class Actor:
         self._child.tell(*message)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that the process says."""
         while not condition():
             self._news.clear()
             await self._news.wait()
@@ -128,8 +122,6 @@ class Actor:
 
 
 class ServerActor(Actor):
-    """The server."""
-
     program = "server"
 
     def __init__(self, *args: Any, **order: Any) -> None:
@@ -139,7 +131,6 @@ class ServerActor(Actor):
         self.url = ""
 
     async def start(self, **order: Any) -> None:
-        """Start it, and wait until it listens."""
         await super().start(**order)
         [self.url] = await self.says("url")
 
@@ -157,7 +148,6 @@ class ServerActor(Actor):
         return set(stayed)
 
     def restore(self) -> None:
-        """Put the copy in place of the inbox."""
         before = self.rows(APPLIED)
         super().restore()
         self.undone |= {*before} - {*self.rows(APPLIED)}
@@ -211,10 +201,7 @@ class ClientActor(Actor):
         super().back_up()
 
     def restore(self) -> None:
-        """Put the copy in place of the outbox; what was accepted since then is gone.
-
-        What was a reason to refuse its producer is one again.
-        """
+        """Put the copy in place of the outbox; a reason to refuse its producer is one again."""
         super().restore()
         texts = self.rows("SELECT text FROM outbox_messages")
         again = {self.numbers[id_of(text)] for (text,) in texts}

@@ -10,14 +10,7 @@ from ..delivery.message import Answer, Batch, Hello, Message, Welcome, read_mess
 from ..delivery.stores import InboxStore
 from ..delivery.transactions import settled
 from ..delivery.turns import Session
-from .stores import (
-    ClockEpochs,
-    KillableInboxStore,
-    KillableOutboxStore,
-    MarkFirst,
-    MarkOutside,
-    Unlocked,
-)
+from . import stores
 
 
 class ApplyAll(Applier):
@@ -124,31 +117,29 @@ class SkipsGaps(Follower):
 
 
 class Parts(NamedTuple):
-    """What a delivery is built of."""
-
     inbox: type[Inbox] = Inbox
-    inbox_store: type[KillableInboxStore] = KillableInboxStore
-    outbox_store: type[KillableOutboxStore] = KillableOutboxStore
+    inbox_store: type[stores.KillableInboxStore] = stores.KillableInboxStore
+    outbox_store: type[stores.KillableOutboxStore] = stores.KillableOutboxStore
     follower: type[Follower] = Follower
-    follower_store: type[KillableInboxStore] = KillableInboxStore
+    follower_store: type[stores.KillableInboxStore] = stores.KillableInboxStore
 
 
 PARTS = {
     "none": Parts(),
     "no-dedup": Parts(inbox=NoDedup),
-    "mark-outside": Parts(inbox_store=MarkOutside),
-    "mark-first": Parts(inbox_store=MarkFirst),
+    "mark-outside": Parts(inbox_store=stores.MarkOutside),
+    "mark-first": Parts(inbox_store=stores.MarkFirst),
     "id-per-attempt": Parts(inbox=IdPerAttempt),
     "dedup-per-process": Parts(inbox=DedupPerProcess),
     "implicit-producers": Parts(inbox=ImplicitProducers),
-    "clock-epochs": Parts(outbox_store=ClockEpochs),
-    "unlocked": Parts(outbox_store=Unlocked),
+    "clock-epochs": Parts(outbox_store=stores.ClockEpochs),
+    "unlocked": Parts(outbox_store=stores.Unlocked),
 }
 WORKER_PARTS = {
     **{name: PARTS[name] for name in ("none", "no-dedup", "id-per-attempt", "dedup-per-process")},
     "check-then-set": Parts(inbox=CheckThenSet),
     "no-gap-check": Parts(follower=SkipsGaps),
-    "offset-first": Parts(follower_store=MarkFirst),
-    "offset-outside": Parts(follower_store=MarkOutside),
+    "offset-first": Parts(follower_store=stores.MarkFirst),
+    "offset-outside": Parts(follower_store=stores.MarkOutside),
 }
 VARIANTS = tuple(name for name in PARTS if name != "none")

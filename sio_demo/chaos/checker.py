@@ -1,8 +1,6 @@
-"""The checker: it trusts neither outbox nor inbox. No I/O.
+"""The checker reads the clients' journals and the inbox's store, and trusts neither. No I/O."""
 
-It reads what the clients wrote down as accepted, and what the store of the inbox holds when all
-processes are dead; nothing that the outbox or the inbox says of itself.
-"""
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -52,6 +50,12 @@ class Discrepancies(NamedTuple):
     duplicated: int
     reordered: int
     findings: tuple[str, ...]
+
+    def beside(self, other: Discrepancies, where: str) -> Discrepancies:
+        """Return these, and the others that were found in another place."""
+        lost, duplicated, reordered = map(sum, zip(self[:3], other[:3], strict=True))
+        found = (*self.findings, *(f"{where}, {words}" for words in other.findings))
+        return Discrepancies(lost, duplicated, reordered, found)
 
 
 def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discrepancies:

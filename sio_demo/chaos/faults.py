@@ -72,7 +72,6 @@ async def _until_done(stage: Stage, fault: PlannedFault, losing: asyncio.Task[No
 
 @lasting
 async def black_hole(stage: Stage, fault: PlannedFault) -> None:
-    """Let nothing through for a while."""
     async with stage.link.black_hole(fault.direction):
         await asyncio.sleep(fault.seconds)
 
@@ -93,7 +92,6 @@ async def refusal(stage: Stage, fault: PlannedFault) -> None:
 
 
 async def restart(stage: Stage, fault: PlannedFault) -> None:
-    """Stop the server, which closes all properly, and start it again."""
     stage.go_on(fault)
     await stage.server.stop()
     await stage.start(stage.server)
@@ -121,7 +119,6 @@ async def kill(stage: Stage, fault: PlannedFault) -> None:
 
 @lasting
 async def disk_error(stage: Stage, fault: PlannedFault) -> None:
-    """Let the disk of a process fail for a while."""
     actor = stage.half(fault)
     actor.tell("disk", fault.point, fault.count)
     await asyncio.sleep(fault.seconds)
@@ -169,7 +166,6 @@ async def handler_error(stage: Stage, fault: PlannedFault) -> None:
 
 
 async def missing_handler(stage: Stage, fault: PlannedFault) -> None:
-    """Start a server whose handler comes later."""
     await stage.server.stop()
     stage.go_on(fault)
     await stage.start(stage.server, handler=False)

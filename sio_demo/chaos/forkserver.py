@@ -1,8 +1,7 @@
 """Starts processes within milliseconds: they are forked from one that has imported all it takes.
 
-Each is a real process, and is killed with a real SIGKILL. The fork server of ``multiprocessing``
-does not serve here: it imports the caller's ``__main__``, which may be pytest, into every process,
-and stays, with its resource tracker, until the caller ends, which may be a Jupyter kernel.
+The fork server of ``multiprocessing`` does not serve: it imports the caller's ``__main__``, which
+may be pytest, into every process, and stays until the caller ends, which may be a Jupyter kernel.
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ _ROOT = Path(__file__).parents[2]  # what holds the package
 
 
 class Child:
-    """A process of the fork server."""
-
     def __init__(
         self, server: ForkServer, connection: Connection, hear: Callable[[tuple[Any, ...]], None]
     ) -> None:
@@ -102,10 +99,9 @@ class ForkServer:
     async def start(
         self, program: str, order: dict[str, Any], hear: Callable[[tuple[Any, ...]], None]
     ) -> Child:
-        """Fork a process, which runs one of `PROGRAMS` with this order.
+        """Fork a process, which runs a program with this order; ClosedError: the fork server ended.
 
         `hear` is called with each message of the process, and at last with ``("gone",)``.
-        ClosedError says that the fork server is closed, or was killed.
         """
         ours, theirs = multiprocessing.Pipe()
         child = Child(self, ours, hear)
@@ -132,12 +128,6 @@ class ForkServer:
         async with self._turn:  # no answer is on its way
             self._control.close()
         await self._process.wait()
-
-    async def __aenter__(self) -> ForkServer:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     async def _exchange(self, request: bytes, connection: Connection | None) -> bytes:
         """Send a request and return the answer, which is empty if the process has ended."""
@@ -166,7 +156,10 @@ def serve(fd: int) -> None:
                 break
             [pid] = PID.unpack(request)
             if pid == 0:
-                pid = _fork(control, fds[0])
+                if (pid := os.fork()) == 0:
+                    control.close()
+                    run_program(Connection(fds[0]))
+                os.close(fds[0])
                 children.add(pid)
             else:
                 _kill(pid)
@@ -174,15 +167,6 @@ def serve(fd: int) -> None:
             control.sendall(PID.pack(pid))
     for pid in children:
         _kill(pid)
-
-
-def _fork(control: socket.socket, fd: int) -> int:
-    pid = os.fork()
-    if pid == 0:
-        control.close()
-        run_program(Connection(fd))
-    os.close(fd)
-    return pid
 
 
 def _kill(pid: int) -> None:

@@ -53,7 +53,6 @@ class NodePage:
         await self.strike("open")
 
     async def run(self, code: str, tab: int = 1) -> Any:
-        """Run some code in a tab."""
         return await self.tabs[tab].run(code, LIMIT)
 
     async def strike(self, _: str) -> None:
@@ -144,7 +143,6 @@ async def _serve(route: Any) -> None:
 
 
 def find_chromium() -> str | None:
-    """Return the path of Chromium, if there is one."""
     found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     return next((path for path in found if path), None)
 
@@ -152,7 +150,6 @@ def find_chromium() -> str | None:
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, client: str = "node"
 ) -> AsyncGenerator[Verdict, None]:
-    """Play one schedule after another, and yield the verdicts."""
     kind = {"node": NodePage, "browser": BrowserPage}[client]
     logging.disable(logging.ERROR)  # the libraries log every connection that is cut
     try:
@@ -224,7 +221,6 @@ class Play:
                 await self.page.strike(fault)
 
     async def _perform(self, faults: tuple[str, ...]) -> None:
-        """Let faults strike while all tabs send."""
         for first in range(0, 30 * self.chance.randrange(3, 8), 30):
             for tab in self.page.tabs:
                 await self._answered(tab, first)  # it is connected again
@@ -263,14 +259,12 @@ class Play:
         sent = check(self.journals, self.applied)
         order = [] if stuck else [*range(len(self.applied))]
         read = check({1: Journal(order, order)}, [Applied(1, at, "") for at in seen])
+        found = sent.beside(read, "in the page")
         return Verdict(
             self.seed,
             self.variant,
             tuple(self.faults),
             sum(len(journal.sent) for journal in self.journals.values()),
             sum(len(journal.accepted) for journal in self.journals.values()),
-            sent.lost + read.lost,
-            sent.duplicated + read.duplicated,
-            sent.reordered + read.reordered,
-            (*sent.findings, *(f"in the page, {words}" for words in read.findings), *stuck),
+            *found._replace(findings=(*found.findings, *stuck)),
         )

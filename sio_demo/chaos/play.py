@@ -35,7 +35,6 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
         return not self.findings
 
 
@@ -48,11 +47,10 @@ async def run(seed: int, variant: str = "none") -> Verdict:
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, jobs: int = 4, stage: type[Stage] = Stage
 ) -> AsyncGenerator[Verdict, None]:
-    """Play schedules, `jobs` at once; yield the verdicts in the order of their seeds, 0 or more.
+    """Play schedules, `jobs` at once; yield the verdicts in the order of their seeds.
 
-    `variant` is one of those of the `stage`: `Stage`, with one server and SQLite, or `WorkerStage`.
-    UsageError says that there is no such seed or variant, or that `jobs` is below 1;
-    EngineMissingError, that there is no PostgreSQL, or no Valkey, for a `WorkerStage`.
+    UsageError: the `stage`, `Stage` or `WorkerStage`, has no such variant, or `jobs` is below 1;
+    EngineMissingError: a `WorkerStage` has no PostgreSQL, or no Valkey.
     """
     if variant not in stage.variants:
         names = ", ".join(stage.variants)
@@ -63,7 +61,8 @@ async def run_all(
     tasks: deque[asyncio.Task[Verdict]] = deque()
     grounds = asyncio.Queue[Any]()
     async with AsyncExitStack() as exits:
-        fork_server = await exits.enter_async_context(await ForkServer.open())
+        fork_server = await ForkServer.open()
+        exits.push_async_callback(fork_server.close)
         for _ in range(min(jobs, len(schedules))):
             grounds.put_nowait(await stage.ground(exits))
 
@@ -87,7 +86,6 @@ async def run_all(
 
 
 async def _play(stage: Stage) -> Verdict:
-    """Play a schedule, and check what came of it."""
     schedule = stage.schedule
     try:
         trouble = await _perform(stage)
@@ -100,10 +98,7 @@ async def _play(stage: Stage) -> Verdict:
         tuple(stage.struck),
         schedule.total,
         sum(len(client.journal.accepted) for client in stage.clients),
-        found.lost,
-        found.duplicated,
-        found.reordered,
-        (*found.findings, *stage.findings, *trouble),
+        *found._replace(findings=(*found.findings, *stage.findings, *trouble)),
     )
 
 

@@ -80,7 +80,6 @@ class Server:
         return parts.inbox_store(self._order["path"], self._fail_point)
 
     async def run(self) -> None:
-        """Serve until told to stop."""
         if self._order.get("handler", True):
             self._inbox.on("note", self._note)
         async with await serve(self._sio) as server:
@@ -274,43 +273,33 @@ class _Member(_Client):
         await super()._listen()
 
 
-class _SecondOutbox:
-    """Opens the outbox of another process, and says what came of it."""
-
-    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
-        self._order, self._say = order, connection.send
-
-    async def run(self) -> None:
-        path = self._order["path"]
-        try:
-            parts_of(self._order).outbox_store(path, FailPoint(path)).close()
-            words = "it was opened"
-        except StoreError as error:
-            words = str(error)
-        self._say(("words", words))
-
-
-def _worker(order: dict[str, Any], connection: Connection) -> Any:
-    from .worker import Worker  # psycopg is installed for it only
-
-    return Worker(order, connection)
-
-
-PROGRAMS: dict[str, Any] = {
-    "server": Server,
-    "worker": _worker,
-    "client": _Client,
-    "member": _Member,
-    "second outbox": _SecondOutbox,
-}
+async def _open_second_outbox(order: dict[str, Any], connection: Connection) -> None:
+    """Open the outbox of another process, and say what came of it."""
+    try:
+        parts_of(order).outbox_store(order["path"], FailPoint(order["path"])).close()
+        connection.send(("words", "it was opened"))
+    except StoreError as error:
+        connection.send(("words", str(error)))
 
 
 def parts_of(order: dict[str, Any]) -> Parts:
     return (WORKER_PARTS | PARTS)[order["variant"]]
 
 
-async def _run(program: Any, order: dict[str, Any], connection: Connection) -> None:
-    await program(order, connection).run()
+async def _run(program: str, order: dict[str, Any], connection: Connection) -> None:
+    match program:
+        case "server":
+            await Server(order, connection).run()
+        case "worker":
+            from .worker import Worker  # psycopg is installed for it only
+
+            await Worker(order, connection).run()
+        case "client":
+            await _Client(order, connection).run()
+        case "member":
+            await _Member(order, connection).run()
+        case "second outbox":
+            await _open_second_outbox(order, connection)
 
 
 def run_program(connection: Connection) -> NoReturn:
@@ -319,7 +308,7 @@ def run_program(connection: Connection) -> NoReturn:
     try:
         program, order = connection.recv()
         time.time = lambda: _clock() + order.get("clock", 0)
-        asyncio.run(_run(PROGRAMS[program], order, connection))
+        asyncio.run(_run(program, order, connection))
         code = 0
     except BaseException:
         connection.send(("failed", traceback.format_exc()))

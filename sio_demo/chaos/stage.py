@@ -24,13 +24,12 @@ class Stage:
     """A server, a link to it, and clients, for one schedule."""
 
     variants: ClassVar = PARTS
-    servers_at_once, server_actor, client_actor = 1, ServerActor, ClientActor
+    servers_at_once = 1
     strikes: ClassVar[dict[str, Any]] = {}  # for more kinds of faults
     tasks: asyncio.TaskGroup  # for faults that last while others strike
 
     @classmethod
     def draw(cls, seed: int) -> Schedule:
-        """Return the schedule of a seed."""
         return Schedule.from_seed(seed)
 
     @classmethod
@@ -50,11 +49,11 @@ class Stage:
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
         self.servers = [
-            self.server_actor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
+            ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
             for _ in range(self.servers_at_once)
         ]
         self.clients = [
-            self.client_actor(
+            ClientActor(
                 fork_server,
                 self._fail,
                 client=number,
@@ -84,7 +83,6 @@ class Stage:
         return self.servers[0]
 
     def half(self, fault: PlannedFault) -> Actor:
-        """Return which of the two it strikes."""
         return self.halves(fault)[0]
 
     def halves(self, fault: PlannedFault) -> list[Actor]:
@@ -98,18 +96,15 @@ class Stage:
                 return [*self.servers]
 
     async def start(self, actor: Actor, **order: Any) -> None:
-        """Start a server or a client again."""
         await actor.start(**order)
         self.link.retarget(*(server.url for server in self.servers))
 
     def restore(self, actor: Actor) -> None:
-        """Put the copy of a database in its place."""
         actor.restore()
         for client in self.clients if actor is self.server else ():
             client.may_be_refused(RESTORED_INBOX, set())
 
     async def second(self, client: ClientActor) -> None:
-        """Have another process open the outbox of a client."""
         said: list[Any] = []
         process = await self._fork_server.start("second outbox", client.order, said.append)
         await process.gone.wait()
@@ -152,7 +147,6 @@ class Stage:
         """Wait for what is to come after the last answer, if there is something."""
 
     async def applied(self) -> list[tuple[Any, ...]]:
-        """Return the rows of `APPLIED` in the inbox."""
         return self.server.rows(APPLIED)
 
     async def check(self) -> Discrepancies:

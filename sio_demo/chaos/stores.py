@@ -63,7 +63,6 @@ class FailPoint:
             sys.settrace(self._trace)
 
     def tick(self, what: str) -> None:
-        """Count down."""
         self._count -= what == self.point
         if what == self.point and self._count <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -104,8 +103,6 @@ class _Killable(Database):
 
 
 class KillableInboxStore(_Killable, SQLiteInboxStore):
-    """The inbox's store, with points before and after each commit."""
-
     def __init__(self, path: str, fail_point: FailPoint) -> None:
         super().__init__(path, fail_point, SCHEMA)
 
@@ -116,8 +113,6 @@ class KillableInboxStore(_Killable, SQLiteInboxStore):
 
 
 class KillableOutboxStore(_Killable, SQLiteOutboxStore):
-    """The outbox's store, with points before and after each commit."""
-
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
         self._fail_point.hit("before save")
         super().save(base, first, texts, after)
@@ -128,7 +123,6 @@ class MarkOutside(KillableInboxStore):
     """Broken: commits the effects, and then the mark in another transaction."""
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
-        """Commit the effects before anything is noted."""
         SQLiteInboxStore.commit(self)
         self.begin()
         super().save(producer, progress, first, kept)
@@ -144,11 +138,9 @@ class MarkFirst(KillableInboxStore):
         self._statements: list[tuple[str, tuple[object, ...]]] = []
 
     def execute(self, sql: str, parameters: tuple[object, ...]) -> None:
-        """Put off what a handler does."""
         self._statements.append((sql, parameters))
 
     def commit(self) -> None:
-        """Commit the mark; then do what was put off, and commit that."""
         super().commit()
         self.begin()
         for sql, parameters in self._statements:

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from ..errors import NotSeenError
 from ..lab.engines import Postgres, Valkey
 from ..lab.waiting import PATIENCE, wait_until
-from .actors import APPLIED, ClientActor, ServerActor
+from .actors import APPLIED, ClientActor
 from .broken import WORKER_PARTS
 from .checker import Applied, Discrepancies, Journal, check
 from .faults import handler_error, kill, lasting
@@ -34,19 +34,11 @@ class Engines(NamedTuple):
     valkey: Valkey
 
 
-class Worker(ServerActor):
-    program = "worker"
-
-
-class Member(ClientActor):
-    program = "member"
-
-
 class WorkerStage(Stage):
     """Workers behind a link, and clients that send to them and read from them."""
 
     variants = WORKER_PARTS
-    servers_at_once, server_actor, client_actor = WORKERS, Worker, Member
+    servers_at_once = WORKERS
 
     @classmethod
     def draw(cls, seed: int) -> Schedule:
@@ -69,8 +61,10 @@ class WorkerStage(Stage):
         options = f"-c search_path=seed_{schedule.seed}"
         self.database = make_conninfo(self.engines.postgres.url, options=options)
         for worker in self.servers:
+            worker.program = "worker"
             worker.order |= {"database": self.database, "valkey": self.engines.valkey.url}
         for member in self.clients:
+            member.program = "member"
             member.order["seen"] = str(member.path.with_suffix(".seen"))
 
     async def open(self) -> None:
@@ -90,7 +84,6 @@ class WorkerStage(Stage):
             )
 
     async def check(self) -> Discrepancies:
-        """Compare the table with what was accepted, and what was read with the feed."""
         found = await super().check()
         log: list[Any] = []
         with suppress(psycopg.errors.UndefinedTable):  # nothing came so far
@@ -101,16 +94,9 @@ class WorkerStage(Stage):
         for number, member in enumerate(self.clients, 1):
             journals[number] = Journal([*numbers.values()], [*numbers.values()])
             read += [Applied(number, numbers.get(row, -1), "") for row in _read_by(member)]
-        more = check(journals, read)
-        findings = [f"in the feed, {words}" for words in more.findings]
         if sorted(entries) != sorted(await self.applied()):
-            findings.append("the feed has not what the table has")
-        return Discrepancies(
-            found.lost + more.lost,
-            found.duplicated + more.duplicated,
-            found.reordered + more.reordered,
-            (*found.findings, *findings),
-        )
+            self.findings.append("the feed has not what the table has")
+        return found.beside(check(journals, read), "in the feed")
 
 
 def _read_by(member: ClientActor) -> list[tuple[Any, ...]]:
@@ -170,7 +156,6 @@ async def valkey_pause(stage: WorkerStage, fault: PlannedFault) -> None:
 
 
 async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    """Run a statement in a connection of its own."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as database:
         cursor = await database.execute(statement.encode())
         return await cursor.fetchall() if cursor.description else []

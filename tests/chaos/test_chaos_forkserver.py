@@ -18,8 +18,9 @@ from sio_demo.errors import ClosedError
 
 @pytest.fixture
 async def fork_server(quiet):
-    async with await ForkServer.open() as fork_server:
-        yield fork_server
+    fork_server = await ForkServer.open()
+    yield fork_server
+    await fork_server.close()
 
 
 @pytest.fixture

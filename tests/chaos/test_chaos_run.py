@@ -87,17 +87,9 @@ async def test_who_stops_early_leaves_nothing_behind(quiet):
     assert cleanup.leftovers().processes == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (((1,), "nonsense"), "There is no variant 'nonsense': take one of none, no-dedup"),
-        (((-1,), "none"), "A seed is an integer"),
-        (((1, "2"), "none"), "A seed is an integer"),
-    ],
-)
-async def test_bad_arguments_are_refused_before_anything_starts(quiet, arguments, words):
-    with pytest.raises(UsageError, match=words):
-        await anext(chaos.run_all(*arguments))
+async def test_unknown_variant_is_refused_before_anything_starts(quiet):
+    with pytest.raises(UsageError, match="no variant 'nonsense': take one of none, no-dedup"):
+        await anext(chaos.run_all([1], "nonsense"))
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, None])
