@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 
 from .commands import atlas, chaos, check, demo, doctor, install, lab
@@ -14,10 +15,7 @@ EXTRA = 'pip install "sio-demo[notebooks]"'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command, with the arguments of this process if none are given.
-
-    Return its exit code: 0, 1 when it failed, or 130 after Ctrl-C.
-    """
+    """Run a command, that of this process if none is given; return its exit code."""
     parser = _parser()
     try:
         options, options_of_jupyter = parser.parse_known_args(arguments)
@@ -51,11 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Why Socket.IO messages come twice after a reconnect: seen, explained, fixed.",
     )
     parser.add_argument("--version", action="version", version=f"sio-demo {version('sio-demo')}")
-    try:
+    with suppress(ModuleNotFoundError):  # the base install has no completion
         import shtab
-    except ModuleNotFoundError:  # the base install has no completion
-        pass
-    else:
+
         shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for module in (lab, demo, atlas, check, doctor, chaos, install):

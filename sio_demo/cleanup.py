@@ -57,10 +57,7 @@ async def clean_up() -> None:
 
 
 async def nothing_left() -> None:
-    """Print that no task, socket or process is left since :func:`clean_up`.
-
-    Every notebook calls it last. LeftoverError names what is left.
-    """
+    """Print that nothing is left since :func:`clean_up`; LeftoverError names what is."""
     with suppress(NotSeenError):
         await wait_until(lambda: not any(leftovers()), PATIENCE)
     found = leftovers()

@@ -1,13 +1,10 @@
 """Examines a Socket.IO server that runs somewhere, from outside, as one more client.
 
-It sends no event and changes nothing there: it connects, reads what every client is told, cuts its
-own connection, and counts what it receives. Behind each finding is what was counted.
+It sends no event: it connects, reads what every client hears, cuts its own connection, and counts.
 """
 
 import asyncio
-import ipaddress
 import json
-import logging
 import socket
 import time
 from collections import Counter
@@ -19,17 +16,16 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.helpers import is_ip_address  # by which it asks no resolver
 
 from .errors import NotSeenError, UsageError
 from .lab import HOST
-from .lab.bench import shut_down
+from .lab.bench import SILENT, shut_down
 from .lab.link import Link
 from .lab.waiting import wait_until
 
 SESSIONS = 8  # over polling, to see whether every request of one finds its server
 PATIENCE = 10.0  # seconds for an answer, or to come back after a cut
-QUIET = logging.Logger("sio_demo.doctor")  # what the client would log is a finding here
-QUIET.addHandler(logging.NullHandler())
 PORTS = {"http": 80, "https": 443}
 SOON = {"reconnection_delay": 0.1, "randomization_factor": 0}
 REFUSED = "Give it what your own client does: --auth, --namespace."
@@ -193,10 +189,10 @@ async def _connected(
     sessions: list[int] = []  # an entry for each
     reasons: list[Any] = []  # why it was not let in
     received: list[tuple[str, str, int]] = []  # event, arguments, connection
-    url = link.url if _is_address(host) and parts.scheme == "http" else target.url
+    url = link.url if is_ip_address(host) and parts.scheme == "http" else target.url
     for transport in ("websocket", "polling"):
         client = socketio.AsyncClient(
-            http_session=http, logger=QUIET, engineio_logger=QUIET, handle_sigint=False, **SOON
+            http_session=http, logger=SILENT, engineio_logger=SILENT, handle_sigint=False, **SOON
         )
         stack.push_async_callback(shut_down, client)
 
@@ -263,10 +259,3 @@ def _copies(received: list[tuple[str, str, int]], event: str | None) -> Iterator
         seen += f"; the same came up to {alike} times on one connection, on {spread} connections"
         advice = COPIES if alike > 1 else AGAIN if spread > 1 else ONCE
         yield Finding(event is None or alike == 1, seen, advice)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False

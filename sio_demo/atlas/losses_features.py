@@ -1,13 +1,12 @@
 """Losses by features of the libraries that promise less than they seem to."""
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack
 from typing import Any
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import bench, python_client
+from ..lab.bench import SILENT, bench, python_client
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, carried, counted, news, server_and_client, tab
@@ -244,8 +243,8 @@ async def too_long(fixed: bool) -> Counters:
 @reproduces("L26")
 async def too_many(fixed: bool) -> Counters:
     """Emit 20 events at once over long-polling."""
-    booked, quiet = Log(), logging.Logger("quiet", logging.CRITICAL)
-    async with bench(engineio_logger=quiet) as b, python_client() as client:
+    booked = Log()
+    async with bench(engineio_logger=SILENT) as b, python_client() as client:
         b.sio.on("order", booked.add)
         b.sio.on("orders", lambda sid, texts: booked.add(sid, *texts[:1]))
         await b.connect(client, transports=["polling"])

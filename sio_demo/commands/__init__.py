@@ -1,8 +1,7 @@
 """The commands of ``sio-demo``, one module each.
 
-Each module has its `HELP`, ``add(command)``, which describes the arguments to argparse, and
-``run(options)``, which returns the exit code. A command imports what it needs when it runs, so that
-no command waits for the imports of another.
+Each has its `HELP`, ``add(command)`` for argparse, and ``run(options)``, which returns the exit
+code and imports what it needs, so that no command waits for the imports of another.
 """
 
 

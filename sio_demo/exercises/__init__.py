@@ -1,8 +1,5 @@
 """Ten broken programs, and checks that run the reader's repairs on a link that breaks.
 
->>> result = await exercises.check(1, chat)
->>> result.show()
-
 :func:`attempt` runs what the reader writes in the other notebooks, in their own rigs, and
 :func:`prediction` compares a guess with what was measured.
 """

@@ -10,9 +10,9 @@ from typing import Any
 
 import socketio
 
-from ..lab.bench import NOT_BACK, Bench, new_client, shut_down
+from ..lab.bench import NOT_BACK, SILENT, Bench, new_client, shut_down
 from ..lab.waiting import LOOK_EVERY, Condition, called
-from .reader import LIMIT, SILENT, Reader, StoppedError, WatchedServer
+from .reader import LIMIT, Reader, StoppedError, WatchedServer
 
 QUIET = 0.08  # seconds; a client tries to come back each 10 to 20 ms
 

@@ -49,7 +49,6 @@ class Page:
                 self.strange += [each for each in arguments if each not in right]
 
     async def listeners(self) -> int:
-        """Return how many listeners the program has added, and not taken away."""
         return int(await self("page.added()"))
 
 

@@ -21,14 +21,13 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
 from ..errors import SioDemoError, SnippetError
+from ..lab.bench import SILENT
 from ..lab.waiting import called, patience
 
 LIMIT = 1.5  # seconds that the reader's code may wait: its line is on the screen within two
 BLOCKING = 1.0  # seconds that it may keep the event loop from turning
 PATIENCE = 1.0  # seconds that a wait of the lab may take meanwhile: it says what it waited for
 BEAT = 0.1  # seconds; time is counted in turns of the event loop, which a busy machine stretches
-SILENT = logging.Logger("sio_demo.exercises")
-SILENT.addHandler(logging.NullHandler())
 _LOGGERS = [SILENT, *map(logging.getLogger, ("engineio.server", "engineio.client"))]
 
 
@@ -37,10 +36,7 @@ class StoppedError(SioDemoError):
 
 
 class BlockedError(BaseException):
-    """Raised in reader's code that blocks the event loop. Never leaves the package.
-
-    It is no Exception, so that it goes through the reader's own ``except Exception``.
-    """
+    """Raised in code that blocks, through an ``except Exception``. Never leaves the package."""
 
 
 class Reader:

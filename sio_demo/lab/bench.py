@@ -1,17 +1,7 @@
-"""The bench of every reproduction: a server, a link that breaks, and clients that come back.
-
-::
-
-    async with bench() as b, python_client() as client:
-        client.on("news", log.append)
-        await b.connect(client)
-        await b.cut()
-        await b.sio.emit("news", 1)
-        await b.settled()
-        assert log == [1]
-"""
+"""The bench of every reproduction: a server, a link that breaks, and clients that come back."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -27,6 +17,8 @@ from .server import Server, serve
 from .tap import Expectation
 from .waiting import PATIENCE, Condition, wait_until
 
+SILENT = logging.Logger("sio_demo")  # for servers and clients whose complaints are no news
+SILENT.addHandler(logging.NullHandler())
 FAREWELL = 3.0  # seconds that a client may take to shut down
 NOT_BACK = "After a cut the client did not come back. What keeps it from reconnecting?"
 
@@ -53,7 +45,6 @@ class Bench:
 
     @property
     def sio(self) -> Any:
-        """The ``socketio.AsyncServer`` that is served."""
         return self.server.sio
 
     async def connect(self, client: socketio.AsyncClient, **options: Any) -> str:
@@ -93,14 +84,10 @@ class Bench:
             await self._noticed(cut_off)
 
     async def _noticed(self, cut_off: list[str]) -> None:
-        """Wait until the server has noticed the cut."""
         await self.gone(cut_off)
 
     async def settled(self) -> None:
-        """Wait until clients have handled what was sent to them, and the server their replies.
-
-        As for :func:`sio_demo.settled`, a client in JavaScript needs a listener for ``"sync"``.
-        """
+        """Wait until clients have handled what was sent to them, and the server their replies."""
         for _ in range(2):  # the second round trip comes after the replies to the first
             await asyncio.gather(*(settled(self.server, sid) for sid in self.live()))
 
@@ -126,17 +113,13 @@ class Bench:
         return packets[-1].order if packets else 0
 
     async def close(self) -> None:
-        """Close the link, then the server."""
         await self.link.close()
         await self.server.close()
 
 
 @asynccontextmanager
 async def bench(**options: Any) -> AsyncIterator[Bench]:
-    """Serve a new ``socketio.AsyncServer``, made with these options, behind a link.
-
-    It acknowledges ``"sync"``, so that a client can wait until all that it sent has arrived.
-    """
+    """Serve a new ``AsyncServer``, made with these options, that acknowledges ``"sync"``."""
     sio = socketio.AsyncServer(async_mode="aiohttp", **options)
     sio.on("sync", lambda _sid: None)
     b = Bench()
@@ -163,8 +146,7 @@ def new_client(
 ) -> Any:
     """Return a client, not connected, that comes back within milliseconds; shut it down yourself.
 
-    At a reconnection, too, it gives the server `wait_timeout` seconds. python-socketio itself
-    gives it one then, which a busy machine may exceed, and tries again.
+    At a reconnection, too, it gives the server `wait_timeout` seconds, not the library's one.
     """
     quick = {"reconnection_delay": 0.01, "randomization_factor": 0, "handle_sigint": False}
     client = kind(**(quick | options))
@@ -183,11 +165,7 @@ async def python_client(*args: Any, **options: Any) -> AsyncIterator[Any]:
 
 
 async def shut_down(client: socketio.AsyncClient) -> None:
-    """Shut a client down for good, whatever it is doing.
-
-    ``client.shutdown()`` waits for ever for some connections that are gone, and a reconnection
-    that is under way may still succeed after it.
-    """
+    """Shut a client down for good: ``client.shutdown()`` may wait for ever, or be too early."""
     client.reconnection = False
     await asyncio.sleep(0)  # a reconnection that was to begin has begun
     shutdown = asyncio.create_task(client.shutdown())

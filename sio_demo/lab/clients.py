@@ -1,8 +1,7 @@
 """A python-socketio client whose listeners add up, as those of ``socket.io-client`` do.
 
-``socketio.AsyncClient.on()`` keeps one handler per event: a second one replaces the first
-(python-socketio issue #906). ``socket.io-client`` keeps a list: each ``on()`` appends, the same
-function too. That list is `@socket.io/component-emitter`, version 3.1.2, which this follows.
+``socketio.AsyncClient.on()`` keeps one handler per event (python-socketio issue #906). This follows
+the list of ``socket.io-client``, `@socket.io/component-emitter` 3.1.2.
 """
 
 import inspect
@@ -29,16 +28,11 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
     """A ``socketio.AsyncClient`` with the listeners of ``socket.io-client``.
 
     `on` appends, and the same function twice is called twice. An event calls the listeners that
-    are there when it arrives, in the order of registration; to add or remove one meanwhile
-    changes nothing for this event. A listener that raises stops the later ones.
+    are there when it arrives, in the order of registration. One that raises stops the later ones.
 
-    Listeners are functions or coroutine functions. Each is awaited before the next is called,
-    and the acknowledgement is sent after the last. JavaScript starts them all without waiting,
-    and acknowledges when a listener calls ``ack``, of which the first call counts: here it is
-    the first return value that is not None.
-
-    All else is as in python-socketio: its arguments, the decorators ``on`` and ``event``, the
-    catch-all ``"*"``, namespaces and their classes.
+    Listeners are functions or coroutine functions. Each is awaited before the next is called, and
+    then the first return value that is not None is the acknowledgement. JavaScript awaits none,
+    and acknowledges when the first calls ``ack``. All else is as in python-socketio.
     """
 
     listeners_add_up = True  # an observer asks for it

@@ -31,8 +31,7 @@ Action = Callable[[], None]
 class Listener:
     """A listening socket whose port stays the same.
 
-    ``asyncio.Server`` will not do: a connection that it is accepting while it is closed is
-    neither passed on nor closed before Python 3.13.
+    Before Python 3.13, ``asyncio.Server`` loses a connection that it accepts while it is closed.
     """
 
     def __init__(self, on_accepted: Callable[[socket.socket], None]) -> None:
@@ -44,7 +43,6 @@ class Listener:
         self.is_open = False
 
     def open(self) -> None:
-        """Accept connections from now on."""
         self._sock.listen(BACKLOG)
         self._loop.add_reader(self._sock, self._accept)
         self.is_open = True
@@ -337,7 +335,6 @@ class _Pipe:
             self._target.transport.write(chunk.data)
 
     def finish(self) -> None:
-        """Pass on the end of the stream (FIN)."""
         self.finished = True
         self._target.finish()
         self._connection.close_if_finished()
@@ -359,7 +356,6 @@ class _Pipe:
         self.slow_down(False)  # a source that is read is seen to end
 
     def slow_down(self, full: bool) -> None:
-        """Stop reading while the target takes no more."""
         self._target_is_full = full
         self._regulate()
 

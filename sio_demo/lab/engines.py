@@ -34,10 +34,7 @@ class Engine:
 
     @classmethod
     async def start(cls) -> Self:
-        """Start one, or take the one that the environment names.
-
-        EngineMissingError says that the wheel is not installed, and what to do.
-        """
+        """Start one, or take the environment's; EngineMissingError says how to install it."""
         engine = cls()
         if url := os.environ.get(cls.variable):
             engine.url = url
@@ -54,7 +51,8 @@ class Engine:
 
     async def kill(self) -> None:
         """Kill it with SIGKILL, and wait until it is dead."""
-        processes = self._processes()
+        main = psutil.Process(self.pid)
+        processes = [main, *main.children()]
         self._signal(signal.SIGKILL)
         await wait_until(lambda: not any(map(_is_alive, processes)))
 
@@ -83,10 +81,6 @@ class Engine:
         if self.pid is None:
             raise UsageError("This server was not started here, so it is not killed or paused.")
         os.kill(self.pid, number)
-
-    def _processes(self) -> list[psutil.Process]:
-        main = psutil.Process(self.pid)
-        return [main, *main.children()]
 
     def _open(self) -> None: ...
     def _run(self) -> None: ...

@@ -22,9 +22,8 @@ Send = Callable[[int], Awaitable[None]]
 async def reconnect(link: Link, how: Cut = "reset") -> str:
     """Cut the one client's connection and wait until it is back.
 
-    It is back when the server's Socket.IO ``CONNECT`` has passed the link: what is sent from
-    then on reaches the client after that packet, on the same TCP stream. `how` is as for
-    :meth:`Link.cut`. Return the sid of the new session.
+    It is back when the server's Socket.IO ``CONNECT`` has passed the link: what is sent from then
+    on comes after it. `how` is as for :meth:`Link.cut`. Return the sid of the new session.
 
     UsageError says that no client is connected through this link; NotSeenError, that it did not
     come back by itself within 10 seconds.
@@ -41,11 +40,9 @@ async def reconnect(link: Link, how: Cut = "reset") -> str:
 async def settled(server: Server, sid: str) -> None:
     """Wait until a client has handled all that the server sent to it so far.
 
-    The server sends an event ``"sync"`` after the rest and waits for its acknowledgement.
-    A JavaScript client runs its listeners packet by packet, so its acknowledgement comes
-    last; it needs ``socket.on("sync", (ack) => ack())``. python-socketio's client starts its
-    handlers in the order of the packets and acknowledges by itself; a handler of its that
-    awaits something has then been started, not finished.
+    The server sends an event ``"sync"`` and waits for its acknowledgement, which comes after the
+    rest. In JavaScript that needs ``socket.on("sync", (ack) => ack())``. python-socketio's client
+    acknowledges by itself; a handler that awaits something has then been started, not finished.
 
     NotSeenError says that the client did not acknowledge within 10 seconds.
     """
@@ -66,12 +63,9 @@ async def call_and_cut(
 ) -> Any:
     """Call an event, reset the connection at a packet of the call, and wait for the reconnect.
 
-    The packet `at` is lost with the connection: ``"ACK"``, the server's answer, which leaves it
-    when the event is handled; or the name of the event, which the server then never sees. Return
-    the answer, or None: the call has had none within 0.1 seconds.
-
-    NotSeenError says that the packet did not pass, or that the client did not come back by itself,
-    within 10 seconds.
+    The packet `at` is lost with the connection: ``"ACK"``, the server's answer, or the name of the
+    event, which the server then never sees. Return the answer, or None if none came in 0.1 seconds.
+    NotSeenError: the packet did not pass, or the client did not come back, within 10 seconds.
     """
     answer = None
     async with link.cut_when(at) as cut:
@@ -99,17 +93,11 @@ async def calls_across_reconnects(
     handler ran so far, as an int or an awaitable of one. Between two cuts come so many `messages`:
     `send` sends number n (from 1); if left out, the server emits ``"news"`` with n.
 
-    UsageError says that an argument is of another kind, that `reconnects` or `messages` is too
-    small, or that the server has not exactly one client.
+    UsageError says that `calls` or `send` is no function, or that the server has not exactly one
+    client.
     """
-    if not isinstance(server, Server) or not isinstance(link, Link):
-        raise UsageError("Pass what `await serve(sio)` and `await Link.to(server)` returned.")
     if not callable(calls) or not (send is None or callable(send)):
         raise UsageError("calls and send are functions: `lambda: len(log)`, not their results.")
-    if not isinstance(reconnects, int) or reconnects < 0:
-        raise UsageError(f"reconnects counts how often to cut: 0 or more, not {reconnects!r}.")
-    if not isinstance(messages, int) or messages < 1:
-        raise UsageError(f"messages counts what to send per round: 1 or more, not {messages!r}.")
     if len(server.sids()) != 1:
         raise UsageError(f"Connect exactly one client first; {len(server.sids())} are here.")
     send = send or partial(server.sio.emit, "news")

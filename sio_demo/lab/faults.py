@@ -1,7 +1,6 @@
 """The faults that last: what the network does to the bytes of one direction; no I/O.
 
-They are what Toxiproxy calls toxics. A new one is a subclass of :class:`Fault`, used by
-:meth:`Link.inject <sio_demo.lab.link.Link.inject>`: nothing else needs to know it.
+They are what Toxiproxy calls toxics. `Link.inject` takes any subclass of :class:`Fault`.
 """
 
 from collections.abc import Callable
@@ -84,6 +83,5 @@ class CutWhen(Expectation, Fault):
 
 
 def check_cut(how: Any) -> None:
-    """Accept the name of a way to cut."""
     if how not in CUTS:
         raise UsageError(f"There is no cut {how!r}: take one of {', '.join(map(repr, CUTS))}.")

@@ -137,18 +137,14 @@ class Link:
     def latency(
         self, seconds: float, direction: Direction | None = None
     ) -> AbstractAsyncContextManager[None]:
-        """Delay every byte by `seconds`, in one direction or in each of the two.
-
-        UsageError says that `seconds` is not finite and positive; else as in :meth:`inject`.
-        """
+        """Delay every byte by `seconds`; UsageError: not finite and positive; else as `inject`."""
         return self.inject(Latency(seconds), direction)
 
     def black_hole(self, direction: Direction | None = None) -> AbstractAsyncContextManager[None]:
         """Let nothing through, silently, in one direction or in both.
 
-        As with a real TCP connection nothing is skipped: what is still alive when the block
-        ends receives the bytes then, as a retransmission would bring them; what was cut
-        within the block never does. Raises what :meth:`inject` does.
+        As with TCP nothing is skipped: what is alive when the block ends receives the bytes then;
+        what was cut within the block never does. Raises what :meth:`inject` does.
         """
         return self.inject(BlackHole(), direction)
 
@@ -196,13 +192,10 @@ class Link:
     def expect(
         self, wanted: Wanted, direction: Direction | None = None, *, timeout: float | None = None
     ) -> Expectation:
-        """Wait for a packet that passes from now on.
+        """Wait for a packet that passes from now on: make it *before* what causes the packet.
 
-        It passes when the link takes it in, also if latency or a black hole then holds it; what
-        is lost at once, on a connection that is cut, does not pass.
-
-        Make the expectation *before* the act that should cause the packet, and await it
-        afterwards: then it cannot be missed. `wanted` and `direction` are those of
+        It passes when the link takes it in, also if latency or a black hole then holds it; what is
+        lost at once, on a connection that is cut, does not pass. `wanted` and `direction` are as in
         :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``. UsageError says
         that one is not of that form, or that the link has no tap; ClosedError, that it is closed.
         """
@@ -213,10 +206,7 @@ class Link:
         return expectation
 
     async def idle(self) -> None:
-        """Wait until client and server have let go of every connection.
-
-        NotSeenError says that one is still open after 10 seconds.
-        """
+        """Wait until no connection is open; NotSeenError: one still is after 10 seconds."""
         if self._connections:
             await asyncio.wait(self._connections.values(), timeout=PATIENCE)
         if self._connections:

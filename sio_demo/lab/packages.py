@@ -27,10 +27,7 @@ def is_installed() -> bool:
 
 
 def install() -> None:
-    """Install the locked packages, unless they are there; npm writes what it does to stderr.
-
-    NodeMissingError says that there is no npm, or that it failed.
-    """
+    """Install the locked packages, unless they are; NodeMissingError: npm is not, or failed."""
     if is_installed():
         return
     if not (found := programs("npm")):

@@ -118,5 +118,4 @@ class PacketDecoder:
 
 
 def undecoded(direction: Direction, transport: str, reason: str) -> Packet:
-    """Name something that passed and could not be decoded."""
     return Packet(direction, "undecoded", data=reason, transport=transport)

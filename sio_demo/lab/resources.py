@@ -40,6 +40,5 @@ def register(resource: Resource, port: int | None = None) -> None:
 
 
 def forget(resource: Resource) -> None:
-    """Remove a resource that is closed."""
     if resource in opened:
         opened.remove(resource)

@@ -24,10 +24,7 @@ _served: weakref.WeakSet[socketio.AsyncServer] = weakref.WeakSet()
 
 
 class Server:
-    """A ``socketio.AsyncServer``, `sio`, that listens; made by :func:`serve`.
-
-    `host` and `port` are 127.0.0.1 and the port that the system chose.
-    """
+    """A ``socketio.AsyncServer``, `sio`, that listens on `host` and `port`: see `serve`."""
 
     def __init__(self, sio: socketio.AsyncServer, runner: web.AppRunner, requests: Tasks) -> None:
         self.sio = sio
@@ -52,9 +49,8 @@ class Server:
     async def close(self) -> None:
         """End every session and stop listening; a second call does nothing.
 
-        Clients are told (``disconnect``, "server disconnect") and have a moment to hang up; those
-        that cannot hear it do not hold it up. `sio` may be served again. Who is cancelled while
-        waiting for it waits until all is closed.
+        Clients are told, and have a moment to hang up. `sio` may be served again. Who is cancelled
+        while waiting for it waits until all is closed.
         """
         self.closed = True
         if self._closing is None:
@@ -83,11 +79,7 @@ class Server:
         eio.start_service_task = eio.start_service_task or watched  # internal
 
     async def _stop_tasks(self) -> None:
-        """Cancel what outlives its connection.
-
-        That is Engine.IO's ping timers, by one interval (25 s), and polling requests whose
-        client is gone, which wait for a packet (45 s).
-        """
+        """Cancel what outlives its connection: ping timers (25 s), polls of who is gone (45 s)."""
         eio = self.sio.eio  # internal
         pings = [task for task in asyncio.all_tasks() if _pinged_by(task) is eio]
         tasks = [*pings, *self._requests]
@@ -109,10 +101,7 @@ class Server:
 
 
 def _noting(requests: Tasks) -> Middleware:
-    """Keep a set of the tasks that answer requests now; refuse those for another host.
-
-    A page whose name was made to point to 127.0.0.1 (DNS rebinding) names its own host.
-    """
+    """Keep a set of the tasks that answer; refuse who names another host (DNS rebinding)."""
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:

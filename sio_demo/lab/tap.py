@@ -59,11 +59,9 @@ class Expectation:
         return self._wait().__await__()
 
     def cancel(self) -> None:
-        """Stop waiting."""
         self.give_up("before the wait was ended")
 
     def see(self, packets: list[Packet]) -> None:
-        """Look at packets that pass."""
         if packet := self.pick(packets):
             self.meet(packet)
 
@@ -106,11 +104,9 @@ class Expectation:
 class Tap:
     """Everything that passed through a link, in order.
 
-    Bytes are only noted until they are asked for, which costs next to nothing; they are decoded
-    when :attr:`packets` is read, and packet by packet while a watcher waits.
-
-    Memory is bounded: the last 2,000 packets are kept, and when 8 MiB wait unread, they are
-    dropped and their connections named as undecoded from there on.
+    Bytes are decoded when :attr:`packets` is read, or packet by packet while a watcher waits. The
+    last 2,000 packets are kept; when 8 MiB wait unread, these are dropped, and their connections
+    undecoded from there on.
     """
 
     def __init__(self) -> None:
@@ -133,7 +129,6 @@ class Tap:
         expectation.found.add_done_callback(lambda _: self.expectations.remove(expectation))
 
     def dismiss(self) -> None:
-        """End every wait: the link closes."""
         for expectation in self.expectations:
             expectation.give_up("before the link closed")
 
@@ -160,7 +155,6 @@ class Tap:
             yield piece
 
     def tell(self, packets: list[Packet]) -> None:
-        """Show packets that pass to every expectation."""
         for expectation in self.expectations if packets else ():
             expectation.see(packets)
 
@@ -216,7 +210,6 @@ def _matcher(wanted: Wanted) -> Callable[[Packet], bool]:
 
 
 def check_direction(direction: Any) -> None:
-    """Accept one of the two directions, or None."""
     if direction is not None and direction not in DIRECTIONS:
         raise UsageError(
             f"There is no direction {direction!r}: take TO_SERVER, TO_CLIENT, or None for both."
@@ -224,6 +217,5 @@ def check_direction(direction: Any) -> None:
 
 
 def check_seconds(name: str, seconds: Any) -> None:
-    """Accept a finite number greater than 0."""
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise UsageError(f"{name} is a number of seconds greater than 0, not {seconds!r}.")

@@ -20,10 +20,9 @@ Condition = Callable[[], object]
 async def wait_until(
     condition: Condition, within: float | None = None, otherwise: str = ""
 ) -> None:
-    """Look until a condition holds: until it returns something true, or an awaitable of it.
+    """Look until a condition returns something true, or an awaitable of it.
 
-    It is looked at for so many seconds, `patience` if left out, and once at least; then
-    NotSeenError says `otherwise`, or that the time is over.
+    After so many seconds, `patience` if left out, NotSeenError says `otherwise`.
     """
     now = asyncio.get_running_loop().time
     within = left = patience.get() if within is None else within

@@ -1,9 +1,7 @@
 """Bytes of one TCP connection in, Socket.IO packets out; no I/O.
 
-:class:`Conversation` is fed what each side sent, in the order in which it was read, and
-gives the packets inside: HTTP (h11) carries Engine.IO's long-polling or is upgraded to
-WebSocket frames (wsproto), these carry Engine.IO packets, and these carry Socket.IO packets.
-What it cannot decode it names: such a packet is called ``"undecoded"`` and says why.
+HTTP (h11) carries Engine.IO's long-polling or is upgraded to WebSocket frames (wsproto); these
+carry Engine.IO packets, and these Socket.IO's. What cannot be decoded is an ``"undecoded"`` packet.
 
 Sources: the Engine.IO and Socket.IO protocol pages (socket.io/docs/v4/engine-io-protocol and
 socket-io-protocol), RFC 6455 (WebSocket), RFC 7692 (permessage-deflate).
@@ -32,10 +30,9 @@ class Conversation:
         self._streams: dict[Direction, _WebSocketStream] = {}
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
-        """Decode bytes that one side sent, of any length.
+        """Yield what one side sent, cut behind every WebSocket frame.
 
-        Yield the bytes again, cut behind every WebSocket frame, each piece with the packets which
-        it completes: whoever forwards piece by piece can stop at an exact packet.
+        Each piece has the packets that it completes: who forwards it can stop at an exact one.
         """
         if not data:  # h11 would take it for the end of the stream
             return
@@ -55,8 +52,7 @@ class Conversation:
 class _Http:
     """The HTTP phase: long-polling requests, or the handshake of a WebSocket.
 
-    Two h11 machines watch, one in each role; what one of them parses the other one is told
-    to have sent, so that both keep step with the real client and server.
+    Two h11 machines watch, one in each role; what one parses, the other is told to have sent.
     """
 
     def __init__(self) -> None:
@@ -78,7 +74,7 @@ class _Http:
         if self._broken:
             return []
         machine = self._machines[direction]
-        other = self._machines[_opposite(direction)]
+        other = self._machines[TO_CLIENT if direction == TO_SERVER else TO_SERVER]
         packets: list[Packet] = []
         try:
             machine.receive_data(data)
@@ -230,20 +226,12 @@ def _payload_length(header: bytes) -> int | None:
     return int.from_bytes(header[2 : 2 + extended], "big") if extended else short
 
 
-def _opposite(direction: Direction) -> Direction:
-    return TO_CLIENT if direction == TO_SERVER else TO_SERVER
-
-
 def _header(event: h11.InformationalResponse | h11.Response, name: bytes) -> str:
     return b", ".join(value for key, value in event.headers if key == name).decode("latin-1")
 
 
 def _negotiated(extensions: str) -> list[Extension]:
-    """Return the extensions that the server's response switched on.
-
-    ValueError says that there is another than permessage-deflate, or a window that zlib does not
-    offer; IndexError, that a window has no size.
-    """
+    """Return the extensions in use. ValueError, IndexError: they are not understood."""
     if not extensions:
         return []
     if extensions.split(";")[0].strip() != PerMessageDeflate.name or "," in extensions:
