@@ -1,8 +1,4 @@
-"""The causes of duplicates and losses, each with a reproduction that counts before and after.
-
-``await measure(cause("D1"))`` runs one, :func:`measure_all` runs them all. What is known of each
-is in :mod:`sio_demo.causes`; here are the programs, which ``@reproduces`` binds to them.
-"""
+"""The causes of duplicates and losses, each with a reproduction that counts before and after."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -13,12 +9,12 @@ from pkgutil import iter_modules
 
 from ..causes import CAUSES, Cause, cause
 from ..counters import Counters
-from ..errors import NodeMissingError, UsageError
+from ..errors import NodeMissingError
 from .kit import SharedNode, one_node, shared_node
 
 __all__ = ["CAUSES", "Cause", "Result", "cause", "measure", "measure_all"]
 
-JOBS = 12  # most of them wait most of the time
+JOBS = 12  # at once: most of them wait most of the time
 
 for module in iter_modules(__path__):
     import_module(f"{__name__}.{module.name}")
@@ -46,17 +42,10 @@ async def measure(cause: Cause) -> Result:
         return Result(cause, None, None, error)
 
 
-async def measure_all(
-    letters: Iterable[str] | None = None, jobs: int = JOBS
-) -> AsyncIterator[Result]:
-    """Reproduce these causes, or all, `jobs` at a time; yield each in the catalogue's order.
-
-    UsageError says that there is no cause of that letter, or that `jobs` is not 1 or more.
-    """
-    if not isinstance(jobs, int) or jobs < 1:
-        raise UsageError(f"jobs counts how many causes run at once: 1 or more, not {jobs!r}.")
+async def measure_all(letters: Iterable[str] | None = None) -> AsyncIterator[Result]:
+    """Reproduce these causes, or all; yield each in the catalogue's order. UsageError: no such."""
     chosen = CAUSES if letters is None else sorted(set(map(cause, letters)), key=CAUSES.index)
-    turn, node = asyncio.Semaphore(jobs), SharedNode()
+    turn, node = asyncio.Semaphore(JOBS), SharedNode()
     context = copy_context()
     context.run(shared_node.set, node)
 

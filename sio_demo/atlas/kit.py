@@ -35,10 +35,9 @@ def counted(
     *ends: socketio.AsyncClient | socketio.AsyncServer,
     sids: int | None = None,
 ) -> Counters:
-    """Count what the message has left behind at its recipient, and in the recipient's log.
+    """Count what the message has left behind at its recipient: the server, or the user's clients.
 
-    The recipient is the server, or all of the user's clients; `sids` is the number of live
-    sessions when the message came, if it is another one now.
+    `sids` is the number of live sessions when the message came, if it is another one now.
     """
     way = TO_SERVER if b.sio in ends else TO_CLIENT
     live = len(b.server.sids()) if sids is None else sids
@@ -67,17 +66,13 @@ async def background(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Ta
 
 
 def handlers(ends: Iterable[socketio.AsyncClient | socketio.AsyncServer], event: str) -> int:
-    """Count the handlers that python-socketio would call for an event: one at most of each end.
-
-    That is the function for the event, else the one for ``"*"``, else a namespace class's method.
-    """
-    return sum(_would_call(end, event) for end in ends)
-
-
-def _would_call(end: socketio.AsyncClient | socketio.AsyncServer, event: str) -> bool:
-    functions, methods = end.handlers.get("/", {}), end.namespace_handlers.get("/")  # internal
-    catches_all = "*" in functions and event not in end.reserved_events
-    return event in functions or catches_all or hasattr(methods, f"on_{event}")
+    """Count the ends with a function for the event, one for ``"*"``, or a namespace's method."""
+    count = 0
+    for end in ends:
+        functions, methods = end.handlers.get("/", {}), end.namespace_handlers.get("/")  # internal
+        catches_all = "*" in functions and event not in end.reserved_events
+        count += event in functions or catches_all or hasattr(methods, f"on_{event}")
+    return count
 
 
 def carried(link: Link, event: str, way: Direction = TO_CLIENT) -> int:

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from unittest.mock import patch
 
 import pytest
 
+from sio_demo import atlas
 from sio_demo.atlas import CAUSES, cause, measure_all
 from sio_demo.atlas.duplicates_dedup import MOMENTS, till
 from sio_demo.cleanup import clean_up, nothing_left
@@ -76,7 +78,8 @@ async def run(jobs):
     errors = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     await clean_up()
-    results = {result.cause.letter: result async for result in measure_all(ROWS, jobs)}
+    with patch.object(atlas, "JOBS", jobs):
+        results = {result.cause.letter: result async for result in measure_all(ROWS)}
     await nothing_left()
     assert errors == []
     return results
