@@ -1,6 +1,10 @@
 """sio-demo: why a Socket.IO message is handled n times after a reconnect, and the cure.
 
-What most notebooks import is here; CONTRIBUTING.md has the map of the rooms behind it.
+What most notebooks import is here. The rooms behind it: :mod:`sio_demo.lab` is the bench,
+:mod:`sio_demo.delivery` the cure, :mod:`sio_demo.chaos` its trial; :mod:`sio_demo.atlas` has the
+causes, :mod:`sio_demo.diagnosis` finds them in running applications, :mod:`sio_demo.check` in
+sources; :mod:`sio_demo.exercises` checks the reader's programs, :mod:`sio_demo.panel` is the live
+panel; :mod:`sio_demo.plots` draws the figures, and :mod:`sio_demo.errors` holds the exceptions.
 """
 
 from importlib import import_module

@@ -4,6 +4,7 @@ It sends no event: it connects, reads what every client hears, cuts its own conn
 """
 
 import asyncio
+import ipaddress
 import json
 import socket
 import time
@@ -16,7 +17,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.helpers import is_ip_address  # by which it asks no resolver
 
 from .errors import NotSeenError, UsageError
 from .lab import HOST
@@ -189,7 +189,7 @@ async def _connected(
     sessions: list[int] = []  # an entry for each
     reasons: list[Any] = []  # why it was not let in
     received: list[tuple[str, str, int]] = []  # event, arguments, connection
-    url = link.url if is_ip_address(host) and parts.scheme == "http" else target.url
+    url = link.url if _is_address(host) and parts.scheme == "http" else target.url
     for transport in ("websocket", "polling"):
         client = socketio.AsyncClient(
             http_session=http, logger=SILENT, engineio_logger=SILENT, handle_sigint=False, **SOON
@@ -259,3 +259,10 @@ def _copies(received: list[tuple[str, str, int]], event: str | None) -> Iterator
         seen += f"; the same came up to {alike} times on one connection, on {spread} connections"
         advice = COPIES if alike > 1 else AGAIN if spread > 1 else ONCE
         yield Finding(event is None or alike == 1, seen, advice)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False

@@ -1,4 +1,15 @@
-"""The bench of every reproduction: a server, a link that breaks, and clients that come back."""
+"""The bench of every reproduction: a server, a link that breaks, and clients that come back.
+
+::
+
+    async with bench() as b, python_client() as client:
+        client.on("news", log.append)
+        await b.connect(client)
+        await b.cut()
+        await b.sio.emit("news", 1)
+        await b.settled()
+        assert log == [1]
+"""
 
 import asyncio
 import logging

@@ -93,11 +93,13 @@ async def calls_across_reconnects(
     handler ran so far, as an int or an awaitable of one. Between two cuts come so many `messages`:
     `send` sends number n (from 1); if left out, the server emits ``"news"`` with n.
 
-    UsageError says that `calls` or `send` is no function, or that the server has not exactly one
-    client.
+    UsageError says that an argument is of another kind, that `reconnects` or `messages` is too
+    small, or that the server has not exactly one client.
     """
     if not callable(calls) or not (send is None or callable(send)):
         raise UsageError("calls and send are functions: `lambda: len(log)`, not their results.")
+    if reconnects < 0 or messages < 1:
+        raise UsageError("Cut the connection 0 times or more, and send 1 message or more.")
     if len(server.sids()) != 1:
         raise UsageError(f"Connect exactly one client first; {len(server.sids())} are here.")
     send = send or partial(server.sio.emit, "news")

@@ -102,6 +102,8 @@ async def test_a_client_that_does_not_acknowledge_is_reported(server, link, clie
     [
         ({"calls": 3}, "calls and send are functions"),
         ({"send": "news"}, "calls and send are functions"),
+        ({"reconnects": -1}, "0 times or more"),
+        ({"messages": 0}, "1 message or more"),
     ],
 )
 async def test_wrong_arguments_are_refused_before_anything_is_sent(
