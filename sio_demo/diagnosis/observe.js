@@ -199,6 +199,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       if (one === undefined) return;
       one.answered ??= false;
       asked.set(socket.ids, one);
+      if (asked.size > keep) asked.delete(asked.keys().next().value);
     });
     if (end.side === "client") listen(socket.io, "packet", ({ type, nsp, id }) => {
       if (type === 3 && nsp === end.namespace && asked.has(id)) asked.get(id).answered = true;

@@ -136,6 +136,8 @@ class Tally:
             message = self._message(name)
             if ack_id is not None and not came:
                 self._asked[sighting.connection, name.namespace, ack_id] = message
+                while len(self._asked) > self._keep:
+                    del self._asked[next(iter(self._asked))]
             message.arrived += came
             message.sent += not came
             message.when = next(self._clock)

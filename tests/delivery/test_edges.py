@@ -21,6 +21,7 @@ from sio_demo.delivery import (
 )
 from sio_demo.delivery.inbox import REFUSALS, WAITING
 from sio_demo.delivery.message import EVENT, Batch, id_of, read_message, write_message
+from sio_demo.delivery.transactions import raise_end
 from sio_demo.errors import (
     BatchError,
     ClosedError,
@@ -795,3 +796,21 @@ async def test_a_store_stays_where_it_is_when_the_process_changes_its_directory(
     outbox = await disk.outbox(SQLiteOutboxStore("outbox.db"))
     monkeypatch.chdir("/")
     assert await outbox.send("note", 1) == 1
+
+
+def test_what_is_thrown_away_ends_where_no_event_loop_runs():
+    """As a coroutine of a loop that was closed with tasks in it."""
+
+    class Forever:
+        def __await__(self):
+            yield
+
+    async def call():
+        try:
+            await Forever()
+        except BaseException as error:
+            raise_end(error)
+
+    calling = call()
+    calling.send(None)
+    calling.close()

@@ -504,6 +504,23 @@ async def test_old_counts_are_forgotten(ends):
         assert seen.message("n", 0).packets == 0
 
 
+async def test_who_is_never_answered_costs_no_memory(ends):
+    b, client = ends
+    answering = asyncio.Event()
+
+    @b.sio.on("n")
+    async def wait(sid, number):
+        await answering.wait()
+
+    with observe(b.sio, client, keep=3) as seen:
+        await b.connect(client)
+        for number in range(6):
+            await client.emit("n", number, callback=lambda *_: None)
+        assert len(seen._tally._asked) == 3
+        assert seen.message("n").clues.answered is False
+        answering.set()
+
+
 async def test_a_message_that_is_sent_again_is_the_last_one(ends):
     b, client = ends
     b.sio.on("n", lambda sid, number: None)
