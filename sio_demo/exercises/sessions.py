@@ -13,6 +13,8 @@ from .bench import ExerciseBench
 from .feedback import Observation
 
 AWAY = 3.0  # seconds after a cut within which the courier's app is to be back
+PAUSE = 0.2  # seconds without another try after which a client has given up
+MANY = 10  # tries of one that does not
 LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
 
 
@@ -115,7 +117,10 @@ async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) 
     before = bench.refused
     async with bench.outage(clients=0):
         await wait_for(lambda: bench.refused > before, LATE)
-        await bench.quiet()
+        tried = before
+        while tried < bench.refused < before + MANY:
+            tried = bench.refused
+            await asyncio.sleep(PAUSE)
     tries, passed = bench.refused - before, bench.last()
     await wait_for(lambda: len(bench.live()) > 1 or not bench.reader.tasks(), LATE)
     await round_()

@@ -216,11 +216,13 @@ async def test_what_is_no_answer_is_named_and_not_asked_for_again(bench, js, eve
 @pytest.mark.parametrize("limit", ["batch", "characters", "unconfirmed"])
 @pytest.mark.parametrize("value", [0, -1, 0.5, None])
 async def test_a_limit_under_which_nothing_fits_is_refused_by_name(bench, js, limit, value):
-    welcome = {"next": 0, "last": "", **LIMITS, limit: value}
+    welcome = {"next": 1, "last": "", **LIMITS, limit: value}
+    await js.run("send(0)")  # the first hello is over
     bench.sio.on("outbox_hello", lambda *_: welcome)
+    await bench.link.cut()
     words = await js.run("mistake((async () => outbox.send('note', 1))())")
     assert words == "BatchError: This is no answer."
-    assert bench.applied == []
+    assert bench.applied == [0]
 
 
 DEEP = "JSON.parse('['.repeat(3000) + ']'.repeat(3000))"
