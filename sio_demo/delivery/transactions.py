@@ -22,13 +22,14 @@ async def settled(value: T | Awaitable[T]) -> T:
 
 
 def raise_end(error: BaseException) -> None:
-    """Raise what a user's function raised again if it ends this coroutine, or the process."""
-    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+    """Raise what a user's function raised again if it ends this task, or the process."""
+    try:
+        task = asyncio.current_task()  # (python-socketio would swallow a CancelledError)
+    except RuntimeError:  # no loop runs: this coroutine is thrown away
+        raise error from None
+    cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
+    if cancelled or isinstance(error, KeyboardInterrupt | SystemExit):  # as in asyncio
         raise error
-    if isinstance(error, asyncio.CancelledError):  # python-socketio would swallow it
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise error
 
 
 class Queues:

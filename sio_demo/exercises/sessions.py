@@ -97,12 +97,13 @@ async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) 
         shown[-1].append(*order or (None,))
 
     async def wait_for(condition: Condition, seconds: float) -> None:
-        if all(count == 1 for count in live):  # else there is nothing to wait for
+        if all(live):  # else there is nothing to wait for
             with suppress(NotSeenError):
                 await wait_until(condition, seconds)
 
     async def round_() -> None:
-        await wait_for(bench.live, AWAY)
+        before = live[-1] if live else 1
+        await wait_for(lambda: len(bench.live()) >= before, AWAY)
         await bench.quiet()
         shown.append([])
         live.append(len(bench.live()))
@@ -122,7 +123,7 @@ async def courier(bench: ExerciseBench, program: Callable[..., Awaitable[Any]]) 
             tried = bench.refused
             await asyncio.sleep(PAUSE)
     tries, passed = bench.refused - before, bench.last()
-    await wait_for(lambda: len(bench.live()) > 1 or not bench.reader.tasks(), LATE)
+    await wait_for(lambda: len(bench.live()) > live[-1] or not bench.reader.tasks(), LATE)
     await round_()
     tried_again = bench.last() > passed
     orders = [order for all_of_a_round in shown for order in all_of_a_round]
