@@ -34,7 +34,7 @@ class Listener:
     Before Python 3.13, ``asyncio.Server`` loses a connection that it accepts while it is closed.
     """
 
-    def __init__(self, on_accepted: Callable[[socket.socket], None]) -> None:
+    def __init__(self, on_accepted: Callable[[socket.socket, str], None]) -> None:
         _allow_files()
         self._on_accepted = on_accepted
         self._loop = asyncio.get_running_loop()
@@ -60,11 +60,11 @@ class Listener:
 
     def _accept(self) -> None:
         try:
-            sock, _ = self._sock.accept()
+            sock, (host, _) = self._sock.accept()
         except OSError:  # the other side has gone already
             return
         sock.setblocking(False)
-        self._on_accepted(sock)
+        self._on_accepted(sock, host)
 
 
 def _allow_files() -> None:

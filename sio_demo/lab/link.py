@@ -28,8 +28,11 @@ class Link:
     Clients connect to :attr:`url`. Every fault works on all the connections that pass.
     """
 
-    def __init__(self, targets: Iterable[tuple[str, int]], tap: Tap | None) -> None:
+    def __init__(
+        self, targets: Iterable[tuple[str, int]], tap: Tap | None, sticky: bool = False
+    ) -> None:
         self._targets = itertools.cycle(targets)
+        self._target_of: dict[str, tuple[str, int]] | None = {} if sticky else None
         self._tap = tap
         self._faults: Faults = {way: [] for way in DIRECTIONS}
         self._connections: dict[Connection, asyncio.Task[None]] = {}
@@ -40,16 +43,17 @@ class Link:
         resources.register(self, self.port)
 
     @classmethod
-    async def to(cls, *servers: Server | str, tap: bool = True) -> Link:
+    async def to(cls, *servers: Server | str, tap: bool = True, sticky: bool = False) -> Link:
         """Open a link to a server, or to several.
 
         A server is what :func:`~sio_demo.lab.server.serve` gave, or the URL of one on 127.0.0.1; of
-        several each gets a TCP connection in turn, as from a load balancer. Without a `tap`, which
-        records what passes, :attr:`packets`, :meth:`expect` and :meth:`cut_when` cannot be used.
+        several each gets a TCP connection in turn, as from a load balancer; with `sticky` sessions,
+        each gets an IP address in turn, with all of its connections. Without a `tap`, which records
+        what passes, :attr:`packets`, :meth:`expect` and :meth:`cut_when` cannot be used.
 
         UsageError says that one is neither, or that there is none; ClosedError, that it is closed.
         """
-        return cls(_addresses(servers), Tap() if tap else None)
+        return cls(_addresses(servers), Tap() if tap else None, sticky)
 
     @classmethod
     async def to_host(cls, host: str, port: int) -> Link:
@@ -90,6 +94,8 @@ class Link:
         """
         self._need_open()
         self._targets = itertools.cycle(_addresses(servers))
+        if self._target_of:
+            self._target_of.clear()
 
     # --- what happens once -------------------------------------------------------------
 
@@ -240,14 +246,17 @@ class Link:
     def __repr__(self) -> str:
         return f"<Link {'closed' if self.closed else f'{self.connections} connections'}>"
 
-    def _accept(self, sock: socket.socket) -> None:
+    def _accept(self, sock: socket.socket, client: str) -> None:
         self._accepted += 1
         connection = Connection(self._accepted, sock, self._faults, self._tap)
-        self._connections[connection] = asyncio.create_task(self._run(connection))
+        target = next(self._targets)
+        if self._target_of is not None:
+            target = self._target_of.setdefault(client, target)
+        self._connections[connection] = asyncio.create_task(self._run(connection, *target))
 
-    async def _run(self, connection: Connection) -> None:
+    async def _run(self, connection: Connection, host: str, port: int) -> None:
         try:
-            await connection.run(*next(self._targets))
+            await connection.run(host, port)
         finally:
             del self._connections[connection]
             if self._tap is not None:

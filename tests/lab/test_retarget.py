@@ -1,11 +1,15 @@
 """A link leads to another server when it is told to: the client keeps its URL."""
 
+import asyncio
+
 import pytest
 import socketio
 from lab_kit import connect
 
 from sio_demo.errors import ClosedError, UsageError
+from sio_demo.lab.link import Link
 from sio_demo.lab.server import serve
+from sio_demo.lab.waiting import wait_until
 
 
 async def test_new_connections_go_to_the_other_server(server, link, client):
@@ -41,3 +45,24 @@ async def test_a_closed_server_or_link_is_refused(server, link):
     await link.close()
     with pytest.raises(ClosedError, match="This link is closed"):
         link.retarget("http://127.0.0.1:5000")
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+async def test_a_session_of_polling_lasts_where_an_address_stays_with_its_server(
+    server, client, sticky
+):
+    async with (
+        await serve(socketio.AsyncServer(async_mode="aiohttp")) as other,
+        await Link.to(server, other, sticky=sticky) as link,
+    ):
+        connecting = asyncio.create_task(client.connect(link.url, transports=["polling"]))
+        await wait_until(
+            lambda: connecting.done() or any("Invalid session" in repr(p) for p in link.packets)
+        )
+        assert connecting.done() is sticky
+        assert [len(each.sids()) for each in (server, other)] == [sticky, 0]
+        connecting.cancel()
+        if sticky:
+            link.retarget(other, server)
+            await link.cut()
+            await wait_until(other.sids)
