@@ -10,6 +10,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+import aiohttp
 import socketio
 
 from ..delivery import Outbox, Receipt, Received, Retry
@@ -156,7 +157,9 @@ class _Client:
         self._refusal: DeliveryError | None = None
         self._reissuing = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
-        self._client = socketio.AsyncClient(handle_sigint=False)
+        own = f"127.0.0.{1 + order['client']}", 0  # an address, by which a link knows it
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=own))
+        self._client = socketio.AsyncClient(handle_sigint=False, http_session=self._http)
         self._outbox = Outbox(
             self._client,
             parts_of(order).outbox_store(order["path"], self._fail_point),
@@ -171,7 +174,7 @@ class _Client:
     async def run(self) -> None:
         """Send until all is accepted and answered; then wait for the end."""
         url, auth = self._order["url"], self._order["run"]
-        async with self._tasks:
+        async with self._http, self._tasks:
             self._tasks.create_task(self._listen())
             await self._outbox.open(url, auth=auth, transports=self._order["transports"])
             self._watch(self._outbox.resumed)

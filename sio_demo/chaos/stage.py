@@ -124,7 +124,8 @@ class Stage:
     async def open(self) -> None:
         for server in self.servers:
             await server.start()
-        self._link = await Link.to(*(server.url for server in self.servers))
+        sticky = self.schedule.transport != "websocket"  # polling is many connections
+        self._link = await Link.to(*(server.url for server in self.servers), sticky=sticky)
         for client in self.clients:
             await client.start(url=self.link.url)
 

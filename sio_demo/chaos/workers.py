@@ -8,7 +8,6 @@ import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import psycopg
@@ -42,8 +41,7 @@ class WorkerStage(Stage):
 
     @classmethod
     def draw(cls, seed: int) -> Schedule:
-        """Return the schedule of a seed; the requests of polling would go to both workers."""
-        return replace(Schedule.from_seed(seed, WORKER_KINDS), transport="websocket")
+        return Schedule.from_seed(seed, WORKER_KINDS)
 
     @classmethod
     async def ground(cls, exits: AsyncExitStack) -> Engines:
