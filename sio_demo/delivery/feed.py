@@ -84,10 +84,7 @@ class Feed:
     def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Done:
         """Append an entry in the transaction of `db`; to be awaited with a `PostgresInboxStore`.
 
-        Raises
-        ------
-        PayloadError
-            The payload is not JSON, or too long for a packet.
+        Raises PayloadError: the payload is not JSON, or too long for a packet.
         """
         check_topic(topic)
         if not self._transactions.is_open(db):

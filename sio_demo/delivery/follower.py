@@ -119,14 +119,8 @@ class Follower(Receiver):
 
         A topic whose following has ended with an error is tried anew.
 
-        Raises
-        ------
-        ForbiddenError
-            The client may not read it.
-        RestoredError
-            The log has gone back, or is another one.
-        ClosedError
-            The follower is closed.
+        Raises ForbiddenError: the client may not read it; RestoredError: the log has gone back, or
+        is another one; ClosedError: the follower is closed.
         """
         self._check(topic)
         reading = self._topics.get(topic)

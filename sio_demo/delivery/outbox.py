@@ -111,16 +111,9 @@ class Outbox:
 
         ``socketio.AsyncClient.connect`` gets the arguments, at every attempt.
 
-        Raises
-        ------
-        StoreError
-            The store cannot be read, or is in use.
-        UsageError
-            The outbox is open already, or the client is connected.
-        ClosedError
-            The outbox is closed.
-        TypeError, ValueError
-            From the client, about `connect_arguments`.
+        Raises StoreError: the store cannot be read, or is in use; UsageError: the outbox is open
+        already, or the client is connected; ClosedError: the outbox is closed; TypeError,
+        ValueError: from the client, about `connect_arguments`.
         """
         self._check_loop()
         if self._closing is not None:
@@ -147,16 +140,10 @@ class Outbox:
         later changes to it are not sent. Await the receipt for the reply of the event's handler;
         it raises `HandlerError` if the handler raised.
 
-        Raises
-        ------
-        PayloadError
-            `payload` is not JSON, or is too long.
-        OutboxFullError
-            `limit` messages have no reply yet.
-        UsageError
-            It is called in another thread than `open`, or the event is no name.
-        ClosedError, DeliveryError
-            The outbox is closed, or it has failed permanently.
+        Raises PayloadError: `payload` is not JSON, or is too long; OutboxFullError: `limit`
+        messages have no reply yet; UsageError: it is called in another thread than `open`, or the
+        event is no name; ClosedError, DeliveryError: the outbox is closed, or it has failed
+        permanently.
         """
         receipt = self._new_receipt(event, payload)
         assert self._storing is not None
@@ -176,12 +163,7 @@ class Outbox:
         If the block raises, or the commit fails, there are neither rows nor messages. Await
         nothing else in the block: what others send waits for its end.
 
-        Raises
-        ------
-        UsageError
-            The store has no transactions.
-        StoreError
-            The commit failed.
+        Raises UsageError: the store has no transactions; StoreError: the commit failed.
         """
         storing = self._usable()
         transaction = OutboxTransaction(self._store, self._new_receipt)
@@ -217,10 +199,7 @@ class Outbox:
     async def drain(self) -> None:
         """Wait until every message has its reply, including messages sent meanwhile.
 
-        Raises
-        ------
-        ClosedError, DeliveryError
-            The outbox was closed, or it has failed permanently.
+        Raises ClosedError, DeliveryError: the outbox was closed, or it has failed permanently.
         """
         self._usable()
         while self.pending:
@@ -236,13 +215,8 @@ class Outbox:
         apply again: the refusal means that it cannot tell. If you `keep` the unanswered messages,
         they are sent in their order and with their ids; if not, they are deleted.
 
-        Raises
-        ------
-        UsageError
-            The inbox has not refused anything for good.
-        StoreError
-            The store cannot be written, and nothing has changed. (`UncertainError`: perhaps it
-            has; call it again.)
+        Raises UsageError: the inbox has not refused anything for good; StoreError: the store cannot
+        be written, and nothing has changed; UncertainError: perhaps it has, so call it again.
         """
         self._check_loop()
         failure = self._storing and self._storing.failure

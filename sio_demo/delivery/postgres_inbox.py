@@ -85,11 +85,8 @@ class PostgresInboxStore:
     connections : int
         How many transactions there may be at the same time.
 
-    Raises
-    ------
-    StoreError
-        (from all methods) The database cannot be reached, or has ended the transaction; it is
-        tried again later.
+    All methods raise StoreError if the database cannot be reached, or has ended the transaction;
+    the message is tried again later.
     """
 
     durable = concurrent = True

@@ -43,10 +43,8 @@ class Receiver:
         its id. With a `PostgresInboxStore` it may be a coroutine function. With the other stores
         it is a plain function, because nothing else can be applied while it waits.
 
-        Raises
-        ------
-        UsageError
-            The event already has a handler, or the handler is not a function of that kind.
+        Raises UsageError: the event already has a handler, or the handler is not a function of that
+        kind.
         """
         if handler is None:
             return lambda function: self.on(event, function) or function
@@ -75,10 +73,7 @@ class Receiver:
         effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
         One callback is called after the other.
 
-        Raises
-        ------
-        UsageError
-            The callback is not a coroutine function.
+        Raises UsageError: the callback is not a coroutine function.
         """
         if callback is None:
             return lambda function: self.after_commit(event, function) or function
@@ -96,12 +91,8 @@ class Receiver:
     async def replay(self, letter: Letter) -> Any:
         """Apply a dead letter now, and take it out; return what its handler returns.
 
-        Raises
-        ------
-        HandlerError, Retry
-            It failed again, and stays.
-        UsageError
-            It is no dead letter of this inbox.
+        Raises HandlerError, Retry: it failed again, and stays; UsageError: it is no dead letter of
+        this inbox.
         """
         async with self._transactions.one() as store:
             if letter not in await settled(store.aside(self._dead)):

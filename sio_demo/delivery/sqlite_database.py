@@ -145,10 +145,8 @@ class Transaction:
 
     It does not commit: the inbox commits the effects together with the mark.
 
-    Raises
-    ------
-    UsageError
-        The statement would end the transaction, set a savepoint, or attach another file.
+    Raises UsageError: the statement would end the transaction, set a savepoint, or attach another
+    file.
     """
 
     def __init__(self, store: Database) -> None:
