@@ -29,17 +29,19 @@ async def test_workers_and_engines_that_fail_lose_double_and_reorder_nothing(qui
 
 
 @pytest.mark.parametrize(
-    ("variant", "finding"),
+    ("variant", "finding", "seeds"),
     [
-        ("check-then-set", ""),  # lost or duplicated
-        ("no-gap-check", "in the feed, lost"),
-        ("offset-outside", "in the feed, duplicated"),
+        ("check-then-set", "", [5]),  # lost or duplicated
+        ("no-gap-check", "in the feed, lost", [1]),
+        ("offset-outside", "in the feed, duplicated", [2, 17, 26, 33, 34, 36]),
     ],
 )
-async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding):
+async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, seeds):
+    """In one of a hundred schedules; those that have caught it before are played first."""
     monkeypatch.setattr(workers, "PATIENCE", 1.0)
+    rest = set(range(1, 101)).difference(seeds)
     async with aclosing(
-        chaos.run_all(range(1, 101), variant, jobs=1, stage=WorkerStage)
+        chaos.run_all([*seeds, *rest], variant, jobs=1, stage=WorkerStage)
     ) as playing:
         async for verdict in playing:
             if any(words.startswith(finding) for words in verdict.findings):
