@@ -115,7 +115,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       },
     };
     // What an emit was for: nobody, if neither this server nor another has somebody there.
-    const reach = (sids, more, [room] = [null]) => { // null: no room
+    const reach = (sids, more, names = [null]) => { // null: no room
+      const [room] = names;
       const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
       const astray = others.some((there) => (room === null ? there.size > 0 : there.has(room)));
       const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
@@ -124,7 +125,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
         ended: ever.has(room) && !others.some((there) => there.has(room)),
       };
       return {
-        ...aim, ...more, reached: sids.length || alone ? sids.length : null, census: end.census(),
+        ...aim, ...more, target: JSON.stringify(names), reached: sids.length || alone ? sids.length : null, census: end.census(),
         sent: alone ? sids : null,
         users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
       };
@@ -161,6 +162,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const message = theMessage(end.namespace, end.side, event, plain(args), end.place(socket).user);
       const listeners = socket.listeners(event).length;
       message.once = socket.listeners(event).some((one) => one.fn !== undefined); // of the client
+      const written = new Set(socket.listeners(event).map(String));
+      message.alike = listeners > 1 ? written.size < listeners : null;
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));
       message.calls += listeners;
     });
@@ -267,14 +270,15 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     return {
       namespace, recipient, event, id, user: whose, packets: 0, calls: 0, effects: null, when: 0,
       arrived: false, listeners: new Map(), live: null, reconnects: null, acknowledged: null,
-      large: null, connections: new Set(), sent: new Set(), once: false,
+      large: null, connections: new Set(), sent: new Set(), once: false, alike: null,
     };
   }
 
   function emitted({ namespace }, event, args, facts) {
     const id = key(event, args);
     const one = the(emits, name(namespace, otherSide, event, id), () =>
-      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false }));
+      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false, rooms: new Set() }));
+    if (facts.target) one.rooms.add(facts.target);
     const onceAway = one.onceAway || facts.away;
     Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway });
   }
@@ -373,8 +377,9 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const short = (sids) => (sids && sids.length <= 200 ? sids : null); // else it is no line to copy
       const came = [...messages.values()].filter((one) => one.event === event && one.namespace === namespace
         && one.recipient === side && one.arrived);
-      const unheard = [...messages.values()].findLast((one) => one.event !== event && one.listeners.size
-        && ![...one.listeners.values()].some(Boolean));
+      const unheard = handled ? [...messages.values()].findLast((one) => one.event !== event && one.listeners.size
+        && ![...one.listeners.values()].some(Boolean)) : null;
+      const kin = [...emits.values()].some((other) => other.event === event && other.namespace === namespace);
       return {
         listeners: handled ? all : null,
         sids: live === null ? null : live.length,
@@ -386,6 +391,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
           emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
+          kin: (message.recipient ?? "client") === otherSide && !one.times ? kin : null,
+          rooms: one.rooms?.size || null, alike: handled ? message.alike : null,
           ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
           away: (message.packets ? one.onceAway : one.away) ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,

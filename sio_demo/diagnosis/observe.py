@@ -245,7 +245,8 @@ class Observer:
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
         sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
-        emits = dict(self._tally.emits()).get(name._replace(user=None), Emits())
+        table = dict(self._tally.emits())
+        emits = table.get(name._replace(user=None), Emits())
         aim = dict(emits.clues)
         if aim.get("reached") and not m.packets and name.user not in (None, *emits.users):
             aim["reached"] = 0  # it was for other users
@@ -278,6 +279,8 @@ class Observer:
                 connections=len(m.connections) or None,
                 servers=len(m.servers) if len(m.servers) > 1 else None,
                 emitted=emits.times if sends and name.event != "connect" else None,
+                kin=any(n[:3] == name[:3] for n in table) if sends and not emits.times else None,
+                rooms=len(emits.rooms) or None,
                 away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
@@ -287,7 +290,7 @@ class Observer:
                 failed=m.failed if handled and m.packets else None,
                 worked=self._worked(name) if handled else None,
                 late=bool(self._listeners(name)) if m.arrived and not listeners else None,
-                unheard=None if m.arrived else self._unheard(name.event),
+                unheard=None if m.arrived else self._unheard(name),
                 grows=self._grows(name, m),
                 **aim,
                 **self._now(name.namespace),
@@ -307,11 +310,12 @@ class Observer:
         came = [each for each, m in self._tally.messages() if each[:3] == name[:3] and m.arrived]
         return tuple(args for each in came[-ALSO:] if (args := self._arguments(each)) is not None)
 
-    def _unheard(self, event: str) -> str | None:
-        """Return another event that came, and had no listener."""
-        for name, m in reversed(self._tally.messages()):
-            if name.event not in (event, "connect") and set(m.listeners.values()) == {0}:
-                return name.event
+    def _unheard(self, name: Name) -> str | None:
+        """Return another event that came to the same side, and had no listener."""
+        for other, m in reversed(self._tally.messages()):
+            another = other.event not in (name.event, "connect") and other[0] == name.recipient
+            if another and set(m.listeners.values()) == {0}:
+                return other.event
         return None
 
     def _worked(self, name: Name) -> bool | None:

@@ -326,6 +326,7 @@ class ServerProbe(Probe):
         emits.ever[id(self)] = self.ever
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
+        emits.rooms.add(repr(room))
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
         emits.clues |= {
             "raised": False,

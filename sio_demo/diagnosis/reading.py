@@ -31,7 +31,11 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
     lost = _lost(seen)
     if lost and seen.clues.lookalike:
         lost = {}, [f"A room is written like {seen.clues.room}, and is another: 7 is not '7'."]
+    if lost and seen.clues.renamed:
+        lost = {}, ["It came under another name than its listener has."]
     found, findings = lost or _multiplied(seen)
+    if seen.clues.alike is False and found.pop("listeners", 0):
+        findings.append("They are different functions: each may be meant to be called.")
     stories = len(found) if lost else len(findings)
     if seen.apart:
         findings.insert(0, f"It is {seen.args}; what came last is {', '.join(seen.apart)}.")
@@ -45,7 +49,10 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
     if clues.recipient != "client" or seen.calls == 0 or sids < 2:
         return seen, ""
-    emitted, reached = clues.emitted or 0, clues.reached or 0
+    emitted, reached, got = clues.emitted or 0, clues.reached or 0, clues.connections or sids
+    if got < min(sids, packets):
+        words = f"Live sids: {sids}; its packets went to {got} of them."
+        return replace(seen, sids=got, clues=replace(clues, strangers=None)), words
     if clues.skipped and emitted == 1 and 0 < reached == packets < sids:
         return replace(seen, sids=reached), f"Live sids: {sids}; emit() left out {sids - reached}."
     if clues.strangers == 0:
@@ -108,8 +115,9 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
             "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
             "It is longer than the server takes.": c.large,
             "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
-                (c.emitted, c.elsewhere) == (0, None)
+                (c.emitted, c.elsewhere) == (0, None) and not c.kin
             ),
+            "emit() was called for others of this event: what decides for which?": c.kin,
             f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
             f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
             f'The client\'s last connection ended with "{c.reason}".': c.reason,

@@ -35,6 +35,8 @@ class Clues:
     strangers: int | None = None  # live sids that were never an observed client's
     gone: bool | None = None  # the client of a live sid that is too many is gone
     emitted: int | None = None  # calls of emit() for it, at the ends that can send it
+    kin: bool | None = None  # it was called there for others of this event, not for this one
+    rooms: int | None = None  # for which it was called, different ones
     elsewhere: bool | None = None  # emit() was called on another server object than the client's
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
     skipped: bool | None = None  # the last emit() left out the client, or somebody in the room
@@ -50,10 +52,12 @@ class Clues:
     queued: int | None = None  # the most packets that waited for one POST; 0 over WebSocket
     acknowledged: bool | None = None  # the sender waits for an acknowledgement
     answered: bool | None = None  # an acknowledgement came to the sender
+    alike: bool | None = None  # some of its listeners are the same, or written the same
     overlapped: bool | None = None  # a call of the event started while another was running
     failed: bool | None = None  # its handler raised, or does not accept its arguments
     late: bool | None = None  # there was no listener when it came, and there is one now
     unheard: str | None = None  # an event that came, and for which there was no listener
+    renamed: bool | None = None  # that is this event, by another name
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered
     early: bool | None = None  # it came to, or from, the client before that was connected
@@ -65,6 +69,7 @@ class Clues:
     reason: str | None = None  # why the last connection ended, in the library's words, or ""
     always: bool | None = None  # it happens to every message of this event, not only to some
     grows: bool | None = None  # there is one more after every reconnect
+    fresh: bool | None = None  # its client was coming back, and loading what it had missed
     own: bool | None = None  # the client that handles it has sent it itself
     ids: bool | None = None  # the recipient compares ids to recognize copies
 
@@ -208,6 +213,8 @@ class Seen:
         sids, packets, told = self.sids, self.packets, dict[str, Any]()
         if self.args == "[]":
             told["ids"] = False
+        if clues.arrived is False and clues.unheard is None:
+            told["renamed"] = False
         if own and "live" in who:
             told["strangers"] = len(who["live"] - own)
         if own and "skipped" in who:
@@ -227,7 +234,7 @@ class Seen:
             packets = 0
             told |= {"reached": 0, "connections": None, "acknowledged": None}
         if elsewhere and not clues.arrived:
-            told |= {"servers": 2} if clues.queue else {"emitted": 0, "reached": None}
+            told |= {"servers": 2} if clues.queue else {"emitted": 0, "kin": False, "reached": None}
         return replace(self, sids=sids, packets=packets, clues=replace(clues, **told))
 
 

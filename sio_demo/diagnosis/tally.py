@@ -46,6 +46,7 @@ class Emits:
     ever: dict[int, set[str]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
     skipped: Sids | None = None  # in the room, and left out
+    rooms: set[str] = field(default_factory=set)  # that they were for
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them

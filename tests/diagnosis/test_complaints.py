@@ -419,7 +419,9 @@ ASK = """
 await connected(socket);
 return {
   seen: (event) => JSON.stringify(seen.message(event)),
+  named: (event, ...args) => JSON.stringify(seen.message(event, args, { recipient: "client" })),
   on: (event, how = "on") => { socket[how](event, () => {}); },
+  add: (event, ...listeners) => { for (const one of listeners) socket.on(event, one); },
   ask: (event, ...args) => socket.emitWithAck(event, ...args),
   burst: (...events) => events.forEach((event) => socket.emit(event)),
   unanswered: (event) => { socket.emit(event, () => {}); },
@@ -443,6 +445,7 @@ return {{
   rename: () => server.sockets.sockets.forEach((one) => {{ one.id = "mine"; one.join("game"); }}),
   seen: (event, recipient, user) =>
     JSON.stringify(seen.message(event, undefined, {{ recipient, user }})),
+  named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   sids: () => [...server.sockets.sockets.keys()],
 }};
@@ -673,3 +676,129 @@ async def test_a_handler_in_another_namespace_is_told(apart):
     found = diagnose(there.message("order"))
     assert found.suspects == ()
     assert "It is listened to in /shop." in found.findings
+
+
+# --- what else was emitted, and to whom ----------------------------------------------------
+
+
+async def test_an_event_that_is_emitted_for_others_is_on_the_right_server(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.emit("news", "one")
+    await b.settled()
+    found = diagnose(there.message("news", "two"), here.message("news", "two"), always=True)
+    assert found.seen.clues.kin is True
+    assert found.suspects == ()
+    assert "emit() was called for others of this event" in " ".join(found.findings)
+    assert diagnose(found.seen, kin=False, always=True).letters == ("L25",)
+
+
+async def test_what_is_emitted_for_another_user_is_on_the_right_server(apart):
+    b, client, _, _ = apart
+    names = {}
+
+    @b.sio.event
+    async def connect(sid, environ, auth):
+        names[sid] = auth
+
+    async with python_client() as other:
+        with observe(b.sio, user=names.get) as there:
+            sid = await b.connect(client, auth="ann")
+            await b.connect(other, auth="bob")
+            await b.sio.emit("news", "hi", to=sid)
+            found = diagnose(there.message("news", user="bob"), always=True, connected=True)
+    assert "L25" not in found.letters
+    assert not found.certain
+
+
+async def test_what_came_under_another_name_has_no_other_cause(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.emit("new_s", "hi")
+    await b.settled()
+    found = both("news", there, here)
+    assert found.asks[0] == diagnose(here.message("news")).asks[0] == "renamed"
+    assert not diagnose(found.seen, always=True).certain
+    assert diagnose(found.seen, renamed=True).suspects == ()
+
+
+async def test_an_event_that_goes_the_other_way_is_no_other_name(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await client.emit("hello", "server")
+    await client.call("sync")
+    assert both("news", there, here).seen.clues.unheard is None
+    assert there.message("news").clues.unheard is None
+    assert both("order", there, here, recipient="server").seen.clues.unheard == "hello"
+
+
+async def test_two_copies_for_one_user_of_two_are_not_two_sessions(apart):
+    b, client, there, here = apart
+    async with python_client() as other:
+        await b.connect(other)
+        sid = await b.connect(client)
+        for _branch in range(2):
+            await b.sio.emit("news", "hi", to=sid)
+        await b.settled()
+        for found in (diagnose(there.message("news")), both("news", there, here)):
+            assert found.findings[0] == "Live sids: 2; its packets went to 1 of them."
+            assert "The message was sent 2 times." in found.findings
+            assert not {"D4", "D6", "D16", "D29"} & set(found.letters)
+
+
+async def test_a_user_in_several_rooms_is_told_from_a_handler_that_runs_several_times(apart):
+    b, client, there, _ = apart
+    sid = await b.connect(client)
+    for room in ("a", "b"):
+        await b.sio.enter_room(sid, room)
+        await b.sio.emit("news", 1, room=room)
+        await b.sio.emit("news", 2, room="a")
+    await b.settled()
+    clues = {"always": True, "grows": False, "server": "javascript"}
+    assert diagnose(there.message("news", 1), **clues).letters == ("D18",)
+    assert diagnose(there.message("news", 2), **clues).letters == ("D10", "D28")
+
+
+def test_a_copy_now_and_then_is_no_replay_unless_one_was_asked_for():
+    clues = {"recipient": "client", "connections": 1, "emitted": 2, "always": False, "event": "x"}
+    found = diagnose((1, 1, 2, 2, 2), **clues)
+    assert not found.certain
+    assert found.asks == ("fresh",)
+    assert diagnose((1, 1, 2, 2, 2), fresh=False, **clues).suspects == ()
+
+
+async def test_the_rooms_of_several_emits_are_told_in_javascript():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("ask('enter')")
+        for room in ("game", "game"):
+            await server(f"room({room!r}, 'one')")
+        for room in ("game", (await server("sids()"))[0]):
+            await server(f"room({room!r}, 'two')")
+        await page("ask('sync')")
+        one, two = [Seen.of(await server(f"seen({event!r})")) for event in ("one", "two")]
+    assert (one.clues.rooms, two.clues.rooms) == (1, 2)
+
+
+async def test_what_was_emitted_for_others_is_told_in_javascript():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('news')")
+        await server("tell('news', 1)")
+        await page("burst('swallowed')")
+        await page("ask('sync')")
+        assert Seen.of(await server("seen('news')")).clues.kin is None
+        assert Seen.of(await page("named('news', 2)")).clues.kin is None
+        assert Seen.of(await server("named('news', 2)")).clues.kin is True
+        assert Seen.of(await server("named('other', 2)")).clues.kin is False
+
+
+async def test_two_different_listeners_for_one_name_are_none_too_many():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("add('news', (text) => text, (text) => [text])")
+        await page("add('line', (text) => text, (text) => text)")
+        await server("tell('news', 1)")
+        await server("tell('line', 1)")
+        await page("ask('sync')")
+        news, line = [diagnose(await page(f"seen({event!r})")) for event in ("news", "line")]
+    assert news.suspects == ()
+    assert "are different functions" in " ".join(news.findings)
+    assert line.letters == ("D3", "D10")

@@ -22,7 +22,7 @@ ANSWERS = {
     "D15": {"always": False, "ids": False},
     "D17": {"servers": 2, "always": True, "grows": False},
     "D18": {"servers": 1, "always": True, "grows": False},
-    "D21": {"always": False},
+    "D21": {"always": False, "fresh": True},
     "D23": {"ids": True},
     "D24": {"ids": True, "always": False},
     "D30": {"always": True, "grows": False},
