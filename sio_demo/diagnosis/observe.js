@@ -161,7 +161,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const called = quiet((event, ...args) => {
       const message = theMessage(end.namespace, end.side, event, plain(args), end.place(socket).user);
       const listeners = socket.listeners(event).length;
-      message.once = socket.listeners(event).some((one) => one.fn !== undefined); // of the client
+      message.once = (socket.rawListeners ?? socket.listeners).call(socket, event)
+        .some((one) => one.fn ?? one.listener); // of the client, or of Node.js
       const written = new Set(socket.listeners(event).map(String));
       message.alike = listeners > 1 ? written.size < listeners : null;
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));

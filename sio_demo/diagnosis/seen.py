@@ -53,6 +53,7 @@ class Clues:
     acknowledged: bool | None = None  # the sender waits for an acknowledgement
     answered: bool | None = None  # an acknowledgement came to the sender
     alike: bool | None = None  # some of its listeners are the same, or written the same
+    timed_out: bool | None = None  # the sender had given up waiting, and sent it again
     overlapped: bool | None = None  # a call of the event started while another was running
     failed: bool | None = None  # its handler raised, or does not accept its arguments
     late: bool | None = None  # there was no listener when it came, and there is one now

@@ -13,7 +13,7 @@ ANSWERS = {
     **{"recipient": ("client", "server"), "client": ("python", "javascript")},
     **{"server": ("python", "javascript"), "event": ("connect", "pay")},
     **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2), "emitted": (1, 2)},
-    **{"rooms": (1, 2), "fresh": (True, False)},
+    **{"rooms": (1, 2), "fresh": (True, False), "timed_out": (True, False)},
     **dict.fromkeys(
         ["grows", "always", "ids", "away", "acknowledged", "overlapped", "queue"], (True, False)
     ),

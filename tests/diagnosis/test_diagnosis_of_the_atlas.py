@@ -19,7 +19,7 @@ ANSWERS = {
     "D12": {"always": False, "ids": False},
     "D13": {"always": False, "ids": False},
     "D14": {"client": "javascript", "away": False, "always": False, "ids": False},
-    "D15": {"always": False, "ids": False},
+    "D15": {"always": False, "ids": False, "timed_out": True},
     "D17": {"servers": 2, "always": True, "grows": False},
     "D18": {"servers": 1, "always": True, "grows": False},
     "D21": {"always": False, "fresh": True},
