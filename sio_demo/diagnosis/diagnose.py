@@ -94,8 +94,6 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
     asks = _asks(standing)
-    if message.clues.unheard:
-        asks = tuple(sorted(asks, key="renamed".__ne__))
     return Diagnosis(
         message,
         tuple(findings),

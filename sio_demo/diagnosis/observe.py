@@ -28,22 +28,12 @@ def observe(
 
     Start before the first connection: one that starts later does not know how often a client has
     reconnected. Messages take longer, so close it when you have found the cause, or use it in a
-    ``with``. Print it for a table.
+    ``with``. Print it for a table. The clients among the `ends` must belong to one user; of
+    Flask-SocketIO give the attribute ``server``. Counts are kept for the latest `keep` messages.
 
-    Parameters
-    ----------
-    *ends : AsyncServer, Server, AsyncClient or Client
-        What to observe in this process; the clients must belong to one user. With Flask-SocketIO,
-        pass the attribute ``server`` of its object.
-    key : callable, optional
-        Returns, of an event and the tuple of its arguments, what the copies of one message have in
-        common, such as an id. Without it, messages with equal arguments are the same.
-    user : callable, optional
-        Returns the user of a sid, so that messages and live sids are counted for each. Without it,
-        all sids belong to one user, as in a test with one.
-    keep : int
-        For how many messages counts are kept, the latest.
-
+    `key` returns, of an event and the tuple of its arguments, what the copies of one message have
+    in common, such as an id; without it, messages with equal arguments are the same. `user` returns
+    the user of a sid, so that each is counted apart; without it, all sids belong to one.
     UsageError says that an argument is of another type, or that there is nothing to observe.
     """
     # They import socketio: here the caller has it, and `diagnose` needs none.
@@ -164,12 +154,10 @@ class Observer:
 
     def _namespace(self, event: str) -> str:
         """Return where an event was emitted or came last, or is listened to."""
-        messages, emits = self._tally.messages(), self._tally.emits()
-        when = {name: each.when for name, each in messages if name.event == event}
-        when |= {name: each.when for name, each in emits if name.event == event}
-        if when:
-            return max(when, key=lambda name: when[name]).namespace
-        return self._listens(event) or "/"
+        counts: list[tuple[Name, MessageCounts | Emits]]
+        counts = [*self._tally.messages(), *self._tally.emits()]
+        seen = [(each.when, name.namespace) for name, each in counts if name.event == event]
+        return max(seen)[1] if seen else self._listens(event) or "/"
 
     def _listens(self, event: str) -> str | None:
         """Return a namespace where an event is listened to."""

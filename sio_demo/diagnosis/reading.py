@@ -31,8 +31,6 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
     lost = _lost(seen)
     if lost and seen.clues.lookalike:
         lost = {}, [f"A room is written like {seen.clues.room}, and is another: 7 is not '7'."]
-    if lost and seen.clues.renamed:
-        lost = {}, ["It came under another name than its listener has."]
     found, findings = lost or _multiplied(seen)
     if seen.clues.alike is False and found.pop("listeners", 0):
         findings.append("They are different functions: each may be meant to be called.")
@@ -167,9 +165,6 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
         words = "It was sent; whether it was handled was not counted."
     elif seen.calls == 0 and arrived:
         return {"lost": 0}, ["It arrived, and no handler ran for it."]
-    elif seen.calls == 0 and arrived is False and (seen.sids or 0) > 1:
-        patterns = ("not sent", "lost")
-        words = "It was sent, and did not come to the client that is observed; others have sids."
     elif seen.calls == 0:
         patterns = ("lost",)
         words = "Sent, and not handled: its packet was lost on the way."

@@ -58,7 +58,6 @@ class Clues:
     failed: bool | None = None  # its handler raised, or does not accept its arguments
     late: bool | None = None  # there was no listener when it came, and there is one now
     unheard: str | None = None  # an event that came, and for which there was no listener
-    renamed: bool | None = None  # that is this event, by another name
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered
     early: bool | None = None  # it came to, or from, the client before that was connected
@@ -214,8 +213,6 @@ class Seen:
         sids, packets, told = self.sids, self.packets, dict[str, Any]()
         if self.args == "[]":
             told["ids"] = False
-        if clues.arrived is False and clues.unheard is None:
-            told["renamed"] = False
         if own and "live" in who:
             told["strangers"] = len(who["live"] - own)
         if own and "skipped" in who:
