@@ -159,6 +159,8 @@ def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if seen.clues.unheard:
+        steps.insert(0, f'Is "{seen.clues.unheard}" this event, by another name at the other end?')
     if seen.apart:
         steps.insert(0, "Name one message at both ends: seen.message(event, *its_arguments).")
     if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):

@@ -715,10 +715,12 @@ async def test_what_is_emitted_for_another_user_is_on_the_right_server(apart):
 
 async def test_what_came_under_another_name_has_no_other_cause(apart):
     b, client, there, here = apart
+    client.on("sync", lambda: None)
     await b.connect(client)
     await b.sio.emit("new_s", "hi")
     await b.settled()
     found = both("news", there, here, recipient="client")
+    assert found.next[0] == 'Is "new_s" this event, by another name at the other end?'
     assert not diagnose(found.seen, always=True).certain
     assert diagnose(found.seen, elsewhere=False, always=True).suspects == ()
 
