@@ -4,7 +4,7 @@ import re
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step
+from ..calls import Call, Step, call_of
 from ..nodes import kind, label, text
 from ..shared import word_set
 from .elsewhere import is_left_open, is_owned, is_stream, run_by_mount
@@ -55,7 +55,8 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
     for step in steps:
         call = step.call
         if source.roles.makes_client(call):
-            if not (_replaces(source, step, steps) or any(_cleans(source, end) for end in taken)):
+            closing = (end for end in taken if not _is_stale(source, end))
+            if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in closing)):
                 how = "render" if mount.what == "render" else "mount"
                 source.report(call, "client-in-handler", how)
         elif call.name == "subscribe" and call.target is not None:
@@ -80,7 +81,8 @@ def _is_open_subscription(source: Source, call: Call, others: list[Call]) -> boo
 
 def _steps(source: Source, mount: Mount) -> list[Step]:
     if not mount.body:
-        return list(source.flow.steps(mount.function))
+        steps = source.flow.steps(mount.function)
+        return [step for step in steps if not _waits(source, step.call)]
     instance = mount.function == source.script.root  # of a component, unlike what is beside it
     home = None if instance else mount.function
     return [
@@ -89,6 +91,14 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
         if source.script.enclosing(call.node) == home
         and (not instance or any(start <= call.start < end for start, end in source.instances))
     ]
+
+
+def _waits(source: Source, call: Call) -> bool:
+    """Return whether AngularJS runs a call for what a visitor does, and not at the start."""
+    function = source.script.enclosing(call.node)
+    kept = label(function.parent(), "left") if function else None
+    name = re.fullmatch(r"\$scope\.(?!init|load|start|setup|activate)(\w+)", text(kept))
+    return name is not None and f"$scope.{name[1]}(" not in source.script.text
 
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
@@ -124,6 +134,19 @@ def _reopened(source: Source, steps: list[Step]) -> set[str]:
     named = [t for t in targets if "".join(source.script.path(t)).lower().endswith("socket")]
     sure = [t for t in targets if source.roles.of(t) is Role.CLIENT]  # and no service around it
     return {source.root_of(target).text() for target in (*named, *sure)}
+
+
+def _is_stale(source: Source, end: Call) -> bool:
+    """Return whether the cleanup of an effect without dependencies only sees the first state."""
+    around = (call_of(a) for a in end.node.ancestors() if a.kind() == "call_expression")
+    effect = next((call for call in around if call.name in EFFECTS), None)
+    found = source.script.resolve(end.target)
+    if effect is None or [a.text() for a in effect.args[1:]] != ["[]"]:
+        return False
+    state = call_of(found.source) if found and found.source and found.key else None
+    if state is None or state.name != "useState":
+        return False
+    return [argument.text() for argument in state.args] in ([], ["null"], ["undefined"])
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

@@ -22,9 +22,10 @@ EFFECTS = word_set(
 )
 MOUNTS = dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue")
 MOUNTS |= {"onMount": "svelte", "$effect": "svelte"}
+MOUNTS |= {"createEffect": "hook", "useVisibleTask$": "hook"}  # of Solid and Qwik
 UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
-    "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount"
+    "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount cleanup"
 )
 CLEANUPS = word_set("onCleanup onWatcherCleanup")
 _PAGE_LOADS = word_set("astro:page-load turbo:load turbo:render turbolinks:load livewire:navigated")
@@ -40,18 +41,23 @@ OF_ANGULAR = word_set(
     "constructor ngOnInit ngAfterViewInit ngAfterContentInit ngOnChanges ionViewWillEnter "
     "ionViewDidEnter"
 )
+OF_ELEMENTS = word_set("constructor connectedCallback firstUpdated")
 OF_VUE = word_set("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
-    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave"
+    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave disconnectedCallback"
 )
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
+_OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
 _OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
+_VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
+_OF_ALL = re.compile(r"(?i).(app|root)")
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
     (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
     (re.compile(r"@(Component|Directive|IonicPage)\b"), OF_ANGULAR),
+    (re.compile(r"extends\s+(HTML|Lit)Element\b"), OF_ELEMENTS),
     (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
     (re.compile(""), OF_REACT - {"constructor"}),
 )
@@ -93,6 +99,8 @@ def _hooks(source: Source) -> Iterator[Mount]:
         watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
             if len(call.args) <= watch or (watch and _watches_client(call.args[0])):
+                continue
+            if name == "createEffect" and "solid-js" not in source.roles.modules:
                 continue
             home = source.script.enclosing(call.node)
             if home is None and source.instances:
@@ -139,16 +147,22 @@ def _instance(source: Source) -> Iterator[Mount]:
 
 
 def _controllers(source: Source) -> Iterator[Mount]:
-    """Yield the controllers of AngularJS, which a router makes anew at each visit."""
-    ends = [call for call in source.script.called("$on") if source.event_of(call) == "$destroy"]
+    """Yield what AngularJS makes anew at each visit, or for each element."""
+    script = source.script
+    if script.page is not None and not _VIEWS.search(script.text):
+        return  # the controllers of a page are made once
+    ends = [call for call in script.called("$on") if source.event_of(call) == "$destroy"]
     leaving = (source.flow.function_of(call.args[1]) for call in ends if len(call.args) > 1)
-    cleanups = list(filter(None, leaving))
-    for call in source.script.called("controller"):
-        given = call.args[1] if len(call.args) > 1 else call.node
-        if kind(given) == "array":  # the names of what it needs come first
-            given = (parts(given) or [given])[-1]
-        function = source.flow.function_of(given)
-        if function and not re.match(r"(?i).(app|root)", call.args[0].text()):
+    cleanups = [*filter(None, leaving), *script.functions.get("$onDestroy", ())]
+    calls = script.called("controller")
+    given = [c.args[1] for c in calls if c.args[1:] and not _OF_ALL.match(c.args[0].text())]
+    for name in ("link", "controller"):
+        made = [*script.properties.get(name, ()), *script.functions.get(name, ())]
+        around = script.called("directive", "component", "state", "when")
+        given += [m for m in made if any(holds(call.node, m) for call in around)]
+    for node in given:
+        last = parts(node)[-1:] if node.kind() == "array" else [node]  # after what it needs
+        if function := next(filter(None, map(source.flow.function_of, last)), None):
             yield Mount("hook", function, cleanups)
 
 
@@ -224,7 +238,7 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
 
 
 def _methods(source: Source) -> Iterator[Mount]:
-    for name in OF_REACT | OF_VUE | OF_ANGULAR:
+    for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_ELEMENTS:
         for function in source.script.functions.get(name, ()):
             home = beyond(function, MEMBERS)
             if home is None or not _is_home(source, home, name):
@@ -254,7 +268,10 @@ def _watchers(options: SgNode) -> Iterator[SgNode]:
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
     if home.kind() == "object":
-        if name not in OF_VUE or _ROOT.search(source.script.text[: span(home)[0]][-40:]):
+        before = source.script.text[: span(home)[0]][-40:]
+        if _OF_OLD_REACT.search(before):
+            return name in OF_REACT
+        if name not in OF_VUE or _ROOT.search(before):
             return False
         return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:

@@ -245,6 +245,8 @@ class Source:
         )
 
     def takes_off(self, removes: Call, adds: Call) -> bool:
+        if ("Any" in removes.name) != ("Any" in adds.name):
+            return False  # what `onAny` adds is apart
         same = not removes.args or self._same_event(removes, adds)
         return same and not self._wrong_function(removes, adds)
 
