@@ -15,8 +15,9 @@ _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error 
 _AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
-_ADDS = LASTING | {"subscribe", "pSubscribe"}
-_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)")
+_ADDS = LASTING | {"subscribe", "pSubscribe", "watchFile"}
+_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
+_OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -119,7 +120,7 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
-        return False
+        return _sends_to_all(source, call, [target])
     path = source.script.path(target)
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))
@@ -127,11 +128,19 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
         return False
     outer = path[0] == "this" or source.outlives(target, (function, step.function))
-    return outer and not any(
+    shared = outer or _sends_to_all(source, call, source.origins(target))
+    return shared and not any(
         (other.name not in REMOVES or source.takes_off(other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
+
+
+def _sends_to_all(source: Source, call: Call, origins: Iterable[SgNode]) -> bool:
+    """Return whether each connection opens a stream, and sends what comes to all clients."""
+    opened = any(_OPENS.search(origin.text()[:200]) for origin in origins)
+    emits = (c for c in source.script.calls_within(call.args[-1]) if c.name == "emit")
+    return opened and any(source.roles.is_server(emit.target) for emit in emits)
 
 
 def timers_in_connect(source: Source) -> None:
@@ -156,6 +165,10 @@ def _timers(source: Source, function: SgNode, side: str, ends: list[SgNode]) -> 
 
 
 def _starts_timer(source: Source, call: Call) -> bool:
+    if call.name in ("scheduleJob", "CronJob"):
+        return True
+    if call.name == "schedule":
+        return "cron" in text(call.target).lower()
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")
     return call.name == "setTimeout" and _calls_itself(source, call)
@@ -178,7 +191,10 @@ def _calls_itself(source: Source, call: Call) -> bool:
 
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:
-    return [c.args[0] for c in calls if c.name in ("clearInterval", "clearTimeout") and c.args]
+    """Return the timers that calls clear, and the jobs that they stop."""
+    ends = [*calls]
+    found = [c.args[0] for c in ends if c.name in ("clearInterval", "clearTimeout") and c.args]
+    return found + [c.target for c in ends if c.name in ("stop", "cancel") and c.target]
 
 
 def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
