@@ -17,7 +17,7 @@ Side = Literal["client", "server"]
 
 TASKS = word_set(
     "create_task ensure_future start_background_task run_coroutine_threadsafe Thread Timer spawn "
-    "spawn_n spawn_later start_soon Greenlet start_new_thread"
+    "spawn_n spawn_later start_soon Greenlet start_new_thread submit run_in_executor add_job"
 )
 _CLIENT = re.compile(r"^(Async)?(Simple)?Client$")
 _SERVER = re.compile(r"^((Async)?Server|SocketIO)$")

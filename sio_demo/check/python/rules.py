@@ -38,7 +38,9 @@ _PLACES = {  # where the function is among the arguments, if it is not the first
     "Greenlet": (0, "target"),
     "Timer": (1, "function"),
     "spawn_later": (1, "function"),
+    "run_in_executor": (1, "func"),
 }
+_REPEATS = re.compile(r"\.add_job\((?![\s\S]*replace_existing=True)[\s\S]*\b(interval|cron)\b")
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
     r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
     r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
@@ -95,7 +97,8 @@ def _loops_in_connect(module: Module, handler: EventHandler, steps: list[Step]) 
         module.report(own, "timer-in-connect", "loop", loop="This loop")
     for step in steps:
         node, target = step.call.node, _started(step.call)
-        if target and _runs_for_ever(module, target) and not _stopped(module, node):
+        endless = target and (_REPEATS.search(node.text()) or _runs_for_ever(module, target))
+        if target and endless and not _stopped(module, node):
             loop = f"`{target.text()}`"
         elif not own and (function := module.called(step.call)) and _endless_loop(function):
             loop = "This loop"

@@ -1,0 +1,19 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import socketio
+from apscheduler.schedulers.background import BackgroundScheduler
+
+sio = socketio.Client()
+pool = ThreadPoolExecutor()
+scheduler = BackgroundScheduler()
+
+
+def report():
+    sio.emit("report")
+
+
+@sio.event
+def connect():
+    pool.submit(report)
+    scheduler.add_job(report, "date")
+    scheduler.add_job(report, "interval", minutes=5, id="report", replace_existing=True)
