@@ -38,12 +38,7 @@ _NAMED = re.compile(
 def check_source(text: str, language: str) -> list[Finding]:
     """Check a source that is in memory, and return what is found in the order of lines.
 
-    Parameters
-    ----------
-    text : str
-        The source.
-    language : str
-        One of ``LANGUAGES``, such as ``"tsx"``; or a file name with the extension of one.
+    The language is one of ``LANGUAGES``, such as ``"tsx"``; or a file name with its extension.
 
     Raises
     ------
@@ -64,13 +59,8 @@ def check_source(text: str, language: str) -> list[Finding]:
 def check_paths(paths: Iterable[str | Path], exclude: Iterable[str] = ()) -> Report:
     """Check files, and all sources below directories, without running them.
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        Files and directories. Tests, hidden directories, installed packages and build outputs
-        below a directory are left out.
-    exclude : iterable of str
-        Patterns of what else is left out, as in `.gitignore`.
+    Tests, hidden directories, installed packages and build outputs below a directory are left
+    out, and what patterns as in `.gitignore` `exclude`.
 
     Raises
     ------

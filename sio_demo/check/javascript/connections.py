@@ -16,6 +16,10 @@ _AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
 _ADDS = LASTING | {"subscribe", "pSubscribe", "watchFile"}
+_PILES = (
+    "its function then runs once more for each message",
+    "until the event comes they pile up, and then all of them run",
+)
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
@@ -46,8 +50,8 @@ def listeners_in_connect(source: Source) -> None:
             if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
             event = call.args[0].text() if len(call.args) > 1 else "any event"
-            names = {"event": event, "handler": handler.event}
-            source.report(call, "listener-in-connect", "once" if once else "on", **names)
+            names = {"event": event, "handler": handler.event, "what": _PILES[once]}
+            source.report(call, "listener-in-connect", "javascript", **names)
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
@@ -149,26 +153,25 @@ def timers_in_connect(source: Source) -> None:
     for handler in source.handlers:
         starts = handler.event in ("connect", "reconnect") and source.is_client(handler.target)
         if starts and not _only_once(source, handler):
-            _timers(source, handler.function, "client", ends)
+            _timers(source, handler.function, "at every reconnection", ends)
     for function in source.connections:
-        _timers(source, function, "server", ends)
+        _timers(source, function, "for every connection, also one that comes back", ends)
 
 
-def _timers(source: Source, function: SgNode, side: str, ends: list[SgNode]) -> None:
+def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
     steps = source.flow.steps(function)
     cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
         call = step.call
         starts = _starts_timer(source, call) and not source.first_time(step)
         if starts and not _stopped(source, call, cleared):
-            source.report(call, "timer-in-connect", side, timer=call.name)
+            source.report(call, "timer-in-connect", "timer", timer=call.name, when=when)
 
 
 def _starts_timer(source: Source, call: Call) -> bool:
-    if call.name in ("scheduleJob", "CronJob"):
+    planned = call.name == "schedule" and "cron" in text(call.target).lower()
+    if planned or call.name in ("scheduleJob", "CronJob"):
         return True
-    if call.name == "schedule":
-        return "cron" in text(call.target).lower()
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")
     return call.name == "setTimeout" and _calls_itself(source, call)

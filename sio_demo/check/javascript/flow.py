@@ -36,6 +36,8 @@ class Flow:
                 return self._function_named(node)
             case "member_expression":
                 return nearest(self.script.functions.get(text(node.field("property")), []), node)
+            case "array":  # of AngularJS: the names of what it needs come first
+                return next(map(self.function_of, parts(node)[-1:]), None)
             case "call_expression":
                 call = call_of(node)
                 if call.name == "bind" and call.target is not None:

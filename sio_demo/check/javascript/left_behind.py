@@ -18,6 +18,8 @@ _OWNERS = re.compile(
 )
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
+_NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
+_ON_DEMAND = re.compile(r"\$scope\.(?!init|load|start|setup|activate)\w+")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
@@ -57,8 +59,8 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
         if source.roles.makes_client(call):
             closing = (end for end in taken if not _is_stale(source, end))
             if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in closing)):
-                how = "render" if mount.what == "render" else "mount"
-                source.report(call, "client-in-handler", how)
+                how = "render" if mount.what == "render" else "mount (and each run of an effect)"
+                source.report(call, "client-in-handler", "mount", how=how)
         elif call.name == "subscribe" and call.target is not None:
             if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
                 source.report(call, "listener-without-cleanup", "stream")
@@ -96,9 +98,8 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
 def _waits(source: Source, call: Call) -> bool:
     """Return whether AngularJS runs a call for what a visitor does, and not at the start."""
     function = source.script.enclosing(call.node)
-    kept = label(function.parent(), "left") if function else None
-    name = re.fullmatch(r"\$scope\.(?!init|load|start|setup|activate)(\w+)", text(kept))
-    return name is not None and f"$scope.{name[1]}(" not in source.script.text
+    kept = text(label(function.parent(), "left")) if function else ""
+    return _ON_DEMAND.fullmatch(kept) is not None and f"{kept}(" not in source.script.text
 
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
@@ -139,14 +140,10 @@ def _reopened(source: Source, steps: list[Step]) -> set[str]:
 def _is_stale(source: Source, end: Call) -> bool:
     """Return whether the cleanup of an effect without dependencies only sees the first state."""
     around = (call_of(a) for a in end.node.ancestors() if a.kind() == "call_expression")
-    effect = next((call for call in around if call.name in EFFECTS), None)
+    once = any(c.name in EFFECTS and [a.text() for a in c.args[1:]] == ["[]"] for c in around)
     found = source.script.resolve(end.target)
-    if effect is None or [a.text() for a in effect.args[1:]] != ["[]"]:
-        return False
-    state = call_of(found.source) if found and found.source and found.key else None
-    if state is None or state.name != "useState":
-        return False
-    return [argument.text() for argument in state.args] in ([], ["null"], ["undefined"])
+    state = text(found.source) if found and found.key else ""
+    return once and _NO_STATE.search(state) is not None
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

@@ -20,9 +20,10 @@ EFFECTS = word_set(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
-MOUNTS = dict.fromkeys(word_set("onMounted onBeforeMount onActivated watchEffect watch"), "vue")
-MOUNTS |= {"onMount": "svelte", "$effect": "svelte"}
-MOUNTS |= {"createEffect": "hook", "useVisibleTask$": "hook"}  # of Solid and Qwik
+_OF_SVELTE = word_set("onMount $effect")
+MOUNTS = _OF_SVELTE | word_set(
+    "onMounted onBeforeMount onActivated watchEffect watch createEffect useVisibleTask$"
+)
 UNMOUNTS = word_set(
     "onUnmounted onBeforeUnmount onDeactivated onScopeDispose onDestroy onBeforeRouteLeave "
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount cleanup"
@@ -95,21 +96,20 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
-    for name, library in MOUNTS.items():
+    for name in MOUNTS:
         watch = name == "watch"
         for call in source.script.by_name.get(name, ()):
-            if len(call.args) <= watch or (watch and _watches_client(call.args[0])):
-                continue
-            if name == "createEffect" and "solid-js" not in source.roles.modules:
+            other = name == "createEffect" and "solid-js" not in source.roles.modules
+            if other or len(call.args) <= watch or (watch and _watches_client(call.args[0])):
                 continue
             home = source.script.enclosing(call.node)
             if home is None and source.instances:
                 home = source.script.root
-            if library == "svelte":
-                yield from (replace(m, what=library, home=home) for m in _effect(source, call))
+            if name in _OF_SVELTE:
+                yield from (replace(m, what="hook", home=home) for m in _effect(source, call))
             elif function := source.flow.function_of(call.args[watch]):  # its result is ignored
                 cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
-                yield Mount(library, function, cleanups, home=home, again=watch)
+                yield Mount("hook", function, cleanups, home=home, again=watch)
 
 
 def _watches_client(watched: SgNode) -> bool:
@@ -142,8 +142,8 @@ def _is_component(source: Source, function: SgNode) -> bool:
 
 def _instance(source: Source) -> Iterator[Mount]:
     if source.instances:
-        root, what = source.script.root, "vue" if _is_vue(source) else "svelte"
-        yield Mount(what, root, _given_to(source, UNMOUNTS), body=True, home=root)
+        root = source.script.root
+        yield Mount("hook", root, _given_to(source, UNMOUNTS), body=True, home=root)
 
 
 def _controllers(source: Source) -> Iterator[Mount]:
@@ -160,10 +160,8 @@ def _controllers(source: Source) -> Iterator[Mount]:
         made = [*script.properties.get(name, ()), *script.functions.get(name, ())]
         around = script.called("directive", "component", "state", "when")
         given += [m for m in made if any(holds(call.node, m) for call in around)]
-    for node in given:
-        last = parts(node)[-1:] if node.kind() == "array" else [node]  # after what it needs
-        if function := next(filter(None, map(source.flow.function_of, last)), None):
-            yield Mount("hook", function, cleanups)
+    for function in filter(None, map(source.flow.function_of, given)):
+        yield Mount("hook", function, cleanups)
 
 
 def _pages(source: Source) -> Iterator[Mount]:

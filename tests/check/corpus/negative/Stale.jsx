@@ -20,3 +20,12 @@ export function Ferry({ line }) {
   }, []);
   return <p>{socket?.id}</p>;
 }
+
+export function Quay() {
+  const [socket, setSocket] = useState(null);
+  useEffect(() => {
+    setSocket(io("/cranes"));
+  }, []);
+  useEffect(() => () => socket?.disconnect(), [socket]);
+  return <p />;
+}
