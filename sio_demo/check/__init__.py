@@ -1,23 +1,12 @@
 """A static checker: finds causes of duplicates and losses in source code, without running it.
 
-The texts of the rules are in :mod:`sio_demo.causes`, with their causes. The code of each rule:
-
-=============================  ====================================  ===================
-rule                           javascript/                           python/rules.py
-=============================  ====================================  ===================
-listener-in-connect            connections.py                        yes
-listener-without-cleanup       left_behind.py, mounts.py             (keeps one only)
-client-in-handler              connections.py, left_behind.py        yes
-timer-in-connect               connections.py                        yes
-shared-emitter-in-connection   connections.py                        yes
-check-then-await               messages.py                           yes
-id-from-socket-id              messages.py                           yes
-handler-in-server-connect      (a socket of its own, it may)         yes
-=============================  ====================================  ===================
+The texts of the rules are in :mod:`sio_demo.causes`, with their causes; what findings say is in
+``messages.toml``. ``python/rules.py`` has all rules for Python. Those for JavaScript are in
+``connections.py`` (what handlers of connections leave behind), ``left_behind.py`` (what components
+do; ``mounts.py`` knows when they run) and ``messages.py`` (ids, and checks for duplicates).
 
 ``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server; ``calls.py``
-follows calls within a file, ``javascript/elsewhere.py`` and ``modules.py`` into other files;
-``messages.toml`` has what findings say.
+follows calls within a file, ``javascript/elsewhere.py`` and ``modules.py`` into other files.
 """
 
 from ..causes import RULES, Rule

@@ -115,7 +115,7 @@ def shared_emitters(source: Source) -> None:
         for step in steps:
             if _adds_to_shared(source, step, function, stops) and not source.first_time(step):
                 rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]
-                source.report(step.call, rule, "javascript", emitter=emitter)
+                source.report(step.call, rule, "listener", emitter=emitter)
 
 
 def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:

@@ -43,7 +43,8 @@ def ids_from_socket_id(source: Source) -> None:
         given = source.script.resolve(client)
         handed = given is not None and given.kind == "parameter" and not source.roles.in_browser
         if source.roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
-            source.report_node(whole, "id-from-socket-id", "javascript")
+            names = {"id": "socket.id", "none": "undefined"}
+            source.report_node(whole, "id-from-socket-id", "joined", **names)
 
 
 def _joined(part: SgNode) -> SgNode:

@@ -126,7 +126,7 @@ def _shared_emitters(module: Module, steps: list[Step]) -> None:
             continue
         own = any(name == emitter for name, _ in assignments_in(step.function))
         if _ADDS.fullmatch(call.callee.text()) and not own:
-            module.report(call.node, "shared-emitter-in-connection", "python", emitter=emitter)
+            module.report(call.node, "shared-emitter-in-connection", "listener", emitter=emitter)
 
 
 def _ids_from_sid(module: Module) -> None:
@@ -137,7 +137,7 @@ def _ids_from_sid(module: Module) -> None:
             continue
         name = label(node.parent(), "left", "key", "name")
         if MESSAGE_ID.search(last_name(name)):
-            module.report(node, "id-from-socket-id", "python")
+            module.report(node, "id-from-socket-id", "joined", id="sid", none="None")
 
 
 def _started(call: Call) -> SgNode | None:
