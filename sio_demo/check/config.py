@@ -53,7 +53,8 @@ def _settings(path: Path) -> dict[str, Any]:
         for name, load in (("pyproject.toml", tomllib.loads), ("package.json", json.loads)):
             if (file := folder / name).is_file():
                 try:
-                    whole = load(file.read_text("utf-8"))
+                    text = file.read_text("utf-8", errors="replace")
+                    whole = load(text) if "sio-demo" in text else {}  # else it is for others
                     found = whole.get("tool", whole).get("sio-demo")
                     if found is not None:
                         return dict(found)

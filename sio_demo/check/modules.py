@@ -22,8 +22,6 @@ _ALIAS = re.compile(
 
 
 class ModuleResolver:
-    """Finds the files of a run that imports refer to."""
-
     def __init__(self, files: Iterable[SourceFile]) -> None:
         self._files = {os.path.abspath(f.path): f for f in files if f.language != "python"}
         self._aliases = cache(_aliases_in)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path, PurePath
@@ -172,5 +172,4 @@ def _escaped(text: str, more: str = "") -> str:
     return re.sub(rf"[%\r\n{more}]", lambda m: f"%{ord(m[0]):02X}", text)
 
 
-FORMATS: dict[str, Callable[[Report], str]]
 FORMATS = {"text": as_text, "json": as_json, "sarif": as_sarif, "github": as_github}

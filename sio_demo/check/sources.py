@@ -60,8 +60,6 @@ _TEST_TEXT = re.compile(
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file to check: its path as reported, and its language."""
-
     path: Path
     language: str
 

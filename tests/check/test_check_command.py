@@ -183,6 +183,7 @@ PACKAGE = '{"sio-demo": {"per-file-ignores": {"old/*.js": ["listener-in-connect"
         ("pyproject.toml", '[tool.sio-demo]\nexclude = ["old"]\n', 1),
         ("pyproject.toml", "[tool.other]\n", 2),
         ("package.json", PACKAGE, 1),
+        ("package.json", '{"scripts": {"start": "node ser', 2),  # broken, and of no concern here
     ],
 )
 def test_settings_of_a_project(

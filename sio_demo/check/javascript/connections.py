@@ -169,8 +169,7 @@ def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> 
 
 
 def _starts_timer(source: Source, call: Call) -> bool:
-    planned = call.name == "schedule" and "cron" in text(call.target).lower()
-    if planned or call.name in ("scheduleJob", "CronJob"):
+    if call.name in ("scheduleJob", "CronJob") or re.search(r"(?i)cron\.sch", call.callee.text()):
         return True
     if call.name == "setInterval" and call.args:
         return call.target is None or call.target.text() in ("window", "global", "globalThis")
@@ -194,7 +193,6 @@ def _calls_itself(source: Source, call: Call) -> bool:
 
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:
-    """Return the timers that calls clear, and the jobs that they stop."""
     ends = [*calls]
     found = [c.args[0] for c in ends if c.name in ("clearInterval", "clearTimeout") and c.args]
     return found + [c.target for c in ends if c.name in ("stop", "cancel") and c.target]
@@ -210,8 +208,7 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
     name = last_name(kept)
     if kept.kind() == "identifier":
         home = source.script.resolve(kept)
-        alike = (timer for timer in cleared if timer.text() == kept.text())
-        if any(source.script.resolve(timer) is home for timer in alike):
+        if any(t.text() == name and source.script.resolve(t) is home for t in cleared):
             return True
         name = _collection_of(source, kept)
     return name != "" and any(

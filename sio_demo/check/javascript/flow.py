@@ -20,8 +20,6 @@ _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
 
 class Flow:
-    """Follows functions through one source."""
-
     def __init__(self, script: Script) -> None:
         self.script = script
         self.steps = cache(self._find_steps)

@@ -53,7 +53,6 @@ _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
 _OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
 _VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
-_OF_ALL = re.compile(r"(?i).(app|root)")
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
     (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
@@ -155,7 +154,11 @@ def _controllers(source: Source) -> Iterator[Mount]:
     leaving = (source.flow.function_of(call.args[1]) for call in ends if len(call.args) > 1)
     cleanups = [*filter(None, leaving), *script.functions.get("$onDestroy", ())]
     calls = script.called("controller")
-    given = [c.args[1] for c in calls if c.args[1:] and not _OF_ALL.match(c.args[0].text())]
+    given = [
+        c.args[1]
+        for c in calls
+        if c.args[1:] and not c.args[0].text()[1:5].lower().startswith(("app", "root"))
+    ]
     for name in ("link", "controller"):
         made = [*script.properties.get(name, ()), *script.functions.get(name, ())]
         around = script.called("directive", "component", "state", "when")

@@ -104,8 +104,6 @@ _METHODS: dict[Role | None, dict[str, Role]] = {
 
 
 class Roles:
-    """The roles of expressions in one source."""
-
     def __init__(self, script: Script) -> None:
         self.script = script
         self._known: dict[SgNode, Role | None] = {}

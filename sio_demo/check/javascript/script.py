@@ -125,8 +125,6 @@ def text_of_string(node: SgNode) -> str | None:
 
 
 class Script:
-    """A source, indexed for the rules."""
-
     def __init__(self, parsed: Parsed, text: str) -> None:
         self.root, self.grammar, self.page = parsed.root, parsed.grammar, parsed.page
         self.text = text

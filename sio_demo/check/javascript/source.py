@@ -32,8 +32,6 @@ _STREAMED = word_set(
 
 @dataclass(frozen=True)
 class EventHandler:
-    """A function registered for an event, and the call that registers it."""
-
     event: str
     call: Call
     target: SgNode
@@ -245,10 +243,9 @@ class Source:
         )
 
     def takes_off(self, removes: Call, adds: Call) -> bool:
-        if ("Any" in removes.name) != ("Any" in adds.name):
-            return False  # what `onAny` adds is apart
+        apart = ("Any" in removes.name) != ("Any" in adds.name)  # what `onAny` adds
         same = not removes.args or self._same_event(removes, adds)
-        return same and not self._wrong_function(removes, adds)
+        return same and not apart and not self._wrong_function(removes, adds)
 
     def _same_event(self, one: Call, two: Call) -> bool:
         """Return whether two calls can be for the same event; a variable can be any."""

@@ -30,8 +30,6 @@ _NAME = re.compile(r"(?i)^_*(sio|socket_?io|socket|client|io|server|sio_?client|
 
 @dataclass(frozen=True)
 class EventHandler:
-    """A handler of an event, and the side that it runs on."""
-
     event: str
     side: Side
     function: SgNode
@@ -116,11 +114,10 @@ class Module:
         return owner, event
 
     def first_time(self, step: Step) -> bool:
-        """Return whether a step is guarded, or a call that leads to it."""
+        """Return whether a step, or what leads to it, has a condition on what it changes."""
         return any(self._guarded(*place) for place in step.way)
 
     def _guarded(self, node: SgNode, function: SgNode) -> bool:
-        """Return whether code runs only the first time: under a condition on what it assigns."""
         names, exits = self._guards(function)
         statements = [around for around in up_to(node, function) if around.kind() == "if_statement"]
         statements += [exit for exit in exits if span(exit)[1] <= span(node)[0]]
