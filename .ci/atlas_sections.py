@@ -208,20 +208,32 @@ Some complaints have no letter, because no single line is wrong. They have a les
 what clients send, [07b](07b_server_to_client_and_chaos.ipynb) for what they receive |
 | The page hears neither `connect` nor `connect_error`, and waits | \
 [03, section 6](03_listeners_outside_connect.ipynb) |
-| A user has logged out, and still receives | [03, section 6](03_listeners_outside_connect.ipynb) |
+| A user has logged out, or the token has expired, and the user still receives | \
+[03, section 6](03_listeners_outside_connect.ipynb) |
 | Users can see what is meant for another user | [04a, section 4]\
 (04a_state_after_a_reconnect.ipynb) |
 | I left a room, and still receive | [04a, section 4](04a_state_after_a_reconnect.ipynb): an emit \
 without a room goes to everyone. Or another room, or another session, of this user receives it |
-| I close one of my tabs, and appear offline; the number of users online is wrong | \
+| I close one of my tabs, and appear offline; the number of users online is wrong, or stays \
+after a crash of the server | \
 [04b, section 2](04b_dead_connections.ipynb) |
-| It reconnects every minute behind nginx, or drops in a background tab | \
+| It reconnects every minute behind nginx or a load balancer (AWS), drops in a background tab, or \
+a mobile app comes back and is connected in name only | \
 [04b, section 2](04b_dead_connections.ipynb) |
 | It has stopped trying to reconnect: `reconnectionAttempts`, `reconnect_failed` | \
 [04b, section 3](04b_dead_connections.ipynb) |
 | `io.to(room).emit` with an acknowledgement times out at once, or hears nothing | A broadcast \
 needs a time to wait: [`io.to(room).timeout(5000).emit(...)`]\
 (https://socket.io/docs/v4/broadcasting-events/#with-acknowledgements) |
+| An emit of Celery, or of another process, arrives, and its callback never runs | Such an emitter \
+only writes to the queue, and [hears no answer]\
+(https://github.com/miguelgrinberg/Flask-SocketIO/issues/1910): let the client answer with an \
+event, or make that process a client |
+| With gunicorn's `preload_app` messages to a room rarely arrive | \
+[08, section 6](08_scale_out.ipynb), at its end |
+| 400, `Session ID unknown`, under load, though nginx has `ip_hash` | nginx takes a server that \
+did not answer out of the group, after one failure and for ten seconds, and its clients meet \
+another: [`max_fails`](https://nginx.org/en/docs/http/ngx_http_upstream_module.html#max_fails) |
 | A `Date` arrives as a string, a `Map` as `{}` | A message is JSON, apart from binary data: \
 convert what JSON doesn't know |
 | It stays with polling behind a proxy | The proxy must pass on `Upgrade` and `Connection`: \
