@@ -85,8 +85,8 @@ class Applier:
                     f"The store failed in the handler of {message.event!r}: {in_words(error)}"
                 ) from error
             await settled(store.undo())
-            if isinstance(error, Retry):
-                raise
+            if (retry := _retry_in(error)) is not None:
+                raise retry from error
             return write_failure(error)
 
     async def apply_batch(
@@ -189,3 +189,10 @@ class Applier:
             verdict = None
             replies += answer.replies
         return Answer(answer.next, fitting(replies, LARGEST, len), answer.error)
+
+
+def _retry_in(error: BaseException) -> Retry | None:
+    """Return the `Retry` that was raised; the first one of a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup) and error.split(Retry)[1] is None:
+        return _retry_in(error.exceptions[0])
+    return error if isinstance(error, Retry) else None

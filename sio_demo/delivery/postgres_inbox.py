@@ -83,10 +83,9 @@ class PostgresInboxStore:
         are to get as ``db``, and commits: so the session of an ORM and the inbox share one
         transaction. The connection must not be in autocommit mode.
     connections : int
-        How many transactions there may be at the same time.
+        How many transactions there may be at the same time, with those that handlers begin.
 
-    All methods raise StoreError if the database cannot be reached, or has ended the transaction;
-    the message is tried again later.
+    All methods raise StoreError if the database cannot be reached, or has ended the transaction.
     """
 
     durable = concurrent = True
@@ -118,7 +117,7 @@ class PostgresInboxStore:
         except Exception as error:
             if limit.expired():
                 raise StoreError(f"A transaction has taken {HANDLERS} s.") from error
-            if is_store_failure(error):
+            if is_store_failure(error) and not isinstance(error, _ApplyAgain):
                 raise StoreError(f"The database failed: {error}") from error
             raise
 
@@ -230,7 +229,7 @@ class PostgresTransaction:
         await self._execute("ROLLBACK TO message")
 
     def is_store_failure(self, error: BaseException) -> bool:
-        return is_store_failure(error)
+        return is_store_failure(error, self._connection.closed)
 
     async def owned(self, user: str | None, limit: int) -> int:
         await self._execute("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(%s))", user)
@@ -401,14 +400,14 @@ _ENDED = (
 )
 
 
-def is_store_failure(error: BaseException) -> bool:
-    """Return whether an error comes from the database, not from what was asked of it."""
-    return any(map(_is_trouble, causes(error)))
+def is_store_failure(error: BaseException, lost: bool = True) -> bool:
+    """Return whether an error comes from the database, not from a statement, or from another."""
+    return any(_is_trouble(one, lost) for one in causes(error))
 
 
-def _is_trouble(error: BaseException) -> bool:
+def _is_trouble(error: BaseException, lost: bool) -> bool:
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
-    if error.sqlstate is None:  # the connection is lost, or there is none
-        return not isinstance(error, errors.PipelineAborted)
+    if error.sqlstate is None:  # a connection is lost, or was not made
+        return lost and not isinstance(error, errors.PipelineAborted)
     return error.sqlstate[:2] in _TROUBLE

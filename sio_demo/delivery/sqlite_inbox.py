@@ -13,11 +13,9 @@ from .inbox_state import Progress, StoredReply
 from .sqlite_database import Database, guarded, primary
 from .stores import Entry, Letter, Log, causes, fitting
 
-# Errors of the disk or the file, not of the statement.
-_TROUBLE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
-_TROUBLE |= {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}
-_TROUBLE |= {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
-_TROUBLE |= {sqlite3.SQLITE_NOTADB}
+# Errors of the disk, not of the statement. (In a handler the file is open, and locked for it: if
+# a file cannot be opened, or is locked, then it is another one.)
+_TROUBLE = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS inbox_producers (
@@ -75,9 +73,9 @@ class SQLiteInboxStore(Database):
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
                     self.rollback()
-                if self.is_store_failure(error):
-                    raise StoreError(f"{self.path}: {error}.") from error
-                raise  # a deferred constraint: a handler is to blame
+                if primary(error) == sqlite3.SQLITE_CONSTRAINT:
+                    raise  # a deferred one: a handler is to blame
+                raise StoreError(f"{self.path}: {error}.") from error
 
     @guarded
     def savepoint(self) -> None:

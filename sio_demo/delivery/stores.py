@@ -305,9 +305,12 @@ def fitting(
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Iterate over an error and its causes; `raise e from e` makes a cycle."""
+    """Iterate over an error, its causes, and those in a group; `raise e from e` makes a cycle."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__context__ if error.__cause__ is None else error.__cause__
+    todo = [error]
+    while todo:
+        if (error := todo.pop()) is not None and id(error) not in seen:
+            seen.add(id(error))
+            yield error
+            todo.append(error.__context__ if error.__cause__ is None else error.__cause__)
+            todo += error.exceptions if isinstance(error, BaseExceptionGroup) else ()

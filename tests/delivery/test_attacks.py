@@ -1,9 +1,11 @@
 """What an attacker tries: lies on the wire, odd orders of calls, handlers that leave a trace."""
 
 import asyncio
+import sqlite3
 import subprocess
 import time
 import uuid
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -376,6 +378,55 @@ async def test_who_waits_for_a_database_that_is_away_does_not_queue_up(quiet):
 def test_a_postgres_store_refuses_what_it_cannot_use(arguments):
     with pytest.raises(UsageError):
         PostgresInboxStore(*arguments)
+
+
+def effects(place):
+    with closing(sqlite3.connect(place / "inbox.db")) as db:
+        return db.execute("SELECT number FROM effects").fetchall()
+
+
+def use_bank(trouble, place):
+    """Fail as another database does than that of the inbox."""
+    if trouble == "missing":
+        sqlite3.connect(place / "no such folder" / "bank.db")
+    with closing(sqlite3.connect(place / "bank.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with closing(sqlite3.connect(place / "bank.db", timeout=0)) as bank:
+            bank.execute("CREATE TABLE paid (number)")
+
+
+@pytest.mark.parametrize("trouble", ["missing", "locked"])
+async def test_another_database_than_the_inboxs_is_the_handlers_trouble(disk, tmp_path, trouble):
+    @disk.inbox.on("pay")
+    def pay(db, number):
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        use_bank(trouble, tmp_path)
+
+    outbox = await disk.outbox()
+    with pytest.raises(HandlerError, match="OperationalError"):
+        await asyncio.wait_for(outbox.send("pay", 1), 5)
+    assert await outbox.send("insert", 2) == 2
+    assert effects(tmp_path) == [(2,)]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_a_group_of_nothing_but_retries_is_a_retry(bench, depth):
+    tries = []
+
+    @bench.inbox.on("group")
+    def group(db, _):
+        tries.append(1)
+        error = Retry("not yet")
+        for _ in range(depth):
+            error = ExceptionGroup("of tasks", [error, error])
+        if len(tries) < 3:
+            raise error
+        raise ExceptionGroup("of tasks", [error, ValueError("no")])
+
+    outbox = await bench.outbox()
+    with pytest.raises(HandlerError, match="of tasks"):
+        await outbox.send("group")
+    assert len(tries) == 3
 
 
 # --- calls in odd orders -------------------------------------------------------------------

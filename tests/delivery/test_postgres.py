@@ -264,6 +264,38 @@ async def test_a_locked_table_holds_up_nobody_else(pg):
     assert await pg.rows() == [0, 1]
 
 
+async def test_another_database_than_the_inboxs_is_the_handlers_trouble(pg):
+    @pg.inbox.on("pay")
+    async def pay(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        await psycopg.AsyncConnection.connect("host=127.0.0.1 port=1 dbname=bank")
+
+    outbox = await pg.outbox(ack_timeout=5)
+    with pytest.raises(HandlerError, match="OperationalError"):
+        await asyncio.wait_for(outbox.send("pay", 1), 5)
+    assert await outbox.send("effects", 2) == 2
+    assert await pg.rows() == [2]
+
+
+async def test_a_serialization_failure_in_a_group_of_tasks_is_tried_again(pg):
+    tries = []
+
+    @pg.inbox.on("group")
+    async def group(db, number):
+        async with asyncio.TaskGroup() as tasks:
+            tries.append(tasks.create_task(fail(len(tries) < 2)))
+            await db.execute("INSERT INTO effects VALUES (%s)", [number])
+
+    async def fail(wanted):
+        if wanted:
+            raise psycopg.errors.SerializationFailure("could not serialize access")
+
+    outbox = await pg.outbox()
+    await asyncio.wait_for(outbox.send("group", 1), 5)
+    assert len(tries) == 3
+    assert await pg.rows() == [1]
+
+
 async def test_tables_that_are_gone_are_named(pg):
     outbox = await pg.outbox()
     await outbox.send("effects", 0)
