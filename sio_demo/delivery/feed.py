@@ -24,7 +24,7 @@ from .message import (
     write_message,
 )
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import Queues, Transactions, raise_end, settled
+from .transactions import Queues, Transactions, check_vacant, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
@@ -68,8 +68,7 @@ class Feed:
     ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise UsageError(f"A feed works with a socketio.AsyncServer, not {sio!r}.")
-        if FEED in sio.handlers.get(namespace, {}):  # internal
-            raise UsageError(f"Something handles {FEED!r} here already. One feed is enough.")
+        check_vacant(sio.handlers.get(namespace, {}).get(FEED), FEED, "feed")  # internal
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store, set)
         self._sio, self._namespace, self._may_read = sio, namespace, may_read

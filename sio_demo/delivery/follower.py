@@ -27,7 +27,7 @@ from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, i
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
-from .transactions import raise_end, settled
+from .transactions import check_vacant, raise_end, settled
 from .turns import Session, Turns
 
 CLOSE = 15.0  # seconds that a handler may hold `close` up
@@ -99,8 +99,7 @@ class Follower(Receiver):
     ) -> None:
         if not isinstance(client, socketio.AsyncClient):
             raise UsageError(f"A follower works with a socketio.AsyncClient, not {client!r}.")
-        if FEED in client.handlers.get(namespace, {}):  # internal
-            raise UsageError(f"Something handles {FEED!r} here already. One follower is enough.")
+        check_vacant(client.handlers.get(namespace, {}).get(FEED), FEED, "follower")  # internal
         super().__init__(store, namespace, retry_limit, 20_000)
         self._client, self._namespace = client, namespace
         check_positive(int | float, interval=interval)
@@ -146,8 +145,6 @@ class Follower(Receiver):
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""
         self._transactions.check_loop()
-        if not self._closed:  # another follower may take its place
-            self._client.handlers[self._namespace].pop(FEED, None)  # internal
         self._closed = True
         for topic in list(self._topics):
             await self._stop(topic)

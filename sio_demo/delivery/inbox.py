@@ -12,7 +12,7 @@ from .inbox_state import welcomed
 from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored, only
 from .receiver import Receiver, arguments
 from .send_window import check_positive
-from .transactions import Queues, raise_end, settled
+from .transactions import Queues, check_vacant, raise_end, settled
 from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch
@@ -86,8 +86,7 @@ class Inbox(Receiver):
     ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
-        if EVENT in sio.handlers.get(namespace, {}):  # internal
-            raise UsageError(f"Something handles {EVENT!r} here already. One inbox is enough.")
+        check_vacant(sio.handlers.get(namespace, {}).get(EVENT), EVENT, "inbox")  # internal
         if max_producers is None:
             max_producers = 1000 if user else 100_000
         check_positive(int, max_producers=max_producers)
@@ -161,7 +160,10 @@ class Inbox(Receiver):
                 raise BatchError(f"A batch has 1 to {BATCH} messages.")
             session = await self._session(sid)
             await self._check_flood(session)
-            return (await session.turns.apply(session, batch)).to_wire()
+            answer = await session.turns.apply(session, batch)
+            if answer.error is None:  # an inbox before this one may have welcomed it
+                session.producers.add(batch.producer)
+            return answer.to_wire()
         except BaseException as error:
             raise_end(error)
             return self._applier.refuse(error).to_wire()

@@ -178,3 +178,11 @@ class Transactions:
     async def _in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._shared.thread, function, *arguments)
+
+
+def check_vacant(handler: Any, event: str, kind: str) -> None:
+    """Raise UsageError if an event has a handler, unless that is of something closed."""
+    before = getattr(getattr(handler, "__self__", None), "_transactions", None)
+    closed = isinstance(before, Transactions) and before not in before._shared.users
+    if handler is not None and not closed:
+        raise UsageError(f"Something handles {event!r} here already. One {kind} is enough.")

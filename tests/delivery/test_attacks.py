@@ -456,6 +456,24 @@ async def test_a_transaction_has_no_more_messages_than_the_limit(bench, tmp_path
     assert [await receipt for receipt in await send(2)] == bench.applied == [0, 1]
 
 
+async def test_a_new_inbox_and_feed_take_the_place_of_closed_ones(disk, tmp_path):
+    sio, outbox, feed = disk.server.sio, await disk.outbox(), Feed(disk.server.sio)
+    assert await outbox.send("note", 1) == 1
+    for kind in Inbox, Feed:
+        with pytest.raises(UsageError, match="is enough"):
+            kind(sio)
+    await disk.inbox.close()
+    await feed.close()
+    inbox, feed = Inbox(sio, SQLiteInboxStore(tmp_path / "inbox.db")), Feed(sio)
+    inbox.on("note", lambda _, number: -number)
+    assert await outbox.send("note", 2) == -2
+    assert await inbox.forget(0) == 0  # it is connected, although this inbox heard no hello
+    assert await inbox.forget(0) == 0
+    await outbox.close()
+    for each in inbox, feed:
+        await each.close()
+
+
 async def test_a_transaction_in_a_transaction_is_refused(bench, tmp_path):
     outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
     async with asyncio.timeout(5), outbox.transaction() as db:
