@@ -135,7 +135,9 @@ class Packet:
     def to_wire(self) -> dict[str, Any]:
         """Return the argument of the event, or of the acknowledgement."""
         names: tuple[str, ...] = self.__slots__
-        return {name: getattr(self, name) for name in names}
+        values = [getattr(self, name) for name in names]
+        wired = (one.to_wire() if isinstance(one, Packet) else one for one in values)
+        return dict(zip(names, wired, strict=True))
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
@@ -175,9 +177,9 @@ class Hello(Packet):
     """The first request on a connection: who sends."""
 
     producer: str
-    known: bool
-    epoch: int
-    start: str
+    known: bool = False
+    epoch: int = 1
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +242,6 @@ class Page(Packet):
     topic: str
     end: int
     entries: Batch | None
-
-    def to_wire(self) -> dict[str, Any]:
-        entries = self.entries and self.entries.to_wire()
-        return {"topic": self.topic, "end": self.end, "entries": entries}
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:

@@ -123,6 +123,7 @@ class Outbox:
         if self._relay is not None or self.client.connected:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
         self._loop = asyncio.get_running_loop()
+        self.client.handlers.setdefault(self._namespace, {})  # internal: it connects to these
         saved = self._store.load()
         window = self._new_window(saved.identity, saved.base, saved.after, saved.texts)
         self._storing = storing = Storing(self._store, window)
@@ -136,9 +137,9 @@ class Outbox:
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message, whether or not there is a connection.
 
-        `payload` is a JSON value: None, bool, int, float, str, list or dict. It is encoded now;
-        later changes to it are not sent. Await the receipt for the reply of the event's handler;
-        it raises `HandlerError` if the handler raised.
+        `payload` is a JSON value: None, bool, int, float, str, list or dict, whose keys become str.
+        It is encoded now; later changes to it are not sent. Await the receipt for the reply of the
+        event's handler; it raises `HandlerError` if the handler raised.
 
         Raises PayloadError: `payload` is not JSON, or is too long; OutboxFullError: `limit`
         messages have no reply yet; UsageError: it is called in another thread than `open`, or the
@@ -163,7 +164,8 @@ class Outbox:
         If the block raises, or the commit fails, there are neither rows nor messages. Await
         nothing else in the block: what others send waits for its end.
 
-        Raises UsageError: the store has no transactions; StoreError: the commit failed.
+        Raises UsageError: the store has no transactions; StoreError: the commit failed;
+        UncertainError: perhaps it did, so the outbox has stopped. Make another, and see.
         """
         storing = self._usable()
         transaction = OutboxTransaction(self._store, self._new_receipt)

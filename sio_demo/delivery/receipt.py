@@ -59,8 +59,6 @@ class Receipt(Promise):
     accepted : Promise
         Settled earlier, when the message is in the outbox's store. From then on it is sent until
         it is applied: by this process or, with a durable store, by the next one.
-    id : str
-        The message's id, the same at every attempt.
     """
 
     __slots__ = ("accepted", "text")
@@ -72,6 +70,7 @@ class Receipt(Promise):
 
     @property
     def id(self) -> str:
+        """The message's id, the same at every attempt."""
         return id_of(self.text)
 
     def fail(self, error: Exception) -> None:

@@ -119,6 +119,7 @@ class Relay:
             self._refused(error, worth_a_retry(error))
             return
         self._welcome, self._ready = None, True
+        self._storing.last_error = None
         self.tried.settle(None)
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
@@ -142,7 +143,7 @@ class Relay:
             self._connector.succeeded()
             self._storing.answered()
         if answer.error is not None and current:
-            self._refused(answer.error, helps)
+            self._refused(self._window.named(answer.error, answer.next), helps)
         self._wanted.set()
 
     def _refused(self, error: DeliveryError, helps: bool) -> None:

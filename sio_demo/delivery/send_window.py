@@ -3,7 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from math import inf
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,23 +21,11 @@ class HasText(Protocol):
 
 
 M = TypeVar("M", bound=HasText)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who sends; see `Hello`."""
-
-    producer: str
-    known: bool = False
-    epoch: int = 1
-    start: str = ""
+Identity = Hello  # as it is in the store
 
 
 class SendWindow(Generic[M]):
-    """A sliding window over numbered messages: go-back-N, one answer per batch.
-
-    At most `window` of them are in flight.
-    """
+    """A sliding window over numbered messages, `window` in flight: go-back-N, an answer a batch."""
 
     def __init__(self, identity: Identity, base: int, window: int, after: str = "") -> None:
         self.identity = identity
@@ -89,16 +77,12 @@ class SendWindow(Generic[M]):
 
     def hello(self) -> Hello:
         """Return the first request of a connection."""
-        who = self.identity
-        return Hello(who.producer, self.known, who.epoch, who.start)
+        return replace(self.identity, known=self.known)
 
     def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:
         """Go on where the inbox is, within its limits, with so many batches in flight."""
         if welcome.next < self.base:
-            raise errors.RestoredError(
-                f"The inbox has gone back: it expects message {welcome.next}, and has answered "
-                f"all below {self.base}. Was its store restored from a backup?"
-            )
+            raise self._gone_back(welcome.next)
         if welcome.next > self.next:
             raise errors.ConflictError(
                 f"The inbox has applied {welcome.next} messages of this producer, the outbox has "
@@ -183,6 +167,17 @@ class SendWindow(Generic[M]):
         if helps:
             self.rewind()
         return helps
+
+    def named(self, error: errors.DeliveryError, expected: int) -> errors.DeliveryError:
+        """Return why a batch was refused: the inbox may have gone back since its welcome."""
+        back = type(error) is errors.SequenceError and expected < self.base
+        return self._gone_back(expected) if back else error
+
+    def _gone_back(self, expected: int) -> errors.RestoredError:
+        return errors.RestoredError(
+            f"The inbox has gone back: it expects message {expected}, and has answered "
+            f"all below {self.base}. Was its store restored from a backup?"
+        )
 
     def rewind(self) -> None:
         """Send again from `base`: what was in flight is lost."""

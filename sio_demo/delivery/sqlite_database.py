@@ -1,7 +1,6 @@
 """What the SQLite stores share: a file with a write-ahead log and ``synchronous=FULL``.
 
-When a commit returns, its data is on disk. Every SQLite error becomes a `StoreError`, after a
-rollback.
+When a commit returns, its data is on disk. An SQLite error is a `StoreError`, after a rollback.
 """
 
 import functools

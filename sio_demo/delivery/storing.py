@@ -18,20 +18,14 @@ NewWindow = Callable[[Identity, int, str, list[str]], SendWindow[Receipt]]
 
 
 class Storing:
-    """The only user of an outbox's store while that is open: one call at a time, in a thread.
-
-    Attributes
-    ----------
-    failure : Exception or None
-        Why nothing more is sent: sending again would not help. The store keeps its messages.
-    """
+    """The only user of an outbox's store while that is open: one call at a time, in a thread."""
 
     def __init__(self, store: OutboxStore, window: SendWindow[Receipt]) -> None:
         self.store, self.window = store, window  # `restart` puts another window in its place
         self.incoming: list[Receipt] = []  # not in the store yet
         self.accepted = asyncio.Event()  # there is something to send
         self.last_error: Exception | None = None
-        self.failure: Exception | None = None
+        self.failure: Exception | None = None  # why nothing more is sent; the store keeps it
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._closed = False
         self._busy = asyncio.Lock()

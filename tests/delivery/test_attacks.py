@@ -32,6 +32,7 @@ from sio_demo.errors import (
     DeadLetterError,
     HandlerError,
     OutboxFullError,
+    RestoredError,
     StoreError,
     UsageError,
 )
@@ -472,6 +473,37 @@ async def test_a_new_inbox_and_feed_take_the_place_of_closed_ones(disk, tmp_path
     await outbox.close()
     for each in inbox, feed:
         await each.close()
+
+
+async def test_a_connection_that_is_back_is_no_trouble_any_more(bench):
+    async with bench.link.refuse():
+        outbox = await bench.outbox()
+        assert outbox.last_error is not None
+    await wait_until(lambda: outbox.last_error is None)
+
+
+async def test_a_store_that_goes_back_under_a_connection_is_named(disk, tmp_path):
+    outbox = await disk.outbox()
+    for number in range(3):
+        assert await outbox.send("insert", number) == number
+    with closing(sqlite3.connect(tmp_path / "inbox.db")) as db, db:
+        db.execute("UPDATE inbox_producers SET next = 1, last = 'the id of 0'")
+    with pytest.raises(RestoredError, match="expects message 1"):
+        await outbox.send("insert", 3)
+
+
+@pytest.mark.parametrize("other", ["/", "/chat"])
+async def test_an_outbox_connects_to_its_namespace_unasked(bench, other):
+    inbox = Inbox(bench.server.sio, namespace="/users")
+    inbox.on("note", lambda _, number: number)
+    bench.server.sio.on("talk", lambda *_: None, namespace="/chat")
+    client = socketio.AsyncClient(handle_sigint=False)
+    client.on("talk", lambda *_: None, namespace=other)
+    async with Outbox(client, namespace="/users", **QUICK) as outbox:
+        await outbox.open(bench.link.url)
+        assert await asyncio.wait_for(outbox.send("note", 7), 5) == 7
+        assert set(client.namespaces) == {"/users", other}
+    await inbox.close()
 
 
 async def test_a_transaction_in_a_transaction_is_refused(bench, tmp_path):
