@@ -16,6 +16,7 @@ from aiohttp import web
 from chromium import FLAGS, find_chromium
 from playwright.async_api import BrowserContext, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
+from socketio.exceptions import ConnectionRefusedError
 
 from sio_demo.delivery import Feed, Inbox, MemoryInboxStore
 from sio_demo.lab.link import Link
@@ -204,6 +205,27 @@ async def test_a_tab_that_disconnects_lets_another_send(shop: Shop) -> None:
     assert await second.evaluate(ORDER, ["b"]) == ["b is ordered"]
     await second.close()
     await first.evaluate("socket.connect() && null")
+    assert await first.evaluate(ORDER, ["c"]) == ["c is ordered"]
+    assert shop.applied == ["a", "b", "c"]
+
+
+async def test_a_tab_whose_token_has_expired_says_so_and_lets_another_send(shop: Shop) -> None:
+    first, second = await shop.tab(), await shop.tab()
+    assert await first.evaluate(ORDER, ["a"]) == ["a is ordered"]
+
+    async def connect(_sid: str, _environ: object, auth: Any) -> None:
+        if auth:
+            raise ConnectionRefusedError("expired")
+
+    shop.feed._sio.on("connect", connect)
+    await first.evaluate("() => { socket.auth = { token: 'old' }; }")
+    await shop.link.cut()
+    await first.wait_for_function("outbox.lastError?.message === 'expired'")
+    async with asyncio.timeout(10):
+        assert await second.evaluate(ORDER, ["b"]) == ["b is ordered"]
+    await second.close()
+    await first.evaluate("() => { socket.auth = {}; socket.connect(); }")
+    await first.wait_for_function("outbox.lastError === null")
     assert await first.evaluate(ORDER, ["c"]) == ["c is ordered"]
     assert shop.applied == ["a", "b", "c"]
 

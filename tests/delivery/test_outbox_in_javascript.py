@@ -230,7 +230,8 @@ TOO_LONG = ["'x'.repeat(1e6)", "'中'.repeat(3e5)"]  # a server counts bytes
 
 
 @pytest.mark.parametrize(
-    "value", ["NaN", "[Infinity]", "10n", "() => 1", "new Map()", "[undefined]", DEEP, *TOO_LONG]
+    "value",
+    ["NaN", "[Infinity]", "10n", "() => 1", "new Map()", "[undefined]", "[, 1]", DEEP, *TOO_LONG],
 )
 async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     words = await js.run(f"mistake((async () => outbox.send('note', {value}))())")

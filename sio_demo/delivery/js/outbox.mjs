@@ -40,11 +40,10 @@ function checkJson(value, depth = 0) {
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (Number.isFinite(value)) return;
   if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
+  const list = Array.isArray(value);
   const kind = typeof value === "object" && Object.getPrototypeOf(value);
-  if (kind !== null && kind !== Object.prototype && !Array.isArray(value)) {
-    throw new TypeError(String(value));
-  }
-  for (const part of Object.values(value)) checkJson(part, depth + 1);
+  if (!list && kind !== null && kind !== Object.prototype) throw new TypeError(String(value));
+  for (const part of list ? value : Object.values(value)) checkJson(part, depth + 1);
 }
 
 /** Return the JSON text of a message with a new id. */
@@ -150,8 +149,7 @@ export class SendWindow {
     if (this.#batch || !messages.length) return null;
     const { producer, epoch } = this.identity;
     const { base: first, after, confirmed } = this;
-    this.#batch = { producer, epoch, first, after, confirmed, messages };
-    return this.#batch;
+    return (this.#batch = { producer, epoch, first, after, confirmed, messages });
   }
 
   /** Note the answer to the batch; return the texts that are done, with their replies. */
@@ -439,6 +437,7 @@ export class Outbox {
     this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
+    socket.on("connect_error", this.#disconnected);
     store.listen((news) => this.#hear(news));
     if (socket.active) this.#lead();
   }
@@ -459,8 +458,8 @@ export class Outbox {
     const id = idOf(text);
     let settle;
     const reply = new Promise((resolve, reject) => { settle = { resolve, reject }; });
-    const accepted = new Promise((resolve, reject) => {
-      this.#incoming.push({ id, text, accept: resolve, fail: reject });
+    const accepted = new Promise((accept, fail) => {
+      this.#incoming.push({ id, text, accept, fail });
     });
     const receipt = Object.assign(reply, { id, accepted });
     for (const promise of [receipt, accepted]) promise.catch(() => {}); // may be unwatched
@@ -492,12 +491,12 @@ export class Outbox {
   /** Stop sending. What is in an IndexedDB stays there, for the next page. */
   async close() {
     this.#closed = true;
-    this.#window = null;
     this.#socket.off("connect", this.#connected);
     this.#socket.off("disconnect", this.#disconnected);
+    this.#socket.off("connect_error", this.#disconnected);
     clearTimeout(this.#pausing);
+    this.#stepDown();
     this.#reject((this.#failure ??= closed()));
-    this.#release();
     await this.#store.close();
   }
 
@@ -513,8 +512,7 @@ export class Outbox {
       const saved = await this.#store.load();
       if (!this.#socket.active) return this.#stepDown();
       this.#window = this.#newWindow(saved);
-      const oldest = saved.offset + saved.base;
-      this.#tell({ oldest });
+      this.#tell({ oldest: saved.offset + saved.base });
       this.#wake();
     } catch (error) {
       this.#release();
@@ -541,16 +539,16 @@ export class Outbox {
     this.#wake();
   };
 
+  /** Note the end of a connection, or the error of an attempt. */
   #disconnected = (reason) => {
     this.#connection += 1;
+    if (reason.message) this.lastError = reason;
     if (reason === "io server disconnect") {
       setTimeout(() => !this.#closed && this.#socket.connect(), this.#options.retryDelay);
-    } else if (reason === "io client disconnect" && this.#window && !this.#failure) {
-      this.#stepDown();
-    }
+    } else if (!this.#socket.active && this.#window && !this.#failure) this.#stepDown();
   };
 
-  /** Let another tab send: the page wants no connection. */
+  /** Let another tab send: the page wants no connection, or may have none. */
   #stepDown() {
     this.#window = null;
     this.#leading = false;
@@ -578,7 +576,7 @@ export class Outbox {
       this.#receipts.delete(id);
       reject(new DeliveryError("DeliveryError", "A closed tab has the reply."));
     }
-    if (!this.pending) this.#tellDrained();
+    this.#tellDrained();
   }
 
   // --- the store ----------------------------------------------------------------------
@@ -605,7 +603,7 @@ export class Outbox {
           this.#receipts.get(id)?.reject(error);
           this.#receipts.delete(id);
         }
-        if (!this.pending) this.#tellDrained();
+        this.#tellDrained();
       }
     }
     this.#saving = false;
@@ -649,6 +647,7 @@ export class Outbox {
       if (!window.identity.known) await this.#store.known(); // before the first message leaves
       window.identity.known = true;
       this.#greeted = connection;
+      this.lastError = null;
       return true;
     }
     if (window.confirmed < window.base) {
@@ -675,7 +674,7 @@ export class Outbox {
       this.lastError = null;
       this.#tell({ replies: done });
     }
-    if (answer.error) throw new DeliveryError(answer.error, answer.message);
+    check(answer, true);
     return true;
   }
 
