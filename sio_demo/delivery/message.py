@@ -50,6 +50,8 @@ applied, it is in ``error`` and ``message``::
 Worth another attempt after a pause are ``Retry``, ``StoreError`` and ``QuotaError``; and
 ``SequenceError``, from message `next` on, if the sender still has it. All others are final.
 
+An object with more fields, or fewer, is refused: a new field takes an event of another name.
+
 The invariants:
 
 - The sender stores a message, and that it is known, before the first packet with it leaves.
