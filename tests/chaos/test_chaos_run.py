@@ -26,20 +26,22 @@ async def test_the_delivery_loses_doubles_and_reorders_nothing(quiet):
 
 
 @pytest.mark.parametrize(
-    ("variant", "finding"),
+    ("variant", "finding", "seeds"),
     [
-        ("no-dedup", "duplicated"),
-        ("mark-outside", "duplicated"),
-        ("mark-first", "lost"),
-        ("id-per-attempt", "duplicated"),
-        ("implicit-producers", "duplicated"),
-        ("clock-epochs", "refused without a reason"),
-        ("unlocked", "not refused: a second process opened the outbox"),
+        ("no-dedup", "duplicated", [1, 2]),
+        ("mark-outside", "duplicated", [6, 10, 26, 30]),
+        ("mark-first", "lost", [1, 5, 6, 8]),
+        ("id-per-attempt", "duplicated", [1, 2]),
+        ("implicit-producers", "duplicated", [3, 5, 11]),
+        ("clock-epochs", "refused without a reason", [3, 21]),
+        ("unlocked", "not refused: a second process opened the outbox", [12, 15, 26]),
     ],
 )
-async def test_what_is_broken_is_caught(quiet, variant, finding):
+async def test_what_is_broken_is_caught(quiet, variant, finding, seeds):
+    """In one of a hundred schedules; those that have caught it before are played first."""
     assert variant in chaos.VARIANTS
-    async with aclosing(chaos.run_all(range(1, 101), variant)) as playing:
+    rest = set(range(1, 101)).difference(seeds)
+    async with aclosing(chaos.run_all([*seeds, *rest], variant)) as playing:
         async for verdict in playing:
             if any(words.startswith(finding) for words in verdict.findings):
                 return
