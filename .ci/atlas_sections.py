@@ -200,6 +200,8 @@ Some complaints have no letter, because no single line is wrong. They have a les
 [04b, section 4](04b_dead_connections.ipynb) |
 | Nothing may be lost or booked twice, whatever fails: exactly once, at least once, `retries` | \
 [07a](07a_delivery_guarantees.ipynb) |
+| With `retries` every emit waits for the answer to the one before; it is slow | \
+[07a, section 6](07a_delivery_guarantees.ipynb) |
 | A user who was away is to get everything later, in order and once: history, replay, offsets | \
 [07b](07b_server_to_client_and_chaos.ipynb) |
 | Which id is safe with several workers: in memory, in Redis or Valkey, in the database? | \
@@ -216,6 +218,8 @@ what clients send, [07b](07b_server_to_client_and_chaos.ipynb) for what they rec
 without a room goes to everyone. Or another room, or another session, of this user receives it |
 | I close one of my tabs, and appear offline; the number of users online is wrong, or stays \
 after a crash of the server | \
+[04b, section 2](04b_dead_connections.ipynb) |
+| A short drop, or a tab in the background, ends the user's game, or announces that they left | \
 [04b, section 2](04b_dead_connections.ipynb) |
 | It reconnects every minute behind nginx or a load balancer (AWS), drops in a background tab, or \
 a mobile app comes back and is connected in name only | \
@@ -236,8 +240,26 @@ did not answer out of the group, after one failure and for ten seconds, and its 
 another: [`max_fails`](https://nginx.org/en/docs/http/ngx_http_upstream_module.html#max_fails) |
 | A `Date` arrives as a string, a `Map` as `{}` | A message is JSON, apart from binary data: \
 convert what JSON doesn't know |
-| It stays with polling behind a proxy | The proxy must pass on `Upgrade` and `Connection`: \
+| Behind nginx or another proxy it stays with polling, or the WebSocket handshake fails: \
+`Unexpected response code: 400` | The proxy must pass on `Upgrade` and `Connection`, by HTTP/1.1: \
 [Socket.IO's examples](https://socket.io/docs/v4/reverse-proxy/) |
+| 404 for `/socket.io/` with FastAPI or Starlette | Serve `socketio.ASGIApp(sio, app)` in place of \
+`app`. Or `app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))`, with that \
+`path` in the client too ([since Starlette 0.33]\
+(https://github.com/miguelgrinberg/python-engineio/issues/341) the server sees the whole path) |
+| Staging and production share a Redis, and each gets the other's messages | Pub/sub \
+[ignores the number of the database](https://redis.io/docs/latest/develop/pubsub/): \
+another `key` (socket.io's adapter) or `channel` (python-socketio's manager) for each |
+| Nothing is lost, but it comes later and later | More is sent than the line carries, and the rest \
+waits in order: send less, or the next after the answer to the last; `volatile` (L12) skips what \
+can't leave at once |
+| After a log-out and a new log-in, messages still go out as the first user | The clients for \
+[Java](https://github.com/socketio/socket.io-client-java/issues/132) and \
+[Dart](https://github.com/rikulo/socket.io-client-dart/issues/426) reuse the connection to an \
+address, and its options, unless told to `forceNew`. In any client, disconnect at the log-out, and \
+let `auth` be a function ([03, section 6](03_listeners_outside_connect.ipynb)) |
+| Every component on the page handles the message, each sounds its bell | Each has a listener, \
+and rightly. What is to happen once belongs in one place, a module or a store, from which all read |
 | The log shows that the event arrives, and my handler is never called | Its name, its namespace \
 or the object that it is registered on is another, or it takes other arguments: \
 [10, section 2](10_check_your_own_code.ipynb) counts it |
