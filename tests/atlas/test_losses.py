@@ -93,19 +93,39 @@ async def test_a_deaf_worker_has_left_one_line_in_its_log(caplog, fixed):
     )
 
 
-async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkeypatch):
+GREETS = '=> socket.emit("hello") && socket.on'
+QUIET = """
+const ticks = [], every = setInterval, now = Date.now;
+const later = (work) => ({ unref: () => ticks.push(work) });
+globalThis.setInterval = (work, ms) => (ms < 60_000 ? every : later)(work, ms);
+const minutesPass = () => { Date.now = () => now() + 150_000; return ticks.map((tick) => tick()); };
+const kept = [];
+"""
+
+
+def let_the_client_hear_something(monkeypatch, *more):
+    hears = "connected(socket)", 'new Promise((done) => socket.on("hello", done))'
     changes = {
-        "_RECOVERING_SERVER": ("=> socket.on", '=> socket.emit("hello") && socket.on'),
-        "_RECOVERED_CLIENT": (
-            "connected(socket)",
-            'new Promise((done) => socket.on("hello", done))',
-        ),
+        "_RECOVERING_SERVER": [("=> socket.on", GREETS), *more],
+        "_RECOVERED_CLIENT": [hears],
     }
-    for name, (old, new) in changes.items():
+    for name, pairs in changes.items():
         source = getattr(losses_features, name)
-        assert source.count(old) == 1
-        monkeypatch.setattr(losses_features, name, source.replace(old, new))
+        for old, new in pairs:
+            assert source.count(old) == 1
+            source = source.replace(old, new)
+        monkeypatch.setattr(losses_features, name, source)
+
+
+async def test_recovery_does_work_for_a_client_that_has_received_an_event(monkeypatch):
+    let_the_client_hear_something(monkeypatch)
     assert await cause("L10").reproduce(False) == Counters(1, 0, 1, 1, 1)
+
+
+async def test_recovery_does_not_work_if_that_event_is_too_old(monkeypatch):
+    grows_old = GREETS, GREETS.replace("&&", "&& minutesPass() &&")
+    let_the_client_hear_something(monkeypatch, ("const kept = [];", QUIET), grows_old)
+    assert await cause("L10").reproduce(False) == BEFORE["L10"]
 
 
 @pytest.mark.parametrize("letter", BEFORE)
