@@ -17,7 +17,7 @@ from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
 _SIGNATURES = ("column", "label", "group", "count")
-_STEP = re.compile(r"step-(\d+)-(packet|call|fault)")
+_STEP = re.compile(r"step-(\d+)-(packet|call|lost|fault|note)")
 
 
 def unwrap(text: str) -> str:
@@ -90,8 +90,9 @@ def _sequence(axes: Axes) -> Iterator[str]:
         words = f"{number}. {kind}"
         if call := texts.get(f"step-{number}-number"):
             words += f" {call.get_text()}"
-        words += ", {} to {}".format(*_ends(shape, lifelines))
-        label = texts.get(f"step-{number}-label")
+        if kind != "note":
+            words += ", {} to {}".format(*_ends(shape, lifelines))
+        label = texts.get(f"step-{number}-{'note' if kind == 'note' else 'label'}")
         yield f"{words}: {unwrap(label.get_text())}" if label else words
 
 
@@ -103,6 +104,8 @@ def _ends(shape: Artist, lifelines: Mapping[float, str]) -> list[str]:
         assert isinstance(shape, Line2D)
         across = np.asarray(shape.get_xdata(), dtype=float)
         start, end = across[0], across[-1]
+    if _gid(shape).endswith("-lost"):
+        end += end - start
     return [lifelines[min(lifelines, key=lambda x: abs(x - place))] for place in (start, end)]
 
 

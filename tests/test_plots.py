@@ -45,6 +45,8 @@ STEPS = [
     Step("server", "client", 'EVENT "news", "second"'),
     Step("client", "your handler", "news", "call"),
     Step("client", "your handler", "", "call"),
+    Step("client", "server", "ACK", "lost"),
+    Step("your handler", "your handler", "one packet arrived, two calls were made", "note"),
 ]
 
 
@@ -147,6 +149,16 @@ def test_calls_are_numbered_from_each_packet_the_caller_receives() -> None:
     assert re.findall(r"call (\d)", words) == ["1", "2", "1"]
 
 
+def test_calls_for_one_message_are_numbered_across_its_packets() -> None:
+    """The retry's call is the second, and has the colour of harm."""
+    packet, call = Step("client", "server", "pay"), Step("server", "your handler", "", "call")
+    plot = plots.sequence([packet, call] * 2, title="Paid twice", one_message=True)
+    assert re.findall(r"call (\d)", plot.words) == ["1", "2"]
+    assert read_back(plot.figure) == plot.words
+    badges = [line for line in plot.figure.axes[0].lines if line.get_marker() == "o"]
+    assert [badge.get_color() for badge in badges] == [style.ONCE, style.AGAIN]
+
+
 def test_a_diagram_of_25_rows_fits_a_page() -> None:
     """It is at most one and a half times as high as it is wide."""
     width, height = plots.sequence([STEPS[1]] * 25, title="Long").figure.get_size_inches()
@@ -202,6 +214,8 @@ def test_a_diagram_is_described_by_its_events() -> None:
         '6. packet, server to client: EVENT "news", "second"',
         "7. call 1, client to your handler: news",
         "8. call 2, client to your handler",
+        "9. lost, client to server: ACK",
+        "10. note: one packet arrived, two calls were made",
     ]
 
 

@@ -7,7 +7,7 @@ SVG, byte for byte, whatever was drawn before and whatever the reader's matplotl
 
 from .bars import calls_by_design, effects_by_design, tally
 from .charts import invocations, total_work
-from .delivery import Timeline, timelines
+from .delivery import Timeline, throughput, timelines
 from .plot import Plot, show, to_png, to_svg
 from .sequence import Step, sequence
 from .signatures import signatures
@@ -23,6 +23,7 @@ __all__ = [
     "show",
     "signatures",
     "tally",
+    "throughput",
     "timelines",
     "to_png",
     "to_svg",

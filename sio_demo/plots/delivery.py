@@ -1,19 +1,25 @@
-"""A figure of delivery: what a run of chaos did."""
+"""Figures of delivery: what a round trip carries, and what a run of chaos did."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
 from . import style
-from .plot import Plot, in_words
-from .style import Look, house_style, page, place
+from .plot import Plot, in_words, table
+from .style import Look, house_style, page, place, wrap
 
 # Inches.
-_FOOT = 0.62
+_LABELS, _CHARACTERS = 1.75, 17
+_DOTS, _ROW, _HEAD, _FOOT = 2.6, 0.5, 0.62, 0.62
+_COLUMN = (style.WIDTH - _LABELS - _DOTS - style.MARGIN) / 3
+
 _LANE_LABELS, _LANE, _LEVEL, _LANE_GAP = 0.95, 4.35, 0.25, 0.3
 _FOUND = 0.2  # right of the lanes
 
+_MOST = 6  # senders
+_TRIPS = (20, 100, 500)  # ms
 _CUTS = ("reset", "clean close", "half-open", "refusal")
 
 
@@ -23,6 +29,50 @@ class Timeline(NamedTuple):
     messages: int
     faults: Sequence[tuple[int, str]]  # after which message, and which
     found: str
+
+
+@house_style()
+def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
+    """Draw the messages that one round trip carries, and write what follows for three distances.
+
+    `per_trip` says for each sender, six at most, how many messages it may have under way.
+    """
+    data = table({name: [n] for name, n in per_trip.items()}, most=_MOST)
+    height = len(data) * _ROW
+    figure = page(title, _FOOT + height + _HEAD)
+    axes = place(figure, (_LABELS, _FOOT, _DOTS, height))
+    axes.set_gid("throughput")
+    up, rates = "messages in one round trip", "messages a second, at most"
+    most = 10 ** math.ceil(math.log10(max(n for [n] in data.values()) * 2))
+    axes.set(xscale="log", xlim=(0.8, most), ylim=(len(data) - 0.5, -0.5), xlabel=up)
+    axes.set_yticks(range(len(data)), ["\n".join(wrap(name, _CHARACTERS)) for name in data])
+    axes.set_xticks(ticks := [10**n for n in range(round(math.log10(most)) + 1)])
+    axes.set_xticklabels([f"{tick:,}" for tick in ticks])
+    axes.tick_params(which="both", length=0, pad=7)
+    axes.tick_params(axis="y", pad=(_LABELS - style.MARGIN) * 72)
+    for label in axes.get_yticklabels():
+        label.set_horizontalalignment("left")
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x", which="major")
+    rows = []
+    for y, (name, [n]) in enumerate(data.items()):
+        axes.plot([0.8, n], [y, y], color=style.ONCE, linewidth=3, solid_capstyle="butt")
+        axes.plot([n], [y], "o", color=style.ONCE, markersize=11, clip_on=False)
+        axes.annotate(f"{n:,}", (n, y), (0, 8), textcoords="offset points", ha="center")
+        allowed = [f"{n * 1000 // time:,}" for time in _TRIPS]
+        _write(axes, y, allowed)
+        rows.append(f"- {name}: {n:,}; {', '.join(allowed)}")
+    _write(axes, -0.72, headings := [f"at {time} ms" for time in _TRIPS], color=style.MUTED)
+    _write(axes, -1.15, ["", "", rates])
+    return Plot(figure, in_words(title, f"{up}; {rates}, {', '.join(headings)}", rows))
+
+
+def _write(axes: Axes, y: float, texts: Sequence[str], **look: Any) -> None:
+    """Write into the columns right of the dots."""
+    where = axes.get_yaxis_transform()
+    for column, text in enumerate(texts, 1):
+        x = 1 + column * _COLUMN / _DOTS
+        axes.text(x, y, text, transform=where, ha="right", va="center", **look)
 
 
 @house_style()

@@ -13,14 +13,14 @@ from . import style
 from .plot import Plot, in_words, one_line
 from .style import Look, house_style, page, place, wrap
 
-Kind = Literal["packet", "call", "fault"]
+Kind = Literal["packet", "call", "lost", "fault", "note"]
 
 # Inches: the unit of the axes, so that texts and shapes can be laid out together.
 _LEFT, _MOST_RIGHT = 0.78, 1.9
 _HEAD, _FOOT = 0.56, 0.12
 _BOX = (1.24, 0.42)
 _LINE = 0.19
-_HEIGHT = {"packet": 0.19, "call": 0.12, "fault": 0.24}
+_HEIGHT = {"packet": 0.19, "call": 0.12, "lost": 0.25, "fault": 0.24, "note": 0.22}
 _CHARACTERS = 10.5  # of a label, in an inch
 _BADGE = 0.125
 _TOOTH = (0.12, 0.09)
@@ -30,8 +30,9 @@ class Step(NamedTuple):
     """One row of a sequence diagram, from a lifeline to a lifeline.
 
     By kind: ``"packet"`` is an arrow. ``"call"`` ends in the number of the call, counted for the
-    packet that the caller received last. ``"fault"`` is a zigzag between two lifelines, or across
-    all of them if source and target are one.
+    packet that the caller received last, or for one message. ``"lost"`` ends midway in a cross.
+    ``"fault"`` is a zigzag between two lifelines, or across all of them if source and target are
+    one. ``"note"`` is a text in a box between source and target.
     """
 
     source: str
@@ -46,10 +47,12 @@ def sequence(
     *,
     title: str,
     lifelines: Sequence[str] = ("server", "link", "client", "your handler"),
+    one_message: bool = False,
 ) -> Plot:
     """Draw events as a sequence diagram, in logical time from the top.
 
-    `lifelines` are the columns from the left, two to five. A second call is drawn as harmful.
+    `lifelines` are the columns from the left, two to five. With `one_message`, all packets carry
+    the same one, and calls are numbered across them. A second call is drawn as harmful.
     """
     names, steps = list(lifelines), list(events)
     right = max([_LEFT, *(_beside(step) for step in steps if step.kind == "call")])
@@ -67,7 +70,7 @@ def sequence(
     axes.set_axis_off()
     _draw_lifelines(axes, columns, body)
     y, words = _HEAD, []
-    rows = zip(steps, _calls(steps), texts, heights, strict=True)
+    rows = zip(steps, _calls(steps, one_message), texts, heights, strict=True)
     for number, (step, call, lines, height) in enumerate(rows, 1):
         row = _Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
         _DRAW[step.kind](row, columns[step.source], columns[step.target])
@@ -77,11 +80,11 @@ def sequence(
     return Plot(figure, in_words(title, f"events in order, between {between}", words))
 
 
-def _calls(steps: Sequence[Step]) -> Iterator[int]:
-    """Yield for each step how often its source has called for the packet."""
+def _calls(steps: Sequence[Step], one_message: bool) -> Iterator[int]:
+    """Yield for each step how often its source has called for the message or for the packet."""
     calls: Counter[str] = Counter()
     for step in steps:
-        if step.kind == "packet":
+        if step.kind == "packet" and not one_message:
             calls[step.target] = 0
         elif step.kind == "call":
             calls[step.source] += 1
@@ -93,7 +96,8 @@ def _words(step: Step, call: int, names: Sequence[str]) -> str:
     ends = [step.source, step.target]
     if step.kind == "fault" and step.source == step.target:
         ends = [names[0], names[-1]]
-    words += f", {' to '.join(map(one_line, ends))}"
+    if step.kind != "note":
+        words += f", {' to '.join(map(one_line, ends))}"
     return f"{words}: {one_line(step.label)}" if step.label.strip() else words
 
 
@@ -110,6 +114,8 @@ def _room(step: Step, columns: Mapping[str, float]) -> int:
         span = min(later, default=style.WIDTH) - target
     elif step.kind == "fault":
         span = max(span - 0.7, 1.2)
+    elif step.kind == "note":
+        span = max(span, 3.0)
     return max(8, int((span - 0.3) * _CHARACTERS))
 
 
@@ -145,11 +151,11 @@ class _Row(NamedTuple):
         """Where something lies that has its label beside it."""
         return self.top + self.height / 2
 
-    def write(self, x: float, y: float, **look: Any) -> None:
+    def write(self, x: float, y: float, name: str = "label", **look: Any) -> None:
         """Write the label, on white so that no lifeline runs through it."""
         white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         look = {"ha": "center", "va": "center", "linespacing": 1.1, "bbox": white, **look}
-        self.axes.text(x, y, self.text, gid=f"{self.name}-label", zorder=3, **look)
+        self.axes.text(x, y, self.text, gid=f"{self.name}-{name}", zorder=3, **look)
 
     def arrow(self, kind: str, start: float, end: float, y: float, color: str) -> None:
         """Draw an arrow: an empty annotation, which keeps both of its ends."""
@@ -161,6 +167,15 @@ class _Row(NamedTuple):
 def _packet(row: _Row, source: float, target: float) -> None:
     row.arrow("packet", source, target, row.foot, style.INK)
     row.write((source + target) / 2, row.foot - 0.05, va="bottom")
+
+
+def _lost(row: _Row, source: float, target: float) -> None:
+    ends, y = [source, (source + target) / 2], [row.foot] * 2
+    line: Look = {"color": style.INK, "linewidth": 1.6, "linestyle": (0, (4, 3))}
+    cross: Look = {"color": style.AGAIN, "markersize": 11, "markeredgewidth": 3.2, "zorder": 4}
+    row.axes.plot(ends, y, gid=f"{row.name}-lost", **line)
+    row.axes.plot(ends[1:], y[1:], "x", **cross)
+    row.write(ends[1], row.foot - 0.11, va="bottom")
 
 
 def _call(row: _Row, source: float, target: float) -> None:
@@ -192,9 +207,18 @@ def _fault(row: _Row, source: float, target: float) -> None:
     row.write((source + target) / 2, row.middle, fontweight="bold", bbox=white)
 
 
+def _note(row: _Row, source: float, target: float) -> None:
+    box = {"facecolor": "#f3f3f3", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
+    half = max(map(len, row.text.splitlines())) / _CHARACTERS / 2 + style.MARGIN
+    x = min(max((source + target) / 2, half), style.WIDTH - half)
+    row.write(x, row.middle, "note", bbox=box)
+
+
 #: By kind: draws a row, given the positions of its source and its target.
 _DRAW: dict[str, Callable[[_Row, float, float], None]] = {
     "packet": _packet,
     "call": _call,
+    "lost": _lost,
     "fault": _fault,
+    "note": _note,
 }
