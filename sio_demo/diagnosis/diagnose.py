@@ -49,14 +49,19 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [_wrapped("", finding) for finding in self.findings]
+        steps = [_wrapped("    ", step) for step in self.next]
         if self.suspects and not self.certain:
-            lines.append("\nI cannot tell yet. It can be:")
+            lines += ["\nI cannot tell yet. Next:", *steps]
+            left_over = len(self.suspects) == 1 and self.suspects[0].open
+            only = "One cause is left over, which shows nothing: it is this one only"
+            lines.append(f"\n{only} if what follows `if` holds:" if left_over else "\nIt can be:")
+            steps = []
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
             words = {
+                "if": "; ".join(suspect.open.values()),
                 "fits": "; ".join(suspect.fits),
                 "but": suspect.doubts and f"not so: {'; '.join(suspect.doubts)}",
-                "if": "; ".join(suspect.open.values()),
                 "proof": suspect.look,
                 "fix": "" if suspect.open else suspect.cause.fix,
             }
@@ -64,10 +69,9 @@ class Diagnosis:
         if self.ruled_out:
             lines.append("\nRuled out:")
             lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
-        if self.next:
+        if steps:
             unknown = not self.suspects and (self.ruled_out or not self.seen.calls)
-            lines.append("\nI cannot tell. Next:" if unknown else "\nTo tell more:")
-            lines += [_wrapped("    ", step) for step in self.next]
+            lines += ["\nI cannot tell. Next:" if unknown else "\nTo tell more:", *steps]
         return "\n".join(lines)
 
 

@@ -609,6 +609,20 @@ async def test_what_the_application_emits_twice_is_traced_to_its_lines(apart):
     assert "traceback.print_stack()" in " ".join(found.next)
 
 
+async def test_a_cause_that_is_left_over_is_no_answer(apart):
+    b, client, there, here = apart
+    b.sio.on("job", lambda sid, what: None)
+    await b.connect(client)
+    for _ in range(3):
+        await client.emit("job", "print")
+    await client.call("sync")
+    found = diagnose(here.message("job"), there.message("job"))
+    assert found.letters == ("D24",)
+    text = str(found)
+    assert "it is this one only if what follows" in text
+    assert text.index("I cannot tell yet. Next:") < text.index("D24")
+
+
 async def test_another_server_object_has_not_the_clients_session(apart):
     b, client, _, here = apart
     async with bench() as other:
