@@ -89,7 +89,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     was seen in several places, such as at the client and at the server. `clues` are what else is
     known: attributes of :class:`Clues`. UsageError says what of it is wrong.
     """
-    message = Seen.together(map(Seen.of, seen)).with_clues(**clues)
+    message = Seen.together(map(Seen.of, seen)).with_clues(**clues).settled()
     found, findings, stories = read(message)
     judged, strangers = of_one_client(message)[0], message.clues.strangers
     if strangers is not None and strangers < found.get("zombies", 0):
@@ -173,18 +173,10 @@ def _next(
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
     emitted = seen.clues.emitted
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
-        if "copies" in found and emitted:
-            stack = (
-                "Print the stack at each emit(), with traceback.print_stack() or console.trace()"
-            )
-            steps.insert(0, f"{stack}: is it one line of the program, or several?")
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
     if found and not suspects:
-        steps.append(
-            "No cause of the atlas fits: look once more at the clues that speak "
-            "against each. Or it is a cause that the atlas does not have yet."
-        )
+        steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

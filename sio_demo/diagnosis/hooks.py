@@ -2,8 +2,10 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 Function = Callable[..., Any]
@@ -90,6 +92,28 @@ class Hooks:
             return None
 
 
+def caller() -> str:
+    """Return the lines of the program that led here, the nearest first; "" if none is known."""
+    frame, lines = sys._getframe(1), list[str]()
+    while frame is not None and len(lines) < 3:
+        name = _in_program(frame.f_code.co_filename)
+        if name:
+            lines.append(f"{name}:{frame.f_lineno}")
+        elif lines or name is None:
+            break
+        frame = frame.f_back  # type: ignore[assignment]
+    return " < ".join(lines)
+
+
+@functools.lru_cache(maxsize=1000)
+def _in_program(file: str) -> str | None:
+    """Return the name of a file of the program; "" of one that its calls pass, None of a loop's."""
+    path = Path(file)
+    if path.parent == Path(__file__).parent or {"site-packages", "contextlib.py"} & {*path.parts}:
+        return ""
+    return None if {"asyncio", "concurrent", "threading.py"} & {*path.parts[-3:]} else path.name
+
+
 def layers(function: Function | None) -> Iterator[Function]:
     while function is not None:
         yield function
@@ -99,8 +123,7 @@ def layers(function: Function | None) -> Iterator[Function]:
 def fits(function: Function, args: tuple[Any, ...]) -> bool:
     """Whether a function takes these arguments: python-socketio tries several.
 
-    What a decorator returns is asked itself, not what it is wrapped around: it may pass on
-    other arguments, as that of Flask-SocketIO does, which keeps the sid.
+    A decorator's wrapper is asked itself: that of Flask-SocketIO keeps the sid, and passes it on.
     """
     while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
         function = function.__wrapped__  # type: ignore[attr-defined]

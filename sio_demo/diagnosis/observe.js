@@ -109,6 +109,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
       now: () => ({ before: used, queue: !alone }),
+      has: (sids) => [...sids].some((sid) => space.sockets.has(sid)),
       census() {
         count();
         return sidsOf;
@@ -278,10 +279,20 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
   function emitted({ namespace }, event, args, facts) {
     const id = key(event, args);
     const one = the(emits, name(namespace, otherSide, event, id), () =>
-      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false, rooms: new Set() }));
+      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false, rooms: new Set(), traces: [] }));
     if (facts.target) one.rooms.add(facts.target);
+    if (one.traces.length < 100) one.traces.push(new Error()); // its stack is not written yet
     const onceAway = one.onceAway || facts.away;
     Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway });
+  }
+
+  // The lines of the program that led to emit(), the nearest first: after the wrapper and the library.
+  function place({ stack = "" }) {
+    const lines = stack.split("\n");
+    const from = lines.findLastIndex((line) => line.includes("wrapper")) + 1;
+    const program = lines.slice(from).filter((line) => !/node_modules|node:/.test(line));
+    const short = (line) => line.match(/[^/\\(@\s]+:\d+(?=:\d+\)?$)/)?.[0];
+    return program.map(short).filter(Boolean).slice(0, 3).join(" < ");
   }
 
   function packet(end, recipient, event, args, socket) {
@@ -316,13 +327,13 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     ];
   }
 
+  const ofEvent = ({ event, recipient, namespace }) => [...messages.values()].filter((one) =>
+    one.event === event && one.recipient === recipient && one.namespace === namespace);
+
   function worked(message) {
-    const others = [...messages.values()].filter((one) => one.event === message.event
-      && one.recipient === message.recipient && one.namespace === message.namespace
-      && one.id !== message.id && one.packets > 0);
+    const others = ofEvent(message).filter((one) => one.id !== message.id && one.packets > 0);
     const handled = others.filter((one) => one.calls > 0);
-    const once = handled.length ? handled.at(-1).once : null;
-    return others.length ? { worked: handled.length > 0, once } : {};
+    return others.length ? { worked: handled.length > 0, once: handled.at(-1)?.once ?? null } : {};
   }
 
   // Where an event was emitted or came last, or is listened to.
@@ -338,10 +349,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
 
   // Compare a message with one of the same event that came before a reconnect.
   function grows(message) {
-    const earlier = [...messages.values()].filter(
-      (one) => one.event === message.event && one.recipient === message.recipient
-        && one.namespace === message.namespace && one.reconnects < message.reconnects,
-    ).at(-1);
+    const earlier = ofEvent(message).filter((one) => one.reconnects < message.reconnects).at(-1);
     const listeners = (one) => [...one.listeners.values()].reduce((a, b) => a + b, 0);
     if (earlier === undefined) return null;
     return listeners(message) > listeners(earlier) || message.packets > earlier.packets;
@@ -376,8 +384,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const live = message.live ?? (census ? theirs ?? [] : null);
       const own = ends.flatMap((end) => [...end.own ?? []]);
       const short = (sids) => (sids && sids.length <= 200 ? sids : null); // else it is no line to copy
-      const came = [...messages.values()].filter((one) => one.event === event && one.namespace === namespace
-        && one.recipient === side && one.arrived);
+      const came = ofEvent({ event, recipient: side, namespace }).filter((one) => one.arrived);
       const unheard = handled ? [...messages.values()].findLast((one) => one.event !== event && one.listeners.size
         && ![...one.listeners.values()].some(Boolean)) : null;
       const kin = [...emits.values()].some((other) => other.event === event && other.namespace === namespace);
@@ -393,12 +400,14 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           connections: message.connections.size || null,
           emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
           kin: (message.recipient ?? "client") === otherSide && !one.times ? kin : null,
+          places: [...new Set(one.traces?.map(place))].filter(Boolean).sort().join(", ") || null,
           rooms: one.rooms?.size || null, alike: handled ? message.alike : null,
           ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
           away: (message.packets ? one.onceAway : one.away) ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,
-          large: message.large, unheard: (message.arrived ? null : unheard?.event) ?? null,
+          large: message.large, died: handled || !message.sent.size ? null : !now.some((end) => end.has?.(message.sent)),
+          unheard: (message.arrived ? null : unheard?.event) ?? null,
           ...(handled ? worked(message) : {}),
           arrived: handled ? message.arrived : null,
           acknowledged: message.acknowledged, answered: one.answered ?? null,

@@ -245,6 +245,7 @@ class Observer:
             add_up = sum if name.recipient == "client" else max
             listeners = add_up(m.listeners.values())
         live = self._live(name, m, emits)
+        now = frozenset[str]().union(*(each.live(name.namespace) for each in self._servers))
         who = {
             "own": self._tally.own_sids if self._clients else None,
             "live": live,
@@ -265,13 +266,15 @@ class Observer:
                 listens=self._listens(name.event) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
-                servers=len(m.servers) if len(m.servers) > 1 else None,
+                servers=servers if (servers := len(m.servers | emits.ever.keys())) > 1 else None,
                 emitted=emits.times if sends and name.event != "connect" else None,
+                places=", ".join(sorted(emits.places)) or None,
                 kin=any(n[:3] == name[:3] for n in table) if sends and not emits.times else None,
                 rooms=len(emits.rooms) or None,
                 away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
+                died=not m.sent_to & now if m.sent_to and not handled else None,
                 acknowledged=m.acknowledged,
                 answered=m.answered if sends and m.acknowledged else None,
                 overlapped=m.overlapped if m.calls else None,

@@ -1,9 +1,8 @@
 """Where an observer looks at python-socketio: at a client, and at a server.
 
-Incoming packets pass the methods ``_handle_connect()`` and ``_handle_event()`` of a client or a
-server. Outgoing ones pass ``_send_packet()`` of a client, and ``eio.send_packet()`` of a server.
-Calls are counted by a wrapper around each handler in ``handlers``, which is put there when the
-next packet comes. That these names are wrapped is not documented. `Probe.close` undoes it.
+Incoming packets pass the methods in `LOOKS`; outgoing ones ``_send_packet()`` of a client, and
+``eio.send_packet()`` of a server. Calls are counted by a wrapper around each handler in
+``handlers``, which is put there when the next packet comes. `Probe.close` undoes it.
 """
 
 import functools
@@ -14,13 +13,17 @@ import socketio
 from engineio.packet import MESSAGE
 from socketio.packet import BINARY_EVENT, CONNECT, EVENT
 
-from .hooks import Begin, Ended, Function, Hooks, fits, layers
+from .hooks import Ended, Function, Hooks, fits, layers
 from .seen import Language, Recipient, Sids
 from .tally import Census, Name, Sighting, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 SERVERS = (socketio.AsyncServer, socketio.Server)
 AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
+LOOKS = {  # the methods of both ends that are looked at, all but the first internal
+    **{"emit": "_emitting", "_handle_connect": "_connected"},
+    **{"_handle_event": "_arrived", "_handle_ack": "_answered"},
+}
 UserOf = Callable[[str], Hashable]
 
 
@@ -31,10 +34,6 @@ class Probe:
     other_side: Recipient
     library: Language = "python"
 
-    _emitting: Begin
-    _connected: Begin
-    _arrived: Begin
-    _answered: Begin
     _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
     _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
     _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
@@ -46,14 +45,8 @@ class Probe:
         self._hooks = Hooks(tally.errors.append)
         self._wrappers: dict[tuple[str, str], Function] = {}
         self._spaces: list[Any] = []  # namespace objects that are watched
-        looks: dict[str, Begin] = {
-            "emit": self._emitting,
-            "_handle_connect": self._connected,  # internal
-            "_handle_event": self._arrived,  # internal
-            "_handle_ack": self._answered,  # internal
-        }
-        for name, look in looks.items():
-            self._hooks.method(sio, name, look)
+        for method, look in LOOKS.items():
+            self._hooks.method(sio, method, getattr(self, look))
 
     def close(self) -> None:
         """Stop watching, and remove the wrappers that nothing else has wrapped."""
@@ -323,7 +316,7 @@ class ServerProbe(Probe):
         emits = self._tally.emitted(name)
         sids = members - left_out
         emits.live = [server.census(space, fresh=True) for server in self._tally.servers]
-        emits.ever[id(self)] = self.ever
+        emits.ever[id(self.sio)] = self.ever
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
         emits.rooms.add(repr(room))

@@ -1,8 +1,8 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is.
 
 They are products of a few factors, each of which is 1 when all is well: one message becomes a
-packet for each session of its user, and a packet becomes a call of each listener. So 4 calls
-usually have their reason in an earlier counter, and a single factor often explains all five.
+packet for each session of its user, and a packet a call of each listener. So a single factor
+often explains all five.
 """
 
 from collections.abc import Iterator
@@ -45,9 +45,11 @@ def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
 def of_one_client(seen: Seen) -> tuple[Seen, str]:
     """Return it without the sids and packets of others where they can be told, and why."""
     sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
+    emitted, reached, got = clues.emitted or 0, clues.reached or 0, clues.connections or sids
+    if clues.recipient == "server" and packets and got < sids:
+        return replace(seen, sids=got), f"Live sids: {sids}; it came from {got} of them."
     if clues.recipient != "client" or seen.calls == 0 or sids < 2:
         return seen, ""
-    emitted, reached, got = clues.emitted or 0, clues.reached or 0, clues.connections or sids
     if got < min(sids, packets):
         words = f"Live sids: {sids}; its packets went to {got} of them."
         return replace(seen, sids=got, clues=replace(clues, strangers=None)), words
@@ -67,62 +69,56 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     c, others = seen.clues, len(seen.who.get("sent", ()))
-    to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
-    never = "was never connected, and no attempt failed: does connect() run, and does each"
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
     }
     if not lost:
-        emits = (c.emitted or 0) > 1 and c.reached in (None, 1)
-        facts[f"Calls of emit() for it: {c.emitted}."] = emits
-    else:
-        facts |= {
-            f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": (
-                c.emitted is not None and not c.elsewhere
-            ),
-            f"It was for other sessions: {others}.": to_nobody and others,
-            "Its emit() was for no session: not in that room, or left out.": (
-                to_nobody and not others
-            ),
-            "It was emitted before the client was connected: wait for that.": (
-                c.early and c.recipient == "server"
-            ),
-            f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
-            "That is the sid of a session that has ended.": c.ended,
-            "In another namespace somebody is.": c.astray,
-            f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
-            f"It is listened to in {c.listens}.": c.listens and c.arrived,
-            "A middleware of the socket, socket.use(), has stopped it.": (
-                (c.recipient, c.server, seen.calls) == ("server", "javascript", 0)
-                and c.arrived
-                and seen.listeners
-            ),
-            "The server has rejected the client, with the words that `connect_error` has. In "
-            "JavaScript it tries again only if connect() is called.": (
-                c.rejected and c.connected is False
-            ),
-            "There is no entry where the name of that room was looked up.": (
-                (c.room or "").strip("'\"") in ("undefined", "null", "None")
-            ),
-            f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
-            f"The client {never} middleware of the server call next()?": state == (False,) * 3,
-            "That listener was registered with once(): it takes one message.": c.once,
-            "It has a listener now: that was registered after it had come.": c.late,
-            "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
-            "It is longer than the server takes.": c.large,
-            "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
-                (c.emitted, c.elsewhere) == (0, None) and not c.kin
-            ),
-            "emit() was called for others of this event: what decides for which?": c.kin,
-            f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
-            f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
-            f'The client\'s last connection ended with "{c.reason}".': c.reason,
-            "A blocked process ends it so as well as a broken link (L30).": (
-                c.reason == "ping timeout"
-            ),
-        }
+        again = (c.emitted or 0) > 1 and c.reached in (None, 1)
+        facts[f"Calls of emit() for it: {c.emitted}."] = again
+        facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
+        return [words for words, holds in facts.items() if holds]
+    to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
+    counted = c.emitted is not None and not c.elsewhere
+    unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
+    turned_away = c.rejected and c.connected is False
+    stopped = c.arrived and seen.listeners and seen.calls == 0
+    never = "was never connected, and no attempt failed: does connect() run, and does each"
+    facts |= {
+        f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": counted,
+        f"It was for other sessions: {others}.": to_nobody and others,
+        "Its emit() was for no session: not in that room, or left out.": to_nobody and not others,
+        "It was emitted before the client was connected: wait for that.": (
+            c.early and c.recipient == "server"
+        ),
+        f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
+        "That is the sid of a session that has ended.": c.ended,
+        "In another namespace somebody is.": c.astray,
+        f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
+        f"It is listened to in {c.listens}.": c.listens and c.arrived,
+        "A middleware of the socket, socket.use(), has stopped it.": (
+            stopped and (c.recipient, c.server) == ("server", "javascript")
+        ),
+        "The server has rejected the client, with the words that `connect_error` has. In "
+        "JavaScript it tries again only if connect() is called.": turned_away,
+        "There is no entry where the name of that room was looked up.": unnamed,
+        f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
+        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
+        "That listener was registered with once(): it takes one message.": c.once,
+        "It has a listener now: that was registered after it had come.": c.late,
+        "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
+        "It is longer than the server takes.": c.large,
+        "The session that it was sent to has ended since: before it came?": c.died,
+        "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
+            (c.emitted, c.elsewhere) == (0, None) and not c.kin
+        ),
+        "emit() was called for others of this event: what decides for which?": c.kin,
+        f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
+        f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
+        f'The client\'s last connection ended with "{c.reason}".': c.reason,
+        "A blocked process ends it so as well (L30).": c.reason == "ping timeout",
+    }
     return [words for words, holds in facts.items() if holds]
 
 
@@ -160,7 +156,7 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     elif seen.calls is None and seen.effects is None and seen.clues.answered is False:
         patterns = ("lost", "nobody waits")
         words = "It was sent. Was it lost, or its answer, or has its handler not answered yet?"
-    elif seen.calls is None and seen.effects is None and seen.clues.large:
+    elif seen.calls is None and seen.effects is None and (seen.clues.large or seen.clues.died):
         patterns = ("lost",)
         words = "It was sent; whether it was handled was not counted."
     elif seen.calls == 0 and arrived:
@@ -218,18 +214,13 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     return found, findings
 
 
+_ODD = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
+
+
 def _first_odd(seen: Seen) -> dict[Pattern, int]:
-    patterns: tuple[tuple[Pattern, ...], ...] = (
-        ("listeners", "clients"),
-        ("clients", "sessions", "zombies"),
-        ("copies",),
-        ("runs",),
-        ("effects",),
-    )
-    for names, count in zip(patterns, seen.counters, strict=True):
-        if count is not None and count > 1:
-            return dict.fromkeys(names, count)
-    return {}
+    pairs = zip(_ODD, seen.counters, strict=True)
+    names, count = next(((names, n) for names, n in pairs if n and n > 1), ("", 0))
+    return dict.fromkeys(names.split(), count)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

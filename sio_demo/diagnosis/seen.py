@@ -35,6 +35,7 @@ class Clues:
     strangers: int | None = None  # live sids that were never an observed client's
     gone: bool | None = None  # the client of a live sid that is too many is gone
     emitted: int | None = None  # calls of emit() for it, at the ends that can send it
+    places: str | None = None  # the lines that called it, such as "chat.py:12, chat.py:30"
     kin: bool | None = None  # it was called there for others of this event, not for this one
     rooms: int | None = None  # for which it was called, different ones
     elsewhere: bool | None = None  # emit() was called on another server object than the client's
@@ -48,6 +49,7 @@ class Clues:
     volatile: bool | None = None  # the last emit() was volatile
     away: bool | None = None  # emit() came while the client was not connected
     arrived: bool | None = None  # a packet of it reached the recipient
+    died: bool | None = None  # the sessions that it was sent to have ended since
     large: bool | None = None  # it is longer than the server takes, 1 MB by default
     queued: int | None = None  # the most packets that waited for one POST; 0 over WebSocket
     acknowledged: bool | None = None  # the sender waits for an acknowledgement
@@ -217,6 +219,8 @@ class Seen:
             told["strangers"] = len(who["live"] - own)
         if own and "skipped" in who:
             clues = replace(clues, skipped=bool(own & who["skipped"]))
+        if clues.recipient == "client":  # only a server has these limits
+            told |= {"large": False, "queued": 0}
         to_client = clues.recipient == "client" and clues.emitted != 0
         if to_client and own and "ever" in who and not own & who["ever"]:
             told["elsewhere"] = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
+from .hooks import caller
 from .seen import Recipient, Sids
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
@@ -47,6 +48,7 @@ class Emits:
     recipients: Sids | None = None  # sids that the last one was for
     skipped: Sids | None = None  # in the room, and left out
     rooms: set[str] = field(default_factory=set)  # that they were for
+    places: set[str] = field(default_factory=set)  # where the program called them
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
@@ -155,6 +157,7 @@ class Tally:
         with self._lock:
             emits = _last(self._emits, name, Emits, self._keep)
             emits.times += 1
+            emits.places |= {place} if (place := caller()) else set()
             emits.away, emits.once_away = away, emits.once_away or away
             emits.when = next(self._clock)
             return emits

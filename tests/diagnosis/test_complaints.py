@@ -601,12 +601,60 @@ def test_two_effects_of_a_call_are_no_echo_of_ones_own_message():
 async def test_what_the_application_emits_twice_is_traced_to_its_lines(apart):
     b, client, there, _ = apart
     await b.connect(client)
-    for _branch in range(2):
+
+    async def publish():
         await b.sio.emit("news", "hi")
+
+    await publish()
+    await publish()
     await b.settled()
     found = diagnose(there.message("news"))
     assert "Calls of emit() for it: 2." in found.findings
-    assert "traceback.print_stack()" in " ".join(found.next)
+    first, then = found.seen.clues.places.split(", ")
+    assert first.split(" < ")[0] == then.split(" < ")[0]  # the line in publish()
+    assert first != then  # and those that call it
+    assert f"The program called it in {first}, {then}: what leads there?" in found.findings
+
+
+async def test_what_a_task_emits_has_no_line_before_its_own(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    for _ in range(2):
+        await asyncio.create_task(b.sio.emit("news", "hi"))
+    await b.settled()
+    assert there.message("news").clues.places is None
+
+
+async def test_the_lines_of_a_page_that_emit_are_told():
+    program = """
+await connected(socket);
+const say = () => { socket.emit("news", 1); };
+const twice = () => {
+  say();
+  say();
+};
+return { twice, seen: (event) => JSON.stringify(seen.message(event)) };
+"""
+    async with bench() as b, tab(b.link.url, PAGE + program) as page:
+        await page("twice()")
+        found = diagnose(await page("seen('news')"))
+    first, then = found.seen.clues.places.split(", ")
+    lines = [
+        [int(each.split(":")[1]) for each in place.split(" < ")[:2]] for place in (first, then)
+    ]
+    (line, above), (same, below) = lines
+    assert line == same
+    assert (above, below) == (line + 2, line + 3)
+
+
+async def test_servers_that_emit_the_same_are_counted(apart):
+    b, client, _, _ = apart
+    async with bench() as other:
+        with observe(b.sio, other.sio) as both:
+            await b.connect(client)
+            for each in (b, other):
+                await each.sio.emit("news", "hi")
+            assert both.message("news").clues.servers == 2
 
 
 async def test_a_cause_that_is_left_over_is_no_answer(apart):
@@ -621,6 +669,20 @@ async def test_a_cause_that_is_left_over_is_no_answer(apart):
     text = str(found)
     assert "it is this one only if what follows" in text
     assert text.index("I cannot tell yet. Next:") < text.index("D24")
+
+
+async def test_a_server_tells_that_the_session_has_ended_that_it_was_sent_to(apart):
+    b, client, there, _ = apart
+    sid = await b.connect(client)
+    await b.sio.emit("news", "hi")
+    assert there.message("news").clues.died is False
+    await client.disconnect()
+    await b.gone([sid])
+    found = diagnose(there.message("news"))
+    assert found.seen.clues.died is True
+    assert "has ended since" in " ".join(found.findings)
+    assert "L2" in found.letters
+    assert not found.certain
 
 
 async def test_another_server_object_has_not_the_clients_session(apart):
@@ -856,3 +918,28 @@ def test_a_state_that_never_had_to_be_recovered_was_not_lost():
     clues |= {"connected": True, "before": True, "reached": 0, "reconnects": 0, "astray": False}
     assert diagnose((1, 0, 0, 0, None), **clues).letters == ("L1",)
     assert diagnose((1, 0, 0, 0, None), **clues | {"reconnects": 1}).letters == ("L10", "L1")
+
+
+async def test_other_clients_have_no_part_in_what_one_sends(apart):
+    b, client, there, _ = apart
+    b.sio.on("order", lambda sid, text: None)
+    await b.connect(client)
+    async with python_client() as other:
+        await b.connect(other)
+        await client.emit("order", "tea")
+        await client.call("sync")
+        found = diagnose(there.message("order"))
+        await client.emit("order", "tea")
+        await client.call("sync")
+        twice = diagnose(there.message("order"))
+    assert found.findings[0] == "Live sids: 2; it came from 1 of them."
+    assert (found.suspects, found.ruled_out) == ((), ())
+    assert "The message was sent 2 times." in twice.findings
+    assert not {"D4", "D6", "D16", "D29"} & set(twice.letters)
+
+
+def test_the_limits_of_what_a_server_takes_are_not_asked_of_what_it_sends():
+    clues = {"recipient": "client", "arrived": False, "raised": False, "reason": "ping timeout"}
+    found = diagnose((1, 1, 1, 0, None), before=True, volatile=False, **clues)
+    assert found.letters == ("L2",)
+    assert found.certain

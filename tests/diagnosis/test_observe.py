@@ -49,7 +49,10 @@ async def test_a_message_is_counted_at_both_ends(ends):
         },
         **{"emitted": 1, "reached": 1, "skipped": False, "raised": False, "away": False},
         **{"queued": 0, "astray": False, "queue": False, "rooms": 1},
+        "large": False,
+        "places": message.clues.places,
     }
+    assert message.clues.places.startswith("test_observe.py:")
     assert lines == ["hello"]
 
 
