@@ -16,10 +16,7 @@ Begin = Callable[..., Ended | None]
 
 
 class Hooks:
-    """Looks at calls while it is `open`.
-
-    What goes wrong while looking does not reach the application: `failed` is called with it.
-    """
+    """Looks at calls while it is `open`; what goes wrong meanwhile is given to `failed`."""
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:
         self.open = True

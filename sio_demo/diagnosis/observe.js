@@ -5,9 +5,8 @@
 //   JSON.stringify(seen.message("news"))        what diagnose() in Python takes
 //
 // Paste it into the console of a browser, or into a program in Node.js, before the first cut: one
-// that comes later does not know how often the client has reconnected. It uses what the
-// documentation describes: onAny(), onAnyOutgoing(), listeners(), the events of the connection; and
-// it wraps emit() of a socket and broadcast() of a server's adapter, to see what is never sent.
+// that comes later does not know how often the client has reconnected. It wraps emit() of a socket
+// and broadcast() of a server's adapter, to see what is never sent; the rest is documented.
 // Calls are the listeners that an event has when it comes: the emitter calls each of them once. (If
 // one of them throws, the later ones are not called; a middleware of the server may stop an event.)
 //
@@ -109,7 +108,6 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
       now: () => ({ before: used, queue: !alone }),
-      has: (sids) => [...sids].some((sid) => space.sockets.has(sid)),
       census() {
         count();
         return sidsOf;
@@ -406,7 +404,8 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           away: (message.packets ? one.onceAway : one.away) ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,
-          large: message.large, died: handled || !message.sent.size ? null : !now.some((end) => end.has?.(message.sent)),
+          large: message.large, died: handled || !message.sent.size ? null
+            : ![...message.sent].some((sid) => now.some((end) => end.rooms?.has(sid))),
           unheard: (message.arrived ? null : unheard?.event) ?? null,
           ...(handled ? worked(message) : {}),
           arrived: handled ? message.arrived : null,

@@ -284,10 +284,7 @@ class ServerProbe(Probe):
         return user
 
     def census(self, namespace: str, fresh: bool = False) -> Census:
-        """Return the live sids of each user; they are counted once for a broadcast.
-
-        Who a sid belongs to is asked once, and again while nobody does, or with its packets.
-        """
+        """Return the live sids of each user; they are counted once for a broadcast."""
         if fresh or namespace not in self._census:
             known, ask = self._users.get(namespace, {}), self._user or (lambda _: None)
             users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}

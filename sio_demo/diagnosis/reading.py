@@ -17,10 +17,7 @@ RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
 def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
-    """Return the patterns that the counters show, what they mean in words, and of how many stories.
-
-    Each pattern has its number: how many there are of what should be 1, or 0 for a loss.
-    """
+    """Return the patterns with their numbers (0 if lost), what they mean, and how many stories."""
     one, words = of_one_client(seen)
     if words:
         found, findings, stories = read(one)
@@ -214,11 +211,9 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     return found, findings
 
 
-_ODD = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
-
-
 def _first_odd(seen: Seen) -> dict[Pattern, int]:
-    pairs = zip(_ODD, seen.counters, strict=True)
+    odd = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
+    pairs = zip(odd, seen.counters, strict=True)
     names, count = next(((names, n) for names, n in pairs if n and n > 1), ("", 0))
     return dict.fromkeys(names.split(), count)  # type: ignore[arg-type]
 
@@ -241,10 +236,7 @@ class Factors:
 
 
 def explanations(seen: Seen, recipient: Recipient) -> list[Factors]:
-    """Return the simplest explanations of these counters, none of which is 0.
-
-    They have the fewest odd factors. Fewer effects than calls are not odd: duplicates were noticed.
-    """
+    """Return what explains these counters with the fewest odd factors; no counter is 0."""
     found = [
         completed
         for factors in _products(seen, recipient)

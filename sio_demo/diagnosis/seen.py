@@ -17,10 +17,7 @@ Sids = frozenset[str]
 
 @dataclass(frozen=True)
 class Clues:
-    """What is known about a message besides its counters; None means not known.
-
-    How to find out each is in :data:`~sio_demo.causes.QUESTIONS`.
-    """
+    """What is known about a message besides its counters; None means not known."""
 
     recipient: Recipient | None = None  # who handles it
     client: Language | None = None  # the library on that side: in Python, a second handler
@@ -103,9 +100,8 @@ class Seen:
     effects: int | None = None
     clues: Clues = field(default_factory=Clues)  # what else is known
     args: str | None = None  # its arguments as JSON, or how they begin; None with a key()
-    # Sids by what is known of them: that observed clients have or had them ("own"), that they were
-    # live when it was emitted or came, that they ever were where it was emitted, that it was sent
-    # to them, or that emit() left them out ("skipped").
+    # Sids by what is known of them: that observed clients have or had them ("own"); that they were
+    # "live" then, or "ever"; that it was "sent" to them, or that emit() left them out ("skipped").
     who: Mapping[str, Sids] = field(default_factory=dict)
     also: tuple[str, ...] = ()  # the arguments of other messages of this event that came there
     apart: tuple[str, ...] = ()  # the arguments of another message that was given with it

@@ -102,10 +102,7 @@ class MessageCounts:
 
 
 class Tally:
-    """The messages seen so far, the last one last. The threads of an application may share it.
-
-    Counts are kept for `keep` messages; `key` returns what the copies of one have in common.
-    """
+    """The messages seen so far, the last one last; threads may share it."""
 
     def __init__(self, key: Key, keep: int) -> None:
         self.own_sids: set[str] = set()  # that observed clients have, or had
