@@ -450,6 +450,8 @@ return {{
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   sids: () => [...server.sockets.sockets.keys()],
+  left: () => new Promise((done) =>
+    server.sockets.sockets.forEach((one) => one.once("disconnect", () => done()))),
 }};
 """
 
@@ -943,3 +945,16 @@ def test_the_limits_of_what_a_server_takes_are_not_asked_of_what_it_sends():
     found = diagnose((1, 1, 1, 0, None), before=True, volatile=False, **clues)
     assert found.letters == ("L2",)
     assert found.certain
+
+
+async def test_a_server_in_javascript_tells_that_the_session_has_ended():
+    async with tab(None, SERVER) as server:
+        async with tab(await server("url()"), PAGE + ASK) as page:
+            await page("ask('sync')")
+            left = asyncio.create_task(server("left()"))
+            await server("tell('news', 1)")
+            assert '"died":false' in await server("seen('news')")
+        await left
+        found = diagnose(await server("seen('news')"))
+    assert found.seen.clues.died is True
+    assert "has ended since" in " ".join(found.findings)
