@@ -30,6 +30,10 @@ _RUNS = re.compile(  # what is in other files
     r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
 )
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
+_MOUNTED = re.compile(
+    r"useEffect|[dD]idMount|constructor\(|onMount|ngOnInit|\bcreated\b|\bmounted\b"
+)
+_IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
 )
@@ -93,13 +97,22 @@ class _Run:
         self._modules = ModuleResolver(self._files)
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
         self._scripts: dict[SourceFile, Script] = {}
+        self._unnamed: dict[SourceFile, list[str]] = {}  # components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
         self.skipped: dict[SourceFile, Skipped] = {}
         self.lines: dict[SourceFile, int] = {}
 
     def check_all(self) -> None:
-        waiting = deque(self._files)
+        self._check(deque(self._files))
+        clients = [f for f, script in self._scripts.items() if "socket.io-client" in script.text]
+        names = {name for f in clients for name in (f.path.stem, f.path.parent.name)}
+        for file, modules in self._unnamed.items():
+            near = (m for m in modules if m.rpartition("/")[2].removesuffix(".js") in names)
+            if any(self._modules.file_of(module, file) in clients for module in near):
+                self._check(deque([file]))
+
+    def _check(self, waiting: deque[SourceFile]) -> None:
         while waiting:
             file = waiting.popleft()
             try:
@@ -120,8 +133,11 @@ class _Run:
         found: list[Finding] = []
         run: list[Entry] = []
         try:
-            if self._entries[file] or _is_relevant(text, file.language):
+            seen = file in self._unnamed
+            if seen or self._entries[file] or _is_relevant(text, file.language):
                 run = self._apply_rules(file, text, found)
+            elif file.language != "python" and _MOUNTED.search(text):
+                self._unnamed[file] = _IMPORTED.findall(text)
         except UnreadableError as error:
             self._skip(file, str(error))
         except RecursionError:

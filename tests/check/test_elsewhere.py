@@ -261,7 +261,7 @@ def test_cleanup_of_something_else_than_the_service(tmp_path: Path, end: str, li
     page += "  ngOnInit() { this.live.listen((text) => this.show(text)); }\n"
     page += f"  ngOnDestroy() {{ {end} }} }}\n"
     results = found(tmp_path, live_ts=live, news_ts=page)
-    assert [(name, line) for name, line, _ in results] == [("live.ts", line) for line in lines]
+    assert [(name, line) for name, line, _ in results] == [("news.ts", line) for line in lines]
 
 
 def test_result_that_a_component_keeps_is_its_own_to_end(tmp_path: Path):
@@ -289,7 +289,7 @@ def test_service_that_a_folder_exports_again(tmp_path: Path):
         services__news_ts=news,
         page_ts=page,
     )
-    assert results == [("services/news.ts", 4, "listener-without-cleanup")]
+    assert results == [("page.ts", 4, "listener-without-cleanup")]
 
 
 def test_class_whose_hook_only_calls_another_file(tmp_path: Path):
@@ -299,3 +299,98 @@ def test_class_whose_hook_only_calls_another_file(tmp_path: Path):
     lines += "export const listen = () => socket.on('news', show);\n"
     expected = [("lib/socket.ts", 3, "listener-without-cleanup")]
     assert found(tmp_path, lib__socket_ts=lines, page_jsx=page) == expected
+
+
+WRAPPER = (
+    "import { io } from 'socket.io-client';\nclass Chat {\n  socket = io();\n"
+    "  onMessage(run) {\n    %s\n  }\n}\nexport const chat = new Chat();\nexport default chat;\n"
+    "export const onMessage = (run) => chat.onMessage(run);\n"
+)
+KEEPS = "this.socket.on('message', run);"
+RETURNS = "this.socket.on('message', run); return () => this.socket.off('message', run);"
+FIRST_OFF = "this.socket.off('message'); this.socket.on('message', run);"
+WRAPPED = "this.socket.on('message', (text) => run(JSON.parse(text)));"
+IN_A_SET = "if (this.known.has(run)) return; this.known.add(run); this.socket.on('message', run);"
+IN_A_MAP = "this.runs.set(run, 1); this.socket.on('message', (text) => this.tell(text));"
+EFFECT = "export function Room() { useEffect(() => { %s }, []); return <p />; }"
+ONLY_DEFAULT = "import chat from './live';\n"
+ANY_NAME = "import { chat, onMessage } from './live';\n"
+CLASS = "export class Room extends React.Component { %s() { chat.onMessage((m) => this.add(m)); } }"
+
+
+@pytest.mark.parametrize(
+    ("body", "page", "lines"),
+    [
+        (KEEPS, ONLY_DEFAULT + EFFECT % "chat.onMessage(add);", [2]),
+        (KEEPS, ANY_NAME + EFFECT % "chat.onMessage((m) => add(m));", [2]),
+        (KEEPS, ANY_NAME + EFFECT % "onMessage(add);", [2]),
+        (KEEPS, ANY_NAME + CLASS % "componentDidMount", [2]),
+        (KEEPS, ANY_NAME + CLASS % "constructor", [2]),
+        (WRAPPED, ANY_NAME + EFFECT % "chat.onMessage(add);", [2]),
+        (RETURNS, ANY_NAME + EFFECT % "chat.onMessage(add);", [2]),
+        (RETURNS, ANY_NAME + EFFECT % "return chat.onMessage(add);", []),
+        (RETURNS, ANY_NAME + EFFECT % "const end = chat.onMessage(add); return () => end();", []),
+        (RETURNS, ANY_NAME + EFFECT % "chat.onMessage(add); return () => chat.leave();", []),
+        (KEEPS, ANY_NAME + EFFECT % "chat.onMessage(add); return () => clearTimeout(t);", [2]),
+        (FIRST_OFF, ANY_NAME + EFFECT % "chat.onMessage(add);", []),
+        (IN_A_SET, ANY_NAME + EFFECT % "chat.onMessage(add);", []),
+        (IN_A_MAP, ANY_NAME + EFFECT % "chat.send(add);", []),
+        (KEEPS, ANY_NAME + "chat.onMessage((m) => add(m));", []),
+    ],
+)
+def test_wrapper_that_hands_on_what_a_component_gives_it(
+    tmp_path: Path, body: str, page: str, lines: list[int]
+):
+    results = found(tmp_path, live_js=WRAPPER % body, Room_jsx=f"{page}\n")
+    expected = [("Room.jsx", line, "listener-without-cleanup") for line in lines]
+    assert results == expected
+
+
+def test_wrapper_around_a_wrapper_in_a_composable(tmp_path: Path):
+    hook = "import chat from './live';\nexport function useSocket() {\n"
+    hook += "  const listen = (run) => chat.onMessage(run);\n  return { listen };\n}\n"
+    page = (
+        "<script setup>\nimport { useSocket } from './useSocket';\nconst { listen } = useSocket();"
+    )
+    page += "\nonMounted(() => { listen((m) => add(m)); });\n</script>\n"
+    sources = {"live_js": WRAPPER % KEEPS, "useSocket_js": hook, "Room_vue": page}
+    assert found(tmp_path, **sources) == [("Room.vue", 4, "listener-without-cleanup")]
+
+
+def test_wrapper_that_a_handler_of_connect_calls(tmp_path: Path):
+    page = "import chat from './live';\nchat.socket.on('connect', () => {\n"
+    page += "  chat.onMessage((m) => add(m));\n});\n"
+    results = found(tmp_path, live_js=WRAPPER % KEEPS, main_js=page)
+    assert results == [("main.js", 3, "listener-in-connect")]
+
+
+def test_wrapper_whose_hook_makes_a_client_for_each_caller(tmp_path: Path):
+    hook = "import { io } from 'socket.io-client';\nexport function useChat() {\n"
+    hook += "  const socket = useRef(null);\n  useEffect(() => { socket.current = io();\n"
+    hook += "    return () => socket.current.disconnect(); }, []);\n"
+    hook += (
+        "  const listen = (run) => socket.current.on('message', run);\n  return { listen };\n}\n"
+    )
+    page = "import { useChat } from './useChat';\nexport function Room() {\n"
+    page += "  const { listen } = useChat();\n  useEffect(() => { listen(add); }, []);\n}\n"
+    assert found(tmp_path, useChat_js=hook, Room_jsx=page) == []
+
+
+def test_client_that_a_service_makes_for_each_mount(tmp_path: Path):
+    live = "import { io } from 'socket.io-client';\nclass Live {\n  connect() { this.io = io(); }\n"
+    live += "  close() { this.io.close(); }\n}\nexport default new Live();\n"
+    page = "import live from './live';\n" + EFFECT % "live.connect();"
+    assert found(tmp_path, live_js=live, Room_jsx=page) == [("live.js", 3, "client-in-handler")]
+    page = "import live from './live';\n" + EFFECT % "live.connect(); return () => live.close();"
+    assert found(tmp_path, live_js=live, Room_jsx=page) == []
+
+
+def test_listener_in_a_promise_that_a_service_returns(tmp_path: Path):
+    live = "import { io } from 'socket.io-client';\nconst socket = io();\nexport default {\n"
+    live += (
+        "  news() {\n    return new Promise((done) => {\n      socket.on('news', done);\n    });\n"
+    )
+    live += "  },\n};\n"
+    page = "import live from './live';\n" + EFFECT % "live.news().then(show);"
+    results = found(tmp_path, live_js=live, Room_jsx=page)
+    assert results == [("live.js", 6, "listener-without-cleanup")]

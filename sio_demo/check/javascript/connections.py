@@ -8,6 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import WRAPPERS, beyond, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
+from .elsewhere import adds_through
 from .roles import CLOSES, LASTING, REMOVES, Role
 from .source import TIDY, EventHandler, Source
 
@@ -37,6 +38,9 @@ def listeners_in_connect(source: Source) -> None:
         removing = [step.call for step in steps if step.call.name in REMOVES]
         for step in steps:
             call = step.call
+            if adds_through(source, call) and not source.first_time(step):
+                names = {"event": f"`{call.name}`", "handler": handler.event, "what": _PILES[0]}
+                source.report(call, "listener-in-connect", "javascript", **names)
             if call.node == handler.call.node or call.target is None:
                 continue
             here = not step.trail and _registers_elsewhere(source, call, regions)

@@ -5,27 +5,35 @@ from collections.abc import Iterator
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, call_of
+from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from .flow import Flow
-from .roles import CLIENTS, Role, Roles
-from .script import Script, required_module
+from .roles import CLIENTS, LASTING, REMOVES, Role, Roles
+from .script import FUNCTIONS, Binding, Script, bindings_of_parameters, required_module
 from .source import Ask, Entry, Source
 
 _ENDS = re.compile(r"\b(take\w*|first)\(")
 
 
-def service_of(script: Script, call: Call) -> tuple[str, str] | None:
-    """Return the module and method of a service that an Angular class gets injected."""
-    path = script.path(call.target)
-    if path[:1] != ("this",) or len(path) != 2 or call.new:
+def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | None:
+    """Return the import that an object comes from, such as the class of an injected service."""
+    node = unwrap(node) if node and depth else None
+    if node is None:
         return None
-    type_of_member = script.member_types.get(path, "")
-    for value in script.members.get(path, ()):
-        made = re.match(r"inject\((\w+)\)", value.text())
-        type_of_member = made[1] if made else type_of_member
-    binding = script.bindings.get((None, type_of_member.strip(": ")))
-    return (binding.module, call.name) if binding is not None and binding.module else None
+    if node.kind() in ("call_expression", "new_expression"):
+        call = call_of(node)
+        given = call.args[0] if call.name == "inject" and call.args else call.target
+        return origin_of(script, given or call.callee, depth - 1)
+    path = script.path(node)
+    binding = script.resolve(node) if len(path) == 1 else None
+    if binding is not None and binding.module:
+        return binding
+    values = [binding.source, *binding.values] if binding else script.members.get(path, ())
+    written = binding.type if binding else script.member_types.get(path, "")
+    typed = script.bindings.get((None, written.strip(": ")))
+    if typed is not None and typed.module:
+        return typed
+    return next(filter(None, (origin_of(script, value, depth - 1) for value in values)), None)
 
 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
@@ -49,7 +57,7 @@ def is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
         return False
     if call.name == "fromEvent":
         return roles.of(call.target or next(iter(call.args), None)) in CLIENTS
-    service = service_of(roles.script, call)
+    service = _imported(roles.script, call.callee) if call.target else None
     return service is not None and ask(returns_stream, *service)
 
 
@@ -97,14 +105,57 @@ def is_owned(source: Source, target: SgNode) -> bool:
     return False
 
 
+def hands_on(script: Script, name: str, ask: Ask) -> bool:
+    """Return whether an exported function adds to a client, each time, a listener it is given."""
+    source = Source(script, lambda *_, **__: None, (), ask)
+    return any(_hands_on(source, function, 2) for function in source.flow.exported(name))
+
+
+def _hands_on(source: Source, function: SgNode, depth: int) -> bool:
+    given = {parameter.name for parameter in bindings_of_parameters(function)}
+    calls = source.script.calls_within(function)
+    removing = [call for call in calls if call.name in REMOVES]
+    for call in calls:
+        if not _gives(call, given) or source.first_time(Step(call, function)):
+            continue
+        inner = source.flow.called(call) if depth else None
+        if call.name in LASTING and source.listens(call):
+            old = not source.fresh(call.target or call.node, (function,))
+            if old and not source.removed_before(call, removing):
+                return True
+        elif (inner and _hands_on(source, inner, depth - 1)) or adds_through(source, call):
+            return True
+    return False
+
+
+def _gives(call: Call, given: set[str]) -> bool:
+    """Return whether the last argument of a call is a parameter, or a function that uses one."""
+    if not call.args:
+        return False
+    handler, before = unwrap(call.args[-1]), " ".join(a.text() for a in call.args[:-1])
+    own = {b.name for b in bindings_of_parameters(handler)} if handler.kind() in FUNCTIONS else ()
+    used = handler.text() if own or handler.kind() in (*FUNCTIONS, "identifier") else ""
+    named = set(re.findall(r"\w+", used)).difference(re.findall(r"\w+", before), own)
+    return not named.isdisjoint(given)
+
+
+def adds_through(source: Source, call: Call) -> bool:
+    """Return whether a call gives a listener to a function of another file that adds it."""
+    found = _imported(source.script, call.callee, composed=True) if call.args else None
+    handed = found is not None and not call.new and source.ask(hands_on, *found)
+    return handed and not is_owned(source, call.callee)
+
+
 def run_by_connections(source: Source) -> Iterator[Entry]:
     """Yield functions of other files that are connection handlers, or get their socket."""
     for call in source.script.calls:
-        if source.roles.is_server_connection(call) and (found := _imported(source, call.args[1])):
+        if source.roles.is_server_connection(call) and (
+            found := _imported(source.script, call.args[1])
+        ):
             yield Entry(*found, "connection", 0)
     for function in source.connections:
         for call in source.script.calls_within(function):
-            found = _imported(source, call.callee)
+            found = _imported(source.script, call.callee)
             for index, argument in enumerate(call.args):
                 if found and source.roles.of(argument) is Role.PEER:
                     yield Entry(*found, "connection", index)
@@ -112,25 +163,22 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
 
 def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
     """Return what a mount runs of another file as a statement; if `composed`, of a composable."""
-    found = service_of(source.script, call)
     statement = kind(call.node.parent()) in ("", "expression_statement", "variable_declarator")
-    if found is None and call.target is None and not call.new and statement:
-        found = _imported(source, call.callee, composed)
+    of_object = call.target is not None and call.name not in ("emit", "send")
+    if call.new or not (of_object or (call.target is None and statement)):
+        return []
+    found = _imported(source.script, call.callee, composed)
     return [Entry(*found, "mount")] if found else []
 
 
-def _imported(source: Source, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
+def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
     if module := required_module(node):
         return module, "default"
     if node.kind() == "member_expression":
-        owner = source.script.resolve(node.field("object"))
-        whole = owner is not None and owner.imported in ("*", "default")
-        return (owner.module, text(node.field("property"))) if owner and whole else None
-    binding = source.script.resolve(node)
+        owner = origin_of(script, node.field("object"))
+        return (owner.module, text(node.field("property"))) if owner else None
+    binding = script.resolve(node)
     if binding is None or binding.module:
         return (binding.module, binding.imported) if binding else None
-    if composed and binding.key and kind(binding.source) == "call_expression":
-        maker = source.script.resolve(label(binding.source, "function"))
-        if maker is not None and maker.module:
-            return maker.module, binding.key
-    return None
+    maker = origin_of(script, binding.source) if composed and binding.key else None
+    return (maker.module, binding.key) if maker else None

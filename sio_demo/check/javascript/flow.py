@@ -60,9 +60,9 @@ class Flow:
         return next(filter(None, map(self.function_of, binding.values)), None)
 
     def _find_steps(self, function: SgNode, depth: int = 3) -> tuple[Step, ...]:
-        return tuple(steps(function, self.script.calls_within, self._called, depth))
+        return tuple(steps(function, self.script.calls_within, self.called, depth))
 
-    def _called(self, call: Call) -> SgNode | None:
+    def called(self, call: Call) -> SgNode | None:
         """Return the function that a call runs: its callee, or what a timer or promise gets."""
         if call.new or call.name in REGISTERS or call.name in REMOVES:
             return None
@@ -72,8 +72,16 @@ class Flow:
         if call.target is None:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
         path = self.script.path(call.target)
-        known = len(path) == 1 and path[0] in _OWNERS
+        known = len(path) == 1 and (path[0] in _OWNERS or self._is_of_this_file(call.target))
         return self.function_of(call.callee) if known else None
+
+    def _is_of_this_file(self, target: SgNode) -> bool:
+        """Return whether an object is written here, or an instance of a class that is."""
+        binding = self.script.resolve(target)
+        values = binding.values if binding else []
+        made = [text(v.field("constructor")) for v in values if v.kind() == "new_expression"]
+        written = any(re.search(rf"\bclass {re.escape(name)}\b", self.script.text) for name in made)
+        return written or any(value.kind() == "object" for value in values)
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs only once: under a condition that then changes.

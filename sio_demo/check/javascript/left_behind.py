@@ -5,9 +5,9 @@ import re
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import kind, label, text
+from ..nodes import beyond, kind, label, text
 from ..shared import word_set
-from .elsewhere import is_left_open, is_owned, is_stream, run_by_mount
+from .elsewhere import adds_through, is_left_open, is_owned, is_stream, run_by_mount
 from .mounts import EFFECTS, Mount, mounts_of
 from .roles import CLIENTS, CLOSES, LASTING, REMOVES, Role, names_a_client
 from .source import TIDY, Entry, Source
@@ -38,15 +38,30 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
         if mount.what == "render":  # what an effect makes is older than the next render
             regions = {step.call.node for step in steps if step.call.name not in EFFECTS}
         _left_behind(source, mount, steps, regions)
-        ends = [text(end.call.target) for f in mount.cleanups for end in source.flow.steps(f)]
+        ends = [end.call for f in mount.cleanups for end in source.flow.steps(f)]
         for call in (s.call for s in steps if not source.first_time(s)):
-            service = source.script.path(call.target)[1:] or ("",)
-            kept = kind(call.node.parent()) != "expression_statement"
-            if mount.cleanups and (kept or any(service[0] in end for end in ends or ("",))):
-                continue  # else no cleanup calls the service
-            known = source.listens(call) or any(source.fresh(given, regions) for given in call.args)
-            run += [] if known else run_by_mount(source, call, mount.what != "effect")
+            kept = kind(beyond(call.node, ("await_expression",))) != "expression_statement"
+            if mount.cleanups and (kept or _ends_owner(source, call, ends)):
+                continue
+            if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
+                continue
+            if not kept and adds_through(source, call):
+                event = call.args[0].text() if len(call.args) > 1 else f"`{call.name}`"
+                source.report(call, "listener-without-cleanup", mount.what, event=event)
+            else:
+                run += run_by_mount(source, call, mount.what != "effect")
     return run
+
+
+def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:
+    """Return whether a cleanup calls the object that a call is for, or may end all it does."""
+    owner = (source.script.path(call.target) or ("",))[-1]
+    return not ends or any(
+        owner in text(end.target) or end.name in REMOVES
+        if end.target
+        else not owner or (TIDY.search(end.name) and end.name not in _OF_OTHERS)
+        for end in ends
+    )
 
 
 def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
@@ -90,9 +105,17 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
     return [
         Step(call, mount.function)
         for call in source.script.calls_within(mount.function)
-        if source.script.enclosing(call.node) == home
+        if _runs_in(source, call) == home
         and (not instance or any(start <= call.start < end for start, end in source.instances))
     ]
+
+
+def _runs_in(source: Source, call: Call) -> SgNode | None:
+    """Return the function that a call is part of; what `new Promise` gets runs at once."""
+    function = source.script.enclosing(call.node)
+    while function and text(beyond(function, ("arguments",))).startswith("new Promise"):
+        function = source.script.enclosing(function)
+    return function
 
 
 def _waits(source: Source, call: Call) -> bool:

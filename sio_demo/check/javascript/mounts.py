@@ -86,7 +86,8 @@ class Mount:
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     """Return what runs when components are mounted; of the root component, only effects."""
-    effects = [m for call in source.script.called(*EFFECTS) for m in _effect(source, call)]
+    memos = [c for c in source.script.called("useMemo") if c.args[1:] and c.args[1].text() != "[]"]
+    effects = [m for c in (*source.script.called(*EFFECTS), *memos) for m in _effect(source, c)]
     found = [*effects, *_renders(source)]
     if root_component:
         return found
@@ -189,7 +190,8 @@ def _effect(source: Source, call: Call) -> Iterator[Mount]:
     """Yield an effect, unless it returns what may be a cleanup and cannot be followed."""
     function_of = source.flow.function_of
     function = function_of(call.args[0]) if call.args else None
-    returned = _returns(source, function) if function else []
+    value = call.name == "useMemo"  # and no cleanup
+    returned = _returns(source, function) if function and not value else []
     if function and not any(function_of(r) is None and _may_clean(r, function) for r in returned):
         component = source.script.enclosing(call.node) or source.script.root
         cleanups = _given_to(source, UNMOUNTS)

@@ -131,7 +131,8 @@ class Roles:
 
     def _by_import(self, binding: Binding) -> Role | None:
         module, imported = binding.module, binding.imported
-        if is_client_module(module):
+        own = _LOCAL.match(module) and names_a_client(binding.name)  # a client in `./socket.io.js`
+        if is_client_module(module) and not own:
             return Role.MAKER if imported != "Socket" or "ngx" in module else None
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
@@ -187,7 +188,14 @@ class Roles:
             role = self._of_parameter(binding) or role
         if role or binding.kind == "function" or any(v.kind() in FUNCTIONS for v in binding.values):
             return role
+        if self._is_type_of_client(binding.type) and not binding.key:
+            return Role.CLIENT
         return self._by_name(binding.key if len(binding.key) > 1 else binding.name)
+
+    def _is_type_of_client(self, written: str) -> bool:
+        names = re.findall(r"\w+", written)[:2]
+        found = (self.script.bindings.get((None, name)) for name in names)
+        return any(b and b.imported == "Socket" and is_client_module(b.module) for b in found)
 
     def _returned_by(self, node: SgNode) -> SgNode | None:
         return next(iter(self.script.returns(unwrap(node))), None)

@@ -79,10 +79,11 @@ def required_module(value: SgNode | None) -> str:
 
 def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator[Binding]:
     value = declarator.field("value")
-    module = required_module(value)
+    module, written = required_module(value), text(declarator.field("type"))
     for node, key in _names(declarator.field("name")):
         found = Binding(node.text(), scope, "import" if module else "variable", node, key=key)
         found.module, found.imported = module, (key or "*") if module else ""
+        found.type = written
         if key:
             found.source = value
         elif value:

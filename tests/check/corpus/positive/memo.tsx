@@ -1,0 +1,12 @@
+// What `useMemo` runs again for other dependencies, nothing takes back.
+import { useMemo } from "react";
+import { io } from "socket.io-client";
+import { socket } from "./socket";
+
+export function Prices({ room }: { room: string }) {
+  const prices = useMemo(() => io("/prices"), [room]); // expect: client-in-handler
+  useMemo(() => {
+    socket.on("closed", () => alert(room)); // expect: listener-without-cleanup
+  }, [room]);
+  return <Table prices={prices} />;
+}
