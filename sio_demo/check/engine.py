@@ -105,11 +105,11 @@ class _Run:
 
     def check_all(self) -> None:
         self._check(deque(self._files))
-        clients = [f for f, script in self._scripts.items() if "socket.io-client" in script.text]
-        names = {name for f in clients for name in (f.path.stem, f.path.parent.name)}
+        known = set(self._scripts)
+        names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, modules in self._unnamed.items():
             near = (m for m in modules if m.rpartition("/")[2].removesuffix(".js") in names)
-            if any(self._modules.file_of(module, file) in clients for module in near):
+            if any(self._modules.file_of(module, file) in known for module in near):
                 self._check(deque([file]))
 
     def _check(self, waiting: deque[SourceFile]) -> None:

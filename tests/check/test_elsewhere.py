@@ -394,3 +394,13 @@ def test_listener_in_a_promise_that_a_service_returns(tmp_path: Path):
     page = "import live from './live';\n" + EFFECT % "live.news().then(show);"
     results = found(tmp_path, live_js=live, Room_jsx=page)
     assert results == [("live.js", 6, "listener-without-cleanup")]
+
+
+def test_object_that_a_component_makes_of_a_class_that_listens(tmp_path: Path):
+    game = "import chat from './live'; // with its socket\nexport class Game {\n"
+    game += "  start() {\n    chat.onMessage((m) => this.add(m));\n  }\n}\n"
+    page = "import { Game } from './game';\nexport function Board() {\n"
+    page += "  const game = useMemo(() => new Game(), []);\n"
+    page += "  useEffect(() => { game.start(); }, [game]);\n}\n"
+    results = found(tmp_path, live_js=WRAPPER % KEEPS, game_js=game, Board_jsx=page)
+    assert results == [("game.js", 4, "listener-without-cleanup")]

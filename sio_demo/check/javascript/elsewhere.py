@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from .flow import Flow
-from .roles import CLIENTS, LASTING, REMOVES, Role, Roles
+from .roles import CLIENTS, HOLDERS, LASTING, REMOVES, Role, Roles
 from .script import FUNCTIONS, Binding, Script, bindings_of_parameters, required_module
 from .source import Ask, Entry, Source
 
@@ -22,8 +22,9 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | 
         return None
     if node.kind() in ("call_expression", "new_expression"):
         call = call_of(node)
-        given = call.args[0] if call.name == "inject" and call.args else call.target
-        return origin_of(script, given or call.callee, depth - 1)
+        held = unwrap(call.args[0]) if call.name in HOLDERS and call.args else None
+        made = next(iter(script.returns(held)), held) if held else call.target or call.callee
+        return origin_of(script, made, depth - 1)
     path = script.path(node)
     binding = script.resolve(node) if len(path) == 1 else None
     if binding is not None and binding.module:

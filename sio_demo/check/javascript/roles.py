@@ -72,7 +72,7 @@ _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 _LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 _FOLLOW_DEPTH = 16  # how many names are followed through others
 _MOST_VALUES = 6  # how many of the values assigned to a name are looked at
-_HOLDERS = word_set(
+HOLDERS = word_set(
     "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
 )
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
@@ -279,7 +279,7 @@ class Roles:
             return Role.CLIENT
         if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER
-        if call.name in _HOLDERS:
+        if call.name in HOLDERS:
             for argument in call.args[:1]:
                 if role := self.of(self._returned_by(argument) or argument):
                     return role
