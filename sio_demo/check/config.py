@@ -20,10 +20,7 @@ _IGNORE = re.compile(
 
 
 class Config:
-    """The rules that are wanted, and the files that are not: in the nearest folder with settings.
-
-    What the command line selects or ignores replaces them.
-    """
+    """The settings of the nearest folder that has some; the command line replaces them."""
 
     def __init__(self, path: str, select: str | None, ignore: str | None) -> None:
         found = _settings(Path(path).absolute())
@@ -66,10 +63,7 @@ def _settings(path: Path) -> dict[str, Any]:
 def silence(
     name: str, text: str, findings: Iterable[Finding]
 ) -> tuple[list[Finding], list[Remark]]:
-    """Return the findings that no comment silences, and what is wrong with the comments.
-
-    A comment holds for its line; if it stands alone, also for the next one.
-    """
+    """Return what no comment on its line, or alone above it, silences; and useless comments."""
     kept = sorted(set(findings))
     remarks = []
     lines = text.split("\n") if "sio-demo:" in text else []

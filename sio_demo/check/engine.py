@@ -207,11 +207,7 @@ class _Run:
 
 
 def _is_relevant(text: str, language: str) -> bool:
-    """Return whether any rule could match, so that the source must be parsed.
-
-    All rules need a Socket.IO object: imported, or recognized by `socket` or `io` in its name, or
-    by its event `connect`; or in a service of Angular.
-    """
+    """Return whether a source may use a Socket.IO object, which all rules need."""
     if "socketio" in text or "socket.io" in text or ("@Component(" in text and "Service" in text):
         return True
     if language == "python":

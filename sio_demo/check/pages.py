@@ -24,10 +24,7 @@ _SAMPLE = 20_000  # characters
 
 @dataclass(frozen=True)
 class EmbeddedScripts:
-    """The scripts of a page or component at their original positions; the rest is blank.
-
-    `instances` are the spans that run for every instance of the component.
-    """
+    """The scripts of a page, the rest blank; `instances` run for each instance of a component."""
 
     text: str
     language: str

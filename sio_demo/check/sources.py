@@ -65,11 +65,7 @@ class SourceFile:
 
 
 class Search:
-    """The sources below a path, in a stable order.
-
-    What is `left_out` is not the reader's own code: tests, installed packages, build outputs, what
-    `.gitignore` names. What is `unread` may be. Links are not followed to other places.
-    """
+    """The sources below a path, in order; what is `left_out` is not the reader's own code."""
 
     def __init__(self, root: Path, exclude: Iterable[str] = ()) -> None:
         self.files: list[SourceFile] = []

@@ -21,11 +21,9 @@ __all__ = ["Ask", "Entry", "Script", "check_javascript"]
 def check_javascript(
     script: Script, report: Reporter, root_component: bool, entries: Collection[Entry], ask: Ask
 ) -> list[Entry]:
-    """Run the rules on a parsed source, and report each finding.
+    """Run the rules; return the functions of other files that this source runs.
 
-    A `root_component` is the outermost, which is mounted once. `entries` are functions of this
-    source that other files run; return those of other files that it runs. `ask` puts a question
-    about a function to the file that exports it.
+    `entries` are those of its own that others run. A `root_component` is mounted once.
     """
     source = Source(script, report, entries, ask)
     listeners_in_connect(source)

@@ -16,7 +16,7 @@ _ENDS = re.compile(r"\b(take\w*|first)\(")
 
 
 def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | None:
-    """Return the import that an object comes from, such as the class of an injected service."""
+    """Return the import or the function that an object comes from, such as its class."""
     node = unwrap(node) if node and depth else None
     if node is None:
         return None
@@ -26,15 +26,14 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | 
         made = next(iter(script.returns(held)), held) if held else call.target or call.callee
         return origin_of(script, made, depth - 1)
     path = script.path(node)
-    binding = script.resolve(node) if len(path) == 1 else None
-    if binding is not None and binding.module:
-        return binding
+    binding = script.resolve(node, path[0]) if path and path[0] != "this" else None
     values = [binding.source, *binding.values] if binding else script.members.get(path, ())
+    if binding is not None and (binding.module or any(kind(v) in FUNCTIONS for v in values)):
+        return binding
     written = binding.type if binding else script.member_types.get(path, "")
     typed = script.bindings.get((None, written.strip(": ")))
-    if typed is not None and typed.module:
-        return typed
-    return next(filter(None, (origin_of(script, value, depth - 1) for value in values)), None)
+    found = (origin_of(script, value, depth - 1) for value in values)
+    return typed if typed and typed.module else next(filter(None, found), None)
 
 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
@@ -92,18 +91,12 @@ def _is_shared(script: Script, made: Call, function: SgNode) -> bool:
 
 def is_owned(source: Source, target: SgNode) -> bool:
     """Return whether a client comes from a hook that makes one for each of its callers."""
-    path = source.script.path(source.root_of(target))
-    binding = source.script.resolve(target, path[0]) if path else None
-    if binding is None:
+    hook = origin_of(source.script, source.root_of(target))
+    if hook is None or not hook.name.startswith("use"):
         return False
-    for made in map(unwrap, filter(None, (binding.source, *binding.values))):
-        call = call_of(made)
-        if made.kind() == "call_expression" and call.name.startswith("use"):
-            hook = source.script.resolve(call.callee, call.name)
-            if hook is not None and hook.module:
-                return source.ask(owns_client, hook.module, hook.imported)
-            return owns_client(source.script, call.name, source.ask)
-    return False
+    if hook.module:
+        return source.ask(owns_client, hook.module, hook.imported)
+    return owns_client(source.script, hook.name, source.ask)
 
 
 def hands_on(script: Script, name: str, ask: Ask) -> bool:
@@ -131,13 +124,13 @@ def _hands_on(source: Source, function: SgNode, depth: int) -> bool:
 
 def _gives(call: Call, given: set[str]) -> bool:
     """Return whether the last argument of a call is a parameter, or a function that uses one."""
-    if not call.args:
+    handler = unwrap(call.args[-1]) if call.args else call.node
+    if handler.kind() not in (*FUNCTIONS, "identifier"):
         return False
-    handler, before = unwrap(call.args[-1]), " ".join(a.text() for a in call.args[:-1])
-    own = {b.name for b in bindings_of_parameters(handler)} if handler.kind() in FUNCTIONS else ()
-    used = handler.text() if own or handler.kind() in (*FUNCTIONS, "identifier") else ""
-    named = set(re.findall(r"\w+", used)).difference(re.findall(r"\w+", before), own)
-    return not named.isdisjoint(given)
+    own = [parameter.name for parameter in bindings_of_parameters(handler)]
+    other = " ".join([*own, *(argument.text() for argument in call.args[:-1])])
+    used, known = (set(re.findall(r"\w+", written)) for written in (handler.text(), other))
+    return not given.isdisjoint(used - known)
 
 
 def adds_through(source: Source, call: Call) -> bool:
@@ -149,10 +142,8 @@ def adds_through(source: Source, call: Call) -> bool:
 
 def run_by_connections(source: Source) -> Iterator[Entry]:
     """Yield functions of other files that are connection handlers, or get their socket."""
-    for call in source.script.calls:
-        if source.roles.is_server_connection(call) and (
-            found := _imported(source.script, call.args[1])
-        ):
+    for call in filter(source.roles.is_server_connection, source.script.calls):
+        if found := _imported(source.script, call.args[1]):
             yield Entry(*found, "connection", 0)
     for function in source.connections:
         for call in source.script.calls_within(function):
@@ -175,11 +166,13 @@ def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
 def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
     if module := required_module(node):
         return module, "default"
-    if node.kind() == "member_expression":
-        owner = origin_of(script, node.field("object"))
-        return (owner.module, text(node.field("property"))) if owner else None
     binding = script.resolve(node)
-    if binding is None or binding.module:
-        return (binding.module, binding.imported) if binding else None
-    maker = origin_of(script, binding.source) if composed and binding.key else None
-    return (maker.module, binding.key) if maker else None
+    if binding is not None and binding.module:
+        return binding.module, binding.imported
+    if node.kind() == "member_expression":
+        owner, name = origin_of(script, node.field("object")), text(node.field("property"))
+    elif composed and binding is not None and binding.key:
+        owner, name = origin_of(script, binding.source), binding.key
+    else:
+        return None
+    return (owner.module, name) if owner is not None and owner.module else None

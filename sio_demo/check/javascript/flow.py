@@ -77,17 +77,13 @@ class Flow:
 
     def _is_of_this_file(self, target: SgNode) -> bool:
         """Return whether an object is written here, or an instance of a class that is."""
-        binding = self.script.resolve(target)
-        values = binding.values if binding else []
-        made = [text(v.field("constructor")) for v in values if v.kind() == "new_expression"]
-        written = any(re.search(rf"\bclass {re.escape(name)}\b", self.script.text) for name in made)
+        values = binding.values if (binding := self.script.resolve(target)) else []
+        made = (text(value.field("constructor")) for value in values)
+        written = any(name and f"class {name}" in self.script.text for name in made)
         return written or any(value.kind() == "object" for value in values)
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
-        """Return whether code runs only once: under a condition that then changes.
-
-        It mentions something that the function assigns after it, or the listeners that exist.
-        """
+        """Return whether code runs once: its condition then changes, or is about listeners."""
         home = self.script.enclosing(node) or function
         changes = (*self._changes(function), *self._changes(home))
         for end, condition in self.conditions(node, function):

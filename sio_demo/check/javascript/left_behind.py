@@ -27,10 +27,7 @@ _OF_OTHERS = word_set(
 
 
 def component_listeners(source: Source, root_component: bool) -> list[Entry]:
-    """Find listeners and clients that a component leaves behind.
-
-    Return the functions of other files that components run without any cleanup.
-    """
+    """Find what components leave behind; return what they run of other files, and never end."""
     run: list[Entry] = []
     for mount in mounts_of(source, root_component):
         steps = _steps(source, mount)
@@ -170,10 +167,9 @@ def _is_stale(source: Source, end: Call) -> bool:
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
-    """Return whether a call closes a client, or has the name of a cleanup.
+    """Return whether a call closes a client, or has the name of a cleanup in another file.
 
-    The name of a function of this source does not count, because its calls are followed. What ends
-    a subscription does not end a listener whose registration is not `kept`.
+    What ends a subscription does not end a listener whose registration is not `kept`.
     """
     if call.new or call.name in _OF_OTHERS or (call.name in REMOVES and call.target is not None):
         return False

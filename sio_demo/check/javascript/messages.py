@@ -67,10 +67,7 @@ def _is_an_id(node: SgNode) -> bool:
 
 
 def check_then_await(source: Source) -> None:
-    """Find `if (seen.has(id)) return; await ...; seen.add(id)`.
-
-    Or with a store: `if (await Message.findOne({ id })) return; await Message.create(...)`.
-    """
+    """Find `if (seen.has(id)) return; await ...; seen.add(id)`, also of a table or store."""
     imported = source.roles.client_imported or source.roles.server_imported
     used = imported or source.connections or source.handlers
     if not used and not _SERVER_EMITS.search(source.script.text):

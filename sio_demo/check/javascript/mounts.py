@@ -71,9 +71,8 @@ _STEADY = re.compile(  # dependencies that hardly change, or that are the client
 class Mount:
     """A function that runs when a component is mounted, and its cleanups.
 
-    The `cleanups` run before it runs again. Of a `body`, only the statements run, not the functions
-    in it. A client created in the component's `home` belongs to the component. What runs `again`
-    while the component stays has to take back in itself what it did before.
+    Of a `body`, only the statements run, not the functions in it. A client created in the `home`
+    belongs to the component. What runs `again` while it stays has to take back what it did.
     """
 
     what: str

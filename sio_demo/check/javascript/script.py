@@ -29,11 +29,7 @@ MemberPath = tuple[str, ...]
 
 @dataclass
 class Binding:
-    """A name in a scope, with the `values` assigned to it.
-
-    A destructured name has a `key`, and the `source` that is destructured; a parameter its
-    `index`. An import has its `module`, and the name that is `imported` from there.
-    """
+    """A name in a scope, and its `values`; if destructured, its `key` in the `source`."""
 
     name: str
     scope: SgNode | None

@@ -40,10 +40,7 @@ class EventHandler:
 
 @dataclass(frozen=True)
 class Entry:
-    """An exported function of a module, and when another file runs it.
-
-    Its parameter number `peer` is the server's end of a connection.
-    """
+    """An exported function that another file runs; parameter `peer` is the server's socket."""
 
     module: str
     name: str
@@ -52,10 +49,7 @@ class Entry:
 
 
 class Source:
-    """A source with its roles and flow, and the questions that several rules ask.
-
-    `entries` are the functions in it that other files run.
-    """
+    """A source, the functions in it that others run, and what several rules ask of it."""
 
     def __init__(
         self, script: Script, report: Reporter, entries: Collection[Entry], ask: Ask
