@@ -34,6 +34,7 @@ _MOUNTED = re.compile(
     r"useEffect|[dD]idMount|constructor\(|onMount|ngOnInit|\bcreated\b|\bmounted\b"
 )
 _IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
+_LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
 )
@@ -186,6 +187,8 @@ class _Run:
         """Return the file of a module, or the one with a function that it exports again."""
         file = self._modules.file_of(module, near)
         with suppress(UnreadableError):
+            if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
+                return None
             if file and depth and name not in self._load(file).functions:
                 further = _PASSED_ON.findall(self._load(file).text)
                 found = (self._find(other, name, file, depth - 1) for other in further)

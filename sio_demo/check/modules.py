@@ -25,8 +25,9 @@ class ModuleResolver:
     def __init__(self, files: Iterable[SourceFile]) -> None:
         self._files = {os.path.abspath(f.path): f for f in files if f.language != "python"}
         self._aliases = cache(_aliases_in)
+        self.file_of = cache(self._file_of)
 
-    def file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
+    def _file_of(self, module: str, importer: SourceFile) -> SourceFile | None:
         """Return the file of a module; None if it is none of this run, or the importer itself."""
         for base in self._bases(module, os.path.abspath(importer.path)):
             for name in (base, base.removesuffix(".js"), os.path.join(base, "index")):

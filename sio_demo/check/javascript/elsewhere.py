@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from .flow import Flow
-from .roles import CLIENTS, HOLDERS, LASTING, REMOVES, Role, Roles
+from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, REMOVES, Role, Roles
 from .script import FUNCTIONS, Binding, Script, bindings_of_parameters, required_module
 from .source import Ask, Entry, Source
 
@@ -175,4 +175,4 @@ def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str
         owner, name = origin_of(script, binding.source), binding.key
     else:
         return None
-    return (owner.module, name) if owner is not None and owner.module else None
+    return (owner.module, name) if owner is not None and LOCAL.match(owner.module) else None

@@ -69,7 +69,7 @@ _GETS_SOCKET = re.compile(
     r"(?:async\s*)?(?:function\b\s*\w*\s*)?\(?\s*\b(\w+)\b[^{=]*[{=][\s\S]*\b\1\.(on|emit|join)\("
 )
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
-_LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
+LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 _FOLLOW_DEPTH = 16  # how many names are followed through others
 _MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
@@ -131,14 +131,14 @@ class Roles:
 
     def _by_import(self, binding: Binding) -> Role | None:
         module, imported = binding.module, binding.imported
-        own = _LOCAL.match(module) and names_a_client(binding.name)  # a client in `./socket.io.js`
+        own = LOCAL.match(module) and names_a_client(binding.name)  # a client in `./socket.io.js`
         if is_client_module(module) and not own:
             return Role.MAKER if imported != "Socket" or "ngx" in module else None
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
         if _OTHER_LIBRARIES.match(module):
             return Role.OTHER
-        if not (_LOCAL.match(module) or (self.in_browser and module.isidentifier())):
+        if not (LOCAL.match(module) or (self.in_browser and module.isidentifier())):
             return None
         return self._by_name(binding.name) or self._by_name(imported)
 
