@@ -30,9 +30,7 @@ _RUNS = re.compile(  # what is in other files
     r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
 )
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
-_MOUNTED = re.compile(
-    r"useEffect|[dD]idMount|constructor\(|onMount|ngOnInit|\bcreated\b|\bmounted\b"
-)
+_MOUNTED = ("useEffect", "idMount", "onMount", "ngOnInit", "mounted", "created", "constructor(")
 _IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
 _LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
@@ -98,7 +96,9 @@ class _Run:
         self._modules = ModuleResolver(self._files)
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
         self._scripts: dict[SourceFile, Script] = {}
-        self._unnamed: dict[SourceFile, list[str]] = {}  # components that may import a client
+        self._unnamed: dict[
+            SourceFile, str
+        ] = {}  # the texts of components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
         self.skipped: dict[SourceFile, Skipped] = {}
@@ -108,8 +108,12 @@ class _Run:
         self._check(deque(self._files))
         known = set(self._scripts)
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
-        for file, modules in self._unnamed.items():
-            near = (m for m in modules if m.rpartition("/")[2].removesuffix(".js") in names)
+        for file, text in self._unnamed.items() if known else ():
+            near = (
+                m
+                for m in _IMPORTED.findall(text)
+                if m.rpartition("/")[2].removesuffix(".js") in names
+            )
             if any(self._modules.file_of(module, file) in known for module in near):
                 self._check(deque([file]))
 
@@ -137,8 +141,8 @@ class _Run:
             seen = file in self._unnamed
             if seen or self._entries[file] or _is_relevant(text, file.language):
                 run = self._apply_rules(file, text, found)
-            elif file.language != "python" and _MOUNTED.search(text):
-                self._unnamed[file] = _IMPORTED.findall(text)
+            elif file.language != "python" and any(mark in text for mark in _MOUNTED):
+                self._unnamed[file] = text
         except UnreadableError as error:
             self._skip(file, str(error))
         except RecursionError:
