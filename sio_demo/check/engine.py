@@ -43,10 +43,7 @@ def check_source(text: str, language: str) -> list[Finding]:
 
     The language is one of ``LANGUAGES``, such as ``"tsx"``; or a file name with its extension.
 
-    Raises
-    ------
-    UsageError
-        The language is unknown, or the source does not parse.
+    Raises UsageError: the language is unknown, or the source does not parse.
     """
     known = language if language in LANGUAGES.values() else language_of(PurePath(language))
     if known is None:
@@ -65,10 +62,7 @@ def check_paths(paths: Iterable[str | Path], exclude: Iterable[str] = ()) -> Rep
     Tests, hidden directories, installed packages and build outputs below a directory are left
     out, and what patterns as in `.gitignore` `exclude`.
 
-    Raises
-    ------
-    UsageError
-        A path does not exist.
+    Raises UsageError: a path does not exist.
     """
     searches = []
     for root in map(Path, paths):
