@@ -90,9 +90,7 @@ class _Run:
         self._modules = ModuleResolver(self._files)
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
         self._scripts: dict[SourceFile, Script] = {}
-        self._unnamed: dict[
-            SourceFile, str
-        ] = {}  # the texts of components that may import a client
+        self._unnamed: dict[SourceFile, str] = {}  # components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
         self.skipped: dict[SourceFile, Skipped] = {}
@@ -103,13 +101,11 @@ class _Run:
         known = set(self._scripts)
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, text in self._unnamed.items() if known else ():
-            near = (
-                m
-                for m in _IMPORTED.findall(text)
-                if m.rpartition("/")[2].removesuffix(".js") in names
-            )
-            if any(self._modules.file_of(module, file) in known for module in near):
-                self._check(deque([file]))
+            for module in _IMPORTED.findall(text):
+                near = module.rpartition("/")[2].removesuffix(".js") in names
+                if near and self._modules.file_of(module, file) in known:
+                    self._check(deque([file]))
+                    break
 
     def _check(self, waiting: deque[SourceFile]) -> None:
         while waiting:
