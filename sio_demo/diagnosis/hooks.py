@@ -4,7 +4,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +50,27 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, *args, **options):
-                    return await function(*args, **options)
+                ended = self._quietly(begin, *args, **options)
+                try:
+                    result = await function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return result
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, *args, **options):
-                    return function(*args, **options)
+                ended = self._quietly(begin, *args, **options)
+                try:
+                    result = function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return result
 
         return wrapper
 
@@ -68,16 +79,6 @@ class Hooks:
         self.open = False
         while self._undo:
             self._undo.pop()()
-
-    @contextmanager
-    def _looking(self, begin: Begin, /, *args: Any, **options: Any) -> Iterator[None]:
-        ended = self._quietly(begin, *args, **options)
-        try:
-            yield
-        except BaseException as error:
-            self._quietly(ended, error)
-            raise
-        self._quietly(ended, None)
 
     def _quietly(self, look: Function | None, *args: Any, **options: Any) -> Any:
         if look is None or not self.open:
@@ -124,16 +125,16 @@ def fits(function: Function, args: tuple[Any, ...]) -> bool:
     """
     while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
         function = function.__wrapped__  # type: ignore[attr-defined]
-    read = _parameters if isinstance(function, Hashable) else _parameters.__wrapped__
+    ask = _takes if isinstance(function, Hashable) else _takes.__wrapped__
+    return ask(function, len(args))
+
+
+@functools.lru_cache(maxsize=1000)
+def _takes(function: Function, count: int) -> bool:
     try:
-        read(function).bind(*args)
+        inspect.signature(function, follow_wrapped=False).bind(*range(count))
     except TypeError:
         return False
     except ValueError:  # a builtin that does not tell its parameters
         pass
     return True
-
-
-@functools.lru_cache(maxsize=100)
-def _parameters(function: Function) -> inspect.Signature:
-    return inspect.signature(function, follow_wrapped=False)

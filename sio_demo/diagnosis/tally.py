@@ -204,7 +204,9 @@ def _last(
     table: OrderedDict[Name, Counts], name: Name, new: Callable[[], Counts], keep: int
 ) -> Counts:
     """Return the entry of that name, now the last one, and drop the oldest beyond `keep`."""
-    entry = table.setdefault(name, new())
+    entry = table.get(name)
+    if entry is None:
+        entry = table[name] = new()
     table.move_to_end(name)
     while len(table) > keep:
         table.popitem(last=False)
