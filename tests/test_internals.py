@@ -38,6 +38,9 @@ SIGNATURES = [
     (CLIENT.eio.send, "data"),
     (CLIENT.eio.disconnect, "abort reason"),
     (SERVER.eio.send_packet, "sid pkt"),
+    (SERVER.manager.connect, "sid namespace"),
+    (SERVER.manager.pre_disconnect, "sid namespace"),
+    (SERVER.manager.disconnect, "sid namespace kwargs"),
     (SERVER._trigger_event, "event namespace args"),
 ]
 

@@ -344,7 +344,7 @@ class Observer:
         """Return the live sids of a user when the message came or was emitted, or else now."""
         if m.live is not None or not self._servers:
             return m.live
-        servers = emits.live or [each.census(name.namespace, fresh=True) for each in self._servers]
+        servers = emits.live or [each.census(name.namespace) for each in self._servers]
         users = (pair for census in servers for pair in census.items())
         return frozenset().union(*(sids for user, sids in users if name.user in (None, user)))
 

@@ -263,6 +263,8 @@ class ServerProbe(Probe):
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
+        for method in ("connect", "pre_disconnect", "disconnect"):
+            self._hooks.method(sio.manager, method, self._changing)  # internal
 
     @property
     def queue(self) -> bool:
@@ -279,21 +281,32 @@ class ServerProbe(Probe):
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal
             return None  # before it is connected, its user is not known
-        user = self._user(sid)
-        self._users.setdefault(namespace, {})[sid] = user
+        user, users = self._user(sid), self._users.setdefault(namespace, {})
+        if sid not in users or users[sid] != user:
+            users[sid] = user
+            self._census.clear()
         return user
 
-    def census(self, namespace: str, fresh: bool = False) -> Census:
-        """Return the live sids of each user; they are counted once for a broadcast."""
-        if fresh or namespace not in self._census:
-            known, ask = self._users.get(namespace, {}), self._user or (lambda _: None)
+    def _changing(self, *_: Any, **__: Any) -> Ended:
+        """Count the live sids again: one comes, or goes."""
+        self._census.clear()
+        return lambda _: self._census.clear()
+
+    def census(self, namespace: str) -> Census:
+        """Return the live sids of each user; that of a sid may be known later."""
+        ask = self._user or (lambda _: None)
+        census = self._census.get(namespace)
+        unknown = census.get(None, ()) if census and self._user else ()
+        if census is None or any(ask(sid) is not None for sid in unknown):
+            known = self._users.get(namespace, {})
             users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
             self._users[namespace] = users
-            census: dict[Hashable, set[str]] = {}
+            sids: dict[Hashable, set[str]] = {}
             for sid, each in users.items():
-                census.setdefault(each, set()).add(sid)
-            self._census[namespace] = {each: frozenset(sids) for each, sids in census.items()}
-        return self._census[namespace]
+                sids.setdefault(each, set()).add(sid)
+            census = {each: frozenset(theirs) for each, theirs in sids.items()}
+            self._census[namespace] = census
+        return census
 
     def _sighting(self, connection: str, name: Name) -> Sighting:
         sighting = Sighting(connection, id(self.sio), by_server=True)
@@ -312,7 +325,7 @@ class ServerProbe(Probe):
         name = self._tally.name("client", space, event, None, _arguments(data))
         emits = self._tally.emitted(name)
         sids = members - left_out
-        emits.live = [server.census(space, fresh=True) for server in self._tally.servers]
+        emits.live = [server.census(space) for server in self._tally.servers]
         emits.ever[id(self.sio)] = self.ever
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
@@ -339,12 +352,10 @@ class ServerProbe(Probe):
         }
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
-        self._census = {}
         self.spaces_used.add(namespace or "/")
         self._count_arrived(connection, namespace, ["connect", connection], None)
 
     def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
-        self._census = {}
         self._count_arrived(connection, namespace, data, packet_id)
 
     def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
@@ -362,7 +373,6 @@ class ServerProbe(Probe):
         """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""
         if data is self._last[0]:
             return self._last[1]
-        self._census = {}
         packet = self._halves.pop(connection, None)
         try:
             if packet is None:

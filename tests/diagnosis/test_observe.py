@@ -637,6 +637,7 @@ async def test_when_it_is_closed_everything_is_as_it_was(ends):
     seen.close()
     assert client.handlers["/"]["news"] is news
     assert "trigger_event" not in vars(chat)
+    assert not {"connect", "pre_disconnect", "disconnect"} & {*vars(b.sio.manager)}
     assert not {"emit", "_handle_event", "_send_packet", "_handle_connect"} & {
         *vars(b.sio),
         *vars(client),
@@ -855,6 +856,19 @@ async def test_whose_the_sids_are_is_asked_once_for_a_broadcast():
             await b.sio.emit("news", "to all")
             assert len(asked) <= 3 * 6
             assert seen.message("news", user=4).counters == (None, 1, 1, None, None)
+
+
+async def test_an_emit_to_one_client_looks_at_no_other():
+    async with bench() as b, contextlib.AsyncExitStack() as stack:
+        with observe(b.sio):
+            for _ in range(6):
+                await b.connect(await stack.enter_async_context(python_client()))
+            manager, looks = b.sio.manager, []
+            is_connected = manager.is_connected
+            manager.is_connected = lambda *sid: looks.append(sid) or is_connected(*sid)
+            for _ in range(10):
+                await b.sio.emit("news", "to one", to=b.server.sids()[0])
+        assert len(looks) < 6 * 10
 
 
 async def test_a_client_with_a_fresh_engine_goes_on_being_counted(ends):
