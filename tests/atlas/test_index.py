@@ -4,7 +4,47 @@ import fastapi
 import pytest
 import socketio
 
-from atlas_sections import LESSONS
+from atlas_sections import index
+from sio_demo.atlas import kit
+
+LEAVING = """
+const server = await serve();
+const rooms = (socket) => [...socket.rooms].filter((room) => room !== socket.id);
+const seen = [];
+let left;
+const gone = new Promise((done) => { left = done; });
+server.on("connection", (socket) => {
+  socket.join(42);
+  socket.on("disconnecting", () => seen.push(rooms(socket)));
+  socket.on("disconnect", () => left(seen.push(rooms(socket))));
+});
+return {
+  members: async (room) => (await server.in(room).fetchSockets()).length,
+  seen: async () => { await gone; return seen; },
+};
+"""
+JOINED = """
+const socket = io(url, fast);
+await connected(socket);
+return { leave: () => socket.disconnect().connected };
+"""
+BUFFERED = """
+const socket = io(url, { ...fast, autoConnect: false });
+socket.on("connect", () => socket.emit("said", "in connect"));
+socket.emit("said", "offline");
+socket.connect();
+await connected(socket);
+"""
+HEARD = """
+const server = await serve();
+const heard = [];
+let done;
+const both = new Promise((resolve) => { done = resolve; });
+server.on("connection", (socket) => {
+  socket.on("said", (text) => { if (heard.push(text) === 2) done(); });
+});
+return { heard: async () => { await both; return heard; } };
+"""
 
 WRAPPED = "socketio.ASGIApp(sio, app)"
 MOUNTED = 'app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))'
@@ -12,7 +52,7 @@ MOUNTED = 'app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io")
 
 @pytest.mark.parametrize(("said", "path"), [(WRAPPED, "/socket.io/"), (MOUNTED, "/ws/socket.io/")])
 async def test_fastapi_answers_where_the_index_says(said, path):
-    assert said in LESSONS
+    assert said in index()
     names = {"app": fastapi.FastAPI(), "sio": socketio.AsyncServer(async_mode="asgi")}
     made = eval(said, {"socketio": socketio, **names})  # what the reader copies
     assert await status(made or names["app"], path) == 200
@@ -38,3 +78,18 @@ async def status(app, path):
     scope["query_string"] = b"EIO=4&transport=polling"
     await app(scope, receive, send)
     return answers[0]["status"]
+
+
+async def test_rooms_have_types_and_are_left_before_disconnect():
+    assert 'where `42` is not `"42"`' in index()
+    assert "`socket.rooms` is empty by then; in `disconnecting` it isn't" in index()
+    async with kit.server_and_client(LEAVING, JOINED) as (server, _link, client):
+        assert [await server(f"members({room})") for room in ("42", '"42"')] == [1, 0]
+        assert await client("leave()") is False
+        assert await server("seen()") == [[42], []]
+
+
+async def test_what_waited_offline_goes_before_what_connect_emits():
+    assert "(before socket.io-client 4.1) what waited offline" in index()
+    async with kit.server_and_client(HEARD, BUFFERED) as (server, _link, _client):
+        assert await server("heard()") == ["offline", "in connect"]
