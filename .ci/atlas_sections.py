@@ -230,7 +230,7 @@ convert what JSON doesn't know |""",
 | The page hears neither `connect` nor `connect_error`, and waits | \
 [03, section 6](03_listeners_outside_connect.ipynb) |
 | It reconnects every minute behind nginx or a load balancer (AWS), drops in a background tab, or \
-a mobile app comes back and is connected in name only | \
+a mobile app or a laptop wakes up and is connected in name only | \
 [04b, section 2](04b_dead_connections.ipynb) |""",
     "The wrong people are there, or hear it": """\
 | Users can see what is meant for another user | [04a, section 4]\
@@ -275,6 +275,10 @@ Client and server don't fit: the tables of \
 [Socket.IO](https://socket.io/docs/v4/client-installation/#version-compatibility) and \
 [python-socketio]\
 (https://python-socketio.readthedocs.io/en/stable/intro.html#version-compatibility) |
+| `timeout reached`, or `only 0 responses`, of `fetchSockets` and the like | It asks every server, \
+and one does not answer: it is dead, blocked, or of another version |
+| `attached to a different loop` | Make and use a server or client in one `asyncio.run`; from a \
+thread, L25 |
 | `callback is not a function` | The sender asked for no acknowledgement, or sent fewer arguments |
 | Another code or text | [Socket.IO's list]\
 (https://socket.io/docs/v4/troubleshooting-connection-issues/) |""",
@@ -287,8 +291,9 @@ Client and server don't fit: the tables of \
 
 RULES = """\
 **No sentence fits?** See how far the message comes: to the wire (in a browser's tools *Network*, \
-*WS*, *Messages*; in Python `logger=True, engineio_logger=True`), to a handler, to the effect. \
-Then ask when or where it goes wrong:
+*WS*, *Messages*; in Python `logger=True, engineio_logger=True`), to a handler, to the effect. If \
+a handler runs and the page stays as it is, look at your framework's state: L23, in Angular \
+`ngZone.run`. Then ask when or where it goes wrong:
 
 | It goes wrong | because | read |
 | --- | --- | --- |
@@ -300,15 +305,20 @@ and `auth` are read once, at its start: after a log-in, `disconnect()` and `conn
 Redis' pub/sub. An answer proves that it came, a log repeats it | \
 [07b](07b_server_to_client_and_chaos.ipynb) |
 | when somebody leaves | `disconnect` speaks of one connection. It comes late, perhaps after the \
-next `connect`, or never. In a JavaScript server `socket.rooms` is empty by then; in \
-`disconnecting` it isn't | [04b, section 2](04b_dead_connections.ipynb) |
+next `connect`, or never: what must end (online, typing, a lock) needs a time limit. In a \
+JavaScript server `socket.rooms` is empty by then; in `disconnecting` it isn't | \
+[04b, section 2](04b_dead_connections.ipynb) |
 | with another worker, process or thread, or after a deployment | Clients, rooms, callbacks and \
 known ids are in the memory of one process, and served by its event loop | \
 [08](08_scale_out.ipynb), L25 |
-| in the wrong order | Only the emits of one connection, in one direction, keep their order. \
-Handlers that wait don't, nor does a retry and what is new, HTTP and a socket, or (before \
-socket.io-client 4.1) what waited offline and what `connect` emits: number them | \
-[07b, section 3](07b_server_to_client_and_chaos.ipynb), L18 |
+| behind a proxy, or on a host | Each has limits of its own: how long a connection may be idle, or \
+last at all, its size, the upgrade. Does it happen without the proxy, and after which time? | \
+[04b, section 2](04b_dead_connections.ipynb), L13, L22 |
+| in the wrong order, or when two come at once | Only the emits of one connection, in one \
+direction, keep their order. Handlers that wait don't, nor does a retry and what is new, HTTP and \
+a socket, or (before socket.io-client 4.1) what waited offline and what `connect` emits: number \
+them. What you check before an `await` may be false after it: check and take in one step | \
+[07b, section 3](07b_server_to_client_and_chaos.ipynb), L18, D23 |
 | for nobody, without an error | An emit to an empty room is no error, nor is an event without a \
 listener. Names must be equal: event, namespace, and room, where `42` is not `"42"` | \
 [10, section 2](10_check_your_own_code.ipynb), L25 |
