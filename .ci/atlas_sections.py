@@ -397,7 +397,10 @@ def group(causes: list[Cause]) -> str:
         for cause in causes:  # what all hold, or all but one, is left out
             needs = [n.words for n in cause.signatures[0].needs if held[n] < len(causes) - 1]
             rows.setdefault("; ".join(needs), []).append(cause)
-        table = [f"| {' '.join(map(link, alike))} | {needs} |" for needs, alike in rows.items()]
+        table = [
+            f"| {' '.join(map(link, alike))} | {needs or 'none of these'} |"
+            for needs, alike in rows.items()
+        ]
         parts.append("The counters are the same. Which of these is true of your message?")
         parts.append("\n".join(["| cause | then this holds |", "| --- | --- |", *table]))
     return "\n\n".join(parts)

@@ -104,7 +104,7 @@ async def known_offline(fixed: bool) -> Counters:
         # >>> when the client is back
         if fixed:
             sids = len(b.server.sids())  # rig
-            await client.call("order", outbox.pop())
+            await client.call("order", outbox[0])  # then take it out
         # <<<
         await client.call("sync")
         return counted(b, "order", booked, b.sio, sids=sids)
