@@ -20,6 +20,7 @@ from sio_demo.causes import BY_THEME, SYMPTOMS
 from sio_demo.causes import cause as find
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09_atlas_of_causes.ipynb"
+WORDS = Path(__file__).with_name("atlas_index.md")
 INDEX, FIRST, LAST = "## 1. What do you see?", "## 4. The causes", "## What you can now do"
 COUNTERS = ("listeners", "live sids", "packets", "calls", "effects")
 TOGETHER = 4  # causes with one signature, from which on a table tells them apart
@@ -181,149 +182,22 @@ def link(cause: Cause) -> str:
 
 def index() -> str:
     """Return the cell that leads from what people say to the sections and the lessons."""
-    parts = [INDEX, OPENING]
+    also = _words()
+    parts = [INDEX, also.pop("")]
     for words, symptoms in SYMPTOMS.items():
         rows = [f"| {said} | {' '.join(map(link, causes))} |" for said, causes in symptoms.items()]
-        rows += LESSONS.get(words, "").splitlines()
+        rows += also.pop(words, "").splitlines()
         parts.append("\n".join([f"| {words} | look at |", "| --- | --- |", *rows]))
-    text = "\n\n".join([*parts, RULES])
+    text = "\n\n".join([*parts, *also.values()])
     return re.sub(r"\b[DL]\d+\b(?!\]|-)", lambda letter: link(find(letter[0])), text)
 
 
-OPENING = """\
-Choose the table, and in it the sentence that is nearest to what your users say. A printed text is \
-under *The console or a log says*. A letter leads to its section. (If JupyterLab stops short of it \
-the first time, click again.)"""
-
-LESSONS = {  # what no single line of code causes; by the heading of its table
-    "It never arrives": """\
-| A user who was away is to get everything later, in order and once: history, replay, offsets | \
-[07b](07b_server_to_client_and_chaos.ipynb) |
-| Messages are lost at each deployment, or booked twice | [07a](07a_delivery_guarantees.ipynb) for \
-what clients send, [07b](07b_server_to_client_and_chaos.ipynb) for what they receive |
-| An emit of Celery, or of another process, arrives, and its callback never runs | Such an emitter \
-only writes to the queue, and [hears no answer]\
-(https://github.com/miguelgrinberg/Flask-SocketIO/issues/1910): let the client answer with an \
-event, or make that process a client |
-| `io.to(room).emit` with an acknowledgement times out at once, or hears nothing | A broadcast \
-needs a time to wait: [`io.to(room).timeout(5000).emit(...)`]\
-(https://socket.io/docs/v4/broadcasting-events/#with-acknowledgements) |
-| With gunicorn's `preload_app` messages to a room rarely arrive | \
-[08, section 6](08_scale_out.ipynb), at its end |
-| The log shows that the event arrives, and my handler is never called | Its name, its namespace \
-or the object that it is registered on is another, or it takes other arguments: \
-[10, section 2](10_check_your_own_code.ipynb) counts it |""",
-    "It arrives late, in the wrong order, or wrong": """\
-| With `retries` every emit waits for the answer to the one before | \
-[07a, section 6](07a_delivery_guarantees.ipynb) |
-| Nothing is lost, but it comes later and later | More is sent than the line carries, and the rest \
-waits in order: send less, or the next after the answer to the last; `volatile` (L12) skips what \
-can't leave at once |
-| Behind a proxy it stays with polling, and is slow | See `Unexpected response code` |
-| A `Date` arrives as a string, a `Map` as `{}` | A message is JSON, apart from binary data: \
-convert what JSON doesn't know |""",
-    "It does not connect, or not again": """\
-| After a restart the server falls over again: everyone comes back at once, a reconnect storm | \
-[04b, section 4](04b_dead_connections.ipynb) |
-| It has stopped trying to reconnect: `reconnectionAttempts`, `reconnect_failed` | \
-[04b, section 3](04b_dead_connections.ipynb) |
-| The page hears neither `connect` nor `connect_error`, and waits | \
-[03, section 6](03_listeners_outside_connect.ipynb) |
-| It reconnects every minute behind nginx or a load balancer (AWS), drops in a background tab, or \
-a mobile app or a laptop wakes up and is connected in name only | \
-[04b, section 2](04b_dead_connections.ipynb) |""",
-    "The wrong people are there, or hear it": """\
-| Users can see what is meant for another user | [04a, section 4]\
-(04a_state_after_a_reconnect.ipynb) |
-| I left a room, and still receive | [04a, section 4](04a_state_after_a_reconnect.ipynb): an emit \
-without a room goes to everyone. Or another room, or another session, of this user receives it |
-| A user has logged out, or the token has expired, and the user still receives | \
-[03, section 6](03_listeners_outside_connect.ipynb) |
-| After a log-out and a new log-in, messages still go out as the first user | The clients for \
-[Java](https://github.com/socketio/socket.io-client-java/issues/132) and \
-[Dart](https://github.com/rikulo/socket.io-client-dart/issues/426) reuse the connection to an \
-address, and its options, unless told to `forceNew`. In any client, disconnect at the log-out, and \
-let `auth` be a function ([03, section 6](03_listeners_outside_connect.ipynb)) |
-| I close one of my tabs, and appear offline; the number of users online is wrong, or stays \
-after a crash of the server; a short drop, or a tab in the background, ends the user's game, or \
-announces that they left | [04b, section 2](04b_dead_connections.ipynb) |
-| Every component on the page handles the message, each sounds its bell | Each has a listener, \
-and rightly. What is to happen once belongs in one place, a module or a store, from which all read |
-| Staging and production share a Redis, and each gets the other's messages | Pub/sub \
-[ignores the number of the database](https://redis.io/docs/latest/develop/pubsub/): \
-another `key` (socket.io's adapter) or `channel` (python-socketio's manager) for each |""",
-    "The console or a log says": """\
-| `io server disconnect`, or another reason of `disconnect` | \
-[04b, section 1](04b_dead_connections.ipynb) |
-| 400, `Session ID unknown`, under load, though nginx has `ip_hash` | nginx takes a server that \
-did not answer out of the group, after one failure and for ten seconds, and its clients meet \
-another: [`max_fails`](https://nginx.org/en/docs/http/ngx_http_upstream_module.html#max_fails) |
-| `Unexpected response code: 400`, or `websocket error`, behind nginx or another proxy | The proxy \
-must pass on `Upgrade` and `Connection`, by HTTP/1.1: \
-[Socket.IO's examples](https://socket.io/docs/v4/reverse-proxy/) |
-| `The WebSocket transport is not available` | The Python server needs a package for it, as the \
-log goes on to say: until then it stays with polling |
-| 404 for `/socket.io/` with FastAPI or Starlette | Serve `socketio.ASGIApp(sio, app)` in place of \
-`app`. Or `app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))`, with that \
-`path` in the client too ([since Starlette 0.33]\
-(https://github.com/miguelgrinberg/python-engineio/issues/341) the server sees the whole path) |
-| `Invalid namespace`, or "namespaces failed to connect" | The server does not have it: \
-`io.of("/chat")`, in Python a handler with `namespace="/chat"` |
-| `Unsupported protocol version`, `trying to reach a Socket.IO server in v2.x`; or no text, but \
-it never connects, or drops again and again, after an update | \
-Client and server don't fit: the tables of \
-[Socket.IO](https://socket.io/docs/v4/client-installation/#version-compatibility) and \
-[python-socketio]\
-(https://python-socketio.readthedocs.io/en/stable/intro.html#version-compatibility) |
-| `timeout reached`, or `only 0 responses`, of `fetchSockets` and the like | It asks every server, \
-and one does not answer: it is dead, blocked, or of another version |
-| `attached to a different loop` | Make and use a server or client in one `asyncio.run`; from a \
-thread, L25 |
-| `callback is not a function` | The sender asked for no acknowledgement, or sent fewer arguments |
-| Another code or text | [Socket.IO's list]\
-(https://socket.io/docs/v4/troubleshooting-connection-issues/) |""",
-    "I suspect this, or want to know": """\
-| Nothing may be lost or booked twice, whatever fails: exactly once, at least once, `retries` | \
-[07a](07a_delivery_guarantees.ipynb) |
-| Which id is safe with several workers: in memory, in Redis or Valkey, in the database? | \
-[08](08_scale_out.ipynb) |""",
-}
-
-RULES = """\
-**No sentence fits?** See how far the message comes: to the wire (in a browser's tools *Network*, \
-*WS*, *Messages*; in Python `logger=True, engineio_logger=True`), to a handler, to the effect. If \
-a handler runs and the page stays as it is, look at your framework's state: L23, in Angular \
-`ngZone.run`. Then ask when or where it goes wrong:
-
-| It goes wrong | because | read |
-| --- | --- | --- |
-| after a reconnect, a page refresh or a log-in | A connection is new each time: another sid, in \
-no room. Listeners, timers and clients that your code made for the old one go on. Cookies, headers \
-and `auth` are read once, at its start: after a log-in, `disconnect()` and `connect()` | \
-[03, section 6](03_listeners_outside_connect.ipynb), [04a](04a_state_after_a_reconnect.ipynb) |
-| while a client is away, or Redis is | Nobody keeps it for later: not the server, its adapter or \
-Redis' pub/sub. An answer proves that it came, a log repeats it | \
-[07b](07b_server_to_client_and_chaos.ipynb) |
-| when somebody leaves | `disconnect` speaks of one connection. It comes late, perhaps after the \
-next `connect`, or never: what must end (online, typing, a lock) needs a time limit. In a \
-JavaScript server `socket.rooms` is empty by then; in `disconnecting` it isn't | \
-[04b, section 2](04b_dead_connections.ipynb) |
-| with another worker, process or thread, or after a deployment | Clients, rooms, callbacks and \
-known ids are in the memory of one process, and served by its event loop | \
-[08](08_scale_out.ipynb), L25 |
-| behind a proxy, or on a host | Each has limits of its own: how long a connection may be idle, or \
-last at all, its size, the upgrade. Does it happen without the proxy, and after which time? | \
-[04b, section 2](04b_dead_connections.ipynb), L13, L22 |
-| in the wrong order, or when two come at once | Only the emits of one connection, in one \
-direction, keep their order. Handlers that wait don't, nor does a retry and what is new, HTTP and \
-a socket, or (before socket.io-client 4.1) what waited offline and what `connect` emits: number \
-them. What you check before an `await` may be false after it: check and take in one step | \
-[07b, section 3](07b_server_to_client_and_chaos.ipynb), L18, D23 |
-| for nobody, without an error | An emit to an empty room is no error, nor is an event without a \
-listener. Names must be equal: event, namespace, and room, where `42` is not `"42"` | \
-[10, section 2](10_check_your_own_code.ipynb), L25 |
-| once for every tab, component or gateway | Each is a client, or has a listener or a hook of its \
-own, and each is called | [03, section 3](03_listeners_outside_connect.ipynb), D28, D29 |"""
+def _words() -> dict[str, str]:
+    """Return what the index says beside the causes, by the heading of its table."""
+    opening, *tables = re.split(r"^## ", WORDS.read_text("utf-8"), flags=re.MULTILINE)
+    return {"": opening.strip()} | {
+        heading: text.strip() for heading, text in (table.split("\n", 1) for table in tables)
+    }
 
 
 def section(cause: Cause, counts: tuple[list[int], list[int]] | None) -> str:

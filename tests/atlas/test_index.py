@@ -1,11 +1,14 @@
 """What the index of notebook 09 says by itself, without a section."""
 
+import re
+
 import fastapi
 import pytest
 import socketio
 
-from atlas_sections import index
+from atlas_sections import INDEX, WORDS, index
 from sio_demo.atlas import kit
+from sio_demo.causes import SYMPTOMS
 
 LEAVING = """
 const server = await serve();
@@ -34,6 +37,32 @@ socket.on("connect", () => socket.emit("said", "in connect"));
 socket.emit("said", "offline");
 socket.connect();
 await connected(socket);
+"""
+REFUSING = """
+const server = await serve();
+const refuse = (error) => (...args) => args.at(-1)(error);
+const told = [];
+server.engine.use((req, res, next) => next(req._query.by === "engine" ? Error("no") : undefined));
+server.use((socket, next) => next(socket.handshake.auth.by === "io" ? Error("no") : undefined));
+server.on("connection", (socket) => {
+  socket.use((event, next) => next(event[0] === "say" ? Error("no") : undefined));
+  socket.on("error", (error) => told.push(error.message));
+});
+return { told: () => told };
+"""
+REFUSED = """
+const asking = (by) => new Promise((done) => {
+  const socket = io(url, { ...fast, transports: ["polling"], query: { by }, auth: { by } });
+  socket.on("connect_error", (error) => {
+    done([error.message, socket.active]);
+    socket.disconnect();
+  });
+});
+const socket = io(url, fast);
+await connected(socket);
+const heard = [];
+socket.onAny((event) => heard.push(event));
+return { asking, say: () => { socket.emit("say"); }, heard: () => heard };
 """
 HEARD = """
 const server = await serve();
@@ -93,3 +122,21 @@ async def test_what_waited_offline_goes_before_what_connect_emits():
     assert "(before socket.io-client 4.1) what waited offline" in index()
     async with kit.server_and_client(HEARD, BUFFERED) as (server, _link, _client):
         assert await server("heard()") == ["offline", "in connect"]
+
+
+async def test_who_hears_of_a_refusal():
+    assert "a refusal by `io.engine.use` is an `xhr poll error`, and is tried again" in index()
+    assert "an error of `socket.use` stays on the server" in index()
+    async with kit.server_and_client(REFUSING, REFUSED) as (server, _link, client):
+        assert await client('asking("io")') == ["no", False]
+        assert await client('asking("engine")') == ["xhr poll error", True]
+        await client("say()")
+        await client("synced()")
+        assert await server("told()") == ["no"]
+        assert [event for event in await client("heard()") if event != "sync"] == []
+
+
+def test_what_has_no_letter_is_in_a_table_of_the_index():
+    headings = re.findall(r"^## (.+)$", WORDS.read_text("utf-8"), re.MULTILINE)
+    assert [each for each in headings if each not in SYMPTOMS] == ["Rules"]
+    assert "\n## " not in index().removeprefix(INDEX)
