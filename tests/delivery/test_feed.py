@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -103,7 +103,7 @@ def insert(db, number):
 
 
 def rows(path):
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         return [number for (number,) in db.execute("SELECT number FROM seen ORDER BY rowid")]
 
 
@@ -332,9 +332,8 @@ async def test_a_log_that_was_restored_is_refused_by_name(disk, after):
     path = disk.path / "client.db"
     follower = await disk.follower(SQLiteInboxStore(path, SCHEMA))
     await disk.append(0)
-    with sqlite3.connect(disk.path / "feed.db") as db:
+    with closing(sqlite3.connect(disk.path / "feed.db")) as db:
         db.execute("VACUUM INTO ?", [str(disk.path / "backup.db")])
-    db.close()
     await disk.append(1)
     await until(lambda: rows(path) == [0, 1])
     async with disk.link.refuse():
