@@ -105,13 +105,12 @@ class Need:
 
 _CLUES = tomllib.loads(text("needs.toml"))
 
-QUESTIONS: dict[str, str] = {clue: table.pop("question") for clue, table in _CLUES.items()}
+QUESTIONS: dict[str, str] = _CLUES["questions"]
 """How to find out each clue."""
 
 NEEDS = {
     name: Need(clue, comparison, tuple(value) if isinstance(value, list) else value, words)
-    for clue, table in _CLUES.items()
-    for name, (comparison, value, words) in table.items()
+    for name, (clue, comparison, value, words) in _CLUES["needs"].items()
 }
 """The needs, by the names that the files of causes have for them."""
 
@@ -184,11 +183,8 @@ def reproduces(letter: str) -> Callable[[Program], Program]:
     return mark
 
 
-FILES: dict[Family, str] = {
-    "duplicate": "duplicates.toml",
-    "loss": "losses.toml",
-    "myth": "myths.toml",
-}
+FILES: dict[Family, str]
+FILES = {"duplicate": "duplicates.toml", "loss": "losses.toml", "myth": "myths.toml"}
 
 
 def _place(cause: Cause) -> tuple[int, int, str]:
