@@ -279,8 +279,9 @@ server.on("connection", (socket) => {
 // <<<
 """
 _RETRYING = """
+const ackTimeout = fixed ? 20000 : 100; // an answer may be late on a machine with much to do
 // >>> the client
-const socket = io(url, { ...fast, retries: 2, ackTimeout: 100 });
+const socket = io(url, { ...fast, retries: 2, ackTimeout });
 // <<<
 await connected(socket);
 return { pay: () => new Promise((done) => socket.emit("pay", MESSAGE, () => done())) };
