@@ -166,28 +166,17 @@ class Observer:
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
         return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
 
-    def effect(
-        self,
-        event: str,
-        *data: Any,
-        recipient: Recipient | None = None,
-        namespace: str | None = None,
-        user: Hashable = None,
-    ) -> None:
+    def effect(self, event: str, *data: Any) -> None:
         """Count an effect of a message; call it where the application changes something.
 
-        `data` are its arguments, as they were on the wire. The default recipient is the one that
-        handled them.
+        `data` are its arguments, as they were on the wire.
         """
-        namespace = namespace or self._namespace(event)
-        key = self._tally.name("client", namespace, event, user, data).key
-        for name, _ in reversed(self._tally.messages()):
-            if (name.namespace, name.event, name.key) == (namespace, event, key) and (
-                recipient in (None, name.recipient) and user in (None, name.user)
-            ):
-                return self._tally.effect(name)
-        side = recipient or self._recipient(event, namespace) or self._probes[0].side
-        self._tally.effect(Name(side, namespace, event, user, key))
+        space = self._namespace(event)
+        side = self._recipient(event, space) or self._probes[0].side
+        name = self._tally.name(side, space, event, None, data)
+        seen = (each for each, _ in reversed(self._tally.messages()))
+        same = (each for each in seen if each[1:3] == name[1:3] and each.key == name.key)
+        self._tally.effect(next(same, name))
 
     def close(self) -> None:
         """Stop observing; may be called twice. The counts stay available."""
