@@ -38,6 +38,7 @@ Pattern = Literal[
     "not connected",
     "not sent",
     "not emitted",
+    "emitted elsewhere",
     "in vain",
 ]
 """What the counters show: the factor that is odd, or where the message was lost."""
@@ -53,6 +54,7 @@ PATTERNS: dict[Pattern, str] = {
     "not connected": "not connected",
     "not sent": "never sent",
     "not emitted": "never emitted",
+    "emitted elsewhere": "emitted elsewhere",
     "lost": "lost on the way",
     "nobody waits": "answer unheard",
     "nobody listens": "no listener yet",

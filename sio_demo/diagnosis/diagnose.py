@@ -45,6 +45,7 @@ class Diagnosis:
 
     @property
     def letters(self) -> tuple[str, ...]:
+        """The letters of the suspects: one that is alone is the cause only if `certain` is true."""
         return tuple(suspect.cause.letter for suspect in self.suspects)
 
     def __str__(self) -> str:
@@ -56,13 +57,14 @@ class Diagnosis:
             only = "One cause is left over, which shows nothing: it is this one only"
             lines.append(f"\n{only} if what follows `if` holds:" if left_over else "\nIt can be:")
             steps = []
+        many = len(self.suspects) > 3 and not self.certain  # too many to read about each
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
             words = {
                 "if": "; ".join(suspect.open.values()),
-                "fits": "; ".join(suspect.fits),
+                "fits": "" if many else "; ".join(suspect.fits),
                 "but": suspect.doubts and f"not so: {'; '.join(suspect.doubts)}",
-                "proof": suspect.look,
+                "proof": "" if many else suspect.look,
                 "fix": "" if suspect.open else suspect.cause.fix,
             }
             lines += [_wrapped(f"    {key + ':':7}", text) for key, text in words.items() if text]
@@ -149,6 +151,9 @@ _COUNTING = {
 }
 
 
+_TOLD_BY_SENDER = {"emitted", "away", "skipped", "raised", "server", "queue", "volatile", "rooms"}
+
+
 def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
     """Return the clues, ordered by how few suspects the least helpful answer would leave."""
     left: dict[str, tuple[int, bool]] = {}
@@ -162,11 +167,18 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 def _next(
     seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
+    sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    if sender and len(_TOLD_BY_SENDER.intersection(asks)) > 2 and "emitted" in asks:
+        what = "it tells whether, when and for whom emit() was called"
+        steps.insert(0, f"Observe the {sender} as well, which sends it: {what}.")
+    if seen.clues.recipient is None and seen.clues.emitted == 0:
+        steps.insert(0, f"{QUESTIONS['recipient']} Then diagnose(..., recipient=...).")
     if seen.clues.unheard:
         steps.insert(0, f'Is "{seen.clues.unheard}" this event, by another name at the other end?')
     if seen.apart:
-        steps.insert(0, "Name one message at both ends: seen.message(event, *its_arguments).")
+        named = "seen.message(event, *its_arguments, recipient=...)"
+        steps.insert(0, f"Name one message at both ends: {named}.")
     if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")

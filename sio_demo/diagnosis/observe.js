@@ -107,7 +107,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       },
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
-      now: () => ({ before: used, queue: !alone }),
+      now: () => ({ before: used, queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery) }),
       census() {
         count();
         return sidsOf;
@@ -396,8 +396,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           recipient: message.recipient, [side]: "javascript", event, namespace,
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
-          emitted: (message.recipient ?? "client") === otherSide ? one.times : null,
-          kin: (message.recipient ?? "client") === otherSide && !one.times ? kin : null,
+          emitted: handled ? null : one.times, kin: handled || one.times ? null : kin,
           places: [...new Set(one.traces?.map(place))].filter(Boolean).sort().join(", ") || null,
           rooms: one.rooms?.size || null, alike: handled ? message.alike : null,
           ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),

@@ -221,7 +221,7 @@ class Observer:
 
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
-        sends = any(probe.other_side == (name.recipient or "client") for probe in self._probes)
+        sends = any(name.recipient in (None, probe.other_side) for probe in self._probes)
         table = dict(self._tally.emits())
         emits = table.get(name._replace(user=None), Emits())
         aim = dict(emits.clues)

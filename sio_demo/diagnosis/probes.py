@@ -162,7 +162,14 @@ class ClientProbe(Probe):
 
     def now(self, namespace: str) -> dict[str, Any]:
         before = self._was_connected or namespace in self.connects
-        return {"connected": bool(self.sio.connected), "before": before, **self._clues}
+        clues = {"connected": bool(self.sio.connected), "before": before, **self._clues}
+        return clues | ({"refused": None} if self._tries() and not clues["refused"] else {})
+
+    def _tries(self) -> bool:
+        """Whether it is just connecting again: how that ends is not known."""
+        task = self.sio._reconnect_task  # internal; in a synchronous client it is a thread
+        ended = getattr(task, "done", lambda: not task.is_alive())
+        return task is not None and not ended()
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""

@@ -99,16 +99,20 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         ),
         "The server has rejected the client, with the words that `connect_error` has. In "
         "JavaScript it tries again only if connect() is called.": turned_away,
+        "The server took the connection, and ended it: does its connect handler raise?": (
+            state == (False, False, True) and c.reason and not c.rejected
+        ),
+        "The client keeps it until it is connected again; a page that is closed loses it.": (
+            (c.client, c.recipient, c.volatile) == ("javascript", "server", False) and c.away
+        ),
         "There is no entry where the name of that room was looked up.": unnamed,
         f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
         f"The client {never} middleware of the server call next()?": state == (False,) * 3,
         "That listener was registered with once(): it takes one message.": c.once,
         "It has a listener now: that was registered after it had come.": c.late,
-        "Its emit() left somebody out, by skip_sid or as a broadcast does.": c.skipped,
-        "It is longer than the server takes.": c.large,
         "The session that it was sent to has ended since: before it came?": c.died,
         "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
-            (c.emitted, c.elsewhere) == (0, None) and not c.kin
+            (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
         ),
         "emit() was called for others of this event: what decides for which?": c.kin,
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
@@ -131,6 +135,9 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
     patterns: tuple[Pattern, ...]
     if seen.effects:
         return None
+    if seen.clues.recipient is None and seen.clues.emitted == 0 and not seen.packets:
+        words = "Nothing of it came here, and emit() was not called for it here"
+        return {}, [f"{words}: if this end sends it, is that line reached?"]
     if seen.sids == 0 and not seen.packets:
         patterns = ("not connected",)
         words = f"No live session in {seen.clues.namespace or 'it'} when it was to be sent."
@@ -145,7 +152,7 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
         patterns = ("not sent", "lost", *absent)
         words = "Nothing of it came; whether it was sent was not counted."
     elif seen.packets == 0 and seen.clues.emitted == 0:
-        patterns = ("not emitted",)
+        patterns = ("emitted elsewhere",) if seen.clues.elsewhere else ("not emitted",)
         words = "It was not sent: emit() was not called for it where that is observed."
     elif seen.packets == 0:
         patterns = ("not sent", "not connected") if seen.sids is None else ("not sent",)
@@ -190,8 +197,9 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
             return {}, ["Nothing counted."]
         if seen.clues.failed:
             return {}, ["It came once, and was not handled."]
+        unheard = seen.clues.answered is False and seen.clues.reason and seen.calls
         handled = "handled once" if seen.calls else "whether it was handled was not counted"
-        return {}, [f"All that was counted is 1: {handled}."]
+        return {"nobody waits": 0} if unheard else {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = [factors for each in asked for factors in explanations(seen, each)]

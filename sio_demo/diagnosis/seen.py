@@ -29,6 +29,7 @@ class Clues:
     connections: int | None = None  # on which its copies came
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
     queue: bool | None = None  # the server has a message queue, or an adapter that reaches others
+    recovery: bool | None = None  # the server has connectionStateRecovery
     strangers: int | None = None  # live sids that were never an observed client's
     gone: bool | None = None  # the client of a live sid that is too many is gone
     emitted: int | None = None  # calls of emit() for it, at the ends that can send it
@@ -70,6 +71,7 @@ class Clues:
     grows: bool | None = None  # there is one more after every reconnect
     fresh: bool | None = None  # its client was coming back, and loading what it had missed
     own: bool | None = None  # the client that handles it has sent it itself
+    doubled: bool | None = None  # its effect is there more than once
     ids: bool | None = None  # the recipient compares ids to recognize copies
 
     def __post_init__(self) -> None:
@@ -174,8 +176,11 @@ class Seen:
             unique += [] if seen in unique else [seen]
         named = [seen for seen in unique if seen.args is not None] or unique or [Seen()]
         main = next((seen for seen in named if seen.clues.emitted), named[0])
+        way = main.clues.recipient
+        back = [s for s in unique if way and s.clues.recipient not in (None, way)]
         apart = [s for s in named if s.args and main.args and _value(s.args) != _value(main.args)]
-        parts = [seen._about(main) if seen in apart else seen for seen in unique]
+        parts = [s._about(main) if s in apart and s not in back else s for s in unique]
+        parts = [replace(Seen(), who=s.who) if s in back else s for s in parts]
         space = main.clues.namespace
         other = [p.clues.namespace for p in parts if p.clues.namespace != space and p.listeners]
         parts = [p if p.clues.namespace in (None, space) else cls(who=p.who) for p in parts]
@@ -190,10 +195,11 @@ class Seen:
         for part in parts:
             clues = {**part.clues.known(), **clues}
             who |= {key: who.get(key, frozenset()) | sids for key, sids in part.who.items()}
-        others = tuple(str(seen.args) for seen in apart)
+        others = [f"{seen.args or 'one'} for the {seen.clues.recipient}" for seen in back]
+        others += [str(seen.args) for seen in apart if seen not in back]
         counters = _counted_together(parts)
         clues |= known | {"connections": counters.pop("connections")}
-        rest = {"clues": Clues(**clues), "args": main.args, "who": who, "apart": others}
+        rest = {"clues": Clues(**clues), "args": main.args, "who": who, "apart": tuple(others)}
         return cls(**{**counters, **rest}).settled()
 
     def _about(self, main: Seen) -> Seen:
@@ -211,8 +217,13 @@ class Seen:
         sids, packets, told = self.sids, self.packets, dict[str, Any]()
         if self.args == "[]":
             told["ids"] = False
+        if self.effects is not None:
+            told["doubled"] = self.effects > 1
         if own and "live" in who:
             told["strangers"] = len(who["live"] - own)
+        sender = "own" if clues.recipient == "server" else "live"
+        if clues.recipient and clues.emitted == 0 and who and sender not in who:
+            clues = replace(clues, emitted=None, kin=None)  # the end that sends was not observed
         if own and "skipped" in who:
             clues = replace(clues, skipped=bool(own & who["skipped"]))
         if clues.recipient == "client":  # only a server has these limits

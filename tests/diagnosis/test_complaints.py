@@ -919,7 +919,10 @@ def test_a_state_that_never_had_to_be_recovered_was_not_lost():
     clues = {"recipient": "client", "client": "javascript", "server": "javascript", "away": True}
     clues |= {"connected": True, "before": True, "reached": 0, "reconnects": 0, "astray": False}
     assert diagnose((1, 0, 0, 0, None), **clues).letters == ("L1",)
-    assert diagnose((1, 0, 0, 0, None), **clues | {"reconnects": 1}).letters == ("L10", "L1")
+    clues |= {"reconnects": 1}
+    assert diagnose((1, 0, 0, 0, None), **clues, recovery=True).letters == ("L10", "L1")
+    assert diagnose((1, 0, 0, 0, None), **clues, recovery=False).letters == ("L1",)
+    assert "recovery" in diagnose((1, 0, 0, 0, None), **clues).asks
 
 
 async def test_other_clients_have_no_part_in_what_one_sends(apart):
@@ -958,3 +961,128 @@ async def test_a_server_in_javascript_tells_that_the_session_has_ended():
         found = diagnose(await server("seen('news')"))
     assert found.seen.clues.died is True
     assert "has ended since" in " ".join(found.findings)
+
+
+# --- of which end, and in which direction ---------------------------------------------------
+
+
+def test_an_emit_on_another_server_need_not_fail_each_time():
+    """With two workers a client is sometimes at the one that emits."""
+    page = {"recipient": "client", "connected": True, "arrived": False, "kin": False}
+    found = diagnose((1, None, 0, 0, None), emitted=0, elsewhere=True, always=False, **page)
+    assert found.letters == ("L25",)
+    assert found.certain
+
+
+async def test_what_a_client_never_emitted_was_not_lost_on_its_way(apart):
+    b, client, _, here = apart
+    await b.connect(client)
+    found = diagnose(here.message("join", "room 1"))
+    assert "emit() was not called for it here" in found.findings[0]
+    assert found.next[0].startswith("Who handles the message")
+    assert found.suspects == ()
+    found = diagnose(here.message("join", "room 1"), recipient="server")
+    assert found.seen.clues.emitted == 0
+    assert found.suspects == ()
+    assert "It was not sent: emit() was not called for it where that is observed." in found.findings
+
+
+async def test_a_server_does_not_emit_what_it_handles(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    found = diagnose(there.message("join"), recipient="server")
+    assert found.seen.clues.emitted is None
+    assert "Is the line that emits it reached" not in " ".join(found.findings)
+
+
+async def test_what_goes_the_other_way_is_not_the_same_message(apart):
+    b, client, there, here = apart
+    b.sio.on("news", lambda *_: None)
+    await b.connect(client)
+    await client.emit("news", "hi")
+    await b.sio.emit("news", "hi")
+    await b.settled()
+    sent, got = (each.message("news", "hi", recipient="server") for each in (here, there))
+    returned = there.message("news", "hi", recipient="client")
+    found = diagnose(sent, returned)
+    assert found.seen.counters == diagnose(sent).seen.counters
+    assert found.findings[0] == 'It is ["hi"]; what came last is ["hi"] for the client.'
+    assert "recipient=..." in found.next[0]
+    assert diagnose(sent, got).seen.calls == 1
+
+
+def test_ids_are_of_use_only_if_the_copies_carry_the_same():
+    twice = diagnose((1, 1, 2, 2, 2), recipient="server", emitted=2, acknowledged=True)
+    assert "carry the same id" in " ".join(twice.next)
+
+
+async def test_what_splits_many_suspects_best_is_said_first(apart):
+    b, client, _, here = apart
+    await b.connect(client)
+    found = diagnose(here.message("news", "hi"))
+    assert found.next[0].startswith("Observe the server as well, which sends it")
+    assert len(found.suspects) > 3
+    assert "proof:" not in str(found)
+
+
+async def test_a_client_that_is_just_connecting_again_has_not_given_up(apart):
+    b, client, _, here = apart
+    await b.connect(client)
+    client.reconnection_delay, client.reconnection_delay_max = 60, 60
+    await b.link.cut()
+    await b.wait_until(lambda: client._reconnect_task is not None, "it does not come back")
+    seen = here.message("news", "hi")
+    assert seen.clues.refused is None
+    assert diagnose(seen).seen.clues.connected is False
+    assert "L16b" not in [each.cause.letter for each in diagnose(seen).suspects if not each.open]
+
+
+async def test_a_connect_handler_that_raises_is_not_cured_by_trying_again(apart):
+    b, client, _, here = apart
+
+    @b.sio.event
+    async def connect(sid, environ):
+        raise ValueError("no JSON")
+
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(b.link.url, transports=["websocket"], wait_timeout=0.5)
+    with pytest.raises(socketio.exceptions.BadNamespaceError):
+        await client.emit("hello", 1)
+    found = diagnose(here.message("hello"))
+    assert "L28" not in found.letters
+    assert "does its connect handler raise?" in " ".join(found.findings)
+
+
+def test_ids_that_have_kept_the_copies_apart_are_not_to_blame():
+    known = {"recipient": "server", "event": "pay", "ids": True, "always": False}
+    known |= {"overlapped": True}
+    found = diagnose((1, 1, 2, 2, 1), **known)
+    assert found.letters == ()
+    assert "Its effect is there once all the same." in found.findings
+    twice = diagnose((1, 1, 2, 2, 2), **known)
+    assert twice.letters == ("D23",)
+
+
+def test_an_answer_that_did_not_survive_a_drop_is_named_when_both_ends_are_seen():
+    clues = {"recipient": "server", "acknowledged": True, "answered": False, "large": False}
+    found = diagnose((1, 1, 1, 1, 1), **clues, reason="transport close")
+    assert found.letters == ("L4",)
+    assert diagnose((1, 1, 1, 1, 1), **clues, reason="").suspects == ()
+
+
+def test_what_a_page_emits_while_it_is_away_is_in_its_buffer():
+    clues = {"recipient": "server", "client": "javascript", "emitted": 1, "away": True}
+    found = diagnose((None, None, 0, None, None), **clues, connected=False, volatile=False)
+    assert "keeps it until it is connected again" in " ".join(found.findings)
+
+
+async def test_a_server_in_javascript_tells_whether_it_recovers_the_state():
+    async with tab(None, f"{snippet()} {RECOVERING}") as server:
+        assert '"recovery":true' in await server("message()")
+
+
+RECOVERING = """
+const server = await serve({ connectionStateRecovery: {} });
+const seen = observe(server);
+return { message: () => JSON.stringify(seen.message("news")) };
+"""
