@@ -148,3 +148,12 @@ def test_message_about_one_time_listeners_says_when_they_pile_up():
     text = "const socket = io();\nsocket.on('connect', () => { socket.once('a', f) })\n"
     [finding] = check_source(text, "javascript")
     assert "until the event comes they pile up" in finding.message
+
+
+def test_task_in_a_lambda_is_found_once():
+    text = (
+        "import socketio, threading\nsio = socketio.Client()\n@sio.event\ndef connect():\n"
+        "    threading.Thread(target=lambda: watch(1)).start()\n"
+        "def watch(number):\n    while True:\n        sio.emit('value', number)\n"
+    )
+    assert [(f.line, f.column) for f in check_source(text, "python")] == [(5, 5)]

@@ -100,6 +100,8 @@ def _loops_in_connect(module: Module, handler: EventHandler, steps: list[Step]) 
         endless = target and (_REPEATS.search(node.text()) or _runs_for_ever(module, target))
         if target and endless and not _stopped(module, node):
             loop = f"`{target.text()}`"
+        elif kind(enclosing(node)) == "lambda":
+            continue  # what is given to a task
         elif not own and (function := module.called(step.call)) and _endless_loop(function):
             loop = "This loop"
         else:
