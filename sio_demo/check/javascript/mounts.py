@@ -62,7 +62,7 @@ _CLASSES = (  # what stands before the body of a class, and the hooks that such 
     (re.compile(""), OF_REACT - {"constructor"}),
 )
 _STEADY = re.compile(  # dependencies that hardly change, or that are the client itself
-    r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|client|connection|dispatch|"
+    r"(?i)socket(io|client|ref|context|instance)?(\.current)?$|\b(io|ws|client|connection|dispatch|"
     r"navigate|router|history|toast|t)$|ref$|(^|\.)(set|on|handle)[A-Z]"
 )
 

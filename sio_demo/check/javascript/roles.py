@@ -264,6 +264,9 @@ class Roles:
         path = self.script.path(node)
         if path and (role := self._first(list(self.script.members.get(path, ())))):
             return role
+        kept = self.script.properties.get(name, ()) if self.client_imported else ()
+        if Role.CLIENT in map(self.of, kept[:_MOST_VALUES]):
+            return Role.CLIENT  # in an object, under a name of its own
         return self._by_name(path[-2] if path and name in ("current", "value") else name)
 
     def _of_call(self, call: Call) -> Role | None:

@@ -215,7 +215,7 @@ class Source:
     def makes_once(self, step: Step) -> bool:
         """Return whether a client is created under a condition about an existing one."""
         return self.first_time(step) or any(
-            re.search(r"(?i)socket|\b(sio|io|client|connection)\b", condition)
+            re.search(r"(?i)socket|\b(s?io|ws|client|connection)\b", condition)
             for place in step.way
             for _, condition in self.flow.conditions(*place)
         )
