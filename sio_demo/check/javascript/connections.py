@@ -184,12 +184,7 @@ def _calls_itself(source: Source, call: Call) -> bool:
     """Return whether `setTimeout` unconditionally runs the function that contains it."""
     function = source.script.enclosing(call.node)
     name = source.script.names_of_functions.get(function) if function else None
-    if function is None or not name or not call.args:
-        return False
-    again = unwrap(call.args[0])
-    inner = again.kind() in ("arrow_function", "function_expression")
-    calls = source.script.calls_within(again) if inner else ()
-    if last_name(again) != name and not any(c.name == name and c.target is None for c in calls):
+    if function is None or not re.search(rf"\b{name}\b", text(next(iter(call.args), None))):
         return False
     kinds = ("if_statement", "ternary_expression", "binary_expression")
     unconditional = not any(around.kind() in kinds for around in up_to(call.node, function))

@@ -14,6 +14,7 @@ from .roles import REGISTERS, REMOVES
 from .script import ASSIGNMENTS, FUNCTIONS, Script
 
 _OWNERS = word_set("this self that _this methods actions")
+_OBJECTS = ("object", "new_expression")  # whose methods may be written here
 _LATER = word_set("setTimeout then nextTick finally setImmediate run")
 _CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
@@ -72,15 +73,10 @@ class Flow:
         if call.target is None:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
         path = self.script.path(call.target)
-        known = len(path) == 1 and (path[0] in _OWNERS or self._is_of_this_file(call.target))
+        binding = self.script.resolve(call.target)
+        of_object = any(v.kind() in _OBJECTS for v in (binding.values if binding else ()))
+        known = len(path) == 1 and (path[0] in _OWNERS or of_object)
         return self.function_of(call.callee) if known else None
-
-    def _is_of_this_file(self, target: SgNode) -> bool:
-        """Return whether an object is written here, or an instance of a class that is."""
-        values = binding.values if (binding := self.script.resolve(target)) else []
-        made = (text(value.field("constructor")) for value in values)
-        written = any(name and f"class {name}" in self.script.text for name in made)
-        return written or any(value.kind() == "object" for value in values)
 
     def guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs once: its condition then changes, or is about listeners."""

@@ -6,7 +6,7 @@ from enum import Enum
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
-from ..nodes import last_name, text, unwrap
+from ..nodes import text, unwrap
 from ..shared import word_set
 from .script import ASSIGNMENTS, FUNCTIONS, Binding, Script, required_module
 
@@ -204,22 +204,12 @@ class Roles:
         function = binding.scope
         if function is None or binding.key:
             return None
-        if function in self.peers or self._takes_connection(function):
-            return Role.PEER if binding.index == self.peers.get(function, 0) else None
+        if function in self.peers:
+            return Role.PEER if binding.index == self.peers[function] else None
         name = self.script.names_of_functions.get(function)
         calls = self.script.called(name) if name else []
         role = self._first([c.args[binding.index] for c in calls if len(c.args) > binding.index])
         return role if role is not Role.MAYBE else None
-
-    def _takes_connection(self, function: SgNode) -> bool:
-        parent = function.parent()
-        if parent and parent.kind() == "arguments" and (outer := parent.parent()):
-            call = call_of(outer)
-            middleware = call.name == "use" and self.is_server(call.target)
-            return middleware or self.is_server_connection(call)
-        name = self.script.names_of_functions.get(function)
-        calls = (c for c in self.script.called("on", "once") if len(c.args) == 2)
-        return any(last_name(c.args[1]) == name and self.is_server_connection(c) for c in calls)
 
     def makes_client(self, call: Call) -> bool:
         """Return whether a call creates a client: `io(...)`, `io.connect(...)`."""
@@ -259,8 +249,6 @@ class Roles:
         owner = self.of(inner)
         if found := _MEMBERS.get(name, {}).get(owner):
             return found
-        if name == "io" and text(inner) in ("window", "globalThis", "self", "root", "global"):
-            return Role.MAKER
         path = self.script.path(node)
         if path and (role := self._first(list(self.script.members.get(path, ())))):
             return role

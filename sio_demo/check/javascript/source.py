@@ -66,6 +66,10 @@ class Source:
         self.disconnections = script.functions.get("handleDisconnect", [])  # of NestJS
         if "@WebSocketGateway" in script.text:
             self.roles.peers.update(dict.fromkeys(script.functions["handleConnection"], 0))
+        calls = filter(self.roles.is_server_connection, script.called(*REGISTERS))
+        registered = [f for c in calls if (f := self.flow.function_of(c.args[1]))]
+        self.roles.peers = dict.fromkeys(registered, 0) | self.roles.peers
+        self.connections = [*self.roles.peers]  # what runs for each, here or in another file
         self._reported: set[SgNode] = set()
 
     def root_of(self, target: SgNode) -> SgNode:
@@ -194,13 +198,6 @@ class Source:
             if event is not None and function is not None:
                 found.append(EventHandler(event, call, call.target, function))
         return sorted(found, key=lambda handler: handler.call.start)
-
-    @cached_property
-    def connections(self) -> list[SgNode]:
-        """The functions that servers run for every connection, here or in another file."""
-        calls = filter(self.roles.is_server_connection, self.script.called(*REGISTERS))
-        registered = (self.flow.function_of(call.args[1]) for call in calls)
-        return [*filter(None, registered), *self.roles.peers]
 
     def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
         for entry in self.entries:
