@@ -84,26 +84,22 @@ def _only_once(source: Source, handler: EventHandler) -> bool:
 
 def clients_in_handlers(source: Source) -> None:
     for handler in source.handlers:
-        if handler.event in _LOST and handler.call.name != "once":
-            _clients_made(source, handler)
+        again = handler.event in _LOST and handler.call.name != "once"
+        steps = source.flow.steps(handler.function) if again else ()
+        for step in steps:
+            made = step.call
+            if not source.roles.makes_client(made) or source.makes_once(step):
+                continue
+            if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
+                continue
+            automatic = "reconnection: false" not in made.node.text()
+            if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
+                source.report(made, "client-in-handler", "handler", event=handler.event)
     for function in source.connections:
         for step in source.flow.steps(function):
-            made = source.roles.makes_client(step.call) and not source.makes_once(step)
-            if made and not _closes(source.script.calls_within(function)):
+            makes = source.roles.makes_client(step.call) and not source.makes_once(step)
+            if makes and not _closes(source.script.calls_within(function)):
                 source.report(step.call, "client-in-handler", "connection")
-
-
-def _clients_made(source: Source, handler: EventHandler) -> None:
-    steps = source.flow.steps(handler.function)
-    for step in steps:
-        made = step.call
-        if not source.roles.makes_client(made) or source.makes_once(step):
-            continue
-        if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
-            continue
-        automatic = "reconnection: false" not in made.node.text()
-        if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
-            source.report(made, "client-in-handler", "handler", event=handler.event)
 
 
 def _closes(calls: Iterable[Call]) -> bool:
@@ -132,9 +128,6 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     path = source.script.path(target)
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))
-    role = source.roles.of(target)
-    if role in (Role.PEER, Role.ENGINE) or (role is Role.MAYBE and call.name != "subscribe"):
-        return False
     outer = path[0] == "this" or source.outlives(target, (function, step.function))
     shared = outer or _sends_to_all(source, call, source.origins(target))
     return shared and not any(
@@ -184,7 +177,8 @@ def _calls_itself(source: Source, call: Call) -> bool:
     """Return whether `setTimeout` unconditionally runs the function that contains it."""
     function = source.script.enclosing(call.node)
     name = source.script.names_of_functions.get(function) if function else None
-    if function is None or not re.search(rf"\b{name}\b", text(next(iter(call.args), None))):
+    again = text(next(iter(call.args), None))
+    if function is None or not name or not re.search(rf"\b{re.escape(name)}\b", again):
         return False
     kinds = ("if_statement", "ternary_expression", "binary_expression")
     unconditional = not any(around.kind() in kinds for around in up_to(call.node, function))

@@ -10,7 +10,6 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of, mentions, steps
 from ..nodes import kind, label, nearest, parts, span, text, unwrap, up_to
 from ..shared import word_set
-from .roles import REGISTERS, REMOVES
 from .script import ASSIGNMENTS, FUNCTIONS, Script
 
 _OWNERS = word_set("this self that _this methods actions")
@@ -65,8 +64,6 @@ class Flow:
 
     def called(self, call: Call) -> SgNode | None:
         """Return the function that a call runs: its callee, or what a timer or promise gets."""
-        if call.new or call.name in REGISTERS or call.name in REMOVES:
-            return None
         if call.name in _LATER:
             args = [a for a in call.args if a.kind() in ("identifier", "member_expression")]
             return self.function_of(args[0]) if args else None

@@ -136,10 +136,6 @@ class Roles:
             return Role.MAKER if imported != "Socket" or "ngx" in module else None
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
-        if _OTHER_LIBRARIES.match(module):
-            return Role.OTHER
-        if not (LOCAL.match(module) or (self.in_browser and module.isidentifier())):
-            return None
         return self._by_name(binding.name) or self._by_name(imported)
 
     def of(self, node: SgNode | None) -> Role | None:
@@ -196,9 +192,6 @@ class Roles:
         names = re.findall(r"\w+", written)[:2]
         found = (self.script.bindings.get((None, name)) for name in names)
         return any(b and b.imported == "Socket" and is_client_module(b.module) for b in found)
-
-    def _returned_by(self, node: SgNode) -> SgNode | None:
-        return next(iter(self.script.returns(unwrap(node))), None)
 
     def _of_parameter(self, binding: Binding) -> Role | None:
         function = binding.scope
@@ -270,18 +263,13 @@ class Roles:
             return Role.CLIENT
         if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER
-        if call.name in HOLDERS:
-            for argument in call.args[:1]:
-                if role := self.of(self._returned_by(argument) or argument):
-                    return role
-        for function in self.script.functions.get(call.name, ())[:2]:
-            if role := self.of(self._returned_by(function)):
+        held = call.args[:1] if call.name in HOLDERS else []
+        for made in (*held, *self.script.functions.get(call.name, ())[:2]):
+            if role := self.of(next(iter(self.script.returns(unwrap(made))), made)):
                 return role
         return self._by_name(call.name) if "ocket" in call.node.text()[:60] else None
 
     def _of_method(self, call: Call) -> Role | None:
-        if call.target is None:
-            return None
         role = self.of(call.target)
         if found := _METHODS.get(role, {}).get(call.name):
             return found

@@ -212,29 +212,25 @@ class Script:
         this = binding is not None and any(v.kind() == "this" for v in binding.values)
         return ("this" if this else text(node),)
 
-    def _add(self, binding: Binding) -> None:
-        known = self.bindings.setdefault((binding.scope, binding.name), binding)
-        if known is not binding:
-            known.values += binding.values
-
     def _bind(self) -> None:
         for statement in self.root.find_all(kind="import_statement"):
             for binding in imports_of(statement):
-                self._add(binding)
+                self.bindings.setdefault((binding.scope, binding.name), binding)
         for node in find_kinds(self.root, FUNCTIONS):
             self._name_function(node)
             for binding in bindings_of_parameters(node):
-                self._add(binding)
+                self.bindings.setdefault((binding.scope, binding.name), binding)
                 if binding.member:
                     self.member_types.setdefault(("this", binding.name), binding.type)
         for node in self.root.find_all(kind="variable_declarator"):
             for binding in bindings_of_declarator(node, self.enclosing(node)):
-                self._add(binding)
+                self.bindings.setdefault((binding.scope, binding.name), binding)
 
     def _name_function(self, node: SgNode) -> None:
         name = text(node.field("name"))
         if node.kind() in ("function_declaration", "generator_function_declaration") and name:
-            self._add(Binding(name, self.enclosing(node), "function", node, [node]))
+            home = self.enclosing(node)
+            self.bindings.setdefault((home, name), Binding(name, home, "function", node, [node]))
         elif not name:
             name = _name_given(node)
         if name:

@@ -131,8 +131,6 @@ class Source:
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
         for ancestor in origin.ancestors():
-            if holds(ancestor, root):
-                return False
             condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
             if root.text() in text(condition).replace("?.", "."):
                 return True
