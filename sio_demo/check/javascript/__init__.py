@@ -21,10 +21,7 @@ __all__ = ["Ask", "Entry", "Script", "check_javascript"]
 def check_javascript(
     script: Script, report: Reporter, root_component: bool, entries: Collection[Entry], ask: Ask
 ) -> list[Entry]:
-    """Run the rules; return the functions of other files that this source runs.
-
-    `entries` are those of its own that others run. A `root_component` is mounted once.
-    """
+    """Run the rules; return the functions of other files that this source runs."""
     source = Source(script, report, entries, ask)
     listeners_in_connect(source)
     clients_in_handlers(source)

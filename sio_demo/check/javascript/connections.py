@@ -23,6 +23,7 @@ _PILES = (
 )
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
+_PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -203,16 +204,8 @@ def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
         home = source.script.resolve(kept)
         if any(t.text() == name and source.script.resolve(t) is home for t in cleared):
             return True
-        name = _collection_of(source, kept)
+        around = text(source.script.enclosing(kept) or source.script.root)
+        name = next((m[1] for m in re.finditer(_PUT, around) if name in (m[2], m[3])), "")
     return name != "" and any(
         name in value.text() for timer in cleared for value in (timer, *source.values_of(timer))
     )
-
-
-def _collection_of(source: Source, kept: SgNode) -> str:
-    """Return the name of the map, array or object that a variable is put into, or ``""``."""
-    home = text(source.script.enclosing(kept) or source.script.root)
-    put = re.search(
-        rf"(\w+)(\.(set|push|add)\([^()\n]*\b{kept.text()}\)|\[[^\n]*\] = {kept.text()}\b)", home
-    )
-    return put[1] if put else ""

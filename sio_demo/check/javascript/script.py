@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from operator import attrgetter
 from typing import Literal
 
@@ -126,7 +127,7 @@ class Script:
         self.root, self.grammar, self.page = parsed.root, parsed.grammar, parsed.page
         self.text = text
         self.patience = Patience()
-        self._enclosing: dict[SgNode, SgNode | None] = {}
+        self.enclosing = cache(self._find_enclosing)
         self._own: dict[tuple[str, ...], dict[SgNode | None, list[SgNode]]] = {}
         self._functions = _functions_in(self.root)
         self._starts = [start for start, *_ in self._functions]
@@ -155,14 +156,9 @@ class Script:
         )
         return [call for call in self.calls[first:last] if call.start >= start]
 
-    def enclosing(self, node: SgNode) -> SgNode | None:
+    def _find_enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
         self.patience.ask()
-        if node not in self._enclosing:
-            self._enclosing[node] = self._find_enclosing(node)
-        return self._enclosing[node]
-
-    def _find_enclosing(self, node: SgNode) -> SgNode | None:
         start, end = span(node)
         number = bisect_right(self._starts, start) - 1
         while number >= 0:

@@ -23,7 +23,6 @@ TIDY = re.compile(
     r"reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|terminate|^end$"
 )
 
-_MAKER_NAME = re.compile(r"(?i)(create|init|make|open|connect|new|start|build|io$)")
 _STREAMED = word_set(
     "data end close error drain timeout ready open lookup secureConnect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -121,7 +120,7 @@ class Source:
         """Return whether a call, or a function that it calls, creates a client in some code."""
         if call.target is not None and self.roles.of(call.target) is Role.MANAGER:
             return self.fresh(call.target, regions)  # as new as its manager
-        known = call.name in self.script.functions and _MAKER_NAME.match(call.name) is not None
+        known = call.name in self.script.functions
         return (
             any(holds(region, call.node) for region in regions)
             and (call.new or known or self.roles.makes_client(call))
@@ -197,11 +196,11 @@ class Source:
                 found.append(EventHandler(event, call, call.target, function))
         return sorted(found, key=lambda handler: handler.call.start)
 
-    def run_elsewhere(self, when: str) -> Iterator[tuple[SgNode, Entry]]:
-        for entry in self.entries:
-            if entry.when == when:
-                for function in self.flow.exported(entry.name):
-                    yield function, entry
+    def run_elsewhere(self, when: str) -> list[tuple[SgNode, Entry]]:
+        entries = [entry for entry in self.entries if entry.when == when]
+        return [
+            (function, entry) for entry in entries for function in self.flow.exported(entry.name)
+        ]
 
     def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""
