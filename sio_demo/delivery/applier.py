@@ -75,7 +75,10 @@ class Applier:
             if handler is None:
                 raise Retry(f"The inbox has no handler for {message.event!r} yet.")
             extra = (Received.of(letter, sid),) if wants_more else ()
-            reply = write_reply(await settled(handler(store.db, message.payload, *extra)))
+            value = handler(store.db, message.payload, *extra)
+            if store.concurrent:
+                value = await settled(value)
+            reply = write_reply(value)
             await self._callbacks.note(store, message.event, letter)
             return reply
         except BaseException as error:
@@ -87,6 +90,8 @@ class Applier:
             await settled(store.undo())
             if (retry := _retry_in(error)) is not None:
                 raise retry from error
+            if store.is_contention(error):
+                raise Retry(in_words(error)) from error
             return write_failure(error)
 
     async def apply_batch(
@@ -191,8 +196,8 @@ class Applier:
         return Answer(answer.next, fitting(replies, LARGEST, len), answer.error)
 
 
-def _retry_in(error: BaseException) -> Retry | None:
+def _retry_in(error: BaseException) -> BaseException | None:
     """Return the `Retry` that was raised; the first one of a group of nothing else."""
     if isinstance(error, BaseExceptionGroup) and error.split(Retry)[1] is None:
         return _retry_in(error.exceptions[0])
-    return error if isinstance(error, Retry) else None
+    return error if issubclass(type(error), Retry) else None

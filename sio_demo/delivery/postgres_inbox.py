@@ -58,6 +58,8 @@ _TIMEOUTS = "SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_sessio
 # Classes of SQLSTATE: connection, rolled back (deadlock, serialization), resources, lock not
 # available, ended by the operator, input and output: "PostgreSQL Error Codes" in its manual.
 _TROUBLE = {"08", "40", "53", "55", "57", "58"}
+# What a savepoint undoes: the message is tried again, and the others of its batch are applied.
+_CONTENTION = errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled
 LONGEST = "10s"  # that a transaction lasts, from PostgreSQL 17 on
 HANDLERS = 10.0  # seconds that the block of a transaction may take
 PATIENCE = 5.0  # seconds to wait for a free connection
@@ -71,8 +73,9 @@ class PostgresInboxStore:
     Each connection's messages are applied in transactions of their own, so a handler that waits
     for the database does not hold up the other connections. Messages are sent to PostgreSQL in
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
-    each message. A handler that waits for a lock for two seconds is tried again later, and so is
-    one that takes ten. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
+    each message. A deadlock, a serialization failure and a canceled statement count as a `Retry`. A
+    handler that waits for a lock for two seconds, or that takes ten, is tried again without a
+    limit. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
 
     Parameters
     ----------
@@ -104,6 +107,7 @@ class PostgresInboxStore:
     async def transaction(self, careful: bool) -> AsyncIterator[PostgresTransaction]:
         """Run the block in a transaction; `careful` means with savepoints, not in a pipeline."""
         limit = asyncio.timeout(HANDLERS)
+        pipeline = False
         try:
             if self._opening is None:
                 self._opening = asyncio.create_task(self._open())
@@ -117,7 +121,8 @@ class PostgresInboxStore:
         except Exception as error:
             if limit.expired():
                 raise StoreError(f"A transaction has taken {HANDLERS} s.") from error
-            if is_store_failure(error) and not isinstance(error, _ApplyAgain):
+            again = isinstance(error, _ApplyAgain) or (pipeline and _is_contention(error))
+            if is_store_failure(error) and not again:
                 raise StoreError(f"The database failed: {error}") from error
             raise
 
@@ -202,7 +207,7 @@ async def _create(connection: AsyncConnection[Any]) -> None:
 class PostgresTransaction:
     """A transaction of the store; the methods are those of `MemoryInboxStore`."""
 
-    durable = True
+    durable = concurrent = True
 
     def __init__(self, connection: AsyncConnection[Any], db: Any, pipeline: bool) -> None:
         self.db = db
@@ -229,7 +234,10 @@ class PostgresTransaction:
         await self._execute("ROLLBACK TO message")
 
     def is_store_failure(self, error: BaseException) -> bool:
-        return is_store_failure(error, self._connection.closed)
+        return not self.is_contention(error) and is_store_failure(error, self._connection.broken)
+
+    def is_contention(self, error: BaseException) -> bool:
+        return not self._connection.closed and _is_contention(error)
 
     async def owned(self, user: str | None, limit: int) -> int:
         await self._execute("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(%s))", user)
@@ -360,7 +368,7 @@ class PostgresTransaction:
             cursor = psycopg.AsyncCursor(self._connection, row_factory=tuple_row)
             return await cursor.execute(sql, parameters)
         except psycopg.Error as error:
-            if self._pipeline or is_store_failure(error):
+            if self._pipeline or is_store_failure(error, self._connection.broken):
                 raise
             # A statement of the inbox does not fail by itself, unless its tables are gone.
             raise UsageError(f"{_ENDED} ({error})") from error
@@ -403,6 +411,10 @@ _ENDED = (
 def is_store_failure(error: BaseException, lost: bool = True) -> bool:
     """Return whether an error comes from the database, not from a statement, or from another."""
     return any(_is_trouble(one, lost) for one in causes(error))
+
+
+def _is_contention(error: BaseException) -> bool:
+    return any(isinstance(one, _CONTENTION) for one in causes(error))
 
 
 def _is_trouble(error: BaseException, lost: bool) -> bool:

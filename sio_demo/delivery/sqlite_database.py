@@ -5,22 +5,30 @@ When a commit returns, its data is on disk. An SQLite error is a `StoreError`, a
 
 import functools
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from ..errors import StoreError, UsageError
 
 # What a handler must not do: end the inbox's transaction, or write to another file, which would
-# not be committed together with this one.
+# not be committed together with this one. Nor must it change the store's own tables.
 _REFUSED = {sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT}
 _REFUSED |= {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
 # Pragmas whose argument changes nothing, or for this transaction only.
 _HARMLESS = {"defer_foreign_keys", "foreign_key_check", "foreign_key_list", "index_info"}
 _HARMLESS |= {"index_list", "index_xinfo", "table_info", "table_list", "table_xinfo"}
+_OURS = (
+    "A handler runs inside the inbox's transaction and must not end it, attach another file, set a "
+    "pragma, nor change the inbox's tables. To undo its effects, raise an exception."
+)
+
+BEGIN = "BEGIN IMMEDIATE"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,11 +40,12 @@ class Database:
     durable = True
     _busy_timeout = 0  # milliseconds
 
-    def __init__(self, path: str | PathLike[str], schema: str) -> None:
+    def __init__(self, path: str | PathLike[str], own: str, schema: str) -> None:
         self.path = os.path.abspath(path)
-        self._schema = schema
+        self._schema = own + schema
+        self._own = set(re.findall("TABLE IF NOT EXISTS (\\w+)", own))
         self.lock = threading.RLock()
-        self._in_control = False  # while the store runs a statement of its own
+        self.guest = False  # while a statement of a handler's is prepared
         self.marked = False  # whether a savepoint is set
         with suppress(OSError):  # a file that is there keeps its mode
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -85,16 +94,18 @@ class Database:
             )
 
     def control(self, sql: str) -> None:
-        """Run a transaction statement, which the authorizer refuses to callers."""
-        if sql == "BEGIN IMMEDIATE":
+        """Run a statement that the authorizer refuses to callers."""
+        if sql == BEGIN:
             self._check_file()
-        self._in_control = True
+        # sqlite3 caches statements by their text and asks the authorizer once for each. The comment
+        # makes this text different from the same statement in a handler.
         try:
-            # sqlite3 caches statements by their text and asks the authorizer once for each. The
-            # comment makes this text different from the same statement in a handler.
             self.connection.execute(f"{sql} /* store */")
-        finally:
-            self._in_control = False
+        except sqlite3.OperationalError as error:
+            if sql == BEGIN or primary(error) != sqlite3.SQLITE_BUSY:
+                raise
+            self.db.close_cursors()  # one with rows to come (RETURNING) counts as a write
+            self.connection.execute(f"{sql} /* store */")
 
     def _check_file(self) -> None:
         """Raise StoreError if the next process would not find what is written now."""
@@ -104,12 +115,14 @@ class Database:
             raise StoreError(f"{self.path} was moved, deleted or replaced while it was open.")
 
     def _authorize(self, action: int, name: str | None, value: str | None, *_: str | None) -> int:
-        """Return SQLITE_DENY for a statement that only the store may run."""
+        """Return SQLITE_DENY for a handler's statement that only the store may run."""
+        if not self.guest:
+            return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_PRAGMA:  # one that changes the connection stays changed
             refused = value is not None and name not in _HARMLESS
         else:
-            refused = action in _REFUSED
-        refused = refused and not self._in_control
+            own = {str(one).lower() for one in (name, value)} & self._own
+            refused = action in _REFUSED or (bool(own) and action != sqlite3.SQLITE_READ)
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
@@ -139,39 +152,60 @@ def guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P
     return inner  # type: ignore[return-value]
 
 
+class Cursor(sqlite3.Cursor):
+    """A cursor that does not hand out the connection, which could commit."""
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        raise UsageError(_OURS)
+
+
 class Transaction:
     """What a handler writes to: ``execute`` and ``executemany`` of ``sqlite3.Connection``.
 
     It does not commit: the inbox commits the effects together with the mark.
 
-    Raises UsageError: the statement would end the transaction, set a savepoint, or attach another
-    file.
+    Raises UsageError: the statement would end the transaction, set a savepoint, attach another
+    file, or change a table of the store's own.
     """
 
     def __init__(self, store: Database) -> None:
         self._store = store
+        self._cursors: WeakSet[Cursor] = WeakSet()
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self._run(self._store.connection.execute, sql, parameters)
+        return self._run(self._new_cursor().execute, sql, parameters)
 
     def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
-        return self._run(self._store.connection.executemany, sql, parameters)
+        return self._run(self._new_cursor().executemany, sql, parameters)
+
+    def execute_own(self, sql: str, parameters: Any) -> None:
+        """Change a table of the store's."""
+        self._new_cursor().execute(sql, parameters)
+
+    def _new_cursor(self) -> sqlite3.Cursor:
+        self._store.check_transaction()
+        if not self._store.connection.in_transaction:
+            raise UsageError("The transaction of this `db` has ended.")
+        self._cursors.add(cursor := self._store.connection.cursor(Cursor))
+        return cursor
+
+    def close_cursors(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
 
     def _run(
         self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
     ) -> sqlite3.Cursor:
-        self._store.check_transaction()
-        if not self._store.connection.in_transaction:
-            raise UsageError("The transaction of this `db` has ended.")
+        self._store.guest = True
         try:
             return execute(sql, parameters)
         except sqlite3.DatabaseError as error:
             if primary(error) != sqlite3.SQLITE_AUTH:
                 raise
-            raise UsageError(
-                "A handler runs inside the inbox's transaction and must not end it, attach "
-                "another file, nor set a pragma. To undo its effects, raise an exception."
-            ) from error
+            raise UsageError(_OURS) from error
+        finally:
+            self._store.guest = False
 
 
 def primary(error: sqlite3.Error) -> int:

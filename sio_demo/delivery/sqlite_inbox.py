@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
-from .sqlite_database import Database, guarded, primary
+from .sqlite_database import BEGIN, Database, guarded, primary
 from .stores import Entry, Letter, Log, causes, fitting
 
 # Errors of the disk, not of the statement. (In a handler the file is open, and locked for it: if
@@ -47,8 +47,10 @@ class SQLiteInboxStore(Database):
     while it was open.
     """
 
+    concurrent = False
+
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
-        super().__init__(path, SCHEMA + schema)
+        super().__init__(path, SCHEMA, schema)
 
     def begin(self, patience: float = 0.0) -> None:
         self.marked = False
@@ -59,7 +61,7 @@ class SQLiteInboxStore(Database):
     @guarded
     def _begun(self, last: bool) -> bool:
         try:
-            self.control("BEGIN IMMEDIATE")
+            self.control(BEGIN)
         except sqlite3.OperationalError as error:
             if last or primary(error) != sqlite3.SQLITE_BUSY:
                 raise
@@ -91,6 +93,9 @@ class SQLiteInboxStore(Database):
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the disk or the file."""
         return any(isinstance(e, sqlite3.Error) and primary(e) in _TROUBLE for e in causes(error))
+
+    def is_contention(self, error: BaseException) -> bool:
+        return False
 
     @guarded
     def owned(self, user: str | None, limit: int) -> int:
@@ -175,12 +180,12 @@ class SQLiteInboxStore(Database):
         return len(silent)
 
     def append(self, db: Any, topic: str, log: str, text: str) -> None:
-        db.execute(
+        db.execute_own(
             "INSERT INTO feed_topics VALUES (?, ?, 1) "
             "ON CONFLICT (topic) DO UPDATE SET next = next + 1",
             (topic, log),
         )
-        db.execute(
+        db.execute_own(
             "INSERT INTO feed_entries SELECT topic, next - 1, ? FROM feed_topics WHERE topic = ?",
             (text, topic),
         )

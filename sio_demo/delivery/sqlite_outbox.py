@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ..errors import StoreError, UncertainError
 from .send_window import Identity
-from .sqlite_database import Database, guarded
+from .sqlite_database import BEGIN, Database, guarded
 from .stores import Saved
 
 if sys.platform == "win32":
@@ -45,7 +45,7 @@ class SQLiteOutboxStore(Database):
         self._held, self._process = _lock_file(path), os.getpid()
         self._broken = False
         try:
-            super().__init__(path, SCHEMA + schema)
+            super().__init__(path, SCHEMA, schema)
         except StoreError:
             self._held.close()
             raise
@@ -59,7 +59,7 @@ class SQLiteOutboxStore(Database):
     @guarded
     def load(self) -> Saved:
         db = self.connection
-        self.control("BEGIN IMMEDIATE")
+        self.control(BEGIN)
         if not self._finds("SELECT 1 FROM outbox_producer"):
             self._register(str(uuid.uuid4()), 0)
         db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
@@ -77,7 +77,7 @@ class SQLiteOutboxStore(Database):
         """Begin a transaction of the caller, which `save` will commit."""
         if self._broken:
             self._read_again()
-        self.control("BEGIN IMMEDIATE")
+        self.control(BEGIN)
         self.marked = True
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
@@ -104,7 +104,7 @@ class SQLiteOutboxStore(Database):
 
     def _restart(self, producer: str, texts: list[str]) -> None:
         db = self.connection
-        self.control("BEGIN IMMEDIATE")
+        self.control(BEGIN)
         db.execute("DELETE FROM outbox_producer")
         self._register(producer, 1)
         db.execute("DELETE FROM outbox_messages")
@@ -123,7 +123,7 @@ class SQLiteOutboxStore(Database):
         self.check_transaction()
         db = self.connection
         if not db.in_transaction:
-            self.control("BEGIN IMMEDIATE")
+            self.control(BEGIN)
         self.marked = False
         db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
         db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))

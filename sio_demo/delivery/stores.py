@@ -174,7 +174,7 @@ class MemoryInboxStore:
     ``transaction(careful)`` yields them: their methods are coroutine functions.
     """
 
-    durable = False
+    durable = concurrent = False
 
     def __init__(self) -> None:
         self.db = UndoDict()
@@ -210,6 +210,10 @@ class MemoryInboxStore:
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the store, not from a handler."""
+        return False
+
+    def is_contention(self, error: BaseException) -> bool:
+        """Return whether a handler has met another transaction, and is to be called again."""
         return False
 
     def owned(self, user: str | None, limit: int) -> int:
@@ -304,6 +308,9 @@ def fitting(
     return found
 
 
+_LINKS: Any = BaseException.__cause__, BaseException.__context__
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Iterate over an error, its causes, and those in a group; `raise e from e` makes a cycle."""
     seen: set[int] = set()
@@ -312,5 +319,6 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         if (error := todo.pop()) is not None and id(error) not in seen:
             seen.add(id(error))
             yield error
-            todo.append(error.__context__ if error.__cause__ is None else error.__cause__)
+            cause, context = (one.__get__(error) for one in _LINKS)  # whatever its class says
+            todo.append(context if cause is None else cause)
             todo += error.exceptions if isinstance(error, BaseExceptionGroup) else ()

@@ -79,7 +79,7 @@ class Transactions:
         self.store, self.online = store, online
         self.contended = False  # whether the latest one had to wait for another process
         self.ended: Callable[[InboxStore, bool], None] = lambda store, committed: None
-        self.concurrent: bool = getattr(store, "concurrent", False)
+        self.concurrent: bool = store.concurrent
         self._shared = _shared.setdefault(store, Shared())
         self._shared.users.add(self)
         self.turn = self._shared.turn  # held by whoever uses a store of one transaction

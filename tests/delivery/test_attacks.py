@@ -240,6 +240,79 @@ async def test_a_db_that_a_handler_has_kept_writes_nothing_afterwards(disk):
         kept[0].execute("INSERT INTO effects VALUES (1)")
 
 
+OWN_TABLES = {
+    "DELETE FROM inbox_producers": [],
+    "DROP TABLE inbox_replies": [],
+    "ALTER TABLE inbox_producers RENAME TO gone": [],
+    "CREATE TEMP VIEW inbox_producers AS SELECT 1": [],
+    "CREATE TEMP TABLE INBOX_PRODUCERS (producer)": [],
+    "CREATE TRIGGER t BEFORE INSERT ON inbox_replies BEGIN SELECT RAISE(IGNORE); END": [],
+    "UPDATE feed_topics SET next = ?": [0],
+}
+
+
+@pytest.mark.parametrize(("statement", "values"), OWN_TABLES.items())
+async def test_a_handler_does_not_change_the_inboxs_tables(disk, statement, values):
+    """It took all other producers with it, or left none of their messages applicable."""
+    disk.inbox.on("spoil", lambda db, _: db.execute(statement, values) and None)
+    disk.inbox.on("look", lambda db, _: db.execute("SELECT next FROM inbox_producers").fetchone())
+    outbox, other = await disk.outbox(), await disk.outbox()
+    assert await other.send("insert", 1) == 1
+    with pytest.raises(HandlerError, match="inbox's tables"):
+        await outbox.send("spoil")
+    assert await other.send("insert", 2) == 2
+    assert len(await other.send("look")) == 1
+
+
+async def test_a_cursor_does_not_hand_out_the_inboxs_connection(disk):
+    disk.inbox.on("end", lambda db, _: db.execute("SELECT 1").connection.close())
+    outbox = await disk.outbox()
+    with pytest.raises(HandlerError, match="must not end it"):
+        await outbox.send("end")
+    assert await outbox.send("insert", 1) == 1
+
+
+async def test_a_cursor_that_a_handler_has_kept_holds_up_nobody(disk):
+    """SQLite commits nothing while one has rows to come, not even the next transaction."""
+    kept, sql = [], "INSERT INTO effects VALUES (1), (2) RETURNING number"
+    disk.inbox.on("keep", lambda db, _: kept.append(db.execute(sql)))
+    outbox, other = await disk.outbox(), await disk.outbox()
+    assert await asyncio.gather(outbox.send("keep"), other.send("insert", 3)) == [None, 3]
+    assert sorted(disk.inbox.store.connection.execute("SELECT * FROM effects")) == [
+        (1,),
+        (2,),
+        (3,),
+    ]
+
+
+async def test_a_reply_that_is_to_be_awaited_holds_up_nobody(either):
+    never = asyncio.get_running_loop().create_future()
+    either.inbox.on("never", lambda _db, _: never)
+    outbox = await either.outbox()
+    with pytest.raises(HandlerError, match="not JSON"):
+        await outbox.send("never")
+    assert await outbox.send("note", 1) == 1
+
+
+class NoCause(Exception):
+    __class__ = property(lambda self: Retry)
+
+    @property
+    def __cause__(self):
+        raise RuntimeError("unknown")
+
+
+async def test_an_exception_that_lies_about_itself_is_the_handlers(disk):
+    def lie(_db, _payload):
+        raise NoCause
+
+    disk.inbox.on("lie", lie)
+    outbox = await disk.outbox()
+    with pytest.raises(HandlerError, match="NoCause"):
+        await outbox.send("lie")
+    assert await outbox.send("insert", 1) == 1
+
+
 async def test_a_row_factory_that_a_handler_sets_is_its_own(quiet, url):
     """The inbox read its own rows with it: no producer was known any more."""
     bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
@@ -613,6 +686,27 @@ async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(quiet, tmp_path)
 
     follower = await bench.follower(on_gap=on_gap)
     assert follower.seen == [3, 4]
+    await bench.close()
+
+
+@pytest.mark.parametrize("call", [Follower.close, partial(Follower.restart, topic="orders")])
+async def test_what_is_told_of_a_gap_does_not_wait_for_its_own_end(quiet, tmp_path, call):
+    bench = FeedBench(tmp_path)
+    await bench.start()
+    await bench.append(*range(5))
+    await bench.feed.trim("orders", 2)
+    refused = []
+
+    async def on_gap(*_):
+        if not refused:
+            with pytest.raises(UsageError, match="its own end") as caught:
+                await call(bench.reader)
+            refused.append(caught.value)
+
+    bench.reader = await bench.follower(topics=(), on_gap=on_gap)
+    await bench.reader.follow("orders")
+    assert bench.reader.seen == [3, 4]
+    assert len(refused) == 1
     await bench.close()
 
 

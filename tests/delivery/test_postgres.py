@@ -204,6 +204,39 @@ async def test_dead_letters_are_listed_replayed_and_dropped(pg):
         await pg.inbox.replay(first)
 
 
+CANCELED = "SET LOCAL statement_timeout = 1", "SELECT pg_sleep(0.1)"
+SERIAL = ["DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$"]
+
+
+@pytest.mark.parametrize("statements", [CANCELED, SERIAL])
+async def test_a_statement_that_never_gets_through_ends_as_a_dead_letter(pg, statements):
+    """It was tried without a limit, and so were the messages before it in the batch."""
+    await pg.stop_server()
+    await pg.start_server(retry_limit=2)
+
+    @pg.inbox.on("stuck")
+    async def stuck(db, _):
+        for statement in statements:
+            await db.execute(statement)
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send(*one) for one in (("effects", 1), ("stuck",), ("effects", 2))]
+    with pytest.raises(DeadLetterError, match=r"Canceled|Serialization"):
+        await receipts[1]
+    assert [await receipts[0], await receipts[2]] == [1, 2]
+    assert await pg.rows() == [1, 2]
+
+
+async def test_a_handler_that_closes_its_connection_is_named(pg):
+    pg.inbox.on("close", lambda db, _: db.close())
+    outbox = await pg.outbox()
+    receipts = [outbox.send("close"), outbox.send("effects", 1)]
+    with pytest.raises(HandlerError, match=r"ended|closed"):
+        await receipts[0]
+    assert await receipts[1] == 1
+    assert await pg.rows() == [1]
+
+
 async def test_what_is_committed_while_older_ones_are_looked_for_is_followed(pg, monkeypatch):
     aside, looking, go_on = PostgresTransaction.aside, asyncio.Event(), asyncio.Event()
 
