@@ -74,8 +74,9 @@ class PostgresInboxStore:
     for the database does not hold up the other connections. Messages are sent to PostgreSQL in
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
     each message. A deadlock, a serialization failure and a canceled statement count as a `Retry`. A
-    handler that waits for a lock for two seconds, or that takes ten, is tried again without a
-    limit. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT DROP``.
+    handler that waits for a lock for two seconds, that takes ten, or that cancels its own task, is
+    tried again without a limit. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT
+    DROP``.
 
     Parameters
     ----------
