@@ -7,6 +7,7 @@ import pytest
 import socketio
 
 from atlas_sections import INDEX, WORDS, index
+from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
 from sio_demo.causes import SYMPTOMS
 
@@ -74,6 +75,22 @@ server.on("connection", (socket) => {
 });
 return { heard: async () => { await both; return heard; } };
 """
+ANSWERING = """
+const server = await serve();
+server.on("connection", (socket) => socket.on("ask", (answer) => { answer(1); answer(2); }));
+return {};
+"""
+ASKING = """
+const socket = io(url, { ...fast, forceNew: true });
+const fired = [];
+socket.on("connect", () => fired.push("connect"));
+socket.io.on("reconnect", () => fired.push("reconnect"));
+await connected(socket);
+const answers = [];
+socket.on("connect", () => fired.push("registered later"));
+socket.emit("ask", (number) => answers.push(number));
+return { answers: () => answers, fired: () => fired };
+"""
 
 WRAPPED = "socketio.ASGIApp(sio, app)"
 MOUNTED = 'app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))'
@@ -134,6 +151,23 @@ async def test_who_hears_of_a_refusal():
         await client("synced()")
         assert await server("told()") == ["no"]
         assert [event for event in await client("heard()") if event != "sync"] == []
+
+
+async def test_an_acknowledgement_answers_once_and_a_late_listener_misses_connect():
+    assert "the acknowledgement, which answers once" in index()
+    assert "before it was registered (`connect` too" in index()
+    assert "(`reconnect` of `socket.io` as well: use one of the two)" in index()
+    async with kit.server_and_client(ANSWERING, ASKING) as (_server, link, client):
+        await client("synced()")
+        assert await client("answers()") == [1]
+        assert await client("fired()") == ["connect"]
+        back = link.expect("CONNECT", TO_CLIENT)
+        await link.cut()
+        await back
+        await client("synced()")
+        assert sorted(await client("fired()")) == sorted(
+            ["connect", "reconnect", "connect", "registered later"]
+        )
 
 
 def test_what_has_no_letter_is_in_a_table_of_the_index():
