@@ -51,6 +51,13 @@ def test_words_give_every_count_and_the_greatest() -> None:
     ]
 
 
+def test_without_an_expected_count_the_greatest_is_no_verdict() -> None:
+    """It stands on its bar; beside the row it would look like a limit."""
+    assert storm().words.splitlines()[-2] == "- no jitter: 0, 0, 0, 0, 0, 500, 0, 0, 0, 0, 0"
+    written = {text.get_text() for axes in storm().figure.axes for text in axes.texts}
+    assert "up to 500" not in written
+
+
 def bars(figure: Figure) -> list[Rectangle]:
     """Return the bars of the first row."""
     return [bar for bar in figure.axes[0].patches if isinstance(bar, Rectangle)]

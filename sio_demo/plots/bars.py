@@ -81,16 +81,16 @@ def tally(
 ) -> Plot:
     """Draw counts of any kind and size, up to 14 in each of eight rows at most.
 
-    A line shows what is expected, if there is such a number. Words at the right give the greatest
-    count of the row. `counted` says what the counts count, `rounds` what the positions across do,
-    from `first` on. `harmful` are the labels of rows that have the colour of harm. Without `zeros`,
-    a count of 0 is not written.
+    A line shows what is expected, if there is such a number; then words at the right give the
+    greatest count. `counted` says what the counts count, `rounds` what the positions across do,
+    from `first` on. Rows with a label in `harmful` have the colour of harm. Without `zeros`, a
+    count of 0 is not written.
     """
     data = table(rows, most=_MOST_ROWS)
     return _draw(
         data,
         _MANY,
-        lambda counts: [f"{'always' if len(set(counts)) == 1 else 'up to'} {max(counts)}"],
+        partial(_extent, expected=expected),
         title=title,
         counted=counted,
         across=rounds,
@@ -99,6 +99,13 @@ def tally(
         harmful=harmful,
         zeros=zeros,
     )
+
+
+def _extent(counts: Sequence[int], *, expected: int | None) -> list[str]:
+    """Return the greatest count in words; nothing if counts differ and none is expected."""
+    if len(set(counts)) == 1:
+        return [f"always {counts[0]}"]
+    return [f"up to {max(counts)}"] if expected else []
 
 
 def _compare(counts: Sequence[int], *, more: str, fewer: str) -> list[str]:
@@ -142,7 +149,8 @@ def _draw(
         bars = dict(zip(places, values, strict=True))
         _bars(axes, bars, expected, unit, layout, color, zeros)
         _write(axes, texts[label], verdict(values), layout)
-        rows.append(f"{row(label, values)} ({' and '.join(verdict(values))})")
+        found = " and ".join(verdict(values))
+        rows.append(row(label, values) + (f" ({found})" if found else ""))
         bottom -= _ROW_GAP
     heading = f"{counted} (dashed line: {expected} expected)" if expected else counted
     figure.axes[0].set_title(heading, loc="left", fontsize=12, pad=6)

@@ -44,7 +44,7 @@ def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
     axes.set_gid("throughput")
     up, rates = "messages in one round trip", "messages a second, at most"
     most = 10 ** math.ceil(math.log10(max(n for [n] in data.values()) * 2))
-    axes.set(xscale="log", xlim=(0.8, most), ylim=(len(data) - 0.5, -0.5), xlabel=up)
+    axes.set(xscale="log", xlim=(0.5, most), ylim=(len(data) - 0.5, -0.5), xlabel=up)
     axes.set_yticks(range(len(data)), ["\n".join(wrap(name, _CHARACTERS)) for name in data])
     axes.set_xticks(ticks := [10**n for n in range(round(math.log10(most)) + 1)])
     axes.set_xticklabels([f"{tick:,}" for tick in ticks])
@@ -56,7 +56,7 @@ def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
     axes.grid(visible=True, axis="x", which="major")
     rows = []
     for y, (name, [n]) in enumerate(data.items()):
-        axes.plot([0.8, n], [y, y], color=style.ONCE, linewidth=3, solid_capstyle="butt")
+        axes.plot([0.5, n], [y, y], color=style.ONCE, linewidth=3, solid_capstyle="butt")
         axes.plot([n], [y], "o", color=style.ONCE, markersize=11, clip_on=False)
         axes.annotate(f"{n:,}", (n, y), (0, 8), textcoords="offset points", ha="center")
         allowed = [f"{n * 1000 // time:,}" for time in _TRIPS]
