@@ -279,6 +279,24 @@ async def test_a_full_disk_is_named(shop: Shop) -> None:
     assert shop.applied == []
 
 
+async def test_a_transaction_that_fails_half_way_is_told_once(shop: Shop) -> None:
+    page = await shop.tab()
+    await page.evaluate("""() => {
+      const { add } = IDBObjectStore.prototype;
+      let calls = 0;
+      IDBObjectStore.prototype.add = function (text) {
+        if (++calls > 1) throw new DOMException("the disk is full", "QuotaExceededError");
+        return add.call(this, text);
+      };
+      window.unseen = [];
+      addEventListener("unhandledrejection", ({ reason }) => unseen.push(String(reason)));
+    }""")
+    both = 'Promise.all(["tea", "milk"].map((item) => order(item).catch(({ name }) => name)))'
+    assert await page.evaluate(both) == ["StoreError"] * 2
+    assert await page.evaluate("new Promise((go) => setTimeout(() => go(unseen)))") == []
+    assert shop.applied == []
+
+
 async def test_a_database_that_the_user_deletes_ends_what_waits_by_name(shop: Shop) -> None:
     page = await shop.tab()
     assert await page.evaluate(ORDER, ["tea"]) == ["tea is ordered"]

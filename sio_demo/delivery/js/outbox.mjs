@@ -230,12 +230,18 @@ export class MemoryStore {
   async close() {}
 }
 
+/** Return a promise whose error may remain unseen: another tells it. */
+const quiet = (promise) => {
+  promise.catch(() => {});
+  return promise;
+};
+
 /** Wait for a request of IndexedDB. */
 export const promised = (request) =>
-  new Promise((resolve, reject) => {
+  quiet(new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
-  });
+  }));
 
 /** Return between a half and the whole of a time, so that not all pages come at once. */
 export const jittered = (milliseconds) => milliseconds * (0.5 + Math.random() / 2);
@@ -256,11 +262,10 @@ export class Database {
     this.#name = name;
     const request = indexedDB.open(name, version);
     request.onupgradeneeded = () => upgrade(request.result, request.transaction);
-    this.#opened = promised(request).then((database) => {
+    this.#opened = quiet(promised(request).then((database) => {
       database.onversionchange = () => database.close(); // a newer page waits for this one
       return database;
-    });
-    this.#opened.catch(() => {}); // every transaction says it
+    }));
   }
 
   /** Do some work in a transaction; return its result when all is committed. */
@@ -273,13 +278,13 @@ export class Database {
         transaction.onabort = () => reject(transaction.error);
       });
       const result = (async () => work(transaction))();
-      result.catch(() => transaction.abort()).catch(() => {}); // it may have ended
+      quiet(result.catch(() => transaction.abort())); // it may have ended
       await Promise.all([result, ended]);
       return await result;
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
       // The browser has closed the database for good: it was deleted, or a newer page wants it.
-      const name = error.name === "InvalidStateError" ? "ClosedError" : "StoreError";
+      const name = error?.name === "InvalidStateError" ? "ClosedError" : "StoreError";
       throw new DeliveryError(name, `${this.#name}: ${error}`, { cause: error });
     }
   }
@@ -461,8 +466,7 @@ export class Outbox {
     const accepted = new Promise((accept, fail) => {
       this.#incoming.push({ id, text, accept, fail });
     });
-    const receipt = Object.assign(reply, { id, accepted });
-    for (const promise of [receipt, accepted]) promise.catch(() => {}); // may be unwatched
+    const receipt = Object.assign(quiet(reply), { id, accepted: quiet(accepted) });
     this.#receipts.set(id, settle);
     this.#save();
     return receipt;
@@ -690,7 +694,7 @@ export class Outbox {
       if (this.#socket.io.engine === engine && this.#socket.connected) engine.close();
       return null;
     }
-    return answer ?? {};
+    return Object(answer);
   }
 
   #tryLater(error) {
