@@ -116,7 +116,7 @@ class Follower(Receiver):
     async def follow(self, topic: str) -> None:
         """Follow a topic, from where the store says; return when all that it has is read.
 
-        A topic whose following has ended with an error is tried anew.
+        A topic whose following has ended with an error is tried again.
 
         Raises ForbiddenError: the client may not read it; RestoredError: the log has gone back, or
         is another one; ClosedError: the follower is closed.
@@ -171,7 +171,7 @@ class Follower(Receiver):
             reading.caught_up.settle(None, ClosedError("The topic is not followed any more."))
 
     async def _event(self, event: str, namespace: str, *arguments: Any) -> Any:
-        """Ask anew on a new connection; then the client calls its handler."""
+        """Ask again on a new connection; then the client calls its handler."""
         if event == "connect" and namespace == self._namespace:
             for reading in self._topics.values():
                 _ask_now(reading)

@@ -198,7 +198,10 @@ async def test_errors_of_a_handler_come_back_by_name(bench, js):
     assert words.startswith("HandlerError: ValueError")
 
 
-LIES = [None, 7, 0, "", False, [], {"replies": "x"}, {"replies": []}, {"replies": ["x"]}, {"replies": ["{}"] * 2}]
+LIES = [
+    *(None, 7, 0, "", False, []),
+    *({"replies": "x"}, {"replies": []}, {"replies": ["x"]}, {"replies": ["{}"] * 2}),
+]
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -146,7 +146,7 @@ def _instance(source: Source) -> Iterator[Mount]:
 
 
 def _controllers(source: Source) -> Iterator[Mount]:
-    """Yield what AngularJS makes anew at each visit, or for each element."""
+    """Yield what AngularJS makes again at each visit, or for each element."""
     script = source.script
     if script.page is not None and not _VIEWS.search(script.text):
         return  # the controllers of a page are made once
@@ -168,7 +168,7 @@ def _controllers(source: Source) -> Iterator[Mount]:
 
 
 def _pages(source: Source) -> Iterator[Mount]:
-    """Yield what runs for each page that a router shows without loading its scripts anew."""
+    """Yield what runs for each page that a router shows without loading its scripts again."""
     calls = [c for c in source.script.called("addEventListener") if len(c.args) > 1]
     given = [(source.event_of(call), source.flow.function_of(call.args[1])) for call in calls]
     cleanups = [function for event, function in given if event in _PAGE_ENDS and function]

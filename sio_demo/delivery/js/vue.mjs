@@ -1,6 +1,6 @@
 // Outbox and follower for components of Vue. `open` makes one, with an IndexedDBStore or
 // IndexedDBOffsets, that lives as long as the component; the socket, and a store in memory, are
-// made outside, so that the next one goes on with them: a hot reload makes the component anew.
+// made outside, so that the next one goes on with them: a hot reload makes the component again.
 
 import { onScopeDispose, reactive, ref, toValue, watch } from "vue";
 
