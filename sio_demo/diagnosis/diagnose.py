@@ -98,7 +98,9 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         judged = judged.with_clues(gone=True)  # one of those sids was an observed client's
     suspects = _judge_all(judged, found)
     standing = [suspect for suspect in suspects if not suspect.against]
-    standing.sort(key=lambda each: (len(each.doubts), len(each.open), -len(each.fits)))
+    standing.sort(
+        key=lambda each: (len(each.doubts), len(each.open) - len(each.fits), len(each.open))
+    )
     asks = _asks(standing)
     return Diagnosis(
         message,
@@ -151,9 +153,6 @@ _COUNTING = {
 }
 
 
-_TOLD_BY_SENDER = {"emitted", "away", "skipped", "raised", "server", "queue", "volatile", "rooms"}
-
-
 def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
     """Return the clues, ordered by how few suspects the least helpful answer would leave."""
     left: dict[str, tuple[int, bool]] = {}
@@ -169,7 +168,7 @@ def _next(
 ) -> list[str]:
     sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
-    if sender and len(_TOLD_BY_SENDER.intersection(asks)) > 2 and "emitted" in asks:
+    if sender and seen.clues.emitted is None and (not seen.packets or "emitted" in asks):
         what = "it tells whether, when and for whom emit() was called"
         steps.insert(0, f"Observe the {sender} as well, which sends it: {what}.")
     if seen.clues.recipient is None and seen.clues.emitted == 0:

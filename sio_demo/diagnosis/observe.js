@@ -13,7 +13,8 @@
 // Options: key(event, args) gives what the copies of one message have in common; user(socket), for
 // a server, gives the user of a socket, so that each user's messages and sids are counted apart.
 
-function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
+function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
+  const user = whose ?? (() => null);
   const key = given ?? sameArguments;
   const messages = new Map(); // the last one last
   const emits = new Map(); // the calls of emit(), by message
@@ -90,6 +91,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const { adapter } = space;
     const alone = ["Adapter", "SessionAwareAdapter"].includes(adapter.constructor.name); // no others
     let used = space.sockets.size > 0;
+    const reasons = new Map(), late = used; // why sessions ended, by user
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
@@ -107,7 +109,10 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       },
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
-      now: () => ({ before: used, queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery) }),
+      now: (one) => ({
+        before: used, queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery),
+        reason: reasons.get(one) ?? (late || (whose && one === null) || reasons.has(one) ? null : ""),
+      }),
       census() {
         count();
         return sidsOf;
@@ -120,7 +125,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       const astray = others.some((there) => (room === null ? there.size > 0 : there.has(room)));
       const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
         room: room === null ? "" : JSON.stringify(room) ?? String(room), astray,
-        lookalike: [...adapter.rooms.keys()].some((one) => one !== room && String(one) === String(room)),
+        lookalike: [...adapter.rooms.keys()].some((one) => one !== room && bare(one) === bare(room)),
         ended: ever.has(room) && !others.some((there) => there.has(room)),
       };
       return {
@@ -147,7 +152,11 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
       watched.add(socket);
       ever.add(socket.id);
       used = true;
-      listen(socket, "disconnect", () => watched.delete(socket));
+      listen(socket, "disconnect", quiet((reason) => {
+        watched.delete(socket);
+        const mine = user(socket), same = whose || (reasons.get(mine) ?? reason) === reason;
+        reasons.set(mine, same ? reason : null);
+      }));
       watch(end, socket);
     };
     for (const socket of space.sockets.values()) welcome(socket);
@@ -171,6 +180,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     const arrived = quiet((event, ...args) => {
       const message = packet(end, end.side, event, plain(args), socket);
       message.arrived = true;
+      message.hears = () => socket.listeners(event).length > 0; // now
       message.acknowledged = typeof args.at(-1) === "function";
       if (side === "client") called(event, ...args);
       else if (last === null) {
@@ -210,6 +220,9 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
     end.deaf = () => side === "client" && !socket.listenersAny().includes(arrived);
     undo.push(() => socket.offAny(arrived), () => socket.offAnyOutgoing(sent));
   }
+
+  // The letters and digits of a room's name.
+  const bare = (room) => String(room).toLowerCase().replace(/[^\p{L}\p{N}]/gu, "") || String(room);
 
   const plain = (args) => (typeof args.at(-1) === "function" ? args.slice(0, -1) : args);
 
@@ -402,7 +415,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
           away: (message.packets ? one.onceAway : one.away) ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
-          late: message.arrived && handled && !all ? now.some((end) => end.listeners(event) > 0) : null,
+          late: message.arrived && handled && !all ? message.hears() : null,
           large: message.large, died: handled || !message.sent.size ? null
             : ![...message.sent].some((sid) => now.some((end) => end.rooms?.has(sid))),
           unheard: (message.arrived ? null : unheard?.event) ?? null,
@@ -410,7 +423,7 @@ function observe(what, { key: given, user = () => null, keep = 1000 } = {}) {
           arrived: handled ? message.arrived : null,
           acknowledged: message.acknowledged, answered: one.answered ?? null,
           grows: message.reconnects === null ? null : grows(message),
-          ...(now.length === 1 ? now[0].now() : {}),
+          ...(now.length === 1 ? now[0].now(options.user ?? message.user) : {}),
         },
         also: given ? [] : came.slice(-100).map((one) => shortened(one.id)),
         args: given || message.id === null ? null : shortened(message.id),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .seen import Clues, Recipient, Seen, Sids
+from .seen import Clues, Recipient, Seen, Sids, why_ended
 from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
@@ -166,6 +166,18 @@ class Observer:
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
         return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
 
+    def _heard(self, name: Name, m: MessageCounts) -> bool:
+        """Return whether the end that it came to has a listener for it now."""
+        came_to = (probe for probe in self._probes if id(probe.sio) in m.listeners)
+        return any(probe.listeners(name.event, name.namespace) for probe in came_to)
+
+    def _elsewhere(self, name: Name, m: MessageCounts) -> str | None:
+        """Return where else its event is listened to."""
+        space = self._listens(name.event)
+        if space != name.namespace or self._heard(name, m):
+            return space
+        return f"another {name.recipient} object"
+
     def effect(self, event: str, *data: Any) -> None:
         """Count an effect of a message; call it where the application changes something.
 
@@ -252,7 +264,7 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
-                listens=self._listens(name.event) if m.arrived and not listeners else None,
+                listens=self._elsewhere(name, m) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
                 servers=servers if (servers := len(m.servers | emits.ever.keys())) > 1 else None,
@@ -269,11 +281,11 @@ class Observer:
                 overlapped=m.overlapped if m.calls else None,
                 failed=m.failed if handled and m.packets else None,
                 worked=self._worked(name) if handled else None,
-                late=bool(self._listeners(name)) if m.arrived and not listeners else None,
+                late=self._heard(name, m) if m.arrived and not listeners else None,
                 unheard=None if m.arrived else self._unheard(name),
                 grows=self._grows(name, m),
                 **aim,
-                **self._now(name.namespace),
+                **self._now(name.namespace, name.user),
             ),
             args=self._arguments(name),
             also=self._also(name) if handled else (),
@@ -337,14 +349,18 @@ class Observer:
         users = (pair for census in servers for pair in census.items())
         return frozenset().union(*(sids for user, sids in users if name.user in (None, user)))
 
-    def _now(self, namespace: str) -> dict[str, Any]:
+    def _now(self, namespace: str, user: Hashable) -> dict[str, Any]:
         """Return the clues about clients and servers, not about a message."""
         clues: dict[str, Any] = {probe.side: probe.library for probe in self._probes}
+        reasons = [each.reason(namespace, user) for each in self._servers[:1]]
         if len(self._live_clients) == 1:
             [client] = self._live_clients
             clues |= client.now(namespace)
+            reasons.insert(0, clues["reason"])
         if self._servers:
             clues["queue"] = any(server.queue for server in self._servers)
+        clues["reason"] = why_ended(reasons) if len(self._servers) < 2 else clues.get("reason")
         if not self._clients:
             clues["before"] = any(namespace in server.spaces_used for server in self._servers)
+            clues["rejected"] = None if any(server.rejects for server in self._servers) else False
         return clues

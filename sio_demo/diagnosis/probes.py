@@ -11,7 +11,7 @@ from typing import Any
 
 import socketio
 from engineio.packet import MESSAGE
-from socketio.packet import BINARY_EVENT, CONNECT, EVENT
+from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, EVENT
 
 from .hooks import Ended, Function, Hooks, fits, layers
 from .seen import Language, Recipient, Sids
@@ -23,6 +23,7 @@ AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a conn
 LOOKS = {  # the methods of both ends that are looked at, all but the first internal
     **{"emit": "_emitting", "_handle_connect": "_connected"},
     **{"_handle_event": "_arrived", "_handle_ack": "_answered"},
+    "_handle_disconnect": "_dismissed",
 }
 UserOf = Callable[[str], Hashable]
 
@@ -156,7 +157,6 @@ class ClientProbe(Probe):
             self.library = "javascript"
         self._hooks.method(sio, "_send_packet", self._sending)  # internal
         self._hooks.method(sio, "_handle_error", self._failed)  # internal
-        self._hooks.method(sio, "_handle_disconnect", self._dismissed)  # internal
         self._hooks.method(sio, "connect", self._connecting)
         self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
 
@@ -267,9 +267,13 @@ class ServerProbe(Probe):
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
         self._census: dict[str, Census] = {}  # by namespace
+        self._reasons: dict[tuple[str, Hashable], str | None] = {}  # by namespace and user
+        self._late = bool(self.ever)
+        self.rejects = False  # whether it has rejected anybody
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
+        self._hooks.method(sio, "disconnect", self._disconnecting)
         for method in ("connect", "pre_disconnect", "disconnect"):
             self._hooks.method(sio.manager, method, self._changing)  # internal
 
@@ -293,6 +297,25 @@ class ServerProbe(Probe):
             users[sid] = user
             self._census.clear()
         return user
+
+    def reason(self, namespace: str, user: Hashable) -> str | None:
+        """Return why the last session of a user has ended, or all if users are not told apart."""
+        if self._user is not None and user is None:
+            return None
+        return self._reasons.get((namespace, user), None if self._late else "")
+
+    def _disconnecting(self, sid: str, namespace: str | None = None, **_: Any) -> None:
+        self._note_end(sid, namespace or "/", "server disconnect")
+
+    def _dismissed(self, connection: str, namespace: str | None, reason: str = "") -> None:
+        sid = self.sio.manager.sid_from_eio_sid(connection, namespace or "/")  # internal
+        self._note_end(sid, namespace or "/", reason or "client disconnect")
+
+    def _note_end(self, sid: str, space: str, reason: str) -> None:
+        if self.sio.manager.is_connected(sid, space):  # internal
+            user = self._user(sid) if self._user else None
+            same = self._user is not None or self._reasons.get((space, user), reason) == reason
+            self._reasons[space, user] = reason if same else None
 
     def _changing(self, *_: Any, **__: Any) -> Ended:
         """Count the live sids again: one comes, or goes."""
@@ -354,7 +377,7 @@ class ServerProbe(Probe):
         return {
             "room": "" if room is None else repr(room),
             "astray": any(room in there for there in rooms.values()),
-            "lookalike": any(str(each) == str(room) for each in here - {room, None}),
+            "lookalike": any(_bare(each) == _bare(room) for each in here - {room, None}),
             "ended": room in self.ever and not any(room in there for there in rooms.values()),
         }
 
@@ -373,6 +396,8 @@ class ServerProbe(Probe):
             event = self._decoded(connection, packet.data)
             if event is not None and event.packet_type == CONNECT:
                 self.ever.add(event.data["sid"])
+            elif event is not None and event.packet_type == CONNECT_ERROR:
+                self.rejects = True
             elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):
                 self._count_sent(connection, event, event.data)
 
@@ -404,6 +429,11 @@ class ServerProbe(Probe):
             data = [connection]
         user = self._user_of(connection, namespace)
         return self._tally.name(self.side, namespace, event, user, tuple(data))
+
+
+def _bare(room: Any) -> str:
+    """Return the letters and digits of a room's name; the name if it has none."""
+    return "".join(filter(str.isalnum, str(room).lower())) or str(room)
 
 
 def _arguments(data: Any) -> tuple[Any, ...]:

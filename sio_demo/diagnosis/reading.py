@@ -72,9 +72,12 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "emit() was called for it on another server object than the client's.": c.elsewhere,
     }
     if not lost:
-        again = (c.emitted or 0) > 1 and c.reached in (None, 1)
-        facts[f"Calls of emit() for it: {c.emitted}."] = again
+        again = (c.emitted or 0) > 1
+        facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
         facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
+        facts["Its call overlapped another of this event: is what it checked still true then?"] = (
+            c.overlapped and seen.calls == 1
+        )
         return [words for words, holds in facts.items() if holds]
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     counted = c.emitted is not None and not c.elsewhere

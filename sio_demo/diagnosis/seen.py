@@ -24,7 +24,7 @@ class Clues:
     server: Language | None = None  # replaces the first; in JavaScript, listeners add up
     event: str | None = None  # "connect" for the connection itself
     namespace: str | None = None
-    listens: str | None = None  # another namespace, in which an end listens for it
+    listens: str | None = None  # where else it is listened to: another namespace, or server
     reconnects: int | None = None  # of the client, when the message came
     connections: int | None = None  # on which its copies came
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
@@ -190,6 +190,7 @@ class Seen:
         known: dict[str, Any] = {"emitted": sum(emits)} if emits else {}
         known |= {"listens": other[0]} if space and other else {}
         known |= {"servers": servers} if servers > 1 else {}
+        known |= {"reason": why_ended([part.clues.reason for part in parts])}
         clues: dict[str, Any] = {}
         who: dict[str, Sids] = {}
         for part in parts:
@@ -245,6 +246,13 @@ class Seen:
         if elsewhere and not clues.arrived:
             told |= {"servers": 2} if clues.queue else {"emitted": 0, "kin": False, "reached": None}
         return replace(self, sids=sids, packets=packets, clues=replace(clues, **told))
+
+
+def why_ended(reasons: Iterable[str | None]) -> str | None:
+    """Return the reason that says most; the first is the client's, which knows its connection."""
+    known = [reason for reason in reasons if reason is not None]
+    pinged = "ping timeout" in known and known[0].startswith("transport")
+    return "ping timeout" if pinged else next(iter(known), None)
 
 
 _OF_CLIENT = ["client", "server", "connected", "before", "refused", "rejected", "reason", "queued"]

@@ -340,10 +340,11 @@ async def test_what_is_emitted_three_times_to_two_clients_is_sent_three_times(ap
             await b.sio.emit("news", "tick")
         await b.settled()
         found = both("news", there, here)
-    assert found.findings == (
+    assert found.findings[:2] == (
         "Calls of emit() for it: 3, each for 2 sessions.",
         "The message was sent 3 times.",
     )
+    assert found.findings[2].startswith("The program called it in test_complaints.py:")
     assert {"D8", "D9"} <= set(found.letters)
     assert not {"D4", "D6", "D16", "D29"} & set(found.letters)
 
@@ -1086,3 +1087,164 @@ const server = await serve({ connectionStateRecovery: {} });
 const seen = observe(server);
 return { message: () => JSON.stringify(seen.message("news")) };
 """
+
+
+# --- what one end alone can tell ---------------------------------------------------------------
+
+
+async def test_a_server_tells_why_the_session_of_a_user_has_ended():
+    users = {}
+    async with bench(ping_interval=0.1, ping_timeout=0.1) as b, python_client() as ann:
+
+        @b.sio.event
+        async def connect(sid, environ, auth):
+            users[sid] = auth
+
+        with observe(b.sio, user=users.get) as there:
+            async with python_client() as bob:
+                await ann.connect(b.link.url, auth="ann", transports=["websocket"])
+                await bob.connect(b.link.url, auth="bob", transports=["websocket"])
+                await b.sio.disconnect(bob.get_sid())
+            async with b.link.black_hole():
+                await b.wait_until(lambda: not there._servers[0].live("/"), "it is not dropped")
+                await b.sio.emit("news", 1)
+            found = {user: diagnose(there.message("news", 1, user=user)) for user in users.values()}
+    assert found["ann"].seen.clues.reason == "ping timeout"
+    assert "L19" not in found["ann"].letters
+    assert found["ann"].letters[0] == "L1"
+    assert found["bob"].seen.clues.reason == "server disconnect"
+    assert "L19" in found["bob"].letters
+    assert found["bob"].letters[0] == "L19"
+    assert set(found["bob"].letters) == {"L1", "L13", "L19"}
+
+
+async def test_a_server_tells_whether_it_has_rejected_anybody(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    assert there.message("news").clues.rejected is False
+
+    @b.sio.event
+    async def connect(sid, environ, auth):
+        return False
+
+    async with python_client() as other:
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await other.connect(b.link.url, transports=["websocket"], wait_timeout=0.5)
+    assert there.message("news").clues.rejected is None
+
+
+async def test_sessions_that_ended_for_several_reasons_have_none_in_common(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    async with python_client() as other:
+        await b.connect(other)
+        await b.sio.disconnect(other.get_sid())
+        await b.wait_until(lambda: len(there._servers[0].live("/")) == 1, "it is there")
+    assert there.message("news").clues.reason == "server disconnect"
+    await client.disconnect()
+    await b.wait_until(lambda: not there._servers[0].live("/"), "it is there")
+    assert there.message("news").clues.reason is None
+
+
+async def test_a_server_in_javascript_tells_why_a_session_has_ended():
+    async with tab(None, SERVER) as server:
+        async with tab(await server("url()"), PAGE + ASK) as page:
+            await page("ask('sync')")
+            assert '"reason":""' in await server("seen('news')")
+            left = asyncio.create_task(server("left()"))
+        await left
+        assert '"reason":"client namespace disconnect"' in await server("seen('news')")
+
+
+def test_a_ping_timeout_that_one_end_has_seen_is_why_the_connection_ended():
+    known = {"recipient": "client", "namespace": "/"}
+    page = Seen(1, None, 0, 0).with_clues(**known, connected=True, reason="transport error")
+    server = Seen(None, 0, 0).with_clues(**known, emitted=1, reason="ping timeout")
+    found = diagnose(page, server)
+    assert found.seen.clues.reason == "ping timeout"
+    assert "L30" in " ".join(found.findings)
+    ended = page.with_clues(reason="io server disconnect")
+    assert diagnose(ended, server).seen.clues.reason == "io server disconnect"
+
+
+async def test_a_server_that_waits_for_an_event_is_not_the_end_that_tells(apart):
+    b, client, there, _ = apart
+    b.sio.on("order", lambda *_: None)
+    await b.connect(client)
+    found = diagnose(there.message("order"))
+    assert found.next[0].startswith("Observe the client as well, which sends it")
+
+
+async def test_a_listener_on_another_server_object_was_not_registered_too_late(apart):
+    b, client, *_ = apart
+    other = socketio.AsyncServer()
+    other.on("order", lambda *_: None)
+    await b.connect(client)
+    with observe(b.sio, other) as there:
+        await client.emit("order", "tea")
+        await client.call("sync")
+        found = diagnose(there.message("order"))
+    assert found.seen.clues.late is False
+    assert "It is listened to in another server object." in found.findings
+
+
+async def test_a_listener_of_another_session_was_not_registered_too_late():
+    only_admins = 'if (socket.handshake.auth.admin) socket.on("wipe", () => {});'
+    code = SERVER.replace('socket.on("swallowed"', f'{only_admins} socket.on("swallowed"')
+    async with tab(None, code) as server:
+        url = await server("url()")
+        admin = PAGE.replace("io(url, fast)", "io(url, { ...fast, auth: { admin: true } })")
+        async with tab(url, admin + ASK) as boss, tab(url, PAGE + ASK) as page:
+            await boss("ask('sync')")
+            await page("say('wipe', 1)")
+            await page("ask('sync')")
+            found = diagnose(await server("seen('wipe')"))
+    assert found.seen.clues.late is False
+
+
+async def test_a_room_that_differs_in_its_marks_is_written_alike(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    await b.sio.enter_room(client.get_sid(), "private-7")
+    await b.sio.emit("news", "hi", to="/Private-7")
+    await b.sio.emit("news", "ho", to="private-8")
+    assert (
+        "A room is written like '/Private-7'" in diagnose(there.message("news", "hi")).findings[0]
+    )
+    assert there.message("news", "ho").clues.lookalike is False
+
+
+def test_an_effect_that_is_there_once_speaks_for_a_session_without_a_client():
+    found = diagnose((None, 2, 2, None, 1), recipient="client", emitted=1, reached=2)
+    assert found.letters[0] == "D16"
+
+
+def test_whoever_an_emit_left_out_comes_before_the_others():
+    known = {"recipient": "client", "emitted": 1, "reached": 0, "astray": False}
+    found = diagnose((None, 1, 0, None, None), **known, skipped=True)
+    assert found.letters[0] == "L27"
+    doubtful = {suspect.cause.letter for suspect in found.suspects if suspect.doubts}
+    assert doubtful == {"L1", "L5", "L6"}
+
+
+def test_a_line_that_emits_several_times_is_shown_whoever_it_is_for():
+    known = {"recipient": "client", "emitted": 3, "reached": 2, "places": "chat.py:7"}
+    found = diagnose((None, 2, 6, None, None), **known)
+    assert "The program called it in chat.py:7: what leads there?" in found.findings
+
+
+async def test_a_call_that_overlapped_another_is_said_so():
+    async with bench() as b, python_client() as ann, python_client() as bob:
+        both_there = asyncio.Barrier(2)
+
+        @b.sio.event
+        async def take(sid, seat):
+            await both_there.wait()
+
+        with observe(b.sio, user=lambda sid: sid) as there:
+            await b.connect(ann)
+            await b.connect(bob)
+            await asyncio.gather(*(each.call("take", 1) for each in (ann, bob)))
+            found = diagnose(there.message("take", user=ann.get_sid()))
+    assert "overlapped" in " ".join(found.findings)
+    assert found.suspects == ()
