@@ -178,7 +178,8 @@ def _next(
     if seen.apart:
         named = "seen.message(event, *its_arguments, recipient=...)"
         steps.insert(0, f"Name one message at both ends: {named}.")
-    if (seen.sids or 0) > 1 and (found or seen.packets != seen.sids):
+    several = (seen.sids or 0) > 1 and not seen.clues.whose
+    if several and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]

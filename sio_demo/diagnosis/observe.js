@@ -110,7 +110,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
       now: (one) => ({
-        before: used, queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery),
+        before: used, connected: (whose && one !== null && end.census().has(one)) || null,
+        queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery),
         reason: reasons.get(one) ?? (late || (whose && one === null) || reasons.has(one) ? null : ""),
       }),
       census() {
@@ -407,6 +408,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         effects: message.effects,
         clues: {
           recipient: message.recipient, [side]: "javascript", event, namespace,
+          whose: options.user === undefined ? null : true,
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
           emitted: handled ? null : one.times, kin: handled || one.times ? null : kin,

@@ -264,6 +264,7 @@ class Observer:
                 recipient=name.recipient,
                 event=name.event,
                 namespace=name.namespace,
+                whose=True if self._servers and name.user is not None else None,
                 listens=self._elsewhere(name, m) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
@@ -361,6 +362,8 @@ class Observer:
             clues["queue"] = any(server.queue for server in self._servers)
         clues["reason"] = why_ended(reasons) if len(self._servers) < 2 else clues.get("reason")
         if not self._clients:
+            if user is not None and any(s.census(namespace).get(user) for s in self._servers):
+                clues["connected"] = True
             clues["before"] = any(namespace in server.spaces_used for server in self._servers)
             clues["rejected"] = None if any(server.rejects for server in self._servers) else False
         return clues

@@ -183,8 +183,7 @@ def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
 
 _FINDINGS = {
     "listeners": "One packet meets {n} listeners: each of them is called.",
-    "clients": "{n} clients are there at the same time, and each does the same: if they are several"
-    " users', nothing is doubled.",
+    "clients": "{n} clients are there at the same time, and each does the same",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
     "zombies": "Live sids without a client that was counted: {n}.",
     "copies": "The message was sent {n} times.",
@@ -212,6 +211,8 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     for story in dict.fromkeys(s for s in stories if len(s.odd()) == fewest):
         found |= story.odd()  # type: ignore[arg-type]
         text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
+        if "clients" in story.odd():
+            text += "." if seen.clues.whose else ": if they are several users', nothing is doubled."
         findings.append(text if not findings else f"Or: {text}")
     if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
         findings.append("They may be those of other clients, which nobody has observed.")

@@ -25,6 +25,7 @@ class Clues:
     event: str | None = None  # "connect" for the connection itself
     namespace: str | None = None
     listens: str | None = None  # where else it is listened to: another namespace, or server
+    whose: bool | None = None  # its sids are those of one user, as user=... has told
     reconnects: int | None = None  # of the client, when the message came
     connections: int | None = None  # on which its copies came
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
@@ -184,7 +185,7 @@ class Seen:
         space = main.clues.namespace
         other = [p.clues.namespace for p in parts if p.clues.namespace != space and p.listeners]
         parts = [p if p.clues.namespace in (None, space) else cls(who=p.who) for p in parts]
-        parts.sort(key=lambda part: part.clues.connected is None)
+        parts.sort(key=lambda part: part.clues.client is None)
         emits = [part.clues.emitted for part in parts if part.clues.emitted is not None]
         servers = sum(part.clues.server is not None for part in parts)
         known: dict[str, Any] = {"emitted": sum(emits)} if emits else {}

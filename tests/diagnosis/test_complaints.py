@@ -1248,3 +1248,50 @@ async def test_a_call_that_overlapped_another_is_said_so():
             found = diagnose(there.message("take", user=ann.get_sid()))
     assert "overlapped" in " ".join(found.findings)
     assert found.suspects == ()
+
+
+async def test_whose_sids_they_are_is_not_asked_of_who_has_said_it():
+    users = {}
+    async with bench() as b, python_client() as ann, python_client() as twin:
+
+        @b.sio.event
+        async def connect(sid, environ, auth):
+            users[sid] = auth
+
+        with observe(b.sio, user=users.get) as there, observe(b.sio) as plain:
+            for client in (ann, twin):
+                client.on("news", lambda *_: None)
+                await client.connect(b.link.url, auth="ann", transports=["websocket"])
+            await b.sio.emit("news", 1)
+            told, untold = (
+                diagnose(each.message("news", 1, **whose))
+                for each, whose in ((there, {"user": "ann"}), (plain, {}))
+            )
+    question = "Are all these sids one user's?"
+    assert question in " ".join(untold.next)
+    assert question not in " ".join(told.next)
+    assert "if they are several users'" not in " ".join(told.findings)
+
+
+async def test_a_server_tells_that_a_user_is_back():
+    users = {}
+    async with bench() as b, python_client() as ann:
+
+        @b.sio.event
+        async def connect(sid, environ, auth):
+            users[sid] = auth
+
+        with observe(b.sio, user=users.get) as there, observe(ann) as here:
+            await ann.connect(b.link.url, auth="ann", transports=["websocket"])
+            await ann.disconnect()
+            await b.wait_until(lambda: not there._servers[0].live("/"), "it is there")
+            await b.sio.emit("news", 1)
+            away = diagnose(there.message("news", 1, user="ann"))
+            await ann.connect(b.link.url, auth="ann", transports=["websocket"])
+            found = diagnose(there.message("news", 1, user="ann"))
+            await ann.disconnect()
+            both_ends = diagnose(there.message("news", 1, user="ann"), here.message("news", 1))
+    assert away.seen.clues.connected is None
+    assert found.letters == ("L1",)
+    assert found.certain
+    assert both_ends.seen.clues.connected is False
