@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import TextWrapper
 from typing import Any
 
-from ..causes import BY_THEME, QUESTIONS, Cause, Pattern, Signature
+from ..causes import BY_THEME, QUESTIONS, Cause, Signature
 from .reading import of_one_client, read
 from .seen import Seen
 
@@ -113,7 +113,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     )
 
 
-def _judge_all(seen: Seen, found: dict[Pattern, int]) -> list[Suspect]:
+def _judge_all(seen: Seen, found: dict[str, int]) -> list[Suspect]:
     suspects = []
     for cause in BY_THEME:
         judged = [
@@ -164,7 +164,7 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen, found: dict[Pattern, int], suspects: list[Suspect], asks: tuple[str, ...]
+    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]

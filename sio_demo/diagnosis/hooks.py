@@ -22,16 +22,15 @@ class Hooks:
         self._failed = failed
         self._undo: list[Callable[[], None]] = []
 
-    def item(self, table: Table, name: str, begin: Begin) -> Function:
-        """Look at the calls of a function in a table; return its wrapper."""
-        return self._wrap(table, name, table[name], begin)
-
     def method(self, owner: Any, name: str, begin: Begin) -> None:
-        self._wrap(vars(owner), name, getattr(owner, name), begin)
+        self.item(vars(owner), name, begin, getattr(owner, name))
 
-    def _wrap(self, table: Table, name: str, function: Function, begin: Begin) -> Function:
+    def item(
+        self, table: Table, name: str, begin: Begin, function: Function | None = None
+    ) -> Function:
+        """Look at the calls of a function in a table, or of a class; return its wrapper."""
         before = table.get(name)
-        table[name] = wrapper = self.around(function, begin)
+        table[name] = wrapper = self.around(function or table[name], begin)
 
         def undo() -> None:
             if table.get(name) is not wrapper:

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
-from ..causes import Pattern
 from .seen import Recipient, Seen
 
 RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
-def read(seen: Seen) -> tuple[dict[Pattern, int], list[str], int]:
+def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
     """Return the patterns with their numbers (0 if lost), what they mean, and how many stories."""
     one, words = of_one_client(seen)
     if words:
@@ -132,53 +131,52 @@ def _contradicts_itself(seen: Seen) -> bool:
     return bool((missing and seen.calls) or sent_to_nobody)
 
 
-def _lost(seen: Seen) -> tuple[dict[Pattern, int], list[str]] | None:
+def _lost(seen: Seen) -> tuple[dict[str, int], list[str]] | None:
     """Return where a message was lost: the first of its counters that is 0."""
-    arrived = seen.clues.arrived
-    patterns: tuple[Pattern, ...]
+    lost = _where(seen)
+    return (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else None
+
+
+def _where(seen: Seen) -> tuple[str, ...] | None:
+    """Return what that means in words, and the patterns that it can be."""
+    clues, arrived = seen.clues, seen.clues.arrived
     if seen.effects:
         return None
-    if seen.clues.recipient is None and seen.clues.emitted == 0 and not seen.packets:
+    if clues.recipient is None and clues.emitted == 0 and not seen.packets:
         words = "Nothing of it came here, and emit() was not called for it here"
-        return {}, [f"{words}: if this end sends it, is that line reached?"]
+        return (f"{words}: if this end sends it, is that line reached?",)
     if seen.sids == 0 and not seen.packets:
-        patterns = ("not connected",)
-        words = f"No live session in {seen.clues.namespace or 'it'} when it was to be sent."
-    elif seen.listeners == 0 and seen.packets == 0:
-        patterns = ("nobody waits",)
-        words = "No listener and no packet: if it is an answer, no callback waited for it any more."
-    elif seen.listeners == 0:
-        patterns = ("nobody listens",)
-        words = "No listener: the recipient had none for it when it came."
-    elif seen.packets == 0 and seen.clues.emitted is None and (arrived is False or not seen.sids):
-        absent: tuple[Pattern, ...] = () if seen.sids else ("not connected",)
-        patterns = ("not sent", "lost", *absent)
+        space = clues.namespace or "it"
+        return f"No live session in {space} when it was to be sent.", "not connected"
+    if seen.listeners == 0 and seen.packets == 0:
+        words = "if it is an answer, no callback waited for it any more"
+        return f"No listener and no packet: {words}.", "nobody waits"
+    if seen.listeners == 0:
+        return "No listener: the recipient had none for it when it came.", "nobody listens"
+    if seen.packets == 0 and clues.emitted is None and (arrived is False or not seen.sids):
+        absent = () if seen.sids else ("not connected",)
         words = "Nothing of it came; whether it was sent was not counted."
-    elif seen.packets == 0 and seen.clues.emitted == 0:
-        patterns = ("emitted elsewhere",) if seen.clues.elsewhere else ("not emitted",)
+        return words, "not sent", "lost", *absent
+    if seen.packets == 0 and clues.emitted == 0:
         words = "It was not sent: emit() was not called for it where that is observed."
-    elif seen.packets == 0:
-        patterns = ("not sent", "not connected") if seen.sids is None else ("not sent",)
-        words = "It was not sent: no packet of it was counted."
-    elif seen.calls is None and seen.effects is None and seen.clues.answered is False:
-        patterns = ("lost", "nobody waits")
+        return words, "emitted elsewhere" if clues.elsewhere else "not emitted"
+    if seen.packets == 0:
+        absent = ("not connected",) if seen.sids is None else ()
+        return "It was not sent: no packet of it was counted.", "not sent", *absent
+    if seen.calls is None and seen.effects is None and clues.answered is False:
         words = "It was sent. Was it lost, or its answer, or has its handler not answered yet?"
-    elif seen.calls is None and seen.effects is None and (seen.clues.large or seen.clues.died):
-        patterns = ("lost",)
-        words = "It was sent; whether it was handled was not counted."
-    elif seen.calls == 0 and arrived:
-        return {"lost": 0}, ["It arrived, and no handler ran for it."]
-    elif seen.calls == 0:
-        patterns = ("lost",)
-        words = "Sent, and not handled: its packet was lost on the way."
-    elif seen.effects == 0 and seen.calls is None:
-        patterns = ("in vain", "lost") if seen.listeners else ("in vain", "lost", "nobody listens")
+        return words, "lost", "nobody waits"
+    if seen.calls is None and seen.effects is None and (clues.large or clues.died):
+        return "It was sent; whether it was handled was not counted.", "lost"
+    if seen.calls == 0 and arrived:
+        return "It arrived, and no handler ran for it.", "lost"
+    if seen.calls == 0:
+        return "Sent, and not handled: its packet was lost on the way.", "lost"
+    if seen.effects == 0 and seen.calls is None:
+        deaf = () if seen.listeners else ("nobody listens",)
         words = "No effect is there; whether it was handled was not counted."
-    elif seen.effects == 0:
-        patterns, words = ("in vain",), "Handled, and no effect is there."
-    else:
-        return None
-    return dict.fromkeys(patterns, 0), [words]
+        return words, "in vain", "lost", *deaf
+    return ("Handled, and no effect is there.", "in vain") if seen.effects == 0 else None
 
 
 _FINDINGS = {
@@ -193,7 +191,7 @@ _FINDINGS = {
 }
 
 
-def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
+def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
     if all(count in (None, 1) for count in seen.counters):
         if not any(seen.counters):
             return {}, ["Nothing counted."]
@@ -206,10 +204,10 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = [factors for each in asked for factors in explanations(seen, each)]
     fewest = min((len(story.odd()) for story in stories), default=0)
-    found: dict[Pattern, int] = {}
+    found: dict[str, int] = {}
     findings: list[str] = []
     for story in dict.fromkeys(s for s in stories if len(s.odd()) == fewest):
-        found |= story.odd()  # type: ignore[arg-type]
+        found |= story.odd()
         text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
         if "clients" in story.odd():
             text += "." if seen.clues.whose else ": if they are several users', nothing is doubled."
@@ -223,11 +221,11 @@ def _multiplied(seen: Seen) -> tuple[dict[Pattern, int], list[str]]:
     return found, findings
 
 
-def _first_odd(seen: Seen) -> dict[Pattern, int]:
+def _first_odd(seen: Seen) -> dict[str, int]:
     odd = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
     pairs = zip(odd, seen.counters, strict=True)
     names, count = next(((names, n) for names, n in pairs if n and n > 1), ("", 0))
-    return dict.fromkeys(names.split(), count)  # type: ignore[arg-type]
+    return dict.fromkeys(names.split(), count)
 
 
 @dataclass(frozen=True)
