@@ -98,9 +98,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         judged = judged.with_clues(gone=True)  # one of those sids was an observed client's
     suspects = _judge_all(judged, found)
     standing = [suspect for suspect in suspects if not suspect.against]
-    standing.sort(
-        key=lambda each: (len(each.doubts), len(each.open) - len(each.fits), len(each.open))
-    )
+    standing.sort(key=_rank)
     asks = _asks(standing)
     return Diagnosis(
         message,
@@ -111,6 +109,12 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(_next(message, found, standing, asks)),
         stories == 1 and not all(suspect.open for suspect in standing),
     )
+
+
+def _rank(suspect: Suspect) -> tuple[int, bool, int, int]:
+    """Return what orders suspects: doubts, then whether all is known, then what is left to know."""
+    unknown = len(suspect.open)
+    return len(suspect.doubts), unknown > 0, unknown - len(suspect.fits), unknown
 
 
 def _judge_all(seen: Seen, found: dict[str, int]) -> list[Suspect]:

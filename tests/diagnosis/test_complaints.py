@@ -1295,3 +1295,11 @@ async def test_a_server_tells_that_a_user_is_back():
     assert found.letters == ("L1",)
     assert found.certain
     assert both_ends.seen.clues.connected is False
+
+
+def test_a_cause_of_which_all_is_known_comes_before_one_with_an_open_condition():
+    known = {"recipient": "client", "client": "javascript", "server": "javascript", "away": True}
+    known |= {"connected": True, "before": True, "reached": 0, "reconnects": 1}
+    found = diagnose((1, 0, 0, 0, None), **known, astray=False)
+    assert found.letters == ("L1", "L10")
+    assert [bool(suspect.open) for suspect in found.suspects] == [False, True]
