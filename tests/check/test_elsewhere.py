@@ -404,3 +404,58 @@ def test_object_that_a_component_makes_of_a_class_that_listens(tmp_path: Path):
     page += "  useEffect(() => { game.start(); }, [game]);\n}\n"
     results = found(tmp_path, live_js=WRAPPER % KEEPS, game_js=game, Board_jsx=page)
     assert results == [("game.js", 4, "listener-without-cleanup")]
+
+
+def test_client_that_another_file_exports_under_a_name_of_its_own(tmp_path: Path):
+    line = "import { io } from 'socket.io-client';\nconst wire = io();\nexport default wire;\n"
+    page = "import wire from './socket';\n" + EFFECT % "wire.on('news', show);"
+    results = found(tmp_path, socket_js=line, Room_jsx=page)
+    assert results == [("Room.jsx", 2, "listener-without-cleanup")]
+    results = found(tmp_path, socket_js=line.replace("io();", "new EventSource();"))
+    assert results == []
+
+
+def test_client_of_an_object_that_a_component_makes(tmp_path: Path):
+    live = "import { io } from 'socket.io-client';\nexport class Live {\n"
+    live += "  constructor() { this.open(); }\n  open() { this.socket = io(); }\n}\n"
+    page = "import { Live } from './live';\n@Component({}) export class Page {\n"
+    page += "  constructor() { this.live = new Live(); }\n}\n"
+    assert found(tmp_path, live_ts=live, page_ts=page) == [("live.ts", 4, "client-in-handler")]
+
+
+def test_client_of_a_store_that_setup_hands_to_the_component(tmp_path: Path):
+    store = "import { io } from 'socket.io-client';\nexport const useLive = defineStore('live', {\n"
+    store += "  actions: {\n    async open() { this.socket = io(); },\n  },\n});\n"
+    page = "<template />\n<script>\nimport { useLive } from './live';\nexport default {\n"
+    page += "  setup() { const live = useLive(); return { live }; },\n"
+    page += (
+        "  mounted() { load().then(async () => { await this.live.open(); }); },\n};\n</script>\n"
+    )
+    assert found(tmp_path, live_js=store, Host_vue=page) == [("live.js", 4, "client-in-handler")]
+
+
+@pytest.mark.parametrize(
+    ("listen", "page"),
+    [
+        ("listen = (event) => this.all(event);", "this.live.listen('news').subscribe(show);"),
+        (
+            "listen(event) { return this.all(event); }",
+            "this.live.listen('news').subscribe(show); } ngOnDestroy() {",
+        ),
+    ],
+)
+def test_observable_that_a_service_makes_in_another_method(tmp_path: Path, listen: str, page: str):
+    live = "import { io } from 'socket.io-client';\n@Injectable() export class Live {\n"
+    live += "  socket = io();\n  all = (event) => new Observable((observer) => {\n"
+    live += "    this.socket.on(event, (text) => observer.next(text));\n  });\n"
+    live += f"  {listen}\n}}\n"
+    text = "import { Live } from './live';\n@Component({}) export class Page {\n"
+    text += f"  constructor(private live: Live) {{}}\n  ngOnInit() {{ {page} }}\n}}\n"
+    expected = [("live.ts", 5, "listener-without-cleanup")]
+    assert found(tmp_path, live_ts=live, page_ts=text) == expected
+
+
+def test_cleanup_that_does_nothing(tmp_path: Path):
+    page = ONLY_DEFAULT + EFFECT % "chat.onMessage(add); return () => { /* off, later */ };"
+    results = found(tmp_path, live_js=WRAPPER % KEEPS, Room_jsx=page)
+    assert results == [("Room.jsx", 2, "listener-without-cleanup")]

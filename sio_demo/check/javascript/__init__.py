@@ -12,8 +12,8 @@ from .connections import (
 from .elsewhere import run_by_connections
 from .left_behind import component_listeners
 from .messages import check_then_await, ids_from_socket_id
-from .script import Script
-from .source import Ask, Entry, Source
+from .script import Ask, Script
+from .source import Entry, Source
 
 __all__ = ["Ask", "Entry", "Script", "check_javascript"]
 

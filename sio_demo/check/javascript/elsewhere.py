@@ -9,8 +9,8 @@ from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from .flow import Flow
 from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, REMOVES, Role, Roles
-from .script import FUNCTIONS, Binding, Script, bindings_of_parameters, required_module
-from .source import Ask, Entry, Source
+from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, required_module
+from .source import Entry, Source
 
 _ENDS = re.compile(r"\b(take\w*|first)\(")
 
@@ -26,7 +26,11 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | 
         made = next(iter(script.returns(held)), held) if held else call.target or call.callee
         return origin_of(script, made, depth - 1)
     path = script.path(node)
-    binding = script.resolve(node, path[0]) if path and path[0] != "this" else None
+    if path[:1] == ("this",):  # in Vue, `setup` may make it
+        setup = next(iter(script.functions.get("setup", ())), None)
+        binding = script.bindings.get((setup, path[-1])) if setup and len(path) == 2 else None
+    else:
+        binding = script.resolve(node, path[0]) if path else None
     values = [binding.source, *binding.values] if binding else script.members.get(path, ())
     if binding is not None and (binding.module or any(kind(v) in FUNCTIONS for v in values)):
         return binding
@@ -37,7 +41,7 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | 
 
 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
-    roles = Roles(script)
+    roles = Roles(script, ask)
     return any(
         is_stream(roles, returned, ask)
         for function in script.functions.get(name, ())[:1]
@@ -70,9 +74,9 @@ def is_left_open(subscribe: Call, ends: list[Call]) -> bool:
     return not any(kept in text(end.target) for end in ends if end.name == "unsubscribe")
 
 
-def owns_client(script: Script, name: str, _ask: Ask) -> bool:
+def owns_client(script: Script, name: str, ask: Ask) -> bool:
     """Return whether an exported function makes a client, and keeps it in a name of its own."""
-    roles = Roles(script)
+    roles = Roles(script, ask)
     return any(
         roles.makes_client(call) and not _is_shared(script, call, function)
         for function in Flow(script).exported(name)
@@ -157,10 +161,10 @@ def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
     """Return what a mount runs of another file as a statement; if `composed`, of a composable."""
     statement = kind(call.node.parent()) in ("", "expression_statement", "variable_declarator")
     of_object = call.target is not None and call.name not in ("emit", "send")
-    if call.new or not (of_object or (call.target is None and statement)):
+    if not (of_object or call.new or (call.target is None and statement)):
         return []
     found = _imported(source.script, call.callee, composed)
-    return [Entry(*found, "mount")] if found else []
+    return [Entry(found[0], "constructor" if call.new else found[1], "mount")] if found else []
 
 
 def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:

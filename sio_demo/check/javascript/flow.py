@@ -47,11 +47,7 @@ class Flow:
     def exported(self, name: str) -> list[SgNode]:
         if name not in ("default", "*"):
             return self.script.functions.get(name, [])[:1]
-        values = list(self.script.members.get(("module", "exports"), ()))
-        for statement in self.script.root.find_all(kind="export_statement"):
-            if any(child.kind() == "default" for child in statement.children()):
-                values += [v for v in map(statement.field, ("value", "declaration")) if v]
-        return list(filter(None, map(self.function_of, values)))
+        return list(filter(None, map(self.function_of, self.script.exported(name))))
 
     def _function_named(self, node: SgNode) -> SgNode | None:
         binding = self.script.resolve(node)

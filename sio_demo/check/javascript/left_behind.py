@@ -10,6 +10,7 @@ from ..shared import word_set
 from .elsewhere import adds_through, is_left_open, is_owned, is_stream, run_by_mount
 from .mounts import EFFECTS, Mount, mounts_of
 from .roles import CLIENTS, CLOSES, LASTING, REMOVES, Role, names_a_client
+from .script import FUNCTIONS
 from .source import TIDY, Entry, Source
 
 _OWNERS = re.compile(
@@ -20,6 +21,7 @@ _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|cl
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
 _ON_DEMAND = re.compile(r"\$scope\.(?!init|load|start|setup|activate)\w+")
+_CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
@@ -37,7 +39,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
         _left_behind(source, mount, steps, regions)
         ends = [end.call for f in mount.cleanups for end in source.flow.steps(f)]
         for call in (s.call for s in steps if not source.first_time(s)):
-            kept = kind(beyond(call.node, ("await_expression",))) != "expression_statement"
+            kept = kind(beyond(call.node, _CHAIN)) != "expression_statement"
             if mount.cleanups and (kept or _ends_owner(source, call, ends)):
                 continue
             if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
@@ -53,7 +55,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:
     """Return whether a cleanup calls the object that a call is for, or may end all it does."""
     owner = (source.script.path(call.target) or ("",))[-1]
-    return not ends or any(
+    return any(
         owner in text(end.target) or end.name in REMOVES
         if end.target
         else not owner or (TIDY.search(end.name) and end.name not in _OF_OTHERS)
@@ -98,7 +100,7 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
         steps = source.flow.steps(mount.function)
         return [step for step in steps if not _waits(source, step.call)]
     instance = mount.function == source.script.root  # of a component, unlike what is beside it
-    home = None if instance else mount.function
+    home = mount.function if mount.function.kind() in FUNCTIONS else None
     return [
         Step(call, mount.function)
         for call in source.script.calls_within(mount.function)

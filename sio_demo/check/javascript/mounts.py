@@ -90,7 +90,13 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     found = [*effects, *_renders(source)]
     if root_component:
         return found
-    found += [*_hooks(source), *_methods(source), *_instance(source), *_controllers(source)]
+    found += [
+        *_hooks(source),
+        *_methods(source),
+        *_fields(source),
+        *_instance(source),
+        *_controllers(source),
+    ]
     return [*found, *_pages(source), *_elsewhere(source)]
 
 
@@ -179,10 +185,12 @@ def _pages(source: Source) -> Iterator[Mount]:
 
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
-    for function, _ in source.run_elsewhere("mount"):
+    for function, entry in source.run_elsewhere("mount"):
         cleanups = _given_to(source, UNMOUNTS)
-        observed = _OBSERVABLE.search(function.text()) is not None  # run for each subscriber
-        yield Mount("hook", function, cleanups, body=not observed, again=observed)
+        inner = (step.function for step in source.flow.steps(function))
+        observed = any(_OBSERVABLE.search(f.text()) for f in inner)  # run for each subscriber
+        body = not observed and entry.name != "constructor"
+        yield Mount("hook", function, cleanups, body=body, again=observed)
 
 
 def _effect(source: Source, call: Call) -> Iterator[Mount]:
@@ -239,6 +247,18 @@ def _returns(source: Source, function: SgNode) -> list[SgNode]:
     return [v for v in map(unwrap, values) if block or v.kind() in FUNCTIONS]
 
 
+def _fields(source: Source) -> Iterator[Mount]:
+    """Yield the bodies of component classes, whose fields get their values for each instance."""
+    for home in source.script.root.find_all(kind="class_body"):
+        if _is_home(source, home, "constructor"):
+            yield Mount("hook", home, _last_methods(source, home), body=True, home=home)
+
+
+def _last_methods(source: Source, home: SgNode) -> list[SgNode]:
+    found = (f for name in UNMOUNT_METHODS for f in source.script.functions.get(name, ()))
+    return [function for function in found if holds(home, function)]
+
+
 def _methods(source: Source) -> Iterator[Mount]:
     for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_ELEMENTS:
         for function in source.script.functions.get(name, ()):
@@ -246,8 +266,7 @@ def _methods(source: Source) -> Iterator[Mount]:
             if home is None or not _is_home(source, home, name):
                 continue
             body, again = name == "setup", name in ("componentDidUpdate", "ngOnChanges")
-            others = (f for n in UNMOUNT_METHODS for f in source.script.functions.get(n, ()))
-            cleanups = [other for other in others if holds(home, other) and not again]
+            cleanups = [] if again else _last_methods(source, home)
             cleanups += _given_to(source, UNMOUNTS) if body else []
             yield Mount("hook", function, cleanups, body=body, home=home, again=again)
     vue = source.script.page is not None or _is_vue(source)

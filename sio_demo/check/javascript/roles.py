@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, call_of
 from ..nodes import text, unwrap
 from ..shared import word_set
-from .script import ASSIGNMENTS, FUNCTIONS, Binding, Script, required_module
+from .script import ASSIGNMENTS, FUNCTIONS, Ask, Binding, Script, required_module
 
 _OTHER_LIBRARIES = re.compile(
     r"^(node:)?(ws|net|tls|dgram|http2|mqtt|async-mqtt|sockjs-client|phoenix|primus|nats|zeromq|"
@@ -18,7 +18,7 @@ _OTHER_LIBRARIES = re.compile(
     r"react-use-websocket|uWebSockets\.js|bullmq|@supabase/.*|laravel-echo|deepstream.*|"
     r"simple-websocket|faye-websocket|autobahn|colyseus.*|rpc-websockets|faye)$"
 )
-_CLIENT_NAME = re.compile(r"(?i)socket|^(sio|io_?client|client_?io)$")
+_CLIENT_NAME = re.compile(r"(?i)socket|^(sio|\$io|io_?client|client_?io)$")
 _NOT_A_CLIENT = re.compile(
     r"(?i)web_?socket(?!io)|tcp|udp|\bnet_?socket|unix_?socket|raw_?socket|tls|zmq|server_?socket|"
     r"socket(io)?_?server|socket_?(path|id|url|file|s|map|list|status|state|error|type|port|host|"
@@ -103,9 +103,14 @@ _METHODS: dict[Role | None, dict[str, Role]] = {
 }
 
 
+def exports_client(script: Script, name: str, ask: Ask) -> bool:
+    roles = Roles(script, ask)
+    return Role.CLIENT in map(roles.of, script.exported(name))
+
+
 class Roles:
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    def __init__(self, script: Script, ask: Ask) -> None:
+        self.script, self.ask = script, ask
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
@@ -136,7 +141,10 @@ class Roles:
             return Role.MAKER if imported != "Socket" or "ngx" in module else None
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
-        return self._by_name(binding.name) or self._by_name(imported)
+        role = self._by_name(binding.name) or self._by_name(imported)
+        if role is None and LOCAL.match(module) and self.ask(exports_client, module, imported):
+            return Role.CLIENT
+        return role
 
     def of(self, node: SgNode | None) -> Role | None:
         if node is None:

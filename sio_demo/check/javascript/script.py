@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -26,6 +26,8 @@ _PASS_ON = re.compile(
     "action|asyncHandler"
 )
 MemberPath = tuple[str, ...]
+Ask = Callable[[Callable[..., bool], str, str], bool]
+"""Asks the file of a module a question about what it exports under a name."""
 
 
 @dataclass
@@ -182,6 +184,17 @@ class Script:
         if kind(body) != "statement_block":
             return [body] if body else []
         return [s for r in self.own(function, "return_statement") for s in parts(r)[:1]]
+
+    def exported(self, name: str) -> list[SgNode]:
+        """Return the values that other files import under a name."""
+        if name not in ("default", "*"):
+            binding = self.bindings.get((None, name))
+            return binding.values if binding else []
+        values = list(self.members.get(("module", "exports"), ()))
+        for statement in self.root.find_all(kind="export_statement"):
+            if any(child.kind() == "default" for child in statement.children()):
+                values += [v for v in map(statement.field, ("value", "declaration")) if v]
+        return values
 
     def resolve(self, node: SgNode | None, name: str = "") -> Binding | None:
         """Return the binding that a name refers to where it is used."""

@@ -1,7 +1,7 @@
 """What all rules for one JavaScript source share."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,10 +13,7 @@ from ..nodes import holds, last_name, span, text, unwrap
 from ..shared import Reporter, word_set
 from .flow import Flow
 from .roles import CHAINED, CLIENTS, REGISTERS, REMOVES, Role, Roles
-from .script import Script, text_of_string
-
-Ask = Callable[[Callable[..., bool], str, str], bool]
-"""Asks the file of a module a question about a function that it exports."""
+from .script import Ask, Script, text_of_string
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconn|close|leave|remove|dispose|destroy|tear_?down|stop|detach|"
@@ -54,7 +51,7 @@ class Source:
         self, script: Script, report: Reporter, entries: Collection[Entry], ask: Ask
     ) -> None:
         self.script = script
-        self.roles = Roles(script)
+        self.roles = Roles(script, ask)
         self.flow = Flow(script)
         self.entries = entries
         self.ask = ask

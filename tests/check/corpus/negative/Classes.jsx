@@ -40,3 +40,19 @@ export class Connection {
     socket.on("news", console.log);
   }
 }
+
+export class Clock extends React.Component {
+  socket = io("https://example.org");
+
+  componentWillUnmount() {
+    this.socket.close();
+  }
+
+  render() {
+    return <p />;
+  }
+}
+
+export class Times {
+  socket = io("https://example.org");
+}

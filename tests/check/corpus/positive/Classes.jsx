@@ -32,3 +32,15 @@ export class Lobby extends React.Component {
     return <p />;
   }
 }
+
+export class Board extends Component {
+  state = { moves: [], socket: io("https://example.org") }; // expect: client-in-handler
+
+  componentDidMount() {
+    this.state.socket.on("move", (move) => this.setState({ moves: [move] }));
+  }
+
+  render() {
+    return <p />;
+  }
+}
