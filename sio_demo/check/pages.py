@@ -39,8 +39,13 @@ def scripts_of(text: str, language: str) -> EmbeddedScripts:
     instances = []
     position = 0
     while (opening := _OPENING.search(text, position)) is not None:
+        comment = text.rfind("<!--", position, opening.start())
+        end = text.find("-->", comment) if comment >= 0 else 0
+        if end > opening.start():
+            position = end
+            continue
         closing = _CLOSING.search(text, opening.end())
-        if closing is None:
+        if closing is None or end < 0:
             break
         position = closing.end()
         inside = slice(opening.end(), closing.start())
