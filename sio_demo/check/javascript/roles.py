@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from functools import cache, partial
 
 from ast_grep_py import SgNode
 
@@ -110,7 +111,8 @@ def exports_client(script: Script, name: str, ask: Ask) -> bool:
 
 class Roles:
     def __init__(self, script: Script, ask: Ask) -> None:
-        self.script, self.ask = script, ask
+        self.script = script
+        self._exports_client = cache(partial(ask, exports_client))
         self._known: dict[SgNode, Role | None] = {}
         self._busy: set[SgNode] = set()
         self.peers: dict[SgNode, int] = {}  # connection handlers, and which parameter is the socket
@@ -142,7 +144,7 @@ class Roles:
         if is_server_module(module):
             return Role.SERVER_MAKER if imported in ("default", "*", "Server") else None
         role = self._by_name(binding.name) or self._by_name(imported)
-        if role is None and LOCAL.match(module) and self.ask(exports_client, module, imported):
+        if role is None and LOCAL.match(module) and self._exports_client(module, imported):
             return Role.CLIENT
         return role
 
