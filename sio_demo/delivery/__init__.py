@@ -52,7 +52,7 @@ Limits:
 Left out on purpose: synchronous servers, priorities, expiry, rate limits.
 
 `OUTBOX_MJS` is the outbox for ``socket.io-client``. The wire format, for clients in other
-languages, is in :mod:`sio_demo.delivery.message`.
+languages, is in PROTOCOL.md.
 """
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 // A follower for socket.io-client: reads each entry of a topic once, in order. The wire format is
-// on the page of ../message.py, and the server's half is the feed of ../feed.py.
+// in ../PROTOCOL.md, and the server's half is the feed of ../feed.py.
 //
 //   const store = new IndexedDBOffsets("news", 1, (database) => database.createObjectStore("seen"));
 //   const follower = new Follower(io(), store);

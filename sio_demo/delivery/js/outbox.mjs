@@ -1,5 +1,5 @@
 // An outbox for socket.io-client: keeps every message, and sends it again, until the inbox has
-// applied it. The wire format is on the page of ../message.py.
+// applied it. ../PROTOCOL.md has the wire format.
 //
 //   const outbox = new Outbox(io(), new IndexedDBStore("orders"));
 //   const receipt = outbox.send("order", { item: "tea" });
