@@ -311,6 +311,25 @@ async def test_a_socket_that_the_server_disconnects_comes_back(bench, js):
     assert await js.run("send(2)") == [2]
 
 
+async def test_what_is_answered_when_the_caller_disconnects_is_not_sent_again(bench, js):
+    await js.run("""
+      globalThis.socket = io(url, { transports: ["websocket"], forceNew: true });
+      outbox = new Outbox(socket, new MemoryStore());
+      await outbox.send("note", 1);
+      socket.disconnect();
+    """)
+    async with bench.inbox_lost():
+        pass
+    await js.run("""
+      const refused = mistake(outbox.send("note", 2));
+      socket.connect();
+      await refused;
+      await outbox.reissue();
+      await outbox.drain();
+    """)
+    assert bench.applied == [1, 2]
+
+
 async def test_two_reissues_are_one(bench, js):
     await js.run("send(1)")
     async with bench.inbox_lost():

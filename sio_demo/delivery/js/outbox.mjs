@@ -84,7 +84,7 @@ export function read(reply) {
   if (error !== undefined) throw new DeliveryError("HandlerError", error);
   if (dead !== undefined) throw new DeliveryError("DeadLetterError", dead);
   if (withdrawn !== undefined) {
-    throw new DeliveryError("PayloadError", "It is too long for this server.");
+    throw new DeliveryError("PayloadError", "The payload is too long for this server.");
   }
   check(null, ok !== undefined);
   return ok;
@@ -576,9 +576,9 @@ export class Outbox {
     for (const [id, reply] of replies ?? []) this.#settle(id, reply);
     if (failure) this.#reject(new DeliveryError(failure.name, failure.message));
     if (oldest) for (const [id, { key, reject }] of this.#receipts) {
-      if (!(key < oldest)) continue; // the tab that sent has ended
-      this.#receipts.delete(id);
-      reject(new DeliveryError("DeliveryError", "A closed tab has the reply."));
+      if (key < oldest && this.#receipts.delete(id)) { // the tab that sent has ended
+        reject(new DeliveryError("DeliveryError", "A closed tab has the reply."));
+      }
     }
     this.#tellDrained();
   }
@@ -654,11 +654,7 @@ export class Outbox {
       this.lastError = null;
       return true;
     }
-    if (window.confirmed < window.base) {
-      const { base, after } = window;
-      await this.#store.forget(base, after);
-      window.confirmed = base;
-    }
+    await this.#forget(window);
     if (this.#more) {
       this.#more = false;
       window.accept(await this.#store.read(window.next));
@@ -677,9 +673,16 @@ export class Outbox {
       this.#attempts = 0;
       this.lastError = null;
       this.#tell({ replies: done });
+      await this.#forget(window); // also if the caller disconnects now
     }
     check(answer, true);
     return true;
+  }
+
+  async #forget(window) {
+    const { base } = window;
+    if (window.confirmed < base) await this.#store.forget(base, window.after);
+    window.confirmed = base;
   }
 
   /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
