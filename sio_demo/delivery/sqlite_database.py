@@ -55,6 +55,8 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         self._check_file()
+        if self._file and os.stat(self.path).st_nlink > 1:  # SQLite would keep a log for each name
+            raise StoreError(f"{self.path} has a hard link, another name. Use a copy instead.")
         connection = None
         try:
             connection = sqlite3.connect(
@@ -97,15 +99,13 @@ class Database:
         """Run a statement that the authorizer refuses to callers."""
         if sql == BEGIN:
             self._check_file()
-        # sqlite3 caches statements by their text and asks the authorizer once for each. The comment
-        # makes this text different from the same statement in a handler.
         try:
-            self.connection.execute(f"{sql} /* store */")
+            self.connection.execute(sql)
         except sqlite3.OperationalError as error:
             if sql == BEGIN or primary(error) != sqlite3.SQLITE_BUSY:
                 raise
             self.db.close_cursors()  # one with rows to come (RETURNING) counts as a write
-            self.connection.execute(f"{sql} /* store */")
+            self.connection.execute(sql)
 
     def _check_file(self) -> None:
         """Raise StoreError if the next process would not find what is written now."""
@@ -123,6 +123,7 @@ class Database:
         else:
             own = {str(one).lower() for one in (name, value)} & self._own
             refused = action in _REFUSED or (bool(own) and action != sqlite3.SQLITE_READ)
+            refused |= action == sqlite3.SQLITE_ALTER_TABLE and name == "temp"  # to one of ours
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
@@ -199,7 +200,8 @@ class Transaction:
     ) -> sqlite3.Cursor:
         self._store.guest = True
         try:
-            return execute(sql, parameters)
+            # sqlite3 caches statements by their texts, and asks the authorizer once for each.
+            return execute(f"{sql}\n/* handler's */", parameters)
         except sqlite3.DatabaseError as error:
             if primary(error) != sqlite3.SQLITE_AUTH:
                 raise

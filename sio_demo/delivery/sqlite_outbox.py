@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS outbox_producer (
 );
 CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
 """
+_REGISTER = "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')"  # id and epoch
 
 
 class SQLiteOutboxStore(Database):
@@ -61,7 +62,7 @@ class SQLiteOutboxStore(Database):
         db = self.connection
         self.control(BEGIN)
         if not self._finds("SELECT 1 FROM outbox_producer"):
-            self._register(str(uuid.uuid4()), 0)
+            db.execute(_REGISTER, (str(uuid.uuid4()), 0))
         db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
         producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
         texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
@@ -92,29 +93,20 @@ class SQLiteOutboxStore(Database):
                     raise StoreError(f"{self.path}: {error}.") from error
 
     def restart(self, texts: list[str]) -> Identity:
-        producer = str(uuid.uuid4())
+        producer, db = str(uuid.uuid4()), self.connection
         with self.lock:
             try:
-                self._restart(producer, texts)
+                self.control(BEGIN)
+                db.execute("DELETE FROM outbox_producer")
+                db.execute(_REGISTER, (producer, 1))
+                db.execute("DELETE FROM outbox_messages")
+                db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
+                self.control("COMMIT")
             except sqlite3.Error as error:
                 sql = "SELECT 1 FROM outbox_producer WHERE producer = ?"
                 if not (self._read_again() and self._finds(sql, producer)):
                     raise StoreError(f"{self.path}: {error}.") from error
         return Identity(producer)
-
-    def _restart(self, producer: str, texts: list[str]) -> None:
-        db = self.connection
-        self.control(BEGIN)
-        db.execute("DELETE FROM outbox_producer")
-        self._register(producer, 1)
-        db.execute("DELETE FROM outbox_messages")
-        db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
-        self.control("COMMIT")
-
-    def _register(self, producer: str, epoch: int) -> None:
-        self.connection.execute(
-            "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')", (producer, epoch)
-        )
 
     def _finds(self, sql: str, *values: Any) -> bool:
         return self.connection.execute(sql, values).fetchone() is not None
@@ -151,7 +143,8 @@ class SQLiteOutboxStore(Database):
 def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
     """Return the lock file of a database, locked until it is closed."""
     try:
-        file = open(os.path.realpath(path) + ".lock", "ab", opener=_private)  # noqa: SIM115
+        name = os.path.realpath(path) + ".lock"
+        file = open(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600), "wb")  # noqa: SIM115
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error}.") from error
     try:
@@ -161,9 +154,7 @@ def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise StoreError(f"{path} is locked: another outbox uses it.") from error
+        used = isinstance(error, BlockingIOError | PermissionError)
+        why = "another outbox uses it" if used else f"its directory has no locks ({error})"
+        raise StoreError(f"{path} is locked: {why}.") from error
     return file
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,5 +1,9 @@
 """The stores by themselves."""
 
+import errno
+import fcntl
+import os
+
 import pytest
 
 from sio_demo.delivery import MemoryInboxStore, SQLiteInboxStore, SQLiteOutboxStore
@@ -109,3 +113,24 @@ def test_an_outbox_store_counts_its_starts_and_knows_what_it_has_told_whom(tmp_p
     with pytest.raises(StoreError, match="another outbox uses it"):
         SQLiteOutboxStore(path)
     store.close()
+
+
+@pytest.mark.parametrize("kind", [SQLiteOutboxStore, SQLiteInboxStore])
+def test_a_file_with_another_name_is_refused(tmp_path, kind):
+    """Each name would have a log and a lock of its own."""
+    store = kind(tmp_path / "one.db")
+    os.link(tmp_path / "one.db", tmp_path / "two.db")
+    with pytest.raises(StoreError, match="hard link"):
+        kind(tmp_path / "two.db")
+    os.unlink(tmp_path / "two.db")
+    store.close()
+    kind(tmp_path / "one.db").close()
+
+
+def test_a_directory_that_has_no_locks_is_named(tmp_path, monkeypatch):
+    def flock(_file, _operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StoreError, match="No locks available"):
+        SQLiteOutboxStore(tmp_path / "outbox.db")
