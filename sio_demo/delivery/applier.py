@@ -108,9 +108,8 @@ class Applier:
             old = duplicates(batch, progress)
             if batch.end - max(progress.floor, batch.confirmed) > self._max_unconfirmed:
                 raise QuotaError(f"{self._max_unconfirmed:,} replies are not confirmed.")
-            kept = []
-            if old:
-                kept = await settled(store.kept(batch.producer, batch.first, old, LARGEST))
+            asked = batch.producer, batch.first, old, LARGEST
+            kept = await settled(store.kept(*asked)) if old else []
             if len(kept) < old and sum(len(one.reply) for one in kept) * 2 < LARGEST:
                 raise StoreError(f"Replies to producer {batch.producer} are missing in the store.")
             messages = [read_message(text) for text in batch.messages]
@@ -196,8 +195,8 @@ class Applier:
         return Answer(answer.next, fitting(replies, LARGEST, len), answer.error)
 
 
-def _retry_in(error: BaseException) -> BaseException | None:
+def _retry_in(error: Any) -> BaseException | None:
     """Return the `Retry` that was raised; the first one of a group of nothing else."""
-    if isinstance(error, BaseExceptionGroup) and error.split(Retry)[1] is None:
+    if issubclass(type(error), BaseExceptionGroup) and error.split(Retry)[1] is None:
         return _retry_in(error.exceptions[0])
     return error if issubclass(type(error), Retry) else None

@@ -90,6 +90,7 @@ _RULES: dict[str, Callable[[Any], object]] = {
     "entries": lambda value: value is None or isinstance(value, Batch),
     "after": _is_name,
     "last": _is_name,
+    **dict.fromkeys(("batch", "characters", "unconfirmed"), lambda n: _is_count(n) and n > 0),
 }
 
 
@@ -117,10 +118,7 @@ class Welcome(Packet):
     def from_wire(cls, data: Any) -> Self:
         """Read an acknowledgement; raise the error that the inbox named, if it refused."""
         _raise_refusal(data)
-        welcome = super(Welcome, cls).from_wire(data)
-        if not (welcome.batch and welcome.characters and welcome.unconfirmed):
-            raise BatchError("The inbox takes no messages: one of its limits is 0.")
-        return welcome
+        return super(Welcome, cls).from_wire(data)
 
 
 @dataclass(frozen=True, slots=True)

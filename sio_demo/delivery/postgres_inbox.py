@@ -415,11 +415,11 @@ def is_store_failure(error: BaseException, lost: bool = True) -> bool:
 
 
 def _is_contention(error: BaseException) -> bool:
-    return any(isinstance(one, _CONTENTION) for one in causes(error))
+    return any(issubclass(type(one), _CONTENTION) for one in causes(error))
 
 
-def _is_trouble(error: BaseException, lost: bool) -> bool:
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+def _is_trouble(error: Any, lost: bool) -> bool:
+    if not issubclass(type(error), psycopg.OperationalError | psycopg.InterfaceError):
         return False
     if error.sqlstate is None:  # a connection is lost, or was not made
         return lost and not isinstance(error, errors.PipelineAborted)

@@ -77,7 +77,3 @@ class Receipt(Promise):
         """Settle what is not settled yet with an error."""
         self.accepted.settle(None, error)
         self.settle(None, error)
-
-    def __repr__(self) -> str:
-        state = "done" if self.done else "accepted" if self.accepted.done else "waiting"
-        return f"<Receipt {state}, message {self.id}>"

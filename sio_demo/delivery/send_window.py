@@ -83,15 +83,10 @@ class SendWindow(Generic[M]):
         """Go on where the inbox is, within its limits, with so many batches in flight."""
         if welcome.next < self.base:
             raise self._gone_back(welcome.next)
-        if welcome.next > self.next:
+        if welcome.next > self.next or welcome.last != self._id_before(welcome.next):
             raise errors.ConflictError(
-                f"The inbox has applied {welcome.next} messages of this producer, the outbox has "
-                f"sent {self.next}. Was the outbox restored from a copy?"
-            )
-        if welcome.last != self._id_before(welcome.next):
-            raise errors.ConflictError(
-                f"The inbox has applied another message {welcome.next - 1} of this producer. Was "
-                "the outbox copied, or restored from a copy?"
+                f"The inbox has applied {welcome.next} messages of this producer, but not those of "
+                "this outbox. Was its store copied, or restored from a copy?"
             )
         self._allowed = flights
         self._replies.clear()  # an inbox that was restored may not have applied them
@@ -202,11 +197,9 @@ class SendWindow(Generic[M]):
 
     def _land(self, batch: Batch) -> bool:
         """Take a batch out of those in flight; return False if it was rewound before."""
-        for index, flight in enumerate(self._flights):
-            if flight is batch:
-                del self._flights[index]
-                return True
-        return False
+        landed = self.expects(batch)
+        self._flights = [flight for flight in self._flights if flight is not batch]
+        return landed
 
 
 def worth_a_retry(error: errors.DeliveryError | None) -> bool:

@@ -92,7 +92,8 @@ class SQLiteInboxStore(Database):
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the disk or the file."""
-        return any(isinstance(e, sqlite3.Error) and primary(e) in _TROUBLE for e in causes(error))
+        kinds = ((type(one), one) for one in causes(error))  # not what a `__class__` says
+        return any(issubclass(k, sqlite3.Error) and primary(e) in _TROUBLE for k, e in kinds)
 
     def is_contention(self, error: BaseException) -> bool:
         return False

@@ -122,16 +122,12 @@ class UndoDict(dict[Any, Any]):
         super().__setitem__(key, value)
 
     def __delitem__(self, key: Any) -> None:
-        value = self[key]
-        super().__delitem__(key)
-        self._before.append((key, value))
+        self.pop(key)
 
     def pop(self, key: Any, *default: Any) -> Any:
-        if key not in self:
-            return super().pop(key, *default)
-        value = self[key]
-        del self[key]
-        return value
+        if key in self:
+            self._before.append((key, self[key]))
+        return super().pop(key, *default)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise UsageError("This dict can undo d[key] = value, del d[key] and pop() only. Use these.")
@@ -311,7 +307,7 @@ def fitting(
 _LINKS: Any = BaseException.__cause__, BaseException.__context__
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: Any) -> Iterator[Any]:
     """Iterate over an error, its causes, and those in a group; `raise e from e` makes a cycle."""
     seen: set[int] = set()
     todo = [error]
@@ -321,4 +317,4 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
             yield error
             cause, context = (one.__get__(error) for one in _LINKS)  # whatever its class says
             todo.append(context if cause is None else cause)
-            todo += error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+            todo += error.exceptions if issubclass(type(error), BaseExceptionGroup) else ()
