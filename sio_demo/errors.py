@@ -131,7 +131,7 @@ class DeadLetterError(HandlerError):
 
 
 class QuotaError(DeliveryError):
-    """A user has as many producers, replies or unanswered batches as the inbox allows.
+    """A user has as many producers, replies, unanswered or unread packets as the server allows.
 
     The outbox tries again after a pause: answers that were confirmed make room.
     """

@@ -77,7 +77,7 @@ class Feed:
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[str] = set()  # topics to publish
-        self._questions = Queues(QUESTIONS)
+        self._questions = Queues(sio, namespace, QUESTIONS)
         sio.on(FEED, self._answer, namespace=namespace)
 
     def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Done:
@@ -125,7 +125,8 @@ class Feed:
             page = await _page(store, topic, self._published.get(topic))
         if page.entries is None or not page.entries.messages:
             return False
-        await self._sio.emit(FEED, page.to_wire(), room=_room(topic), namespace=self._namespace)
+        slow = self._questions.slow(room := _room(topic))  # they will see a gap, and ask
+        await self._sio.emit(FEED, page.to_wire(), room, skip_sid=slow, namespace=self._namespace)
         self._published[topic] = page.entries.end
         return page.entries.end < page.end
 

@@ -98,7 +98,7 @@ class Inbox(Receiver):
         self._limits = (BATCH, max(100, min(LARGEST, packet - 1000)), max_unconfirmed)
         self._sessions: dict[str, Session] = {}
         self._most_sessions = 100  # before those are deleted that have ended
-        self._greetings = Queues(WAITING)
+        self._greetings = Queues(sio, namespace, WAITING)
         self._contacts: set[str] = set()  # producers heard since `forget` was called last
         self._turns = Turns(self._applier, self._transactions)
         self._all_turns = WeakSet([self._turns])
@@ -160,6 +160,7 @@ class Inbox(Receiver):
                 raise BatchError(f"A batch has 1 to {BATCH} messages.")
             session = await self._session(sid)
             await self._check_flood(session)
+            self._greetings.check(sid)
             answer = await session.turns.apply(session, batch)
             if answer.error is None:  # an inbox before this one may have welcomed it
                 session.producers.add(batch.producer)

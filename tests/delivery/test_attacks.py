@@ -1,15 +1,17 @@
 """What an attacker tries: lies on the wire, odd orders of calls, handlers that leave a trace."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import time
 import uuid
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from functools import partial
 
 import pytest
 import socketio
+from aiohttp import ClientSession
 from kit import QUICK, DeliveryBench, greet
 from psycopg.rows import dict_row
 from test_feed import FeedBench, until
@@ -25,7 +27,18 @@ from sio_demo.delivery import (
     SQLiteInboxStore,
     SQLiteOutboxStore,
 )
-from sio_demo.delivery.message import EVENT, FEED, HELLO, Answer, Batch, Page
+from sio_demo.delivery.inbox import WAITING
+from sio_demo.delivery.message import (
+    EVENT,
+    FEED,
+    HELLO,
+    Answer,
+    Batch,
+    Hello,
+    Page,
+    write_message,
+)
+from sio_demo.delivery.transactions import UNREAD
 from sio_demo.errors import (
     BatchError,
     ClosedError,
@@ -122,6 +135,56 @@ async def test_who_does_not_await_its_answers_holds_up_nobody(disk, event):
     refused = {answer["error"] for answer in answers if "error" in answer}
     assert refused == ({"QuotaError"} if event == HELLO else set())
     await flood.shutdown()
+
+
+@asynccontextmanager
+async def deaf(server):
+    """Connect a client that asks, and reads no answer; yield it and what waits for it."""
+    address = server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    async with ClientSession() as session, session.ws_connect(address) as client:
+        await client.receive()
+        await client.send_str("40")
+        await client.receive()
+        client._response.connection.transport.pause_reading()
+        [connection] = server.sio.eio.sockets
+        queue = server.sio.eio.sockets[connection].queue._queue
+        yield client, lambda: sum(len(packet.data or "") for packet in list(queue))
+        client._response.connection.transport.abort()
+
+
+async def test_who_does_not_read_gets_no_more_pages(quiet, tmp_path):
+    bench, asked = FeedBench(tmp_path), []
+    await bench.start(may_read=lambda _sid, topic: asked.append(topic) or True)
+    for _ in range(3):
+        await bench.append("x" * 900_000)
+    async with deaf(bench.server) as (client, waiting):
+        for number in range(60):
+            await client.send_str(f'42{number}["feed",{{"topic":"orders","next":0}}]')
+        await wait_until(lambda: len(asked) == 60 and not bench.feed._questions._waiting)
+        assert waiting() < UNREAD + 1_000_000
+        for _ in range(3):
+            await bench.append("x" * 900_000)
+        assert waiting() < UNREAD + 1_000_000
+    await bench.close()
+
+
+async def test_who_does_not_read_is_not_answered_by_an_inbox(bench):
+    bench.inbox.on("big", lambda _db, _: "x" * 300_000)
+    async with deaf(bench.server) as (client, waiting):
+        hello = Hello(str(uuid.uuid4()), False, 1, "start")
+        await client.send_str("421" + json.dumps([HELLO, hello.to_wire()]))
+        texts = [write_message("big", None) for _ in range(3)]
+        batch = Batch(hello.producer, 1, 0, "", 0, texts)
+        for _ in range(60):
+            await client.send_str("422" + json.dumps([EVENT, batch.to_wire()]))
+
+        def answered():
+            now = bench.inbox.statistics()
+            return now.refused + (now.applied + now.duplicates) / 3
+
+        await wait_until(lambda: answered() >= 60)
+        assert waiting() < UNREAD + 1_000_000 * WAITING
+    assert await (await bench.outbox()).send("note", 1) == 1
 
 
 class Odd(BaseException):
@@ -248,6 +311,8 @@ OWN_TABLES = {
     "CREATE TEMP TABLE INBOX_PRODUCERS (producer)": [],
     "CREATE TRIGGER t BEFORE INSERT ON inbox_replies BEGIN SELECT RAISE(IGNORE); END": [],
     "UPDATE feed_topics SET next = ?": [0],
+    # the text of a statement that the store itself has prepared
+    "DELETE FROM inbox_replies WHERE producer = ? AND sequence < ?": ["", 0],
 }
 
 
@@ -262,6 +327,21 @@ async def test_a_handler_does_not_change_the_inboxs_tables(disk, statement, valu
         await outbox.send("spoil")
     assert await other.send("insert", 2) == 2
     assert len(await other.send("look")) == 1
+
+
+async def test_a_table_is_not_put_in_front_of_the_inboxs(disk):
+    """Until the end of the process, the inbox would have kept its marks in that one."""
+
+    def hide(db, _payload):
+        db.execute("CREATE TEMP TABLE mine (a)")
+        db.execute("ALTER TABLE mine RENAME TO inbox_producers")
+
+    disk.inbox.on("hide", hide)
+    outbox = await disk.outbox()
+    async with asyncio.timeout(5):
+        with pytest.raises(HandlerError, match="inbox's tables"):
+            await outbox.send("hide")
+        assert await outbox.send("insert", 1) == 1
 
 
 async def test_a_cursor_does_not_hand_out_the_inboxs_connection(disk):
@@ -302,15 +382,23 @@ class NoCause(Exception):
         raise RuntimeError("unknown")
 
 
-async def test_an_exception_that_lies_about_itself_is_the_handlers(disk):
-    def lie(_db, _payload):
-        raise NoCause
+class NoClass(Exception):
+    @property
+    def __class__(self):
+        raise RuntimeError("unknown")
 
-    disk.inbox.on("lie", lie)
-    outbox = await disk.outbox()
-    with pytest.raises(HandlerError, match="NoCause"):
-        await outbox.send("lie")
-    assert await outbox.send("insert", 1) == 1
+
+@pytest.mark.parametrize("kind", [NoCause, NoClass])
+async def test_an_exception_that_lies_about_itself_is_the_handlers(either, kind):
+    def lie(_db, _payload):
+        raise kind
+
+    either.inbox.on("lie", lie)
+    outbox = await either.outbox()
+    async with asyncio.timeout(5):
+        with pytest.raises(HandlerError, match=kind.__name__):
+            await outbox.send("lie")
+        assert await outbox.send("note", 1) == 1
 
 
 async def test_a_row_factory_that_a_handler_sets_is_its_own(quiet, url):
