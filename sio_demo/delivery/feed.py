@@ -40,8 +40,9 @@ class Feed:
     commit, so who has seen an offset has seen all below it. (Two transactions that append to the
     same topics, each in another order, may wait for each other.)
 
-    `publish` sends what is new. It may be lost, or come twice: followers ask for what they miss
-    when they connect, when they see a gap, and from time to time, and skip what they have.
+    `publish` sends what is new, but not to clients of this process that do not read. It may be
+    lost, or come twice: followers ask for what they miss when they connect, when they see a gap,
+    and from time to time, and skip what they have.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class SQLiteInboxStore(Database):
 
     `schema` creates the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``. A file that is
     locked, or is no database, is a `StoreError`, and so is one that was moved, deleted or replaced
-    while it was open.
+    while it was open. Make the store after a fork, in the process that uses it.
     """
 
     concurrent = False

@@ -154,7 +154,6 @@ def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        used = isinstance(error, BlockingIOError | PermissionError)
-        why = "another outbox uses it" if used else f"its directory has no locks ({error})"
+        why = "another outbox uses it" if isinstance(error, BlockingIOError) else error
         raise StoreError(f"{path} is locked: {why}.") from error
     return file
