@@ -258,7 +258,7 @@ async def test_a_message_that_cannot_be_stored_is_not_sent(bench, js):
 
 async def test_it_wants_a_socket_that_does_not_retry_itself(js):
     words = await js.run("mistake((async () => new Outbox(io(url, { retries: 3 })))())")
-    assert words.startswith("UsageError: Pass a socket without `retries`")
+    assert words.startswith("UsageError: Pass a socket without retries")
 
 
 async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):

@@ -36,7 +36,7 @@ export const idOf = (text) => parse(text)[0];
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
-  if (depth > 200) throw new TypeError("it is too deep");
+  if (depth > 200) throw new TypeError("too deep");
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (Number.isFinite(value)) return;
   if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
@@ -434,7 +434,7 @@ export class Outbox {
    */
   constructor(socket, store = new MemoryStore(), options = {}) {
     if (socket._opts?.retries ?? socket.io?.opts?.retries) {
-      throw new DeliveryError("UsageError", "Pass a socket without `retries`.");
+      throw new DeliveryError("UsageError", "Pass a socket without retries.");
     }
     this.#socket = socket;
     this.#store = store;
@@ -486,7 +486,7 @@ export class Outbox {
    */
   async reissue({ keep = true } = {}) {
     if (!this.#failure || !this.#window) {
-      throw new DeliveryError("UsageError", "Nothing is refused for good.");
+      throw new DeliveryError("UsageError", "Nothing is refused.");
     }
     this.#reissuing ??= this.#reissue(keep).finally(() => { this.#reissuing = null; });
     await this.#reissuing;
