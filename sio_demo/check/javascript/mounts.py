@@ -90,14 +90,8 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     found = [*effects, *_renders(source)]
     if root_component:
         return found
-    found += [
-        *_hooks(source),
-        *_methods(source),
-        *_fields(source),
-        *_instance(source),
-        *_controllers(source),
-    ]
-    return [*found, *_pages(source), *_elsewhere(source)]
+    others = (_hooks, _methods, _fields, _instance, _controllers, _pages, _elsewhere)
+    return [*found, *(mount for mounts in others for mount in mounts(source))]
 
 
 def _hooks(source: Source) -> Iterator[Mount]:
@@ -125,8 +119,7 @@ def _watches_client(watched: SgNode) -> bool:
 
 def _renders(source: Source) -> Iterator[Mount]:
     """Yield the React components and hooks that register or connect in their bodies."""
-    calls = source.script.calls
-    adding = [c for c in calls if c.name in REGISTERS or source.roles.makes_client(c)]
+    adding = [c for c in source.script.calls if c.name in REGISTERS or source.roles.makes_client(c)]
     for function in {source.script.enclosing(call.node) for call in adding}:
         if function is not None and _is_component(source, function):
             yield Mount("render", function, (), body=True)
@@ -159,10 +152,9 @@ def _controllers(source: Source) -> Iterator[Mount]:
     ends = [call for call in script.called("$on") if source.event_of(call) == "$destroy"]
     leaving = (source.flow.function_of(call.args[1]) for call in ends if len(call.args) > 1)
     cleanups = [*filter(None, leaving), *script.functions.get("$onDestroy", ())]
-    calls = script.called("controller")
     given = [
         c.args[1]
-        for c in calls
+        for c in script.called("controller")
         if c.args[1:] and not c.args[0].text()[1:5].lower().startswith(("app", "root"))
     ]
     for name in ("link", "controller"):
