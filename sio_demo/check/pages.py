@@ -12,7 +12,7 @@ from .sources import UnreadableError, is_minified
 _OPENING = re.compile(r"""(?is)<script\b((?:"[^"<]*"|'[^'<]*'|[^<>"'])*)>""")
 _CLOSING = re.compile(r"(?i)</script\s{0,9}>")
 _ATTRIBUTE = re.compile(r"""(?i)\b(lang|type|src)\s*=\s*["']?([^"'\s>]+)""")
-_SCRIPT_TYPE = re.compile(r"javascript|module|babel|jsx|ecmascript|typescript")
+_SCRIPT_TYPE = re.compile(r"javascript|module|babel|jsx|ecmascript|typescript|^tsx?$")
 _TEMPLATES = {"{{": "}}", "<%": "%>", "{%": "%}", "{#": "#}", "<?": "?>"}
 _TEMPLATE = re.compile("|".join(map(re.escape, _TEMPLATES)))
 _VALUE = re.compile(r"\{\{|<%[^ _]|<\?=")  # what opens an expression, rather than a statement
@@ -54,8 +54,8 @@ def scripts_of(text: str, language: str) -> EmbeddedScripts:
         kind = attributes.get("type", "").lower()
         if kind and not _SCRIPT_TYPE.search(kind):
             continue
-        lang = attributes.get("lang", "").lower()
-        if lang in ("ts", "typescript"):
+        lang = attributes.get("lang", kind).lower()
+        if lang.endswith(("ts", "typescript")):
             found = "typescript" if found == "javascript" else found
         elif lang == "tsx":
             found = "tsx"

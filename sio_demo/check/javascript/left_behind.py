@@ -22,6 +22,7 @@ _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
 _ON_DEMAND = re.compile(r"\$scope\.(?!init|load|start|setup|activate)\w+")
 _CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
+_SUBSCRIBES = re.compile(r"[\w$.]{1,99}\.subscribe\(")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
     "clear stopPropagation removeAttribute removeProperty"
@@ -54,11 +55,11 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 
 def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:
     """Return whether a cleanup calls the object that a call is for, or may end all it does."""
-    owner = (source.script.path(call.target) or ("",))[-1]
+    owner, here = (source.script.path(call.target) or ("",))[-1], source.script.functions
     return any(
         owner in text(end.target) or end.name in REMOVES
         if end.target
-        else not owner or (TIDY.search(end.name) and end.name not in _OF_OTHERS)
+        else not owner or (TIDY.search(end.name) and end.name not in (*_OF_OTHERS, *here))
         for end in ends
     )
 
@@ -177,7 +178,9 @@ def _cleans(source: Source, call: Call, kept: bool = True) -> bool:
         return False
     named = TIDY.search(call.name) is not None
     if call.target is None:
-        return named and call.name not in source.script.functions
+        known = call.name in source.script.functions
+        values = [] if kept else source.values_of(call.callee)
+        return named and not (known or any(_SUBSCRIBES.match(value.text()) for value in values))
     if source.roles.of(call.target) in (*CLIENTS, Role.MANAGER):
         return named
     path = source.script.path(call.target) or (call.target.text(),)
