@@ -30,7 +30,7 @@ _RUNS = re.compile(  # what is in other files
     r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
 )
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
-_MOUNTED = ("useEffect", "idMount", "onMount", "ngOnInit", "mounted", "created", "constructor(")
+_MOUNTED = word_set("useEffect idMount onMount ngOnInit mounted created constructor( <script")
 _IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
 _LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
@@ -103,7 +103,8 @@ class _Run:
         for file, text in self._unnamed.items() if known else ():
             for module in _IMPORTED.findall(text):
                 near = module.rpartition("/")[2].removesuffix(".js") in names
-                if near and self._modules.file_of(module, file) in known:
+                other = self._modules.file_of(module, file) if near else None
+                if other and (other in known or other.path.stem == "index"):
                     self._check(deque([file]))
                     break
 
@@ -178,13 +179,16 @@ class _Run:
         return ask
 
     def _find(self, module: str, name: str, near: SourceFile, depth: int = 3) -> SourceFile | None:
-        """Return the file of a module, or the one with a function that it exports again."""
+        """Return the file of a module, or the one whose function or class it hands on."""
         file = self._modules.file_of(module, near)
         with suppress(UnreadableError):
             if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
                 return None
             if file and depth and name not in self._load(file).functions:
-                further = _PASSED_ON.findall(self._load(file).text)
+                script = self._load(file)
+                imported = (b for b in script.bindings.values() if b.module)
+                made = (b.module for b in imported if f"new {b.name}(" in script.text)
+                further = [*_PASSED_ON.findall(script.text), *made]
                 found = (self._find(other, name, file, depth - 1) for other in further)
                 return next((f for f in found if f and name in self._load(f).functions), file)
         return file

@@ -459,3 +459,48 @@ def test_cleanup_that_does_nothing(tmp_path: Path):
     page = ONLY_DEFAULT + EFFECT % "chat.onMessage(add); return () => { /* off, later */ };"
     results = found(tmp_path, live_js=WRAPPER % KEEPS, Room_jsx=page)
     assert results == [("Room.jsx", 2, "listener-without-cleanup")]
+
+
+def test_method_of_an_object_whose_class_is_in_a_third_file(tmp_path: Path):
+    line = "import { io } from 'socket.io-client';\nimport { Game } from './game';\n"
+    line += "export const socket = io();\nlet game = null;\n"
+    line += "export function theGame() { game = game || new Game(); return game; }\n"
+    game = "import { socket } from './line';\nexport class Game {\n"
+    game += "  constructor() { this.socket = socket; }\n"
+    game += "  onTurn(told) { this.socket.on('turn', told); }\n}\n"
+    page = "<script>\nimport { theGame } from './line';\nlet game;\nonMount(async () => {\n"
+    page += "  game = theGame();\n  game.onTurn((turn) => show(turn));\n});\n"
+    page += "function stopClock() { clearInterval(clock); }\n"
+    page += "onDestroy(() => stopClock());\n</script>\n"
+    results = found(tmp_path, line_js=line, game_js=game, Board_svelte=page)
+    assert results == [("Board.svelte", 6, "listener-without-cleanup")]
+
+
+def test_component_in_which_no_word_tells_of_sockets(tmp_path: Path):
+    news = "import { io } from 'socket.io-client';\nconst socket = io();\n"
+    news += "export function news() {\n"
+    news += "  return { onPost: (told) => { socket.on('post', told); } };\n}\n"
+    page = "<script setup>\nimport { news } from './news';\nconst { onPost } = news();\n"
+    page += "onPost((post) => show(post));\n</script>\n"
+    results = found(tmp_path, news_js=news, Page_vue=page)
+    assert results == [("Page.vue", 4, "listener-without-cleanup")]
+
+
+def test_store_whose_action_hands_its_listener_to_a_class(tmp_path: Path):
+    live = "import { io } from 'socket.io-client';\nclass Live {\n"
+    live += "  open() { this.io = io(); }\n  subscribe(told) {\n"
+    live += "    return new Promise((done) => { this.io.on('post', told); done(); });\n  }\n}\n"
+    live += "export const liveSocket = new Live();\n"
+    store = "import { liveSocket } from '../live';\nexport const useApp = defineStore({\n"
+    store += "  actions: {\n    async subscribe() {\n"
+    store += "      await liveSocket.subscribe(this.add);\n    },\n  },\n});\n"
+    page = "<script setup>\nimport { useApp } from './stores';\nconst app = useApp();\n"
+    page += "watch(room, (now) => {\n  if (now) app.subscribe();\n});\n</script>\n"
+    results = found(
+        tmp_path,
+        live_ts=live,
+        stores__app_ts=store,
+        stores__index_ts="export * from './app';\n",
+        Page_vue=page,
+    )
+    assert results == [("stores/app.ts", 5, "listener-without-cleanup")]
