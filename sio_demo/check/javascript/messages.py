@@ -27,6 +27,7 @@ _PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uui
 _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
+_NEEDED = r"\w+\s*\)\s*\{?\s*(throw|return)\b(?![^;\n]*\.\s*(create|insert))"  # or it ends
 _SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
 
 
@@ -139,7 +140,8 @@ def _decides(node: SgNode, function: SgNode) -> bool:
 
 def _is_tested(name: str, node: SgNode, function: SgNode) -> bool:
     after = function.text()[span(node)[1] - span(function)[0] :]
-    return bool(name) and re.search(rf"\bif\s*\(\s*!?\s*{re.escape(name)}\b", after) is not None
+    asked = rf"\bif\s*\(\s*(?:!\s*(?!{_NEEDED}))?{re.escape(name)}\b"
+    return bool(name) and re.search(asked, after) is not None
 
 
 def _ask_store(source: Source, check: Call, function: SgNode) -> None:
@@ -171,8 +173,7 @@ def _query(source: Source, query: Call, function: SgNode) -> None:
     keys = list(filter(_MESSAGE_ID.match, words_of_query))
     if not keys and "," not in query.args[0].text():  # else they name a user
         keys = list(filter(_PERHAPS_ID.match, words_of_query))
-    waits = source.script.own(function, "await_expression")  # else nothing comes in between
-    waiting = any(holds(wait, query.node) for wait in waits)
+    waiting = any(holds(w, query.node) for w in source.script.own(function, "await_expression"))
     if not keys or not waiting or _ATOMIC.search(function.text()):
         return
     place = beyond(query.node, ("await_expression", "member_expression", "call_expression"))

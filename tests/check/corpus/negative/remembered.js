@@ -33,3 +33,14 @@ io.on("connection", (socket) => {
     ack(profile);
   });
 });
+
+// A reply needs the message that it is for: what is missing ends the handler.
+io.on("connection", (socket) => {
+  socket.on("reply", async ({ messageId, body }) => {
+    const first = await db.messages.findFirst({ where: { OR: [{ messageId }, { id: messageId }] } });
+    if (!first) {
+      throw new Error("nothing to reply to");
+    }
+    await db.messages.create({ data: { thread: first.id, body } });
+  });
+});

@@ -45,3 +45,9 @@ io.on("connection", (socket) => {
     await redis.sadd("delivered", mail.id);
   });
 });
+io.on("connection", (socket) => {
+  socket.on("note", async (note) => {
+    const known = await Note.findOne({ messageId: note.messageId }); // expect: check-then-await
+    if (!known) return Note.create(note);
+  });
+});
