@@ -65,7 +65,6 @@ _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt|@angular|@ionic|so
 _CONNECTS = re.compile(
     r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
 )
-_EMITS = re.compile(r"(?<![\w$.])([\w$.]{1,99})\.emit\(")
 _GETS_SOCKET = re.compile(
     r"(?:async\s*)?(?:function\b\s*\w*\s*)?\(?\s*\b(\w+)\b[^{=]*[{=][\s\S]*\b\1\.(on|emit|join)\("
 )
@@ -130,8 +129,8 @@ class Roles:
         self.in_browser = interface or script.page is not None  # there sockets are not streams
         # What listens for `connect` and emits is a client, whatever its name.
         source = script.text if self.in_browser and not self._explained else ""
-        used = set(_CONNECTS.findall(source)) & set(_EMITS.findall(source))
-        self._used_as_clients = {name for name in used if not _EMITTER.search(name)}
+        names = (name for name in _CONNECTS.findall(source) if not _EMITTER.search(name))
+        self._used_as_clients = {name for name in names if f"{name}.emit(" in source}
 
     def _by_name(self, name: str) -> Role | None:
         return Role.MAYBE if names_a_client(name) and not self._explained else None
