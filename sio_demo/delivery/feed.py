@@ -23,8 +23,9 @@ from .message import (
     in_words,
     write_message,
 )
+from .queues import Queues
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import Queues, Transactions, check_vacant, raise_end, settled
+from .transactions import Transactions, check_vacant, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics

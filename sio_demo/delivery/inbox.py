@@ -10,9 +10,10 @@ import socketio
 from ..errors import BatchError, QuotaError, StoreError, UsageError
 from .inbox_state import welcomed
 from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored, only
+from .queues import Queues
 from .receiver import Receiver, arguments
 from .send_window import check_positive
-from .transactions import Queues, check_vacant, raise_end, settled
+from .transactions import check_vacant, raise_end, settled
 from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch

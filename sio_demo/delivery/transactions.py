@@ -1,20 +1,16 @@
 """The transactions of an inbox's store: one at a time, or as many at once as the store can."""
 
 import asyncio
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-import socketio
-
-from ..errors import QuotaError, StoreError, UsageError
+from ..errors import StoreError, UsageError
 from .stores import InboxStore
 
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
-UNREAD = 4_000_000  # characters that wait for a client to read them, before it gets no more
 
 T = TypeVar("T")
 
@@ -33,45 +29,6 @@ def raise_end(error: BaseException) -> None:
     cancelled = issubclass(type(error), asyncio.CancelledError) and task and task.cancelling()
     if cancelled or issubclass(type(error), KeyboardInterrupt | SystemExit):  # as in asyncio
         raise error
-
-
-class Queues:
-    """The requests of each connection, one at a time: nobody waits for many of another's."""
-
-    def __init__(self, sio: socketio.AsyncServer, namespace: str, most: int) -> None:
-        self._sio, self._namespace, self._most = sio, namespace, most
-        self._waiting: Counter[str] = Counter()
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    @asynccontextmanager
-    async def turn(self, sid: str) -> AsyncIterator[None]:
-        """Run the block when the requests before it have ended; refuse it if they are too many."""
-        if self._waiting[sid] >= self._most:
-            raise QuotaError(f"{self._most:,} requests of this connection wait for their answers.")
-        self._waiting[sid] += 1
-        try:
-            async with self._turns[sid]:
-                self.check(sid)
-                yield
-        finally:
-            self._waiting[sid] -= 1
-            if not self._waiting[sid]:
-                del self._waiting[sid], self._turns[sid]
-
-    def check(self, sid: str) -> None:
-        """Refuse a request of a client that does not read what it was sent."""
-        if self.slow(sid):
-            raise QuotaError(f"{UNREAD:,} characters that were sent to this client are unread.")
-
-    def slow(self, room: str) -> list[str]:
-        """Return who in a room does not read what it was sent."""
-        found = []
-        for sid, name in self._sio.manager.get_participants(self._namespace, room):  # internal
-            connection = self._sio.eio.sockets.get(name)  # internal
-            packets = connection.queue._queue if connection else ()
-            if sum(len(packet.data or "") for packet in packets if packet) > UNREAD:
-                found.append(sid)
-        return found
 
 
 class Shared:

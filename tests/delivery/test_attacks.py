@@ -38,7 +38,7 @@ from sio_demo.delivery.message import (
     Page,
     write_message,
 )
-from sio_demo.delivery.transactions import UNREAD
+from sio_demo.delivery.queues import UNREAD
 from sio_demo.errors import (
     BatchError,
     ClosedError,
