@@ -13,7 +13,9 @@ from .seen import Clues, Recipient, Seen, Sids, why_ended
 from .tally import Emits, Key, MessageCounts, Name, Tally
 
 if TYPE_CHECKING:
-    from .probes import ClientProbe, Probe, ServerProbe, UserOf
+    from .client_probe import ClientProbe
+    from .probes import Probe, UserOf
+    from .server_probe import ServerProbe
 
 KEEP = 1000  # messages
 LONGEST_KEY = 200  # characters
@@ -37,7 +39,8 @@ def observe(
     UsageError says that an argument is of another type, or that there is nothing to observe.
     """
     # They import socketio: here the caller has it, and `diagnose` needs none.
-    from .probes import CLIENTS, SERVERS, ClientProbe, ServerProbe
+    from .client_probe import CLIENTS, ClientProbe
+    from .server_probe import SERVERS, ServerProbe
 
     for end in ends:
         if not isinstance(end, CLIENTS + SERVERS):

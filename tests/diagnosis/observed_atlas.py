@@ -10,8 +10,9 @@ from sio_demo.atlas import cause, kit
 from sio_demo.atlas.kit import MESSAGE
 from sio_demo.counters import Counters
 from sio_demo.diagnosis import Seen, snippet
+from sio_demo.diagnosis.client_probe import ClientProbe
 from sio_demo.diagnosis.observe import Observer
-from sio_demo.diagnosis.probes import ClientProbe, ServerProbe
+from sio_demo.diagnosis.server_probe import ServerProbe
 from sio_demo.diagnosis.tally import Tally
 
 EVENTS = {

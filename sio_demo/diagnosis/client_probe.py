@@ -1,0 +1,137 @@
+"""What an observer sees at a client; outgoing packets pass ``_send_packet()``."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import socketio
+from socketio.packet import BINARY_EVENT, EVENT
+
+from .hooks import Ended
+from .probes import Probe, UserOf, arguments, plain
+from .tally import Name, Sighting, Tally
+
+CLIENTS = (socketio.AsyncClient, socketio.Client)
+AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
+
+
+class ClientProbe(Probe):
+    side, other_side = "client", "server"
+
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
+        super().__init__(sio, tally, user)
+        self.connects: dict[str, int] = {}  # to each namespace, while it was watched
+        self._was_connected = bool(sio.connected)
+        self._clues: dict[str, Any] = {"reason": None if sio.connected else "", **AT_FIRST}
+        self._left = ""
+        self._greeted = False  # while it is being connected
+        tally.own_sids.update(sio.namespaces.values())  # internal
+        if getattr(sio, "listeners_add_up", False):
+            self.library = "javascript"
+        self._hooks.method(sio, "_send_packet", self._sending)  # internal
+        self._hooks.method(sio, "_handle_error", self._failed)  # internal
+        self._hooks.method(sio, "connect", self._connecting)
+        self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
+
+    def now(self, namespace: str) -> dict[str, Any]:
+        before = self._was_connected or namespace in self.connects
+        clues = {"connected": bool(self.sio.connected), "before": before, **self._clues}
+        return clues | ({"refused": None} if self._tries() and not clues["refused"] else {})
+
+    def _tries(self) -> bool:
+        """Whether it is just connecting again: how that ends is not known."""
+        task = self.sio._reconnect_task  # internal; in a synchronous client it is a thread
+        ended = getattr(task, "done", lambda: not task.is_alive())
+        return task is not None and not ended()
+
+    def reconnects(self, namespace: str) -> int | None:
+        """Return how often it has reconnected; None if it was connected before it was watched."""
+        if self._was_connected:
+            return None
+        return max(0, self.connects.get(namespace, 0) - 1)
+
+    def _registered(self, name: str, space: str) -> int:
+        if self.library == "javascript":
+            return len(self.sio.listeners(name, space))
+        return super()._registered(name, space)
+
+    def _user_of(self, connection: str, namespace: str) -> Hashable:
+        sid = self.sio.get_sid(namespace)
+        return self._user(sid) if self._user and sid else None
+
+    def _sighting(self, connection: str, name: Name) -> Sighting:
+        return Sighting(
+            connection,
+            id(self.sio),
+            reconnects=self.reconnects(name.namespace),
+            early=name.namespace not in self.sio.namespaces,  # internal
+        )
+
+    def _emitting(
+        self, event: str, data: Any = None, namespace: str | None = None, *_: Any, **__: Any
+    ) -> Ended:
+        space = namespace or "/"
+        name = self._tally.name("server", space, event, None, arguments(data))
+        away = space not in self.sio.namespaces  # internal
+        asked_for = space in (self.sio.connection_namespaces or ())  # internal
+        early = away and asked_for and self.sio.eio.state == "connected"  # internal
+        emits = self._tally.emitted(name, away)
+        emits.clues = {"raised": False, "early": early, "greeted": self._greeted}
+        return emits.ended
+
+    def _sending(self, packet: Any) -> None:
+        eio = self.sio.eio  # internal
+        connected = eio.state == "connected"  # internal; otherwise it drops the packet
+        if packet.packet_type in (EVENT, BINARY_EVENT) and connected:
+            data = plain(packet.data)
+            large = _size(data) > self._tally.longest
+            if eio.current_transport == "polling":
+                waiting = eio.queue.qsize() + 1  # internal
+                self._clues["queued"] = max(self._clues["queued"], waiting)
+            self._count_sent(eio.sid, packet, data, large=large)  # internal
+
+    def _connected(self, namespace: str | None, data: Any) -> None:
+        self._wrap_handlers()
+        space = namespace or "/"
+        self.connects[space] = self.connects.get(space, 0) + 1
+        self._tally.own_sids.add((data or {}).get("sid", ""))
+        self._clues |= AT_FIRST
+        self._left, self._greeted = "", False
+
+    def _failed(self, *_: Any) -> None:
+        self._clues |= {"refused": True, "rejected": True}
+
+    def _dismissed(self, namespace: str | None) -> None:
+        if not set(self.sio.namespaces) - {namespace or "/"}:  # internal
+            self._left = "server disconnect"
+
+    def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
+        self._greeted |= (namespace or "/") not in self.sio.namespaces  # internal
+        eio_sid = self.sio.eio.sid  # internal
+        self._count_arrived(eio_sid, namespace, data, packet_id)
+
+    def _answered(self, namespace: str | None, ack_id: int, _data: Any) -> None:
+        self._tally.answered(self.sio.eio.sid, namespace, ack_id)  # internal
+
+    def _connecting(self, *_: Any, **__: Any) -> Ended:
+        def ended(error: BaseException | None) -> None:
+            self._clues["refused"] |= error is not None
+
+        return ended
+
+    def _disconnected(self, reason: str = "") -> None:
+        self._clues["reason"] = self._left or reason
+
+    def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
+        if event in self.sio.reserved_events:
+            return None
+        user = self._user_of("", namespace)
+        return self._tally.name(self.side, namespace, event, user, tuple(args))
+
+
+def _size(data: Any) -> int:
+    """Return about how many characters these data are."""
+    if isinstance(data, dict):
+        return sum(_size(key) + _size(value) for key, value in data.items())
+    if isinstance(data, (list, tuple)):
+        return sum(map(_size, data))
+    return len(data) if isinstance(data, (str, bytes, bytearray)) else len(str(data))

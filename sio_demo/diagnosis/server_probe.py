@@ -1,0 +1,195 @@
+"""What an observer sees at a server; outgoing packets pass ``eio.send_packet()``."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import socketio
+from engineio.packet import MESSAGE
+from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, EVENT
+
+from .hooks import Ended
+from .probes import Probe, UserOf, arguments
+from .seen import Sids
+from .tally import Census, Name, Sighting, Tally
+
+SERVERS = (socketio.AsyncServer, socketio.Server)
+
+
+class ServerProbe(Probe):
+    side, other_side = "server", "client"
+
+    def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
+        super().__init__(sio, tally, user)
+        self.spaces_used = {*sio.manager.rooms}  # internal
+        self.ever = {sid for space in self.spaces_used for sid in self.live(space)}
+        self._halves: dict[str, Any] = {}  # packets that wait for their attachments
+        self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
+        self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
+        self._census: dict[str, Census] = {}  # by namespace
+        self._reasons: dict[tuple[str, Hashable], str | None] = {}  # by namespace and user
+        self._late = bool(self.ever)
+        self.rejects = False  # whether it has rejected anybody
+        tally.servers.append(self)
+        tally.longest = sio.eio.max_http_buffer_size  # internal
+        self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
+        self._hooks.method(sio, "disconnect", self._disconnecting)
+        for method in ("connect", "pre_disconnect", "disconnect"):
+            self._hooks.method(sio.manager, method, self._changing)  # internal
+
+    @property
+    def queue(self) -> bool:
+        """Whether other servers can send to its clients, and it to theirs."""
+        return hasattr(self.sio.manager, "_publish")  # internal
+
+    def live(self, namespace: str) -> Sids:
+        """Return the sids that the server considers live."""
+        manager = self.sio.manager  # internal
+        sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
+        return frozenset(sid for sid in sids if manager.is_connected(sid, namespace))  # internal
+
+    def _user_of(self, connection: str, namespace: str) -> Hashable:
+        sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
+        if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal
+            return None  # before it is connected, its user is not known
+        user, users = self._user(sid), self._users.setdefault(namespace, {})
+        if sid not in users or users[sid] != user:
+            users[sid] = user
+            self._census.clear()
+        return user
+
+    def reason(self, namespace: str, user: Hashable) -> str | None:
+        """Return why the last session of a user has ended, or all if users are not told apart."""
+        if self._user is not None and user is None:
+            return None
+        return self._reasons.get((namespace, user), None if self._late else "")
+
+    def _disconnecting(self, sid: str, namespace: str | None = None, **_: Any) -> None:
+        self._note_end(sid, namespace or "/", "server disconnect")
+
+    def _dismissed(self, connection: str, namespace: str | None, reason: str = "") -> None:
+        sid = self.sio.manager.sid_from_eio_sid(connection, namespace or "/")  # internal
+        self._note_end(sid, namespace or "/", reason or "client disconnect")
+
+    def _note_end(self, sid: str, space: str, reason: str) -> None:
+        if self.sio.manager.is_connected(sid, space):  # internal
+            user = self._user(sid) if self._user else None
+            same = self._user is not None or self._reasons.get((space, user), reason) == reason
+            self._reasons[space, user] = reason if same else None
+
+    def _changing(self, *_: Any, **__: Any) -> Ended:
+        """Count the live sids again: one comes, or goes."""
+        self._census.clear()
+        return lambda _: self._census.clear()
+
+    def census(self, namespace: str) -> Census:
+        """Return the live sids of each user; that of a sid may be known later."""
+        ask = self._user or (lambda _: None)
+        census = self._census.get(namespace)
+        unknown = census.get(None, ()) if census and self._user else ()
+        if census is None or any(ask(sid) is not None for sid in unknown):
+            known = self._users.get(namespace, {})
+            users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
+            self._users[namespace] = users
+            sids: dict[Hashable, set[str]] = {}
+            for sid, each in users.items():
+                sids.setdefault(each, set()).add(sid)
+            census = {each: frozenset(theirs) for each, theirs in sids.items()}
+            self._census[namespace] = census
+        return census
+
+    def _sighting(self, connection: str, name: Name) -> Sighting:
+        sighting = Sighting(connection, id(self.sio), by_server=True)
+        sids = self.census(name.namespace).get(name.user, frozenset())
+        sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
+        if sid not in sids and self._user is not None:
+            return sighting  # before it is connected, its user is not known
+        return sighting._replace(live=sids if sid in sids else sids | {sid}, sid=sid)
+
+    def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
+        options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
+        manager, space = self.sio.manager, options.get("namespace") or "/"  # internal
+        room, skip_sid = options.get("to") or options.get("room"), options.get("skip_sid")
+        members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
+        left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
+        name = self._tally.name("client", space, event, None, arguments(data))
+        emits = self._tally.emitted(name)
+        sids = members - left_out
+        emits.live = [server.census(space) for server in self._tally.servers]
+        emits.ever[id(self.sio)] = self.ever
+        emits.recipients = None if self.queue else frozenset(sids)
+        emits.skipped = frozenset(members & left_out)
+        emits.rooms.add(repr(room))
+        emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
+        emits.clues |= {
+            "raised": False,
+            "skipped": bool(emits.skipped),
+            "reached": None if self.queue and not sids else len(sids),
+        }
+        if self._user is not None:
+            emits.users.update(map(self._user, sids))
+        return emits.ended
+
+    def _aim(self, namespace: str, room: Any) -> dict[str, Any]:
+        """Return clues to why there was nobody that an emit was for."""
+        rooms = {space: set(table) for space, table in self.sio.manager.rooms.items()}  # internal
+        here = rooms.pop(namespace, set())
+        return {
+            "room": "" if room is None else repr(room),
+            "astray": any(room in there for there in rooms.values()),
+            "lookalike": any(_bare(each) == _bare(room) for each in here - {room, None}),
+            "ended": room in self.ever and not any(room in there for there in rooms.values()),
+        }
+
+    def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
+        self.spaces_used.add(namespace or "/")
+        self._count_arrived(connection, namespace, ["connect", connection], None)
+
+    def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
+        self._count_arrived(connection, namespace, data, packet_id)
+
+    def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
+        self._tally.answered(connection, namespace, ack_id)
+
+    def _sending(self, connection: str, packet: Any, *_: Any) -> None:
+        if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
+            event = self._decoded(connection, packet.data)
+            if event is not None and event.packet_type == CONNECT:
+                self.ever.add(event.data["sid"])
+            elif event is not None and event.packet_type == CONNECT_ERROR:
+                self.rejects = True
+            elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):
+                self._count_sent(connection, event, event.data)
+
+    def _decoded(self, connection: str, data: Any) -> Any:
+        """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""
+        if data is self._last[0]:
+            return self._last[1]
+        packet = self._halves.pop(connection, None)
+        try:
+            if packet is None:
+                packet = self.sio.packet_class(encoded_packet=data)
+                complete = packet.attachment_count == 0
+                if complete:
+                    self._last = (data, packet)
+            else:
+                complete = packet.add_attachment(data)
+        except Exception:  # python-socketio will report it
+            return None
+        if not complete:
+            self._halves[connection] = packet
+        return packet if complete else None
+
+    def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
+        if event == "disconnect":
+            return None
+        sid, *data = args
+        connection = self.sio.manager.eio_sid_from_sid(sid, namespace)  # internal
+        if event == "connect":
+            data = [connection]
+        user = self._user_of(connection, namespace)
+        return self._tally.name(self.side, namespace, event, user, tuple(data))
+
+
+def _bare(room: Any) -> str:
+    """Return the letters and digits of a room's name; the name if it has none."""
+    return "".join(filter(str.isalnum, str(room).lower())) or str(room)
