@@ -858,6 +858,19 @@ async def test_whose_the_sids_are_is_asked_once_for_a_broadcast():
             assert seen.message("news", user=4).counters == (None, 1, 1, None, None)
 
 
+async def test_a_session_that_another_user_takes_over_is_that_users(ends):
+    b, client = ends
+    users = {}
+    b.sio.on("login", lambda sid, name: users.update({sid: name}))
+    with observe(b.sio, user=users.get) as seen:
+        await b.connect(client)
+        for name in ("Ann", "Bob"):
+            await client.call("login", name)
+            await client.call("login", name)  # it comes from that user now
+            await b.sio.emit("news", name)
+            assert seen.message("news", name, user=name).sids == 1
+
+
 async def test_an_emit_to_one_client_looks_at_no_other():
     async with bench() as b, contextlib.AsyncExitStack() as stack:
         with observe(b.sio):
