@@ -433,7 +433,9 @@ SERVER = f"""{snippet()}
 const server = await serve();
 const seen = observe(server);
 server.of("/drivers").on("connection", (socket) => socket.join("all"));
+const ends = [];
 server.on("connection", (socket) => {{
+  ends.push(new Promise((done) => socket.once("disconnect", () => done())));
   socket.on("enter", (ack) => {{ socket.join("game"); ack(); }});
   socket.on("turn", (ack) => {{ socket.to("game").emit("turn"); ack(); }});
   socket.on("join", () => {{ socket.on("say", () => {{}}); }});
@@ -451,8 +453,7 @@ return {{
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   sids: () => [...server.sockets.sockets.keys()],
-  left: () => new Promise((done) =>
-    server.sockets.sockets.forEach((one) => one.once("disconnect", () => done()))),
+  left: () => Promise.all(ends).then(() => null),
 }};
 """
 
@@ -955,10 +956,9 @@ async def test_a_server_in_javascript_tells_that_the_session_has_ended():
     async with tab(None, SERVER) as server:
         async with tab(await server("url()"), PAGE + ASK) as page:
             await page("ask('sync')")
-            left = asyncio.create_task(server("left()"))
             await server("tell('news', 1)")
             assert '"died":false' in await server("seen('news')")
-        await left
+        await server("left()")
         found = diagnose(await server("seen('news')"))
     assert found.seen.clues.died is True
     assert "has ended since" in " ".join(found.findings)
@@ -1151,8 +1151,7 @@ async def test_a_server_in_javascript_tells_why_a_session_has_ended():
         async with tab(await server("url()"), PAGE + ASK) as page:
             await page("ask('sync')")
             assert '"reason":""' in await server("seen('news')")
-            left = asyncio.create_task(server("left()"))
-        await left
+        await server("left()")
         assert '"reason":"client namespace disconnect"' in await server("seen('news')")
 
 
