@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,24 +30,30 @@ def lab(*arguments: str) -> None:
     command_line.main(["lab", *arguments])
 
 
-@pytest.mark.parametrize("spell", ["--port={}", "--port {}", "here --ip=127.0.0.1 --port {}"])
-def test_port_in_use_is_refused_with_a_remedy(
-    started: list[str], capsys: pytest.CaptureFixture[str], spell: str
-) -> None:
+@pytest.mark.parametrize("spell", ["--port={}", "here --ip=127.0.0.1 --port {}"])
+def test_a_port_in_use_is_refused(tmp_path: Path, spell: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        lab("--no-browser", *spell.format(port).split())
-    said = capsys.readouterr().err
-    assert f"Port {port}: Address already in use." in said
-    assert "leave --port out" in said
-    assert started == []
+        command = [sys.executable, "-m", "sio_demo", "lab", "--no-browser"]
+        jupyter = subprocess.run(
+            [*command, *spell.format(port).split()],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert jupyter.returncode != 0
+    assert f"because port {port} is not available" in jupyter.stderr
 
 
-def test_port_beyond_the_last_is_refused(
-    started: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("port", ["65536", "-1", "eight"])
+def test_what_is_no_port_is_refused(
+    started: list[str], capsys: pytest.CaptureFixture[str], port: str
 ) -> None:
-    lab("--port=65536")
-    assert "Port 65536: ports end at 65535." in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        lab(f"--port={port}")
+    assert f"a port is a number up to 65535, unlike '{port}'" in capsys.readouterr().err
     assert started == []
 
 

@@ -1,10 +1,8 @@
 """``sio-demo lab``: JupyterLab on the first notebook, on copies that the reader may change."""
 
 import argparse
-import errno
 import os
 import shutil
-import socket
 import sys
 from pathlib import Path
 
@@ -26,22 +24,20 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "directory", nargs="?", type=Path, default=COPIES, metavar="DIR", help=where
     )
-    command.add_argument("--port", type=int, default=0, help="a port, else one that is free")
-    command.add_argument("--ip", default="localhost", help="the address (default: localhost)")
+    command.add_argument("--port", type=_port, default=0, help="a port, else one that is free")
 
 
 def run(options: argparse.Namespace) -> int:
     from ..lab import packages
 
-    refuse(options.ip, options.port)
     copy(options.directory)
     try:
         packages.install()
     except NodeMissingError as error:
         print(f"sio-demo: cells with JavaScript will fail. {error}", file=sys.stderr)
-    arguments = [f"--ServerApp.root_dir={options.directory.resolve()}", f"--ip={options.ip}"]
+    arguments = [f"--ServerApp.root_dir={options.directory.resolve()}"]
     arguments.append(f"--LabApp.default_url={START}")
-    if options.port:
+    if options.port:  # it, and no other: a bookmark is for this one
         arguments += [f"--port={options.port}", "--ServerApp.port_retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # as in most containers
         arguments.append("--allow-root")
@@ -49,6 +45,12 @@ def run(options: argparse.Namespace) -> int:
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
     jupyter = [sys.executable, "-m", "jupyter", "lab", *arguments, *options.others]
     os.execv(sys.executable, jupyter)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number up to 65535, unlike {text!r}")
+    return int(text)
 
 
 def copy(directory: Path) -> None:
@@ -69,22 +71,3 @@ def copy(directory: Path) -> None:
     if changed:
         names = ", ".join(changed)
         print(f"sio-demo: kept as they are in {directory}: {names}. Delete a file to reset it.")
-
-
-def refuse(ip: str, port: int) -> None:
-    """Raise if the port is in use, not allowed, or no port: Jupyter would take another one."""
-    reason = None
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("" if ip == "*" else ip, port))
-        except OverflowError:
-            reason = "ports end at 65535"
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                reason = error.strerror
-    if reason:
-        raise UsageError(
-            f"Port {port}: {reason}. Stop the program that has it, name another port, or leave "
-            "--port out: Jupyter then takes a free one."
-        )
