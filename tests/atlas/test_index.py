@@ -6,7 +6,7 @@ import fastapi
 import pytest
 import socketio
 
-from atlas_sections import INDEX, WORDS, index
+from atlas_sections import INDEX, NOTEBOOK, WORDS, index
 from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
 from sio_demo.causes import SYMPTOMS
@@ -174,3 +174,10 @@ def test_what_has_no_letter_is_in_a_table_of_the_index():
     headings = re.findall(r"^## (.+)$", WORDS.read_text("utf-8"), re.MULTILINE)
     assert [each for each in headings if each not in SYMPTOMS] == ["Rules"]
     assert "\n## " not in index().removeprefix(INDEX)
+
+
+def test_the_index_leads_to_every_lesson_and_stays_short():
+    lessons = {path.name for path in NOTEBOOK.parent.glob("0[3-8]*.ipynb")}
+    assert lessons <= set(re.findall(r"\]\((\w+\.ipynb)\)", index()))
+    seen = re.sub(r"\]\([^)]*\)", "]", index())
+    assert len([word for word in seen.split() if word not in ("|", "---")]) <= 2000
