@@ -20,10 +20,12 @@ CLIENT, SERVER = socketio.AsyncClient(), socketio.AsyncServer(async_mode="aiohtt
 INTERNALS = [
     (CLIENT, "eio handlers namespace_handlers namespaces callbacks _reconnect_task"),
     (CLIENT, "_trigger_event _get_real_value connection_namespaces"),
+    (CLIENT, "_get_event_handler _get_namespace_handler"),
     (CLIENT.eio, "handlers http external_http queue read_loop_task write_loop_task sid state"),
     (CLIENT.eio, "websocket_extra_options"),
     (engineio.base_client, "connected_clients"),
     (SERVER, "eio handlers namespace_handlers manager _trigger_event"),
+    (SERVER, "_get_event_handler _get_namespace_handler"),
     (SERVER.eio, "handlers sockets start_service_task service_task_handle service_task_event"),
     (SERVER.eio, "max_http_buffer_size"),
     (
@@ -34,6 +36,8 @@ INTERNALS = [
 # What the observer wraps, or calls in another way than documented: the parameters.
 SIGNATURES = [
     (CLIENT._trigger_event, "event namespace args"),
+    (CLIENT._get_event_handler, "event namespace args"),
+    (CLIENT._get_namespace_handler, "namespace args"),
     (CLIENT.eio.connect, "url headers transports engineio_path"),
     (CLIENT.eio.send, "data"),
     (CLIENT.eio.disconnect, "abort reason"),
@@ -42,6 +46,8 @@ SIGNATURES = [
     (SERVER.manager.pre_disconnect, "sid namespace"),
     (SERVER.manager.disconnect, "sid namespace kwargs"),
     (SERVER._trigger_event, "event namespace args"),
+    (SERVER._get_event_handler, "event namespace args"),
+    (SERVER._get_namespace_handler, "namespace args"),
 ]
 
 PACKAGE = Path(sio_demo.__file__).parent

@@ -6,7 +6,7 @@ from typing import Any
 import socketio
 from socketio.packet import BINARY_EVENT, EVENT
 
-from .hooks import Ended
+from .hooks import Ended, Function
 from .probes import Probe, UserOf, arguments, plain
 from .tally import Name, Sighting, Tally
 
@@ -49,10 +49,13 @@ class ClientProbe(Probe):
             return None
         return max(0, self.connects.get(namespace, 0) - 1)
 
-    def _registered(self, name: str, space: str) -> int:
+    def _registered(self, handler: Function) -> int:
         if self.library == "javascript":
-            return len(self.sio.listeners(name, space))
-        return super()._registered(name, space)
+            for space, table in self.sio.handlers.items():  # internal
+                for event, each in table.items():
+                    if each is handler:
+                        return len(self.sio.listeners(event, space))
+        return 1
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.get_sid(namespace)
@@ -90,7 +93,6 @@ class ClientProbe(Probe):
             self._count_sent(eio.sid, packet, data, large=large)  # internal
 
     def _connected(self, namespace: str | None, data: Any) -> None:
-        self._wrap_handlers()
         space = namespace or "/"
         self.connects[space] = self.connects.get(space, 0) + 1
         self._tally.own_sids.add((data or {}).get("sid", ""))

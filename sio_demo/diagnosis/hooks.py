@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,8 @@ class Hooks:
     def method(self, owner: Any, name: str, begin: Begin) -> None:
         self.item(vars(owner), name, begin, getattr(owner, name))
 
-    def item(
-        self, table: Table, name: str, begin: Begin, function: Function | None = None
-    ) -> Function:
-        """Look at the calls of a function in a table, or of a class; return its wrapper."""
+    def item(self, table: Table, name: str, begin: Begin, function: Function | None = None) -> None:
+        """Look at the calls of a function in a table, or of a class."""
         before = table.get(name)
         table[name] = wrapper = self.around(function or table[name], begin)
 
@@ -41,7 +39,6 @@ class Hooks:
                 table[name] = before
 
         self._undo.append(undo)
-        return wrapper
 
     def around(self, function: Function, begin: Begin) -> Function:
         """Look at the calls of a function; it stays what it is, a coroutine function or not."""
@@ -111,19 +108,11 @@ def _in_program(file: str) -> str | None:
     return None if {"asyncio", "concurrent", "threading.py"} & {*path.parts[-3:]} else path.name
 
 
-def layers(function: Function | None) -> Iterator[Function]:
-    while function is not None:
-        yield function
-        function = getattr(function, "__wrapped__", None)
-
-
 def fits(function: Function, args: tuple[Any, ...]) -> bool:
     """Whether a function takes these arguments: python-socketio tries several.
 
     A decorator's wrapper is asked itself: that of Flask-SocketIO keeps the sid, and passes it on.
     """
-    while getattr(function, "__globals__", None) is globals():  # the wrapper of another observer
-        function = function.__wrapped__  # type: ignore[attr-defined]
     ask = _takes if isinstance(function, Hashable) else _takes.__wrapped__
     return ask(function, len(args))
 

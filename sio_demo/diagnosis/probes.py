@@ -1,22 +1,20 @@
 """Where an observer looks at python-socketio: what is alike at a client and at a server.
 
-Incoming packets pass the methods in `LOOKS`; for outgoing ones see the two. Calls are counted by
-a wrapper around each handler in ``handlers``, which is put there when the next packet comes.
-`Probe.close` undoes it.
+Incoming packets and calls of handlers pass the methods in `LOOKS`; for outgoing packets see the
+two. `Probe.close` undoes it.
 """
 
-import functools
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from .hooks import Ended, Function, Hooks, fits, layers
+from .hooks import Ended, Function, Hooks, fits
 from .seen import Language, Recipient
 from .tally import Name, Sighting, Tally
 
 LOOKS = {  # the methods of both ends that are looked at, all but the first internal
     **{"emit": "_emitting", "_handle_connect": "_connected"},
     **{"_handle_event": "_arrived", "_handle_ack": "_answered"},
-    "_handle_disconnect": "_dismissed",
+    **{"_handle_disconnect": "_dismissed", "_trigger_event": "_handling"},
 }
 UserOf = Callable[[str], Hashable]
 
@@ -37,8 +35,6 @@ class Probe:
         self._tally = tally
         self._user = user
         self._hooks = Hooks(tally.errors.append)
-        self._wrappers: dict[tuple[str, str], Function] = {}
-        self._spaces: list[Any] = []  # namespace objects that are watched
         for method, look in LOOKS.items():
             self._hooks.method(sio, method, getattr(self, look))
 
@@ -48,19 +44,23 @@ class Probe:
 
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
-        for space in (namespace, "*"):
-            table = self.sio.handlers.get(space, {})  # internal
-            for name in (event, *(["*"] if event not in self.sio.reserved_events else [])):
-                if name in table:
-                    return self._registered(name, space)
-        for space in (namespace, "*"):
-            if space in self.sio.namespace_handlers:  # internal
-                handler = self.sio.namespace_handlers[space]  # internal
-                return int(_dispatches(handler) or hasattr(handler, f"on_{event}"))
-        return 0
+        handler, _ = self._handler(event, namespace, ())
+        return 0 if handler is None else self._registered(handler)
 
-    def _registered(self, name: str, space: str) -> int:
-        """Return how many handlers are registered under a name in ``handlers``."""
+    def _handler(
+        self, event: str, namespace: str, args: tuple[Any, ...]
+    ) -> tuple[Function | None, tuple[Any, ...]]:
+        """Return what python-socketio calls for an event, and with which arguments."""
+        handler, given = self.sio._get_event_handler(event, namespace, args)  # internal
+        if handler is not None:
+            return handler, given
+        space, given = self.sio._get_namespace_handler(namespace, args)  # internal
+        if space is not None and _dispatches(space):
+            return space.trigger_event, (event, *given)
+        return getattr(space, f"on_{event}", None), given
+
+    def _registered(self, handler: Function) -> int:
+        """Return how many listeners a handler stands for."""
         return 1
 
     # --- packets -----------------------------------------------------------------------
@@ -74,7 +74,6 @@ class Probe:
         self, connection: str, space: str | None, data: Any, ack_id: int | None
     ) -> None:
         """Count a packet that came; with an id it asks for an acknowledgement."""
-        self._wrap_handlers()
         name = self._named(self.side, space or "/", data, connection)
         listeners = self.listeners(name.event, name.namespace)
         sighting = self._sighting(connection, name)._replace(listeners=listeners)
@@ -87,46 +86,17 @@ class Probe:
 
     # --- calls -------------------------------------------------------------------------
 
-    def _wrap_handlers(self) -> None:
-        """Wrap the handlers that have no wrapper yet, including those registered just now."""
-        for namespace, table in list(self.sio.handlers.items()):  # internal
-            for event, handler in list(table.items()):
-                wrapper = self._wrappers.get((namespace, event))
-                if wrapper is None or wrapper not in layers(handler):
-                    look = functools.partial(self._handling, namespace, event, handler)
-                    wrapper = self._hooks.item(table, event, look)
-                    self._wrappers[namespace, event] = wrapper
-        for namespace, space in list(self.sio.namespace_handlers.items()):  # internal
-            if space not in self._spaces:
-                self._spaces.append(space)
-                look = functools.partial(self._triggering, namespace, space)
-                self._hooks.method(space, "trigger_event", look)
-
-    def _handling(self, space: str, name: str, handler: Function, *args: Any) -> Ended | None:
-        rest = list(args)
-        event = rest.pop(0) if name == "*" else name
-        namespace = rest.pop(0) if space == "*" else space
-        calls = self._registered(name, space) if fits(handler, args) else 0
-        return self._called(namespace, event, rest, calls)
-
-    def _triggering(self, space: str, handler: Any, event: str, *args: Any) -> Ended | None:
-        rest = list(args)
-        namespace = rest.pop(0) if space == "*" else space
-        if _dispatches(handler):
-            return self._called(namespace, event, rest, 1)
-        method = getattr(handler, f"on_{event}", None)
-        return method and self._called(namespace, event, rest, int(fits(method, args)))
-
-    def _called(self, namespace: str, event: str, args: list[Any], calls: int) -> Ended | None:
-        """Count calls with these arguments; `calls` is 0 if they do not fit the handler."""
-        name = self._call_name(namespace, event, args)
-        if name is None:
+    def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
+        """Count a call; one whose arguments do not fit the handler counts as failed."""
+        name = self._call_name(namespace, event, list(args))
+        handler, given = self._handler(event, namespace, args)
+        if name is None or handler is None:
             return None
-        if calls == 0:
+        if not fits(handler, given):
             if event != "connect":  # python-socketio tries it with fewer arguments
                 self._tally.misfit(name)
             return None
-        ended = self._tally.begun(name, calls)
+        ended = self._tally.begun(name, self._registered(handler))
         return lambda error: ended(isinstance(error, Exception))
 
 
