@@ -29,6 +29,7 @@ class ClientProbe(Probe):
             self.library = "javascript"
         self._hooks.method(sio, "_send_packet", self._sending)  # internal
         self._hooks.method(sio, "_handle_error", self._failed)  # internal
+        self._hooks.method(sio, "_handle_disconnect", self._dismissed)  # internal
         self._hooks.method(sio, "connect", self._connecting)
         self._hooks.item(sio.eio.handlers, "disconnect", self._disconnected)  # internal
 

@@ -14,7 +14,7 @@ from .tally import Name, Sighting, Tally
 LOOKS = {  # the methods of both ends that are looked at, all but the first internal
     **{"emit": "_emitting", "_handle_connect": "_connected"},
     **{"_handle_event": "_arrived", "_handle_ack": "_answered"},
-    **{"_handle_disconnect": "_dismissed", "_trigger_event": "_handling"},
+    "_trigger_event": "_handling",
 }
 UserOf = Callable[[str], Hashable]
 

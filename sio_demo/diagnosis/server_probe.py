@@ -32,7 +32,6 @@ class ServerProbe(Probe):
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
-        self._hooks.method(sio, "disconnect", self._disconnecting)
         for method in ("connect", "pre_disconnect", "disconnect"):
             self._hooks.method(sio.manager, method, self._changing)  # internal
 
@@ -63,18 +62,15 @@ class ServerProbe(Probe):
             return None
         return self._reasons.get((namespace, user), None if self._late else "")
 
-    def _disconnecting(self, sid: str, namespace: str | None = None, **_: Any) -> None:
-        self._note_end(sid, namespace or "/", "server disconnect")
-
-    def _dismissed(self, connection: str, namespace: str | None, reason: str = "") -> None:
-        sid = self.sio.manager.sid_from_eio_sid(connection, namespace or "/")  # internal
-        self._note_end(sid, namespace or "/", reason or "client disconnect")
-
-    def _note_end(self, sid: str, space: str, reason: str) -> None:
-        if self.sio.manager.is_connected(sid, space):  # internal
+    def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
+        if event != "disconnect":
+            return super()._handling(event, namespace, *args)
+        sid, reason = args[:2]
+        if not self.sio.manager.is_connected(sid, namespace):  # internal
             user = self._user(sid) if self._user else None
-            same = self._user is not None or self._reasons.get((space, user), reason) == reason
-            self._reasons[space, user] = reason if same else None
+            same = self._user is not None or self._reasons.get((namespace, user), reason) == reason
+            self._reasons[namespace, user] = reason if same else None
+        return None
 
     def _changing(self, *_: Any, **__: Any) -> Ended:
         """Count the live sids again: one comes, or goes."""
@@ -180,8 +176,6 @@ class ServerProbe(Probe):
         return packet if complete else None
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
-        if event == "disconnect":
-            return None
         sid, *data = args
         connection = self.sio.manager.eio_sid_from_sid(sid, namespace)  # internal
         if event == "connect":
