@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -10,7 +9,7 @@ from pkgutil import iter_modules
 from ..causes import CAUSES, Cause, cause
 from ..counters import Counters
 from ..errors import NodeMissingError
-from .kit import SharedNode, one_node, shared_node
+from .kit import one_node
 
 __all__ = ["CAUSES", "Cause", "Result", "cause", "measure", "measure_all"]
 
@@ -45,20 +44,18 @@ async def measure(cause: Cause) -> Result:
 async def measure_all(letters: Iterable[str] | None = None) -> AsyncIterator[Result]:
     """Reproduce these causes, or all; yield each in the catalogue's order. UsageError: no such."""
     chosen = CAUSES if letters is None else sorted(set(map(cause, letters)), key=CAUSES.index)
-    turn, node = asyncio.Semaphore(JOBS), SharedNode()
-    context = copy_context()
-    context.run(shared_node.set, node)
+    turn = asyncio.Semaphore(JOBS)
 
     async def run(cause: Cause) -> Result:
         async with turn:
             return await measure(cause)
 
-    tasks = [asyncio.create_task(run(each), context=context.copy()) for each in chosen]
+    tasks = [asyncio.create_task(run(each)) for each in chosen]
     try:
-        for task in tasks:
-            yield await task
+        async with one_node():
+            for task in tasks:
+                yield await task
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await node.close()

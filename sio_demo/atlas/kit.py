@@ -12,9 +12,9 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import socketio
 
@@ -101,9 +101,10 @@ class Log:
 
 
 class SharedNode:
-    """One Node.js for several reproductions: starting one costs more than most of them."""
+    """One Node.js for all reproductions that run: starting one costs more than most of them."""
 
     def __init__(self) -> None:
+        self._users = 0
         self._starting = asyncio.Lock()
         self._js: NodeClient | None = None
 
@@ -114,28 +115,23 @@ class SharedNode:
                 await self._js.run(_TAB_JS.read_text())
         return self._js
 
-    async def close(self) -> None:
-        if self._js is not None:
-            await self._js.close()
+    async def __aenter__(self) -> SharedNode:
+        self._users += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._users -= 1
+        if not self._users and (js := self._js) is not None:
+            self._js = None
+            await js.close()
 
 
-shared_node: ContextVar[SharedNode | None] = ContextVar("shared_node", default=None)
-"""The Node.js of the run that a reproduction is part of; None if it is run by itself."""
+_nodes: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedNode] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def one_node() -> AsyncIterator[SharedNode]:
-    """Share the Node.js of the run; where there is none, start one for the block."""
-    if (shared := shared_node.get()) is not None:
-        yield shared
-        return
-    own = SharedNode()
-    token = shared_node.set(own)
-    try:
-        yield own
-    finally:
-        shared_node.reset(token)
-        await own.close()
+def one_node() -> SharedNode:
+    """Return the Node.js of this event loop: who needs it enters it, and the last out ends it."""
+    return _nodes.setdefault(asyncio.get_running_loop(), SharedNode())
 
 
 class Tab:

@@ -24,11 +24,8 @@ async def tidy():
 @pytest.fixture
 async def node():
     """Give a Node.js that the tabs of a test share."""
-    shared = kit.SharedNode()
-    token = kit.shared_node.set(shared)
-    yield shared
-    kit.shared_node.reset(token)
-    await shared.close()
+    async with kit.one_node() as shared:
+        yield shared
 
 
 async def test_only_the_message_is_counted_and_only_its_way():
