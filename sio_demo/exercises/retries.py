@@ -6,9 +6,8 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
 from .bench import Caller, ExerciseBench
@@ -20,25 +19,12 @@ EVENTS = {"EVENT", "BINARY_EVENT"}
 ACKS = {"ACK", "BINARY_ACK"}
 
 
-@dataclass(frozen=True)
-class _Payment:
+class _Payment(NamedTuple):
     amount: int
-    charges: tuple[int, ...]  # while the customer paid
+    times: int  # that it was charged while the customer paid
     requests: int  # events of the customer that have reached the server
-    answer: Any
-    receipts: tuple[str, ...]  # of those who have paid before
-
-    @property
-    def times(self) -> int:
-        return self.charges.count(self.amount)
-
-    @property
-    def is_answered(self) -> bool:
-        return bool(self.charges) and self.answer == _receipt(len(self.receipts) + 1)
-
-    @property
-    def is_taken_for_another(self) -> bool:
-        return not self.charges and self.answer in self.receipts
+    is_answered: bool  # with its own receipt
+    is_taken_for_another: bool  # not charged, and answered with an earlier receipt
 
 
 class _Checkout:
@@ -57,12 +43,14 @@ class _Checkout:
         link, before, seen = self._bench.link, len(self.charges), self._bench.last()
         answer = await self._bench.run(self._customer, self.caller.call, amount)
         sent = [p for p in link.packets if p.order > seen and p.direction == TO_SERVER]
+        charges = self.charges[before:]
+        *earlier, own = map(_receipt, range(1, before + 2))
         return _Payment(
             amount,
-            tuple(self.charges[before:]),
+            charges.count(amount),
             sum(packet.name in EVENTS and packet.delivered for packet in sent),
-            answer,
-            tuple(map(_receipt, range(1, before + 1))),
+            bool(charges) and answer == own,
+            not charges and answer in earlier,
         )
 
     def request_lost(self, number: int) -> AbstractAsyncContextManager[Any]:
