@@ -5,8 +5,8 @@ packet for each session of its user, and a packet a call of each listener. So a 
 often explains all five.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -26,8 +26,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
         return {}, [words], 0
     lost = _lost(seen)
     if lost and seen.clues.lookalike:
-        lost = {}, [f"A room is written like {seen.clues.room}, and is another: 7 is not '7'."]
-    found, findings = lost or _multiplied(seen)
+        lost = (f"A room is written like {seen.clues.room}, and is another: 7 is not '7'.",)
+    found, findings = (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else _multiplied(seen)
     if seen.clues.alike is False and found.pop("listeners", 0):
         findings.append("They are different functions: each may be meant to be called.")
     stories = len(found) if lost else len(findings)
@@ -35,7 +35,7 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
         findings.insert(0, f"It is {seen.args}; what came last is {', '.join(seen.apart)}.")
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
-    return found, findings + _facts(seen, lost is not None), stories
+    return found, findings + _facts(seen, bool(lost)), stories
 
 
 def of_one_client(seen: Seen) -> tuple[Seen, str]:
@@ -131,17 +131,11 @@ def _contradicts_itself(seen: Seen) -> bool:
     return bool((missing and seen.calls) or sent_to_nobody)
 
 
-def _lost(seen: Seen) -> tuple[dict[str, int], list[str]] | None:
-    """Return where a message was lost: the first of its counters that is 0."""
-    lost = _where(seen)
-    return (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else None
-
-
-def _where(seen: Seen) -> tuple[str, ...] | None:
-    """Return what that means in words, and the patterns that it can be."""
+def _lost(seen: Seen) -> tuple[str, ...]:
+    """Return what it means, in words, that a counter is 0, and the patterns that it can be."""
     clues, arrived = seen.clues, seen.clues.arrived
     if seen.effects:
-        return None
+        return ()
     if clues.recipient is None and clues.emitted == 0 and not seen.packets:
         words = "Nothing of it came here, and emit() was not called for it here"
         return (f"{words}: if this end sends it, is that line reached?",)
@@ -176,17 +170,24 @@ def _where(seen: Seen) -> tuple[str, ...] | None:
         deaf = () if seen.listeners else ("nobody listens",)
         words = "No effect is there; whether it was handled was not counted."
         return words, "in vain", "lost", *deaf
-    return ("Handled, and no effect is there.", "in vain") if seen.effects == 0 else None
+    return ("Handled, and no effect is there.", "in vain") if seen.effects == 0 else ()
 
+
+Factors = dict[str, int]
+"""How counters came about: what is odd, by the names below. Each is 1 when all is well; none is
+lost then, and there are no zombies, sessions whose client is gone or was not counted. Clients are
+those of the user at the same time, each with its listeners and its sessions. Copies are sent to
+each session, or by each client to the server; a run is a call of each listener for one packet.
+"""
 
 _FINDINGS = {
-    "listeners": "One packet meets {n} listeners: each of them is called.",
     "clients": "{n} clients are there at the same time, and each does the same",
+    "listeners": "One packet meets {n} listeners: each of them is called.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
-    "zombies": "Live sids without a client that was counted: {n}.",
     "copies": "The message was sent {n} times.",
     "runs": "One packet led to {n} calls of each listener.",
     "effects": "Each call has {n} effects, or something else brings about the same effect.",
+    "zombies": "Live sids without a client that was counted: {n}.",
     "lost": "Packets that were lost on the way: {n}.",
 }
 
@@ -202,14 +203,13 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
         return {"nobody waits": 0} if unheard else {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient
     asked = RECIPIENTS if recipient is None else (recipient,)
-    stories = [factors for each in asked for factors in explanations(seen, each)]
-    fewest = min((len(story.odd()) for story in stories), default=0)
-    found: dict[str, int] = {}
+    stories = explanations(seen, asked)
+    found: Factors = {}
     findings: list[str] = []
-    for story in dict.fromkeys(s for s in stories if len(s.odd()) == fewest):
-        found |= story.odd()
-        text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.odd().items())
-        if "clients" in story.odd():
+    for story in stories:
+        found |= story
+        text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.items())
+        if "clients" in story:
             text += "." if seen.clues.whose else ": if they are several users', nothing is doubled."
         findings.append(text if not findings else f"Or: {text}")
     if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
@@ -221,39 +221,22 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
     return found, findings
 
 
-def _first_odd(seen: Seen) -> dict[str, int]:
+def _first_odd(seen: Seen) -> Factors:
     odd = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
     pairs = zip(odd, seen.counters, strict=True)
     names, count = next(((names, n) for names, n in pairs if n and n > 1), ("", 0))
     return dict.fromkeys(names.split(), count)
 
 
-@dataclass(frozen=True)
-class Factors:
-    clients: int = 1  # of the user at the same time, each with its listeners
-    listeners: int = 1  # for the event that each client (or the server) has
-    sessions: int = 1  # live ones of each client
-    copies: int = 1  # sent to each session, or by each client to the server
-    runs: int = 1  # calls of each listener for one packet
-    effects: int = 1  # of each call
-    zombies: int = 0  # sessions whose client is gone, or was not counted
-    lost: int = 0  # packets that were lost on the way
-
-    def odd(self) -> dict[str, int]:
-        """Return the factors that differ from a healthy message's."""
-        well = asdict(Factors())
-        return {name: value for name, value in asdict(self).items() if value != well[name]}
-
-
-def explanations(seen: Seen, recipient: Recipient) -> list[Factors]:
+def explanations(seen: Seen, recipients: Iterable[Recipient]) -> list[Factors]:
     """Return what explains these counters with the fewest odd factors; no counter is 0."""
-    found = [
-        completed
-        for factors in _products(seen, recipient)
-        if (completed := _completed(factors, seen, recipient)) is not None
-    ]
-    fewest = min((len(factors.odd()) for factors in found), default=0)
-    return [factors for factors in found if len(factors.odd()) == fewest]
+    found: list[Factors] = []
+    for recipient in recipients:
+        for factors in _products(seen, recipient):
+            story = _completed(factors, seen, recipient)
+            found += [] if story is None or story in found else [story]
+    fewest = min(map(len, found), default=0)
+    return [story for story in found if len(story) == fewest]
 
 
 def _products(seen: Seen, recipient: Recipient) -> Iterator[Factors]:
@@ -265,29 +248,31 @@ def _products(seen: Seen, recipient: Recipient) -> Iterator[Factors]:
     for size in range(3):
         for chosen in combinations(names, size):
             for values in product(sorted(numbers), repeat=size):
-                yield Factors(**dict(zip(chosen, values, strict=True)))
+                yield dict(zip(chosen, values, strict=True))
 
 
-def _completed(f: Factors, seen: Seen, recipient: Recipient) -> Factors | None:
-    """Return `f` with the zombies, losses and effects that match the counters, or None."""
+def _completed(factors: Factors, seen: Seen, recipient: Recipient) -> Factors | None:
+    """Return them with the zombies, losses and effects that match the counters, or None."""
+    of_each = ("clients", "listeners", "sessions", "copies", "runs")
+    clients, listeners, sessions, copies, runs = (factors.get(name, 1) for name in of_each)
     to_client = recipient == "client"
-    live = f.clients * f.sessions
+    live = clients * sessions
     zombies = max(0, (seen.sids or 0) - live)
-    sent = f.copies * (live + zombies if to_client else f.clients)
-    arriving = f.copies * live if to_client else sent
-    calls_of_each = f.listeners * f.runs
+    sent = copies * (live + zombies if to_client else clients)
     lost = 0
     if seen.calls is not None:
-        if seen.calls % calls_of_each:
+        handled, rest = divmod(seen.calls, listeners * runs)
+        if rest:
             return None
-        lost = arriving - seen.calls // calls_of_each
-    if (seen.clues.connections or sent) < (live if to_client else f.clients):
+        lost = (copies * live if to_client else sent) - handled
+    if (seen.clues.connections or sent) < (live if to_client else clients):
         return None  # copies on one connection are not those of several
-    listeners = f.clients * f.listeners if to_client else f.listeners
-    expected = (listeners, live + zombies, sent)
+    expected = (clients * listeners if to_client else listeners, live + zombies, sent)
     if lost < 0 or not all(
         count in (None, number) for count, number in zip(seen.counters[:3], expected, strict=True)
     ):
         return None
-    effects = max(1, -(-(seen.effects or 0) // (seen.calls or seen.effects or 1)))
-    return replace(f, zombies=zombies, lost=lost, effects=effects)
+    effects = -(-(seen.effects or 0) // (seen.calls or seen.effects or 1))
+    more = effects if effects > 1 else 0
+    found = {**factors, "effects": more, "zombies": zombies, "lost": lost}
+    return {name: found[name] for name in _FINDINGS if found.get(name)}
