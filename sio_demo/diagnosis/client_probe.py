@@ -8,7 +8,7 @@ from socketio.packet import BINARY_EVENT, EVENT
 
 from .hooks import Ended, Function
 from .probes import Probe, UserOf, arguments, plain
-from .tally import Name, Sighting, Tally
+from .tally import Name, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
 AT_FIRST = {"refused": False, "rejected": False, "queued": 0}  # clues of a connection
@@ -62,13 +62,8 @@ class ClientProbe(Probe):
         sid = self.sio.get_sid(namespace)
         return self._user(sid) if self._user and sid else None
 
-    def _sighting(self, connection: str, name: Name) -> Sighting:
-        return Sighting(
-            connection,
-            id(self.sio),
-            reconnects=self.reconnects(name.namespace),
-            early=name.namespace not in self.sio.namespaces,  # internal
-        )
+    def _facts(self, connection: str, name: Name) -> dict[str, Any]:
+        return {"reconnects": self.reconnects(name.namespace)}
 
     def _emitting(
         self, event: str, data: Any = None, namespace: str | None = None, *_: Any, **__: Any
@@ -108,9 +103,10 @@ class ClientProbe(Probe):
             self._left = "server disconnect"
 
     def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
-        self._greeted |= (namespace or "/") not in self.sio.namespaces  # internal
+        early = (namespace or "/") not in self.sio.namespaces  # internal
+        self._greeted |= early
         eio_sid = self.sio.eio.sid  # internal
-        self._count_arrived(eio_sid, namespace, data, packet_id)
+        self._count_arrived(eio_sid, namespace, packet_id, data, early=early)
 
     def _answered(self, namespace: str | None, ack_id: int, _data: Any) -> None:
         self._tally.answered(self.sio.eio.sid, namespace, ack_id)  # internal

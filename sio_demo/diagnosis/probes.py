@@ -9,7 +9,7 @@ from typing import Any
 
 from .hooks import Ended, Function, Hooks, fits
 from .seen import Language, Recipient
-from .tally import Name, Sighting, Tally
+from .tally import Name, Tally
 
 LOOKS = {  # the methods of both ends that are looked at, all but the first internal
     **{"emit": "_emitting", "_handle_connect": "_connected"},
@@ -27,7 +27,7 @@ class Probe:
     library: Language = "python"
 
     _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
-    _sighting: Callable[[str, Name], Sighting]  # what is known about a packet
+    _facts: Callable[[str, Name], dict[str, Any]]  # what is known about a packet, as it is noted
     _call_name: Callable[[str, str, list[Any]], Name | None]  # of the message that is handled
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
@@ -71,18 +71,18 @@ class Probe:
         return self._tally.name(side, namespace, event, user, tuple(args))
 
     def _count_arrived(
-        self, connection: str, space: str | None, data: Any, ack_id: int | None
+        self, connection: str, space: str | None, ack_id: int | None, data: Any, **more: Any
     ) -> None:
         """Count a packet that came; with an id it asks for an acknowledgement."""
         name = self._named(self.side, space or "/", data, connection)
-        listeners = self.listeners(name.event, name.namespace)
-        sighting = self._sighting(connection, name)._replace(listeners=listeners)
-        self._tally.packet(name, sighting, ack_id, came=True)
+        more["listeners"] = id(self.sio), self.listeners(name.event, name.namespace)
+        facts = self._facts(connection, name)
+        self._tally.packet(name, connection, ack_id, came=True, **facts, **more)
 
     def _count_sent(self, connection: str, packet: Any, data: Any, **more: Any) -> None:
         name = self._named(self.other_side, packet.namespace or "/", data, connection)
-        sighting = self._sighting(connection, name)._replace(early=None, **more)
-        self._tally.packet(name, sighting, packet.id, came=False)
+        facts = self._facts(connection, name)
+        self._tally.packet(name, connection, packet.id, came=False, **facts, **more)
 
     # --- calls -------------------------------------------------------------------------
 

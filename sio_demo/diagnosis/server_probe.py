@@ -10,13 +10,14 @@ from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, EVENT
 from .hooks import Ended
 from .probes import Probe, UserOf, arguments
 from .seen import Sids
-from .tally import Census, Name, Sighting, Tally
+from .tally import Census, Name, Tally
 
 SERVERS = (socketio.AsyncServer, socketio.Server)
 
 
 class ServerProbe(Probe):
     side, other_side = "server", "client"
+    _arrived = Probe._count_arrived
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
@@ -93,13 +94,12 @@ class ServerProbe(Probe):
             self._census[namespace] = census
         return census
 
-    def _sighting(self, connection: str, name: Name) -> Sighting:
-        sighting = Sighting(connection, id(self.sio), by_server=True)
+    def _facts(self, connection: str, name: Name) -> dict[str, Any]:
         sids = self.census(name.namespace).get(name.user, frozenset())
         sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
         if sid not in sids and self._user is not None:
-            return sighting  # before it is connected, its user is not known
-        return sighting._replace(live=sids if sid in sids else sids | {sid}, sid=sid)
+            return {"server": id(self.sio)}  # before it is connected, its user is not known
+        return {"server": id(self.sio), "live": sids if sid in sids else sids | {sid}, "sid": sid}
 
     def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
         options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
@@ -138,10 +138,7 @@ class ServerProbe(Probe):
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
         self.spaces_used.add(namespace or "/")
-        self._count_arrived(connection, namespace, ["connect", connection], None)
-
-    def _arrived(self, connection: str, namespace: str | None, packet_id: Any, data: Any) -> None:
-        self._count_arrived(connection, namespace, data, packet_id)
+        self._count_arrived(connection, namespace, None, ["connect", connection])
 
     def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
         self._tally.answered(connection, namespace, ack_id)

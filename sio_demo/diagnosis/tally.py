@@ -23,20 +23,6 @@ class Name(NamedTuple):
     key: Hashable
 
 
-class Sighting(NamedTuple):
-    """Where and when a packet was seen; None for what cannot be seen from there."""
-
-    connection: str
-    end: int  # which client or server
-    listeners: int | None = None  # that the recipient has for it
-    live: Sids | None = None  # sids of its user; only a server knows
-    sid: str | None = None  # that of its session; likewise
-    reconnects: int | None = None  # of its client
-    early: bool | None = None  # before its client was connected
-    by_server: bool = False  # whether it was seen at a server
-    large: bool | None = None  # whether it is longer than the server takes
-
-
 @dataclass(eq=False)
 class Emits:
     """The calls of ``emit()`` for one message; None for what only one side has."""
@@ -78,21 +64,25 @@ class MessageCounts:
     servers: set[int] = field(default_factory=set)
     when: int = 0
 
-    def note(self, sighting: Sighting, acknowledged: bool) -> None:
-        self.acknowledged = acknowledged
-        self.connections.add(sighting.connection)
-        if sighting.listeners is not None:
-            known = self.listeners.get(sighting.end, 0)
-            self.listeners[sighting.end] = max(sighting.listeners, known)
-        if sighting.by_server:
-            self.servers.add(sighting.end)
-            if sighting.sid is not None:
-                self.sent_to.add(sighting.sid)
-        if sighting.live is not None and len(sighting.live) >= len(self.live or ()):
-            self.live = sighting.live
-        for fact in ("reconnects", "large", "early"):
-            known, now = getattr(self, fact), getattr(sighting, fact)
+    def note(
+        self,
+        listeners: tuple[int, int] | None = None,  # which recipient it came to, and how many it has
+        server: int | None = None,  # at which it was seen
+        live: Sids | None = None,  # sids of its user; only a server knows
+        sid: str | None = None,  # that of its session; likewise
+        **facts: int | None,  # "reconnects" of its client, "early" and "large"
+    ) -> None:
+        """Add what was seen of a packet; None is what cannot be seen from there."""
+        if listeners is not None:
+            end, count = listeners
+            self.listeners[end] = max(count, self.listeners.get(end, 0))
+        self.servers |= {server} if server is not None else set()
+        self.sent_to |= {sid} if sid is not None else set()
+        if live is not None and len(live) >= len(self.live or ()):
+            self.live = live
+        for fact, now in facts.items():
             if now is not None:
+                known = getattr(self, fact)
                 setattr(self, fact, now if known is None else max(known, now))
 
     @property
@@ -130,18 +120,22 @@ class Tally:
         key = data if event == "connect" else self.key(event, data)
         return Name(recipient, namespace, event, user, key)
 
-    def packet(self, name: Name, sighting: Sighting, ack_id: int | None, came: bool) -> None:
+    def packet(
+        self, name: Name, connection: str, ack_id: int | None, came: bool, **facts: Any
+    ) -> None:
         """Count a packet that came to its recipient, or was given to a connection."""
         with self._lock:
             message = self._message(name)
             if ack_id is not None and not came:
-                self._asked[sighting.connection, name.namespace, ack_id] = message
+                self._asked[connection, name.namespace, ack_id] = message
                 while len(self._asked) > self._keep:
                     del self._asked[next(iter(self._asked))]
             message.arrived += came
             message.sent += not came
             message.when = next(self._clock)
-            message.note(sighting, ack_id is not None)
+            message.acknowledged = ack_id is not None
+            message.connections.add(connection)
+            message.note(**facts)
 
     def answered(self, connection: str, namespace: str | None, ack_id: int) -> None:
         with self._lock:
