@@ -123,8 +123,7 @@ class ClientProbe(Probe):
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event in self.sio.reserved_events:
             return None
-        user = self._user_of("", namespace)
-        return self._tally.name(self.side, namespace, event, user, tuple(args))
+        return self._named(self.side, namespace, [event, *args], "")
 
 
 def _size(data: Any) -> int:

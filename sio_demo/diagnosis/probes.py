@@ -35,12 +35,9 @@ class Probe:
         self._tally = tally
         self._user = user
         self._hooks = Hooks(tally.errors.append)
+        self.close = self._hooks.close
         for method, look in LOOKS.items():
             self._hooks.method(sio, method, getattr(self, look))
-
-    def close(self) -> None:
-        """Stop watching, and remove the wrappers that nothing else has wrapped."""
-        self._hooks.close()
 
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""

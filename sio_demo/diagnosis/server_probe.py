@@ -175,10 +175,8 @@ class ServerProbe(Probe):
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         sid, *data = args
         connection = self.sio.manager.eio_sid_from_sid(sid, namespace)  # internal
-        if event == "connect":
-            data = [connection]
-        user = self._user_of(connection, namespace)
-        return self._tally.name(self.side, namespace, event, user, tuple(data))
+        told = [connection] if event == "connect" else data
+        return self._named(self.side, namespace, [event, *told], connection)
 
 
 def _bare(room: Any) -> str:

@@ -180,23 +180,19 @@ def spread(
     Labels that would overlap form a stack, centred on the mean of its targets and kept within the
     limits. Of labels with the same target, the first comes uppermost.
     """
-
-    def bottom(stack: list[int]) -> float:
-        middle = math.fsum(targets[i] for i in stack) / len(stack)
-        return max(limits[0], min(middle - height(stack) / 2, limits[1] - height(stack)))
-
-    def height(stack: list[int]) -> float:
-        return math.fsum(heights[i] for i in stack)
-
-    stacks: list[list[int]] = []
-    for index in sorted(range(len(targets)), key=lambda i: (targets[i], -i)):
-        stacks.append([index])
-        while len(stacks) > 1 and bottom(stacks[-2]) + height(stacks[-2]) > bottom(stacks[-1]):
-            stacks[-2:] = [stacks[-2] + stacks[-1]]
+    stacks: list[tuple[list[int], float]] = []  # the labels of each, and where it ends
     places = [0.0] * len(targets)
-    for stack in stacks:
-        y = bottom(stack)
-        for index in stack:
-            places[index] = y + heights[index] / 2
-            y += heights[index]
+    for index in sorted(range(len(targets)), key=lambda i: (targets[i], -i)):
+        stack = [index]
+        while True:
+            height = math.fsum(heights[i] for i in stack)
+            middle = math.fsum(targets[i] for i in stack) / len(stack)
+            y = max(limits[0], min(middle - height / 2, limits[1] - height))
+            if not stacks or stacks[-1][1] <= y:
+                break
+            stack = stacks.pop()[0] + stack
+        stacks.append((stack, y + height))
+        for i in stack:
+            places[i] = y + heights[i] / 2
+            y += heights[i]
     return places
