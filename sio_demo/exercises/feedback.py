@@ -173,7 +173,6 @@ async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
     made, reader = Attempt(), Reader(programs.values(), is_strict=True)
     wrong = [n for n, p in programs.items() if not (callable(p) or isinstance(p, str))]
     problem = "".join(f"`{name}` is {kind(programs[name])} now." for name in wrong[:1])
-    feedback = Feedback(False)
     try:
         with reader.watched():
             async with reader.limited(LIMIT):
