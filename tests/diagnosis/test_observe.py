@@ -632,6 +632,7 @@ async def test_when_it_is_closed_everything_is_as_it_was(ends):
     seen = observe(b.sio, client)
     await client.connect(b.link.url, namespaces=["/", "/chat"], transports=["websocket"])
     await client.call("say", "hi", namespace="/chat")
+    assert client.handlers["/"]["news"] is news  # it is the application's own all the time
     hooked = ["emit", "_handle_event", "_handle_connect", "_trigger_event"]
     for end in (b.sio, client):
         assert {*hooked} <= {*vars(end)}
@@ -648,6 +649,19 @@ async def test_when_it_is_closed_everything_is_as_it_was(ends):
     await b.sio.emit("news", "later")
     await b.settled()
     assert seen.message("news").packets == 0
+
+
+async def test_a_handler_that_the_library_does_not_look_for_is_no_listener(ends):
+    b, client = ends
+    called = []
+    client.on("other", called.append)
+    client.on("*", lambda *args: called.append(args), namespace="*")
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await b.sio.emit("news", "hello")  # a client that has handlers in "/" looks only there
+        await b.settled()
+        assert called == []
+        assert seen.message("news").counters == (0, 1, 1, 0, None)
 
 
 async def test_two_observers_count_the_same_and_may_end_in_any_order(ends):
