@@ -87,6 +87,8 @@ def owns_client(script: Script, name: str, ask: Ask) -> bool:
 def _is_shared(script: Script, made: Call, function: SgNode) -> bool:
     for around in up_to(made.node, function):
         kept = label(around, "left") if around.kind() == "assignment_expression" else None
+        while kind(kept) == "subscript_expression":
+            kept = label(kept, "object")
         if path := script.path(kept):
             binding = script.resolve(kept, path[0])
             return binding is None or binding.scope is None

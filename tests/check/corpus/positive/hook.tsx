@@ -20,3 +20,21 @@ export function useConnection(url: string) {
   }, [open]);
   return ref;
 }
+
+const lines: Record<string, Socket> = {};
+
+export function useLine(kind: string) {
+  if (!lines[kind]) lines[kind] = io(`https://example.org/${kind}`);
+  return { socket: lines[kind] };
+}
+
+export function Lines({ show }: { show: () => void }) {
+  const { socket: line } = useLine("chat");
+  useEffect(() => {
+    line.on("left", show); // expect: listener-without-cleanup
+    return () => {
+      line.off("joined");
+    };
+  }, []);
+  return null;
+}
