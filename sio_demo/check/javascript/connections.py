@@ -21,6 +21,7 @@ _PILES = (
     "its function then runs once more for each message",
     "until the event comes they pile up, and then all of them run",
 )
+_CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
@@ -188,7 +189,7 @@ def _calls_itself(source: Source, call: Call) -> bool:
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:
     ends = [*calls]
-    found = [c.args[0] for c in ends if c.name in ("clearInterval", "clearTimeout") and c.args]
+    found = [c.args[0] for c in ends if _CLEARS.match(c.name) and c.args]
     return found + [c.target for c in ends if c.name in ("stop", "cancel") and c.target]
 
 

@@ -67,3 +67,14 @@ function halt(table) {
   const loop = loops.get(table);
   if (loop) clearInterval(loop);
 }
+
+// A timer ends itself, through a function of its own.
+const stopTimer = (timer) => clearInterval(timer);
+io.on("connection", (peer) => {
+  peer.on("turn", (left) => {
+    const turn = setInterval(() => {
+      peer.emit("left", left);
+      if (left-- === 0) stopTimer(turn);
+    }, 1000);
+  });
+});
