@@ -141,7 +141,9 @@ def _is_component(source: Source, function: SgNode) -> bool:
 def _instance(source: Source) -> Iterator[Mount]:
     if source.instances:
         root = source.script.root
-        yield Mount("hook", root, _given_to(source, UNMOUNTS), body=True, home=root)
+        cleanups = _given_to(source, UNMOUNTS)
+        cleanups += [f for _, found in _cleanups_of_effects(source, root) for f in found]
+        yield Mount("hook", root, cleanups, body=True, home=root)
 
 
 def _controllers(source: Source) -> Iterator[Mount]:
