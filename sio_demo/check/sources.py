@@ -41,7 +41,7 @@ _TEST_NAME = re.compile(
     r"\.(tests?|specs?|cy|e2e|stories)\.\w+$|^test_.*\.py$|_test\.py$|^conftest"
 )
 _VENDORED_NAME = re.compile(
-    r"(?i)\.min\.|\.d\.[cm]?ts$|^[a-z.]+-\d[\d.]+\.js$|^chunk-|\.chunk\.|-[0-9a-f]{8,}\.js$"
+    r"(?i)\.min\.|\.d\.[cm]?ts$|^[a-z.]+-\d[\d.]+\.js$|^chunk-|\.chunk\.|[.-][0-9a-f]{8,}\.js$"
 )
 _PERHAPS_NAME = re.compile(
     r"(?i)^(socket\.?io|jquery|bootstrap|vue|react|angular|three|phaser|p5|require)"

@@ -50,6 +50,7 @@ def test_all_languages_are_read(tmp_path: Path):
         "test_a.py",
         "jquery-3.7.1.js",
         "a.min.js",
+        "index.7d68a613.js",
         "a.d.ts",
         "a.txt",
     ],
