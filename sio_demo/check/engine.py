@@ -102,7 +102,7 @@ class _Run:
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, text in self._unnamed.items() if known else ():
             for module in _IMPORTED.findall(text):
-                near = module.rpartition("/")[2].removesuffix(".js") in names
+                near = PurePath(module).stem in names
                 other = self._modules.file_of(module, file) if near else None
                 if other and (other in known or other.path.stem == "index"):
                     self._check(deque([file]))

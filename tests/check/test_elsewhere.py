@@ -504,3 +504,21 @@ def test_store_whose_action_hands_its_listener_to_a_class(tmp_path: Path):
         Page_vue=page,
     )
     assert results == [("stores/app.ts", 5, "listener-without-cleanup")]
+
+
+def test_object_that_a_component_makes_around_a_client_of_its_own(tmp_path: Path):
+    link = (
+        "import { io } from 'socket.io-client';\nexport class Link {\n  constructor(url) {\n"
+        "    this.socket = io(url);\n  }\n  on(event, run) { this.socket.on(event, run); }\n}\n"
+    )
+    game = (
+        "import { Link } from './link.ts';\nexport class Game {\n  constructor(url) {\n"
+        "    this.link = new Link(url);\n    this.link.on('left', (user) => show(user));\n  }\n}\n"
+        "export const socket = null;\n"
+    )
+    page = (
+        "<template><p /></template>\n<script setup>\nimport { Game } from './game.ts';\n"
+        "onMounted(() => {\n  new Game('/').start();\n});\n</script>\n"
+    )
+    expected = [("link.ts", 4, "client-in-handler")]  # and its listener goes with it
+    assert found(tmp_path, link_ts=link, game_ts=game, Page_vue=page) == expected

@@ -1,6 +1,7 @@
 """What components register when mounted, and do not remove when unmounted."""
 
 import re
+from dataclasses import replace
 
 from ast_grep_py import SgNode
 
@@ -45,11 +46,11 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
                 continue
             if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
                 continue
-            if not kept and adds_through(source, call):
+            if kept or not adds_through(source, call):
+                run += run_by_mount(source, call, mount.what != "effect")
+            elif call.target is None or not source.fresh(call.target, regions):
                 event = call.args[0].text() if len(call.args) > 1 else f"`{call.name}`"
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
-            else:
-                run += run_by_mount(source, call, mount.what != "effect")
     return run
 
 
@@ -102,11 +103,17 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
         return [step for step in steps if not _waits(source, step.call)]
     instance = mount.function == source.script.root  # of a component, unlike what is beside it
     home = mount.function if mount.function.kind() in FUNCTIONS else None
-    return [
+    direct = [
         Step(call, mount.function)
         for call in source.script.calls_within(mount.function)
         if _runs_in(source, call) == home
         and (not instance or any(start <= call.start < end for start, end in source.instances))
+    ]
+    called = ((step, source.flow.called(step.call)) for step in direct if mount.home)
+    return direct + [
+        replace(inner, trail=(*inner.trail, *step.way))
+        for step, function in called
+        for inner in (source.flow.steps(function) if function else ())
     ]
 
 
