@@ -66,7 +66,6 @@ class Source:
         registered = [f for c in calls if (f := self.flow.function_of(c.args[1]))]
         self.roles.peers = dict.fromkeys(registered, 0) | self.roles.peers
         self.connections = [*self.roles.peers]  # what runs for each, here or in another file
-        self._reported: set[SgNode] = set()
 
     def root_of(self, target: SgNode) -> SgNode:
         """Return the start of a chain such as `socket.on(...).on(...)`."""
@@ -126,11 +125,8 @@ class Source:
 
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
-        for ancestor in origin.ancestors():
-            condition = ancestor.field("condition") if ancestor.kind() == "if_statement" else None
-            if root.text() in text(condition).replace("?.", "."):
-                return True
-        return False
+        asked = (a.field("condition") for a in origin.ancestors() if a.kind() == "if_statement")
+        return any(root.text() in text(condition).replace("?.", ".") for condition in asked)
 
     def reconnects(self, target: SgNode) -> bool:
         """Return whether automatic reconnection is not switched off."""
@@ -141,9 +137,6 @@ class Source:
 
     def report(self, call: Call, rule: str, message: str, **names: str) -> None:
         """Report a call, once; a chained call at its own part of the chain."""
-        if call.node in self._reported:
-            return
-        self._reported.add(call.node)
         member = call.callee.field("property") if call.name in CHAINED else None
         apart = member and member.range().start.line != call.node.range().start.line
         self.report_node(member if apart else call.node, rule, message, **names)
