@@ -218,3 +218,11 @@ export function Mistyped() {
   }, []);
   return <p />;
 }
+
+export function Chained() {
+  useEffect(() => {
+    io.connect("/chained").on("news", console.log); // expect: client-in-handler
+    io("/plain").on("news", console.log).on("more", console.log); // expect: client-in-handler
+  }, []);
+  return <p />;
+}
