@@ -1,7 +1,7 @@
 """An index of a parsed JavaScript or TypeScript source: calls, functions, names and values."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -131,6 +131,8 @@ class Script:
         self.patience = Patience()
         self.enclosing = cache(self._find_enclosing)
         self._own: dict[tuple[str, ...], dict[SgNode | None, list[SgNode]]] = {}
+        self._functions = _functions_in(self.root)
+        self._starts = [start for start, *_ in self._functions]
         self.bindings: dict[tuple[SgNode | None, str], Binding] = {}
         self.members: dict[MemberPath, list[SgNode]] = defaultdict(list)
         self.member_types: dict[MemberPath, str] = {}
@@ -159,7 +161,14 @@ class Script:
     def _find_enclosing(self, node: SgNode) -> SgNode | None:
         """Return the function that contains a node; None at the top level."""
         self.patience.ask()
-        return next((a for a in node.ancestors() if a.kind() in FUNCTIONS), None)
+        start, end = span(node)
+        number = bisect_right(self._starts, start) - 1
+        while number >= 0:
+            _, last, outer, function = self._functions[number]
+            if last >= end and function != node:
+                return function
+            number = outer
+        return None
 
     def own(self, function: SgNode | None, *kinds: str) -> list[SgNode]:
         """Return the nodes of some kinds in a function, without those of inner functions."""
@@ -260,6 +269,19 @@ class Script:
             key, value = node.field("key"), node.field("value")
             if key and value:
                 self.properties[key.text().strip("\"'")].append(value)
+
+
+def _functions_in(root: SgNode) -> list[tuple[int, int, int, SgNode]]:
+    """Return the start and end of each function, and the number of the one around it, or -1."""
+    found: list[tuple[int, int, int, SgNode]] = []
+    around: list[int] = []
+    for function in sorted(find_kinds(root, FUNCTIONS), key=lambda f: (span(f)[0], -span(f)[1])):
+        start, end = span(function)
+        while around and found[around[-1]][1] < end:
+            around.pop()
+        found.append((start, end, around[-1] if around else -1, function))
+        around.append(len(found) - 1)
+    return found
 
 
 def _name_given(function: SgNode) -> str:
