@@ -66,6 +66,13 @@ def test_thousands_of_listeners_are_all_found(tmp_path: Path):
     assert (len(report.findings), report.skipped) == (len(MANY), ())
 
 
+def test_a_long_chain_is_read_to_its_end(tmp_path: Path):
+    chain = "".join(f"else if (a === {n}) {{ go({n}); }}\n" for n in MANY)
+    (tmp_path / "a.js").write_text(f"{BAD}if (b) {{ }}\n{chain}{BAD}")
+    report = check_paths([tmp_path])
+    assert (len(report.findings), report.skipped) == (2, ())
+
+
 def test_links_to_other_places_are_named_and_not_followed(tmp_path: Path):
     outside = tmp_path / "outside.js"
     outside.write_text(BAD)
