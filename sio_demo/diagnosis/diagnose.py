@@ -38,6 +38,7 @@ class Diagnosis:
     seen: Seen
     findings: tuple[str, ...]  # what the counters mean, in words
     suspects: tuple[Suspect, ...]  # they agree with all that is known, the best supported first
+    later: tuple[Suspect, ...]  # likewise, but only the end that was not observed can tell
     ruled_out: tuple[Suspect, ...]  # causes of the same counters that a clue rules out
     asks: tuple[str, ...]  # clues that would distinguish the suspects, the most useful first
     next: tuple[str, ...]  # what to measure or look at next, in words
@@ -51,13 +52,18 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [_wrapped("", finding) for finding in self.findings]
         steps = [_wrapped("    ", step) for step in self.next]
+        if self.later:
+            letters = ", ".join(suspect.cause.letter for suspect in self.later)
+            steps.append(
+                _wrapped("    ", f"Only the end that is not observed can tell: {letters}.")
+            )
         if self.suspects and not self.certain:
             lines += ["\nI cannot tell yet. Next:", *steps]
-            left_over = len(self.suspects) == 1 and self.suspects[0].open
+            left_over = len(self.suspects) == 1 and self.suspects[0].open and not self.later
             only = "One cause is left over, which shows nothing: it is this one only"
             lines.append(f"\n{only} if what follows `if` holds:" if left_over else "\nIt can be:")
             steps = []
-        many = len(self.suspects) > 3 and not self.certain  # too many to read about each
+        many = len(self.suspects) > FEW and not self.certain  # too many to read about each
         for suspect in self.suspects:
             lines.append(f"\n{suspect.cause.letter}  {suspect.cause.title}")
             words = {
@@ -99,16 +105,41 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     suspects = _judge_all(judged, found)
     standing = [suspect for suspect in suspects if not suspect.against]
     standing.sort(key=_rank)
-    asks = _asks(standing)
+    later = _later(message, standing)
+    standing = [suspect for suspect in standing if suspect not in later]
+    asks = _asks(standing or later)
     return Diagnosis(
         message,
         tuple(findings),
         tuple(standing),
+        tuple(later),
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
-        tuple(_next(message, found, standing, asks)),
+        tuple(_next(message, found, standing, later, asks)),
         stories == 1 and not all(suspect.open for suspect in standing),
     )
+
+
+FEW = 3  # suspects that one can look at
+
+_TOLD_BY = {
+    "client": {"client", "reconnects", "connected", "refused", "rejected", "timed_out", "gone"},
+    "server": {"server", "servers", "queue", "recovery", "skipped", "astray", "rooms"},
+    "sender": {"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued"},
+}
+"""The clues that only that end can know."""
+
+
+def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
+    """Return those that only an end that was not observed can tell, if there are many."""
+    client, server = "own" in seen.who, "live" in seen.who
+    if len(suspects) <= FEW or client is server:
+        return []
+    unseen = "server" if client else "client"
+    told = _TOLD_BY[unseen]
+    if seen.clues.recipient not in (None, unseen):
+        told = told | _TOLD_BY["sender"]
+    return [each for each in suspects if each.doubts or not told.isdisjoint(each.open)]
 
 
 def _rank(suspect: Suspect) -> tuple[int, bool, int, int]:
@@ -168,7 +199,11 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
+    seen: Seen,
+    found: dict[str, int],
+    suspects: list[Suspect],
+    later: list[Suspect],
+    asks: tuple[str, ...],
 ) -> list[str]:
     sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
@@ -191,7 +226,7 @@ def _next(
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
-    if found and not suspects:
+    if found and not suspects and not later:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")

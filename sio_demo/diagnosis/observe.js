@@ -23,7 +23,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
   const ends = [];
-  const AIM = ["reached", "skipped", "raised", "room", "astray", "lookalike", "ended", "volatile"];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "ended", "volatile"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -92,6 +92,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     const alone = ["Adapter", "SessionAwareAdapter"].includes(adapter.constructor.name); // no others
     let used = space.sockets.size > 0;
     const reasons = new Map(), late = used; // why sessions ended, by user
+    const entered = new Set(space.adapter.rooms.keys()); // rooms
+    listen(adapter, "create-room", (room) => keepLast(entered, room));
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
@@ -124,8 +126,9 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       const [room] = names;
       const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
       const astray = others.some((there) => (room === null ? there.size > 0 : there.has(room)));
-      const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, lookalike: null, ended: null } : {
+      const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, vacant: null, lookalike: null, ended: null } : {
         room: room === null ? "" : JSON.stringify(room) ?? String(room), astray,
+        vacant: !late && room !== null && !entered.has(room),
         lookalike: [...adapter.rooms.keys()].some((one) => one !== room && bare(one) === bare(room)),
         ended: ever.has(room) && !others.some((there) => there.has(room)),
       };
@@ -151,7 +154,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     const welcome = (socket) => { // "connection" may fire several times for a socket
       if (watched.has(socket)) return;
       watched.add(socket);
-      ever.add(socket.id);
+      keepLast(ever, socket.id);
       used = true;
       listen(socket, "disconnect", quiet((reason) => {
         watched.delete(socket);
@@ -193,7 +196,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       }
     });
     const sent = quiet((event, ...args) => {
-      if (side === "server" && !socket.connected) return; // it is not sent
+      if (side === "server" && !(socket.connected && (socket.conn.transport.writable
+        || !emits.get(name(end.namespace, otherSide, event, key(event, args)))?.volatile))) return; // it is not sent
       const message = packet(end, otherSide, event, args, socket);
       const { engine } = socket.io ?? {};
       if (!engine) return; // of a server
@@ -272,6 +276,11 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     table.set(id, entry);
     if (table.size > keep) table.delete(table.keys().next().value);
     return entry;
+  }
+
+  function keepLast(set, value) {
+    set.add(value);
+    if (set.size > 10000) set.delete(set.values().next().value);
   }
 
   function theMessage(namespace, recipient, event, args, whose = null) {

@@ -25,6 +25,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0
     lost = _lost(seen)
+    if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
+        lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
     if lost and seen.clues.lookalike:
         lost = (f"A room is written like {seen.clues.room}, and is another: 7 is not '7'.",)
     found, findings = (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else _multiplied(seen)
@@ -74,7 +76,8 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         again = (c.emitted or 0) > 1
         facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
         facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
-        facts["Its call overlapped another of this event: is what it checked still true then?"] = (
+        overlap = "Its call overlapped another of this event: is what it checked still true then,"
+        facts[f"{overlap} and has the newer one the last word (L18)?"] = (
             c.overlapped and seen.calls == 1
         )
         return [words for words, holds in facts.items() if holds]
@@ -120,7 +123,9 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
         f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
         f'The client\'s last connection ended with "{c.reason}".': c.reason,
-        "A blocked process ends it so as well (L30).": c.reason == "ping timeout",
+        "A blocked process ends it so as well (L30).": (
+            c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
+        ),
     }
     return [words for words, holds in facts.items() if holds]
 

@@ -41,6 +41,7 @@ class Clues:
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
     skipped: bool | None = None  # the last emit() left out the client, or somebody in the room
     room: str | None = None  # what the last emit() was for, if it reached nobody
+    vacant: bool | None = None  # nobody ever was in that room, since the server started
     astray: bool | None = None  # nobody is there, but in another namespace somebody is
     lookalike: bool | None = None  # nobody is there, but in a room that is written alike
     ended: bool | None = None  # it is the sid of a session that has ended
@@ -71,7 +72,7 @@ class Clues:
     always: bool | None = None  # it happens to every message of this event, not only to some
     grows: bool | None = None  # there is one more after every reconnect
     fresh: bool | None = None  # its client was coming back, and loading what it had missed
-    own: bool | None = None  # the client that handles it has sent it itself
+    own: bool | None = None  # the client that handles it shows it itself when it sends it
     doubled: bool | None = None  # its effect is there more than once
     ids: bool | None = None  # the recipient compares ids to recognize copies
 

@@ -10,7 +10,7 @@ from socketio.packet import BINARY_EVENT, CONNECT, CONNECT_ERROR, EVENT
 from .hooks import Ended
 from .probes import Probe, UserOf, arguments
 from .seen import Sids
-from .tally import Census, Name, Tally
+from .tally import Census, Name, Tally, remember
 
 SERVERS = (socketio.AsyncServer, socketio.Server)
 
@@ -22,7 +22,8 @@ class ServerProbe(Probe):
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
         self.spaces_used = {*sio.manager.rooms}  # internal
-        self.ever = {sid for space in self.spaces_used for sid in self.live(space)}
+        self.ever = {sid: None for space in self.spaces_used for sid in self.live(space)}
+        self._entered: dict[tuple[str, Any], None] = {}  # rooms, by namespace
         self._halves: dict[str, Any] = {}  # packets that wait for their attachments
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
         self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
@@ -35,6 +36,7 @@ class ServerProbe(Probe):
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
         for method in ("connect", "pre_disconnect", "disconnect"):
             self._hooks.method(sio.manager, method, self._changing)  # internal
+        self._hooks.method(sio.manager, "enter_room", self._entering)  # internal
 
     @property
     def queue(self) -> bool:
@@ -70,13 +72,16 @@ class ServerProbe(Probe):
         if not self.sio.manager.is_connected(sid, namespace):  # internal
             user = self._user(sid) if self._user else None
             same = self._user is not None or self._reasons.get((namespace, user), reason) == reason
-            self._reasons[namespace, user] = reason if same else None
+            remember(self._reasons, (namespace, user), reason if same else None)
         return None
 
     def _changing(self, *_: Any, **__: Any) -> Ended:
         """Count the live sids again: one comes, or goes."""
         self._census.clear()
         return lambda _: self._census.clear()
+
+    def _entering(self, _sid: str, namespace: str | None, room: Any, *_: Any, **__: Any) -> None:
+        remember(self._entered, (namespace or "/", room), None)
 
     def census(self, namespace: str) -> Census:
         """Return the live sids of each user; that of a sid may be known later."""
@@ -129,8 +134,10 @@ class ServerProbe(Probe):
         """Return clues to why there was nobody that an emit was for."""
         rooms = {space: set(table) for space, table in self.sio.manager.rooms.items()}  # internal
         here = rooms.pop(namespace, set())
+        used = (namespace, room) in self._entered or room in {None, *self.ever}
         return {
             "room": "" if room is None else repr(room),
+            "vacant": not used and not self._late,
             "astray": any(room in there for there in rooms.values()),
             "lookalike": any(_bare(each) == _bare(room) for each in here - {room, None}),
             "ended": room in self.ever and not any(room in there for there in rooms.values()),
@@ -147,7 +154,7 @@ class ServerProbe(Probe):
         if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
             event = self._decoded(connection, packet.data)
             if event is not None and event.packet_type == CONNECT:
-                self.ever.add(event.data["sid"])
+                remember(self.ever, event.data["sid"], None)
             elif event is not None and event.packet_type == CONNECT_ERROR:
                 self.rejects = True
             elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):

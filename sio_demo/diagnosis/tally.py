@@ -1,7 +1,7 @@
 """Adds up what the ends of an application see of each message; no I/O."""
 
 import itertools
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
@@ -30,7 +30,7 @@ class Emits:
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
     live: list[Census] | None = None  # of each server, when the last one was called
-    ever: dict[int, set[str]] = field(default_factory=dict)  # sids of each server, until now
+    ever: dict[int, dict[str, None]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
     skipped: Sids | None = None  # in the room, and left out
     rooms: set[str] = field(default_factory=set)  # that they were for
@@ -99,8 +99,8 @@ class Tally:
         self.servers: list[Any] = []  # the probes of those that are observed
         self.longest = LONGEST  # characters of a packet that the observed servers take
         self.errors = deque[Exception](maxlen=1)  # what went wrong last while counting
-        self._messages: OrderedDict[Name, MessageCounts] = OrderedDict()
-        self._emits: OrderedDict[Name, Emits] = OrderedDict()
+        self._messages: dict[Name, MessageCounts] = {}  # the last one last
+        self._emits: dict[Name, Emits] = {}  # likewise
         self._asked: dict[tuple[str, str, int], MessageCounts] = {}  # no answer has come yet
         self._clock = itertools.count(1)
         self.key = key
@@ -127,9 +127,7 @@ class Tally:
         with self._lock:
             message = self._message(name)
             if ack_id is not None and not came:
-                self._asked[connection, name.namespace, ack_id] = message
-                while len(self._asked) > self._keep:
-                    del self._asked[next(iter(self._asked))]
+                remember(self._asked, (connection, name.namespace, ack_id), message, self._keep)
             message.arrived += came
             message.sent += not came
             message.when = next(self._clock)
@@ -146,7 +144,7 @@ class Tally:
     def emitted(self, name: Name, away: bool | None = None) -> Emits:
         """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
-            emits = _last(self._emits, name, Emits, self._keep)
+            emits = remember(self._emits, name, self._emits.get(name) or Emits(), self._keep)
             emits.times += 1
             emits.places |= {place} if (place := caller()) else set()
             emits.away, emits.once_away = away, emits.once_away or away
@@ -188,20 +186,18 @@ class Tally:
             return list(self._messages.items())
 
     def _message(self, name: Name) -> MessageCounts:
-        return _last(self._messages, name, MessageCounts, self._keep)
+        message = self._messages.get(name) or MessageCounts()
+        return remember(self._messages, name, message, self._keep)
 
 
-Counts = TypeVar("Counts")
+Of = TypeVar("Of")
+Entry = TypeVar("Entry")
 
 
-def _last(
-    table: OrderedDict[Name, Counts], name: Name, new: Callable[[], Counts], keep: int
-) -> Counts:
-    """Return the entry of that name, now the last one, and drop the oldest beyond `keep`."""
-    entry = table.get(name)
-    if entry is None:
-        entry = table[name] = new()
-    table.move_to_end(name)
-    while len(table) > keep:
-        table.popitem(last=False)
+def remember(table: dict[Of, Entry], of: Of, entry: Entry, keep: int = 10_000) -> Entry:
+    """Make an entry the last one of a table, and drop the oldest beyond `keep`."""
+    table.pop(of, None)
+    table[of] = entry
+    if len(table) > keep:
+        del table[next(iter(table))]
     return entry

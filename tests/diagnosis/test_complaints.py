@@ -7,6 +7,7 @@ import socketio
 
 from sio_demo.atlas.kit import tab
 from sio_demo.diagnosis import Seen, diagnose, observe, snippet
+from sio_demo.diagnosis.tally import remember
 from sio_demo.lab.bench import bench, python_client
 
 
@@ -1022,7 +1023,7 @@ async def test_what_splits_many_suspects_best_is_said_first(apart):
     await b.connect(client)
     found = diagnose(here.message("news", "hi"))
     assert found.next[0].startswith("Observe the server as well, which sends it")
-    assert len(found.suspects) > 3
+    assert len(found.later) > 3
     assert "proof:" not in str(found)
 
 
@@ -1302,3 +1303,122 @@ def test_a_cause_of_which_all_is_known_comes_before_one_with_an_open_condition()
     found = diagnose((1, 0, 0, 0, None), **known, astray=False)
     assert found.letters == ("L1", "L10")
     assert [bool(suspect.open) for suspect in found.suspects] == [False, True]
+
+
+# --- what only the other end can tell -----------------------------------------------------
+
+
+async def test_a_client_alone_that_misses_a_message_suspects_nobody(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.enter_room(client.get_sid(), "chat")
+    await b.sio.emit("news", "hi", room="chat", skip_sid=client.get_sid())
+    alone = diagnose(here.message("news", "hi"))
+    assert alone.letters == ()
+    assert alone.next[0].startswith("Observe the server as well")
+    letters = ", ".join(suspect.cause.letter for suspect in alone.later)
+    assert "L27" in letters
+    assert f"Only the end that is not observed can tell: {letters}." in " ".join(str(alone).split())
+    assert both("news", there, here).letters == ("L27",)
+
+
+async def test_what_a_client_knows_by_itself_it_says_alone(apart):
+    b, client, _, here = apart
+    await b.connect(client)
+    await b.cut()
+    b.sio.on("connect", lambda *_: False)
+    await b.link.cut()
+    await b.wait_until(lambda: here.message("news", "hi").clues.rejected, "it is not rejected")
+    assert diagnose(here.message("news", "hi")).letters[0] == "L15"
+
+
+async def test_a_server_alone_does_not_tell_which_library_made_two_sessions():
+    async with bench() as b, python_client() as one, python_client() as two:
+        with observe(b.sio, user=lambda sid: "ann") as there:
+            await b.connect(one)
+            await two.connect(b.link.url)
+            await b.sio.emit("news", "hi")
+            await b.settled()
+        found = diagnose(there.message("news", user="ann"))
+    assert found.letters == ("D4", "D6", "D29")
+    assert found.asks[0] == "grows"
+    assert "One cause is left over" not in str(found)
+
+
+async def test_two_payments_seen_at_the_server_alone_are_not_explained(apart):
+    b, client, there, _ = apart
+    b.sio.on("pay", lambda sid, sum: there.effect("pay", sum))
+    await b.connect(client)
+    for _again in range(2):
+        await client.call("pay", 7)
+    found = diagnose(there.message("pay"))
+    assert found.letters == ()
+    assert {suspect.cause.letter for suspect in found.later} >= {"D12", "D15"}
+    assert "Observe the client as well" in found.next[1]
+    assert "does not have yet" not in str(found)
+
+
+async def test_a_room_that_nobody_was_ever_in_needs_no_reconnect(apart):
+    b, client, there, here = apart
+    sid = await b.connect(client)
+    b.sio.enter_room(sid, "chat").close()  # nobody awaits it
+    await b.sio.emit("news", "hi", room="chat")
+    for found in (diagnose(there.message("news")), both("news", there, here)):
+        assert found.findings[0].startswith("Nobody ever was in its room.")
+        assert found.letters == ()
+    await b.sio.enter_room(sid, "chat")
+    await b.sio.leave_room(sid, "chat")
+    await b.sio.emit("news", "there", room="chat")
+    assert "Nobody ever was" not in str(diagnose(there.message("news", "there")))
+
+
+async def test_a_room_that_nobody_was_ever_in_is_known_in_javascript_too():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('news')")
+        await server("room('chat', 'news')")
+        found = diagnose(await server("seen('news')"))
+    assert found.findings[0].startswith("Nobody ever was in its room.")
+
+
+async def test_a_session_that_ended_may_have_had_a_blocked_server(apart):
+    b, client, there, _ = apart
+    sid = await b.connect(client)
+    await b.sio.emit("news", "hi")
+    await client.disconnect()
+    await b.gone([sid])
+    closed = there.message("news").with_clues(reason="transport close")
+    assert "A blocked process ends it so as well (L30)." in diagnose(closed).findings
+
+
+async def test_of_overlapping_calls_the_order_is_questioned(apart):
+    b, client, there, _ = apart
+    free = asyncio.Event()
+
+    @b.sio.event
+    async def pay(sid, number):
+        await free.wait()
+
+    await b.connect(client)
+    for each in (1, 2):
+        await client.emit("pay", each)
+    await b.wait_until(lambda: there.message("pay", 2).calls, "the second has not begun")
+    free.set()
+    assert diagnose(there.message("pay", 1)).findings[1].endswith("the last word (L18)?")
+
+
+def test_a_server_remembers_the_last_sids_and_reasons():
+    table = {}
+    for each in range(10):
+        remember(table, each % 7, each, keep=3)
+    assert table == {0: 7, 1: 8, 2: 9}
+    remember(table, 0, 10, keep=3)
+    assert [*table] == [1, 2, 0]
+
+
+async def test_what_a_busy_transport_dropped_was_not_sent():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("on('tick')")
+        await server("tick(1, 2, 3)")
+        found = diagnose(await server("named('tick', 3)"))
+    assert found.seen.packets == 0
+    assert found.letters[0] == "L12"
