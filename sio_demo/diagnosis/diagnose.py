@@ -11,6 +11,7 @@ from .seen import Seen
 
 NOTEBOOK = "09_atlas_of_causes.ipynb"
 WIDTH = 96  # characters of a printed line
+FEW = 3  # suspects that one can look at
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,16 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(later),
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
-        tuple(_next(message, found, standing, later, asks)),
+        tuple(_next(message, found, standing + later, asks)),
         stories == 1 and not all(suspect.open for suspect in standing),
     )
 
 
-FEW = 3  # suspects that one can look at
-
-_TOLD_BY = {
+_TOLD_BY = {  # the clues that only that end can know
     "client": {"client", "reconnects", "connected", "refused", "rejected", "timed_out", "gone"},
     "server": {"server", "servers", "queue", "recovery", "skipped", "astray", "rooms"},
     "sender": {"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued"},
 }
-"""The clues that only that end can know."""
 
 
 def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
@@ -136,10 +134,10 @@ def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
     if len(suspects) <= FEW or client is server:
         return []
     unseen = "server" if client else "client"
-    told = _TOLD_BY[unseen]
-    if seen.clues.recipient not in (None, unseen):
-        told = told | _TOLD_BY["sender"]
-    return [each for each in suspects if each.doubts or not told.isdisjoint(each.open)]
+    sends = seen.clues.recipient not in (None, unseen)
+    told = _TOLD_BY[unseen] | (_TOLD_BY["sender"] if sends else set())
+    waits = {each.cause.letter for each in suspects if not told.isdisjoint(each.open)}
+    return [each for each in suspects if each.cause.letter in waits or (waits and each.doubts)]
 
 
 def _rank(suspect: Suspect) -> tuple[int, bool, int, int]:
@@ -158,8 +156,7 @@ def _judge_all(seen: Seen, found: dict[str, int]) -> list[Suspect]:
             if pattern in found
         ]
         if judged:
-            ranked = ((not each.against, not each.open, len(each.fits)) for each in judged)
-            suspects.append(max(zip(ranked, judged, strict=True), key=lambda pair: pair[0])[1])
+            suspects.append(max(judged, key=lambda s: (not s.against, not s.open, len(s.fits))))
     return suspects
 
 
@@ -199,11 +196,7 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen,
-    found: dict[str, int],
-    suspects: list[Suspect],
-    later: list[Suspect],
-    asks: tuple[str, ...],
+    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
@@ -226,7 +219,7 @@ def _next(
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
-    if found and not suspects and not later:
+    if found and not suspects:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")

@@ -1422,3 +1422,11 @@ async def test_what_a_busy_transport_dropped_was_not_sent():
         found = diagnose(await server("named('tick', 3)"))
     assert found.seen.packets == 0
     assert found.letters[0] == "L12"
+
+
+def test_an_unusual_cause_that_the_observed_end_can_tell_is_not_left_to_the_other():
+    seen = Seen(3, None, 1, 3, who={"own": frozenset("a")})
+    clues = {"recipient": "client", "client": "javascript", "reconnects": 2}
+    found = diagnose(seen.with_clues(**clues))
+    assert found.letters == ("D1", "D2", "D3", "D10")
+    assert found.later == ()
