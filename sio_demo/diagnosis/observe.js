@@ -278,10 +278,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     return entry;
   }
 
-  function keepLast(set, value) {
-    set.add(value);
-    if (set.size > 10000) set.delete(set.values().next().value);
-  }
+  const keepLast = (set, value) => set.add(value).size > 10000 && set.delete(set.values().next().value);
 
   function theMessage(namespace, recipient, event, args, whose = null) {
     const id = key(event, args);

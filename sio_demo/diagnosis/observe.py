@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +57,9 @@ def observe(
     if not isinstance(keep, int) or keep < 1:
         raise UsageError(f"keep counts messages: 1 or more, not {keep!r}.")
     tally = Tally(key or _same_arguments, keep)
-    clients = [end for end in ends if isinstance(end, CLIENTS)]
-    servers = [end for end in ends if isinstance(end, SERVERS)]
-    return Observer(
-        tally,
-        [ClientProbe(sio, tally, user) for sio in clients],
-        [ServerProbe(sio, tally, user) for sio in servers],
-    )
+    clients = [ClientProbe(end, tally, user) for end in ends if isinstance(end, CLIENTS)]
+    servers = [ServerProbe(end, tally, user) for end in ends if isinstance(end, SERVERS)]
+    return Observer(tally, clients, servers)
 
 
 def snippet() -> str:
@@ -84,15 +81,13 @@ def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
     return text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(eq=False, repr=False)
 class Observer:
     """Counts messages at clients and servers; created by :func:`observe`."""
 
-    def __init__(
-        self, tally: Tally, clients: list[ClientProbe], servers: list[ServerProbe]
-    ) -> None:
-        self._tally = tally
-        self._clients = clients
-        self._servers = servers
+    _tally: Tally
+    _clients: list[ClientProbe]
+    _servers: list[ServerProbe]
 
     def message(
         self,
@@ -182,10 +177,7 @@ class Observer:
         return f"another {name.recipient} object"
 
     def effect(self, event: str, *data: Any) -> None:
-        """Count an effect of a message; call it where the application changes something.
-
-        `data` are its arguments, as they were on the wire.
-        """
+        """Count an effect of the message with `data`; call it where the program changes a thing."""
         space = self._namespace(event)
         side = self._recipient(event, space) or self._probes[0].side
         name = self._tally.name(side, space, event, None, data)

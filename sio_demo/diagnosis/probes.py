@@ -60,8 +60,6 @@ class Probe:
         """Return how many listeners a handler stands for."""
         return 1
 
-    # --- packets -----------------------------------------------------------------------
-
     def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
         event, *args = data
         user = self._user_of(connection, namespace)
@@ -80,8 +78,6 @@ class Probe:
         name = self._named(self.other_side, packet.namespace or "/", data, connection)
         facts = self._facts(connection, name)
         self._tally.packet(name, connection, packet.id, came=False, **facts, **more)
-
-    # --- calls -------------------------------------------------------------------------
 
     def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
         """Count a call; one whose arguments do not fit the handler counts as failed."""

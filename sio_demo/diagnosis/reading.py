@@ -179,10 +179,8 @@ def _lost(seen: Seen) -> tuple[str, ...]:
 
 
 Factors = dict[str, int]
-"""How counters came about: what is odd, by the names below. Each is 1 when all is well; none is
-lost then, and there are no zombies, sessions whose client is gone or was not counted. Clients are
-those of the user at the same time, each with its listeners and its sessions. Copies are sent to
-each session, or by each client to the server; a run is a call of each listener for one packet.
+"""What is odd, by the names below; what is not there is 1, or with "lost" and "zombies" 0. Zombies
+are sessions whose client is gone or was not counted; a run calls each listener for one packet.
 """
 
 _FINDINGS = {

@@ -190,11 +190,10 @@ class Tally:
         return remember(self._messages, name, message, self._keep)
 
 
-Of = TypeVar("Of")
 Entry = TypeVar("Entry")
 
 
-def remember(table: dict[Of, Entry], of: Of, entry: Entry, keep: int = 10_000) -> Entry:
+def remember(table: dict[Any, Entry], of: Any, entry: Entry, keep: int = 10_000) -> Entry:
     """Make an entry the last one of a table, and drop the oldest beyond `keep`."""
     table.pop(of, None)
     table[of] = entry
