@@ -14,7 +14,7 @@ from typing import Any
 
 import h11
 from wsproto.extensions import Extension, PerMessageDeflate
-from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
+from wsproto.frame_protocol import Frame, FrameDecoder, MessageDecoder, Opcode, ParseFailed
 
 from .packet import DIRECTIONS, TO_CLIENT, TO_SERVER, Direction, Packet, PacketDecoder, undecoded
 
@@ -138,92 +138,54 @@ class _WebSocketStream:
 
     def __init__(self, direction: Direction, extensions: str) -> None:
         self._direction = direction
-        self._splitter = FrameSplitter()
         self._decoder = PacketDecoder(direction, "websocket")
+        self._messages = MessageDecoder()
         self._message: list[str | bytes] = []
-        self._reason = ""  # why it is not decoded, to be said at the next bytes
-        self._broken = False
+        self._reason = ""  # why nothing more is decoded: said at the next bytes, once
+        self._said = False
+        known: list[Extension] = []
         try:
-            self._frames = FrameProtocol(direction == TO_CLIENT, _negotiated(extensions))
+            known = _negotiated(extensions)
         except (ValueError, IndexError):
             self._reason = f"extension not understood: {extensions}"
+        self._frames = FrameDecoder(direction == TO_CLIENT, known)
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
-        for piece in [data] if self._broken else self._splitter.split(data):
-            yield piece, self._decode(piece)
-
-    def _decode(self, piece: bytes) -> list[Packet]:
-        if self._broken:
-            return []
-        if self._reason:
-            return [self._give_up(self._reason)]
-        packets: list[Packet] = []
+        """Yield `data` in pieces that end where a frame does, each with its packets."""
+        start, packets = 0, list[Packet]()
         try:
-            self._frames.receive_bytes(piece)
-            for frame in self._frames.received_frames():
-                if frame.opcode is Opcode.CLOSE:
-                    packets.append(Packet(self._direction, "close", transport="websocket"))
-                    self._reason = "bytes behind the close frame"
-                elif not frame.opcode.iscontrol():  # WebSocket's own pings are no packets to us
-                    assert not isinstance(frame.payload, tuple)  # only a close frame's is
-                    self._message.append(frame.payload)
-                    if frame.message_finished:
-                        packets += self._on_message()
+            if not self._reason:
+                self._frames.receive_bytes(data)
+            while not self._reason and (frame := self._frames.process_buffer()):
+                packets += self._on_frame(frame)
+                if frame.frame_finished:
+                    end = len(data) - len(self._frames.buffer)
+                    yield data[start:end], packets
+                    start, packets = end, []
         except ParseFailed as error:
-            packets.append(self._give_up(f"not a WebSocket frame: {error}"))
-        return packets
+            self._reason = f"not a WebSocket frame: {error}"
+        if start < len(data):
+            if self._reason and not self._said:
+                packets.append(undecoded(self._direction, "websocket", self._reason))
+                self._said = True
+            yield data[start:], packets
 
-    def _give_up(self, reason: str) -> Packet:
-        """Name what cannot be decoded; what follows on this stream is not looked at."""
-        self._broken = True
-        return undecoded(self._direction, "websocket", reason)
+    def _on_frame(self, frame: Frame) -> list[Packet]:
+        if frame.opcode is Opcode.CLOSE:
+            self._reason = "bytes behind the close frame"
+            return [Packet(self._direction, "close", transport="websocket")]
+        if frame.opcode.iscontrol():  # WebSocket's own pings are no packets to us
+            return []
+        frame = self._messages.process_frame(frame)
+        assert not isinstance(frame.payload, tuple)  # only a close frame's is
+        self._message.append(frame.payload)
+        return self._on_message() if frame.message_finished else []
 
     def _on_message(self) -> list[Packet]:
         parts, self._message = self._message, []
         if all(isinstance(part, str) for part in parts):
             return self._decoder.feed("".join(parts))  # type: ignore[arg-type]
         return self._decoder.feed(b"".join(bytes(part) for part in parts))  # type: ignore[arg-type]
-
-
-class FrameSplitter:
-    """Cuts a stream of WebSocket frames behind each frame (RFC 6455, section 5.2)."""
-
-    def __init__(self) -> None:
-        self._header = b""
-        self._missing = 0
-
-    def split(self, data: bytes) -> list[bytes]:
-        """Return `data` again in pieces that end where a frame ends, or where the data does."""
-        pieces = []
-        start = position = 0
-        while position < len(data):
-            if self._missing == 0:
-                self._header += data[position : position + 1]
-                position += 1
-                length = _payload_length(self._header)
-                if length is None:
-                    continue
-                self._missing, self._header = length, b""
-            taken = min(self._missing, len(data) - position)
-            position += taken
-            self._missing -= taken
-            if self._missing == 0:
-                pieces.append(data[start:position])
-                start = position
-        if start < len(data):
-            pieces.append(data[start:])
-        return pieces
-
-
-def _payload_length(header: bytes) -> int | None:
-    """Return the length of the payload behind a frame's header, or None if the header goes on."""
-    if len(header) < 2:
-        return None
-    masked, short = header[1] & 0x80, header[1] & 0x7F
-    extended = {126: 2, 127: 8}.get(short, 0)
-    if len(header) < 2 + extended + (4 if masked else 0):
-        return None
-    return int.from_bytes(header[2 : 2 + extended], "big") if extended else short
 
 
 def _header(event: h11.InformationalResponse | h11.Response, name: bytes) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lab_kit import DEFLATE, REQUEST, request, response, response_101, sender
 
 from sio_demo.lab.packet import TO_CLIENT, TO_SERVER
-from sio_demo.lab.wire import Conversation, FrameSplitter
+from sio_demo.lab.wire import Conversation
 
 
 def feed(conversation, direction, data):
@@ -362,7 +362,7 @@ def test_no_bytes_are_no_end_of_the_stream():
     assert events(feed(conversation, TO_SERVER, request("POST", '42["a"]'))) == ["a"]
 
 
-def test_the_splitter_cuts_behind_frames_only():
+def test_pieces_end_behind_frames_only():
     frames = sender(TO_SERVER)
     sent = [bytes(frames.send_data("x" * n)) for n in (0, 1, 125, 126, 65_535, 65_536)]
-    assert FrameSplitter().split(b"".join(sent)) == sent
+    assert [piece for piece, _ in upgraded().feed(TO_SERVER, b"".join(sent))] == sent
