@@ -1,6 +1,6 @@
-"""TCP through the link: a listener, and connections of two ends and a pipe each way.
+"""TCP through the link: a listener, and connections of two sides that send to each other.
 
-What becomes of the bytes in a pipe is up to the faults of its direction.
+What becomes of the bytes on their way is up to the faults of their direction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tap import Chunk, Tap
 
 BACKLOG = 1_000  # connections that may wait to be accepted
 FILES = 4_096  # sockets and other files that this process may have open
-BYTES_HELD = 2**20  # beyond this a pipe stops reading, and TCP slows its sender down
+BYTES_HELD = 2**20  # beyond this nothing more is read, and TCP slows its sender down
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
 
 Faults = dict[Direction, list[Fault]]
@@ -94,121 +94,144 @@ class Connection:
         self, number: int, accepted: socket.socket, faults: Faults, tap: Tap | None
     ) -> None:
         self.number = number
-        self.client = _End(self._on_client)
-        self._server = _End(self._on_server)
+        self.client = _Side(self, TO_SERVER, faults[TO_SERVER], tap)
+        self._server = _Side(self, TO_CLIENT, faults[TO_CLIENT], tap)
+        self.client.peer, self._server.peer = self._server, self.client
+        self._sides = (self.client, self._server)
         self._accepted = accepted
-        to_server = _Pipe(self, TO_SERVER, self.client, self._server, faults[TO_SERVER], tap)
-        to_client = _Pipe(self, TO_CLIENT, self._server, self.client, faults[TO_CLIENT], tap)
-        self.client.outgoing = self._server.incoming = to_server
-        self._server.outgoing = self.client.incoming = to_client
-        self._ends = (self.client, self._server)
-        self._pipes = (to_server, to_client)
 
     @property
     def is_cut(self) -> bool:
         """Whether nothing passes any more, in either direction."""
-        return all(pipe.ended for pipe in self._pipes)
+        return all(side.ended for side in self._sides)
 
     async def run(self, host: str, port: int) -> None:
-        """Connect to the server and carry bytes until both ends are gone."""
+        """Connect to the server and carry bytes until both sides are gone."""
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: self.client, self._accepted)
             await loop.create_connection(lambda: self._server, host, port)
-            for end in self._ends:
-                await end.lost.wait()
+            for side in self._sides:
+                await side.lost.wait()
         except OSError:
             pass  # the server cannot be reached, or the client has gone already
         finally:
             self.cut("reset")
-            for end in self._ends:
-                if end.transport is not None:
-                    await end.lost.wait()
-                end.lost.set()
+            for side in self._sides:
+                if side.transport is not None:
+                    await side.lost.wait()
+                side.lost.set()
             self._accepted.close()  # asyncio may not have taken it over
 
-    def cut(self, how: Cut, deliver_to: _End | None = None) -> None:
+    def cut(self, how: Cut, deliver_to: _Side | None = None) -> None:
         """End the connection, as :meth:`Link.cut` says.
 
         The side `deliver_to` must first get what was already passed on to it: it sees a FIN after
         that, for a RST may overtake it.
         """
-        for pipe in self._pipes:
-            pipe.end()
-        for end in self._ends:
-            if how == "half-open" and end is self._server:
+        for side in self._sides:
+            side.end()
+        for side in self._sides:
+            if how == "half-open" and side is self._server:
                 continue
-            if end is deliver_to:
-                end.finish()
+            if side is deliver_to:
+                side.send_eof()
             elif how == "reset":
-                end.reset()
+                side.reset()
             else:
-                end.hang_up()
+                side.hang_up()
 
     def pump(self) -> None:
         """Pass on what a fault held that is over."""
-        for pipe in self._pipes:
-            pipe.pump()
+        for side in self._sides:
+            side.pump()
 
     def close_if_finished(self) -> None:
         """Close both sockets once each side has ended its stream."""
-        if all(pipe.finished for pipe in self._pipes):
-            for end in self._ends:
-                end.close()
-
-    def _on_client(self) -> None:
-        assert self.client.transport is not None
-        self.client.transport.pause_reading()  # until there is a server to pass it on to
-        if self.is_cut:
-            self.client.reset()
-
-    def _on_server(self) -> None:
-        assert self.client.transport is not None
-        if self.is_cut:
-            self._server.reset()
-        else:
-            self.client.transport.resume_reading()
+        if all(side.finished for side in self._sides):
+            for side in self._sides:
+                side.close()
 
 
-class _End(asyncio.Protocol):
-    """The link's socket towards one side of a connection, and the ways to end it."""
+class _Held(NamedTuple):
+    """What waits on its way: bytes, or what happens after them."""
 
-    outgoing: _Pipe  # reads from this end
-    incoming: _Pipe  # writes to this end
+    due: float  # on the clock of the event loop
+    size: int
+    deliver: Action
+    lose: Action
 
-    def __init__(self, on_made: Action) -> None:
+
+class _Side(asyncio.Protocol):
+    """The link's socket towards one side of a connection, and what that side sends to its peer.
+
+    That is passed on at once, later, or not at all, but always in order.
+    """
+
+    peer: _Side
+
+    def __init__(
+        self, connection: Connection, direction: Direction, faults: list[Fault], tap: Tap | None
+    ) -> None:
         self.transport: asyncio.Transport | None = None
         self.lost = asyncio.Event()
-        self._on_made = on_made
+        self.finished = False  # the end of the stream was passed on
+        self.ended = False  # nothing more is accepted
+        self._connection = connection
+        self._direction = direction
+        self._faults = faults
+        self._tap = tap
+        self._queue: deque[_Held] = deque()
+        self._queued_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._peer_is_full = False
+        self._reading = True
+        self._loop = asyncio.get_running_loop()
+
+    # --- what asyncio says of the socket ------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._on_made()
+        if self._connection.is_cut:
+            self.reset()
+        else:
+            self.peer.pump()  # what the client has sent meanwhile
 
     def data_received(self, data: bytes) -> None:
-        self.outgoing.received(data)
+        """Take what this side has sent; look into it while a packet is awaited."""
+        chunk = Chunk(data, self._connection.number, self._direction)
+        if self._tap is None:
+            self._push_chunk(chunk)
+        elif not self._tap.expectations:
+            self._tap.note(chunk)
+            self._push_chunk(chunk)
+        else:
+            for piece in self._tap.read(chunk):
+                self._pass_piece(self._tap, piece)
 
     def eof_received(self) -> bool:
         """Pass the end of the stream on after the data; what comes back may still pass."""
-        self.outgoing.push(self.outgoing.finish)
-        return not self.outgoing.ended  # when it was cut, nothing comes back: close
+        self._push(self._pass_eof)
+        return not self.ended  # when it was cut, nothing comes back: close
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
-        self.outgoing.push(self.outgoing.break_off)
+        self._push(self._pass_reset)
 
     def pause_writing(self) -> None:
-        self.incoming.slow_down(True)
+        self.peer.slow_down(True)
 
     def resume_writing(self) -> None:
-        self.incoming.slow_down(False)
+        self.peer.slow_down(False)
+
+    # --- the ways to end it -------------------------------------------------------------
 
     @property
     def is_closing(self) -> bool:
         """Whether nothing more can be sent to this side."""
         return self.transport is None or self.transport.is_closing()
 
-    def finish(self) -> None:
+    def send_eof(self) -> None:
         """Send what is buffered, then a FIN; go on reading until this side ends, too."""
         if self.transport is not None and not self.transport.is_closing():
             with suppress(OSError):  # this side was reset in a black hole: it hears nothing more
@@ -233,54 +256,7 @@ class _End(asyncio.Protocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.transport.abort()
 
-
-class _Held(NamedTuple):
-    """What waits in a pipe: bytes, or what happens after them."""
-
-    due: float  # on the clock of the event loop
-    size: int
-    deliver: Action
-    lose: Action
-
-
-class _Pipe:
-    """Carries one direction: at once, later, or not at all, but always in order."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        direction: Direction,
-        source: _End,
-        target: _End,
-        faults: list[Fault],
-        tap: Tap | None,
-    ) -> None:
-        self.finished = False  # the end of the stream was passed on
-        self.ended = False  # nothing more is accepted
-        self._connection = connection
-        self._direction = direction
-        self._source = source
-        self._target = target
-        self._faults = faults
-        self._tap = tap
-        self._queue: deque[_Held] = deque()
-        self._queued_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._target_is_full = False
-        self._reading = True
-        self._loop = asyncio.get_running_loop()
-
-    def received(self, data: bytes) -> None:
-        """Take what the source sent; look into it while a packet is awaited."""
-        chunk = Chunk(data, self._connection.number, self._direction)
-        if self._tap is None:
-            self._push_chunk(chunk)
-        elif not self._tap.expectations:
-            self._tap.note(chunk)
-            self._push_chunk(chunk)
-        else:
-            for piece in self._tap.read(chunk):
-                self._pass_piece(self._tap, piece)
+    # --- from this side to its peer -----------------------------------------------------
 
     def _pass_piece(self, tap: Tap, piece: Chunk) -> None:
         cuts = () if self.ended else (fault.cut_at(piece.packets) for fault in self._faults)
@@ -291,21 +267,21 @@ class _Pipe:
             tap.tell(piece.packets)
             self._push_chunk(piece)
         if cut is not None:
-            self.push(partial(self._cut, cut), cut.on_missed)
+            self._push(partial(self._cut, cut), cut.on_missed)
             self.ended = True
 
     def _cut(self, cut: CutHere) -> None:
         cut.on_cut()
-        self._connection.cut(cut.how, deliver_to=self._target)
+        self._connection.cut(cut.how, deliver_to=self.peer)
 
     def _push_chunk(self, chunk: Chunk) -> None:
-        self.push(partial(self._write, chunk), chunk.lose, len(chunk.data))
+        self._push(partial(self._write, chunk), chunk.lose, len(chunk.data))
 
-    def push(self, deliver: Action, lose: Action = lambda: None, size: int = 0) -> None:
+    def _push(self, deliver: Action, lose: Action = lambda: None, size: int = 0) -> None:
         """Put something at the end of the queue; deliver it now if nothing holds it."""
         if self.ended:
             lose()
-        elif not self._queue and not self._faults:
+        elif not self._queue and not self._faults and self.peer.transport is not None:
             deliver()
         else:
             due = self._loop.time() + sum(fault.delay(size) for fault in self._faults)
@@ -314,11 +290,12 @@ class _Pipe:
             self.pump()
 
     def pump(self) -> None:
-        """Deliver what is due; come back when the next is."""
+        """Deliver what is due, once there is a peer; come back when the next is."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._queue and not any(fault.blocks for fault in self._faults):
+        held = self.peer.transport is None or any(fault.blocks for fault in self._faults)
+        while self._queue and not held:
             due, size, deliver, _ = self._queue[0]
             if due > self._loop.time():
                 self._timer = self._loop.call_at(due, self.pump)
@@ -329,20 +306,20 @@ class _Pipe:
         self._regulate()
 
     def _write(self, chunk: Chunk) -> None:
-        if self._target.transport is None or self._target.is_closing:
+        if self.peer.transport is None or self.peer.is_closing:
             chunk.lose()
         else:
-            self._target.transport.write(chunk.data)
+            self.peer.transport.write(chunk.data)
 
-    def finish(self) -> None:
+    def _pass_eof(self) -> None:
         self.finished = True
-        self._target.finish()
+        self.peer.send_eof()
         self._connection.close_if_finished()
 
-    def break_off(self) -> None:
-        """Pass on that the source is gone (RST), unless the target is at its end anyway."""
-        if not self._target.is_closing:
-            self._target.reset()
+    def _pass_reset(self) -> None:
+        """Pass on that this side is gone (RST), unless the peer is at its end anyway."""
+        if not self.peer.is_closing:
+            self.peer.reset()
 
     def end(self) -> None:
         """Lose what is still on its way, and pass nothing on any more."""
@@ -353,19 +330,18 @@ class _Pipe:
             held.lose()
         self._queue.clear()
         self._queued_bytes = 0
-        self.slow_down(False)  # a source that is read is seen to end
+        self.slow_down(False)  # a side that is read is seen to end
 
     def slow_down(self, full: bool) -> None:
-        self._target_is_full = full
+        self._peer_is_full = full
         self._regulate()
 
     def _regulate(self) -> None:
-        transport = self._source.transport
-        reading = not self._target_is_full and self._queued_bytes <= BYTES_HELD
-        if reading == self._reading or transport is None or transport.is_closing():
+        reading = not self._peer_is_full and self._queued_bytes <= BYTES_HELD
+        if reading == self._reading or self.transport is None or self.transport.is_closing():
             return
         self._reading = reading
         if reading:
-            transport.resume_reading()
+            self.transport.resume_reading()
         else:
-            transport.pause_reading()
+            self.transport.pause_reading()
