@@ -15,9 +15,11 @@ import pytest
 from sio_demo import EmitterClient, clean_up, nothing_left, panel
 from sio_demo.counters import Counters
 from sio_demo.errors import ClosedError, UsageError
+from sio_demo.lab.bench import Bench
 from sio_demo.lab.packet import TO_CLIENT
 from sio_demo.lab.waiting import wait_until
-from sio_demo.panel import bench, clients
+from sio_demo.panel import clients
+from sio_demo.panel import panel as panel_module
 from sio_demo.panel.panel import refusal
 
 NEW = "A new client is connected; it listens {} connect."
@@ -76,7 +78,6 @@ async def test_three_cuts(kind: Any, place: Any, calls: list[int], stack: list[i
 
 async def test_each_dot_is_a_packet_of_the_tap(opened: panel.Panel) -> None:
     await three_cuts(opened)
-    assert opened._bench
     news = [p for p in opened._bench.link.packets if p.event == "news"]
     assert [(p.direction, p.data) for p in news] == [(TO_CLIENT, [1]), (TO_CLIENT, [2])]
     assert opened.widget.state["counters"]["packets"] == 1
@@ -101,7 +102,7 @@ async def test_half_open_connection_leaves_a_sid_and_costs_a_packet(opened: pane
 async def test_half_open_sid_ends_with_the_servers_patience(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "PINGS", {"ping_interval": (0.2, 1), "ping_timeout": 1})
+    monkeypatch.setattr(panel_module, "PINGS", {"ping_interval": (0.2, 1), "ping_timeout": 1})
     await opened.half_open()
     assert opened.counters.sids == 2
     await wait_until(lambda: opened.counters.sids == 1)
@@ -122,7 +123,7 @@ async def test_slow_makes_no_duplicates_and_goes_over(opened: panel.Panel) -> No
     fast, start = now() - start, now()
     await opened.slow()
     assert await opened.send() == Counters(1, 1, 1, 1, 1)
-    assert now() - start > 4 * bench.DELAY > fast
+    assert now() - start > 4 * panel_module.DELAY > fast
     await opened.slow()
     assert not opened.widget.state["slow"]
 
@@ -227,11 +228,11 @@ async def test_bad_arguments_are_refused_with_advice(opened: panel.Panel) -> Non
 async def test_error_behind_a_button_is_shown(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(number: int) -> Counters:
+    async def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("<oops>")
 
     await opened.send()
-    monkeypatch.setattr(opened._bench, "send", fail)
+    monkeypatch.setattr(opened._bench.sio, "emit", fail)
     press(opened, "send")
     await wait_until(lambda: opened.widget.state["status"] == "ZeroDivisionError: <oops>")
 
@@ -311,7 +312,7 @@ async def answer(url: str, origin: str) -> int:
 
 
 async def test_nothing_starts_before_a_page_shows_it(waiting: panel.Panel) -> None:
-    assert waiting._bench is None
+    assert not waiting._awake
     assert waiting.status.startswith("Asleep")
 
 
@@ -340,7 +341,6 @@ async def test_only_pages_of_that_origin_may_connect(
 ) -> None:
     page_of(waiting, monkeypatch).open()
     await wait_until(lambda: waiting.status == NEW.format("inside"))
-    assert waiting._bench
     for origin in ("http://evil.example", "http://localhost:9999", "null"):
         assert await answer(waiting._bench.link.url, origin) == 400
     assert await answer(waiting._bench.link.url, HERE) == 101
@@ -385,7 +385,7 @@ async def test_page_does_not_disturb_a_client_in_the_kernel_and_can_be_chosen(
 async def test_page_that_cannot_reach_the_kernel_is_told(
     waiting: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.PanelBench, "patience", 0.3)
+    monkeypatch.setattr(Bench, "patience", 0.3)
     page = page_of(waiting, monkeypatch)
     page.answers = False
     page.open()

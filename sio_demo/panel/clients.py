@@ -7,7 +7,7 @@ resets everything, as when a page is loaded; ``stop`` may be called twice.
 
 import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import anywidget
 import socketio
@@ -17,7 +17,6 @@ from ..errors import NodeMissingError
 from ..lab import packages
 from ..lab.bench import new_client, shut_down
 from ..lab.clients import EmitterClient
-from .bench import ClientReport
 
 ClientKind = Literal["browser", "emitter", "python"]
 ListenerPlace = Literal["inside", "outside"]
@@ -29,6 +28,15 @@ CLIENT_JS = (FOLDER / "client.js").read_text(encoding="utf-8")
 RECORDING = FOLDER / "recording.json"  # a run of the real socket.io-client: `make figures`
 PICTURE = FOLDER / "wire.svg"  # the same run, as an animation
 LIBRARY = Path("node_modules", "socket.io-client", "dist", "socket.io.esm.min.js")
+
+
+class ClientReport(NamedTuple):
+    """What the client says about itself: its acknowledgement of the event ``"report"``."""
+
+    listeners: int  # that it has for "news" now
+    registered: int  # how often it has called on("news"), in all
+    calls: int  # of them, in all
+    screen: list[str]  # what its user sees
 
 
 class KernelClient:

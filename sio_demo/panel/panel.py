@@ -5,20 +5,33 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import socketio
 from IPython.display import display
+from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..counters import Counters
 from ..errors import ClosedError, NodeMissingError, NotSeenError, SioDemoError, UsageError
 from ..lab import resources
+from ..lab.bench import Bench
 from ..lab.clients import EmitterClient
 from ..lab.faults import Cut
-from .bench import ClientReport, PanelBench
-from .clients import KINDS, PICTURE, PLACES, ClientKind, KernelClient, ListenerPlace, Wire
+from .clients import (
+    KINDS,
+    PICTURE,
+    PLACES,
+    ClientKind,
+    ClientReport,
+    KernelClient,
+    ListenerPlace,
+    Wire,
+)
 
+DELAY = 0.2  # seconds, in each direction
+PINGS = {"ping_interval": 5, "ping_timeout": 20}  # so the server drops a half-open one in 25 s
 UNREACHABLE = "This browser tab cannot reach the kernel on 127.0.0.1."
 IN_THE_KERNEL = "So the client is an EmitterClient in the kernel."
 NOT_YET = "Asleep until it is shown, or until one of its methods is called."
@@ -47,8 +60,11 @@ class Panel:
             "emitter": KernelClient(EmitterClient),
             "python": KernelClient(socketio.AsyncClient),
         }
-        self._origins: list[str] | None = None
-        self._bench: PanelBench | None = None
+        self._origins: list[str] | None = None  # the page that may connect
+        self._served: list[str] | None = None  # the one that the server lets in
+        self._bench = Bench()
+        self._awake = False
+        self._latency = AsyncExitStack()
         self._report = ClientReport(0, 0, 0, [])
         self._sent = 0
         self._slow = False
@@ -146,15 +162,16 @@ class Panel:
 
     async def _in_turn(self, action: Action, *, wake: bool = True) -> None:
         async with self._lock:
-            if self._bench is None and wake:
+            if wake and not self._awake:
                 await self._open()
             await action()
 
     async def _open(self) -> None:
         if self._kind == "browser" and self._origins is None:
             self._kind = "emitter"  # no page shows the drawing
-        self._bench = PanelBench(self._origins, self._on_sessions)
-        await self._bench.open()
+        self._bench = Bench()
+        await self._serve()
+        self._awake = True
         try:
             await self._start()
         except (NotSeenError, NodeMissingError) as error:
@@ -165,9 +182,16 @@ class Panel:
             why = UNREACHABLE if isinstance(error, NotSeenError) else str(error)
             self._say(f"{why} {IN_THE_KERNEL}")
 
+    async def _serve(self) -> None:
+        """Serve a new server. Clients that are no browser may connect; no other page may."""
+        self._served = self._origins
+        sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=self._served, **PINGS)
+        sio.on("connect", lambda _sid, _environ: self._on_sessions("A session has begun."))
+        sio.on("disconnect", self._on_disconnect)
+        await self._bench.serve(sio)
+
     async def _start(self) -> None:
         """Start a new client, and reset the counters."""
-        assert self._bench is not None
         newest = self._bench.server.sids()[-1:]  # half-open ones before it end by a timeout
         for client in self.clients.values():
             await client.stop()
@@ -180,20 +204,38 @@ class Panel:
         self._show("start", f"A new client is connected; it listens {self._place} connect.")
 
     async def _send(self) -> None:
-        assert self._bench is not None
+        """Send a message to every session, and count what it leaves behind."""
         self._sent += 1
-        self.counters = await self._bench.send(self._sent)
+        before = await self._ask()
+        sessions = len(self._bench.server.sids())
+        await self._bench.sio.emit("news", self._sent)
+        after = await self._ask()
+        await self._bench.wait_until(
+            lambda: self._packets() >= sessions, "The message did not pass the link."
+        )
+        self.counters = Counters(
+            before.listeners,
+            sessions,
+            self._packets(),
+            after.calls - before.calls,
+            len(after.screen) - len(before.screen),
+        )
         await self._look()
         self._show("send", sentence(self.counters))
 
+    def _packets(self) -> int:
+        """Count the packets that carried the last message, also those that were lost."""
+        packets = self._bench.link.packets
+        return sum(p.event == "news" and p.data == [self._sent] for p in packets)
+
     async def _cut(self, how: Cut, status: str) -> None:
-        assert self._bench is not None
+        self._need_client()
         await self._bench.cut(how)
         await self._back("cut" if how == "reset" else how, status)
 
     async def _restart(self) -> None:
-        assert self._bench is not None
-        await self._bench.restart()
+        async with self._bench.outage():
+            await self._serve()
         await self._back("restart", "A new server has taken over")
 
     async def _back(self, move: str, status: str) -> None:
@@ -209,9 +251,10 @@ class Panel:
         self._show(move, f"{status}. The client is back: {what}.")
 
     async def _delay(self) -> None:
-        assert self._bench is not None
         self._slow = not self._slow
-        await self._bench.delay(self._slow)
+        await self._latency.aclose()
+        if self._slow:
+            await self._latency.enter_async_context(self._bench.link.latency(DELAY))
         self._show("slow", f"The network is {'slow' if self._slow else 'fast'} now.")
 
     async def _choose(self, client: ClientKind | None, listener: ListenerPlace | None) -> None:
@@ -224,12 +267,24 @@ class Panel:
             await self._start()
 
     async def _look(self) -> None:
-        assert self._bench is not None
         if self._bench.live():
-            self._report = await self._bench.report()
+            self._report = await self._ask()
         self.counters = self.counters._replace(
             listeners=self._report.listeners, sids=len(self._bench.server.sids())
         )
+
+    async def _ask(self) -> ClientReport:
+        """Ask the client for its counters, behind all that was sent to it."""
+        self._need_client()
+        sid, seconds = self._bench.server.sids()[-1], self._bench.patience
+        try:
+            return ClientReport(**await self._bench.sio.call("report", to=sid, timeout=seconds))
+        except NoAcknowledgementError:
+            raise NotSeenError(f"The client did not answer within {seconds:g} s.") from None
+
+    def _need_client(self) -> None:
+        if not self._bench.live():
+            raise UsageError("No client is connected.")
 
     async def _close(self) -> None:
         async with self._lock:
@@ -239,11 +294,12 @@ class Panel:
         self._loop.call_soon(self._loop.stop)
 
     async def _stop(self) -> None:
-        bench, self._bench = self._bench, None
+        awake, self._awake, self._slow = self._awake, False, False
         for client in self.clients.values():
             await client.stop()
-        if bench is not None:
-            await bench.close()
+        await self._latency.aclose()
+        if awake:
+            await self._bench.close()
 
     def _show(self, move: str, status: str) -> None:
         """Show the current state, and the move that led to it."""
@@ -267,6 +323,10 @@ class Panel:
         if not self._lock.locked():
             self._submit(partial(self._happened, what))
 
+    def _on_disconnect(self, sid: str, reason: str) -> None:
+        if sid in self._bench.server.sids():  # else it was one of a server that is no more
+            self._on_sessions(f"The server has ended a session: {reason}.")
+
     async def _happened(self, what: str) -> None:
         await self._look()
         self._show("session", what)
@@ -286,20 +346,20 @@ class Panel:
     async def _meet(self, page: Any, origin: Any) -> None:
         """Serve a page that shows the drawing, unless there is a reason against it."""
         reason = refusal(origin)
-        if reason and self._kind == "browser" and self._bench is None:
+        if reason and self._kind == "browser" and not self._awake:
             await self._open()
             self._say(f"{reason} {IN_THE_KERNEL}")
         if reason:
             return
         self.widget.page = page
         self._origins = [origin]
-        if self._bench is None or self._wanted == "browser":
+        if not self._awake or self._wanted == "browser":
             self._kind = self._wanted
             await self._restart_for_page()
 
     async def _restart_for_page(self) -> None:
         """Start the client, on a server that lets the page in."""
-        if self._bench is not None and self._bench.origins == self._origins:
+        if self._awake and self._served == self._origins:
             await self._start()
         else:
             await self._stop()
