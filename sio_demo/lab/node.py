@@ -49,58 +49,6 @@ def _version(node: str) -> str:
     return done.stdout.strip()
 
 
-class _Runner:
-    """What the process has said: answers, log, and what was thrown later."""
-
-    def __init__(self) -> None:
-        self.snippets = [""]  # by number; the first stands for the start
-        self.answers: dict[int, asyncio.Future[Any]] = {}
-        self.log: list[str] = []
-        self.thrown: list[SnippetError] = []
-        self.printed: deque[str] = deque(maxlen=20)  # anything else: it tells why Node.js ended
-
-    async def read(self, stdout: asyncio.StreamReader) -> None:
-        """Take what the process says, until it is gone."""
-        async for line in stdout:
-            self._line_received(line.decode(errors="replace").rstrip("\n"))
-        for answer in self.answers.values():
-            if not answer.done():
-                answer.set_exception(NodeError(self.obituary()))
-
-    def obituary(self) -> str:
-        words = "\n".join(self.printed) or "nothing"
-        return f"Node.js has ended. Start a new NodeClient. The last that it printed: {words}"
-
-    def _line_received(self, line: str) -> None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            self.printed.append(line)
-            return
-        error = SnippetError(self._explain(message["error"])) if "error" in message else None
-        answer = self.answers.get(message.get("id"))
-        if "log" in message:
-            self.log.append(message["log"])
-        elif error and "id" not in message:
-            self.thrown.append(error)
-        elif answer and not answer.done():
-            answer.set_exception(error) if error else answer.set_result(message.get("value"))
-
-    def _explain(self, stack: str) -> str:
-        """Turn the stack of a JavaScript error into its headline, the line, and a caret."""
-        headline = re.split(r"\n +at ", stack, maxsplit=1)[0]
-        frame = _FRAME.search(stack, len(headline))
-        if frame is None:
-            return headline
-        number, line, column = map(int, frame.groups())
-        lines = _LINE_END.split(self.snippets[number].rstrip())
-        if line > len(lines):  # "Unexpected end of input" is beyond the last line
-            line, column = len(lines), len(lines[-1]) + 1
-        text = lines[line - 1]
-        indent = re.sub(r"[^\t]", " ", text[: column - 1])
-        return f"{headline} (line {line})\n    {text}\n    {indent}^"
-
-
 class NodeClient:
     """A Node.js process that runs JavaScript with ``io`` of ``socket.io-client`` in scope.
 
@@ -117,10 +65,13 @@ class NodeClient:
         assert process.stdout is not None
         self._process = process
         self._stdin = process.stdin
-        self._runner = _Runner()
-        self._reading = asyncio.create_task(self._runner.read(process.stdout))
+        self._snippets = [""]  # by number; the first stands for the start
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._threw: list[SnippetError] = []  # later, in listeners and timers
+        self._printed: deque[str] = deque(maxlen=20)  # anything else: it tells why Node.js ended
+        self._reading = asyncio.create_task(self._read(process.stdout))
         self._closed = False
-        self.output = self._runner.log
+        self.output: list[str] = []
         self.pid = 0
 
     @classmethod
@@ -162,9 +113,9 @@ class NodeClient:
         if self._closed:
             raise ClosedError("This NodeClient is closed. Start a new one: NodeClient.start(url)")
         if self._reading.done():
-            raise NodeError(self._runner.obituary())
-        number = len(self._runner.snippets)
-        self._runner.snippets.append(code)
+            raise NodeError(self._obituary())
+        number = len(self._snippets)
+        self._snippets.append(code)
         self._stdin.write(json.dumps({"id": number, "code": code}).encode() + b"\n")
         value = await self._answer(number, timeout)
         if thrown := self._thrown():
@@ -193,7 +144,7 @@ class NodeClient:
             warnings.warn(f"JavaScript threw, and no run() followed: {thrown}", stacklevel=2)
 
     async def _answer(self, number: int, seconds: float) -> Any:
-        answer = self._runner.answers[number] = asyncio.get_running_loop().create_future()
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
                 return await answer
@@ -203,13 +154,54 @@ class NodeClient:
                 "or pass a longer timeout. If it loops for ever, close this NodeClient."
             ) from None
         finally:
-            del self._runner.answers[number]
+            del self._answers[number]
 
     def _thrown(self) -> SnippetError | None:
         """Take the first of the errors that listeners and timers threw."""
-        thrown, self._runner.thrown = self._runner.thrown, []
+        thrown, self._threw = self._threw, []
         if not thrown:
             return None
         more = f" {len(thrown) - 1} more followed." if len(thrown) > 1 else ""
         thrown[0].add_note(f"A listener or a timer threw it, not this snippet.{more}")
         return thrown[0]
+
+    async def _read(self, stdout: asyncio.StreamReader) -> None:
+        """Take what the process says, until it is gone."""
+        async for line in stdout:
+            self._line_received(line.decode(errors="replace").rstrip("\n"))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(NodeError(self._obituary()))
+
+    def _obituary(self) -> str:
+        words = "\n".join(self._printed) or "nothing"
+        return f"Node.js has ended. Start a new NodeClient. The last that it printed: {words}"
+
+    def _line_received(self, line: str) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            self._printed.append(line)
+            return
+        error = SnippetError(self._explain(message["error"])) if "error" in message else None
+        answer = self._answers.get(message.get("id"))
+        if "log" in message:
+            self.output.append(message["log"])
+        elif error and "id" not in message:
+            self._threw.append(error)
+        elif answer and not answer.done():
+            answer.set_exception(error) if error else answer.set_result(message.get("value"))
+
+    def _explain(self, stack: str) -> str:
+        """Turn the stack of a JavaScript error into its headline, the line, and a caret."""
+        headline = re.split(r"\n +at ", stack, maxsplit=1)[0]
+        frame = _FRAME.search(stack, len(headline))
+        if frame is None:
+            return headline
+        number, line, column = map(int, frame.groups())
+        lines = _LINE_END.split(self._snippets[number].rstrip())
+        if line > len(lines):  # "Unexpected end of input" is beyond the last line
+            line, column = len(lines), len(lines[-1]) + 1
+        text = lines[line - 1]
+        indent = re.sub(r"[^\t]", " ", text[: column - 1])
+        return f"{headline} (line {line})\n    {text}\n    {indent}^"
