@@ -113,7 +113,7 @@ class Tap:
         self.expectations: list[Expectation] = []
         self._packets: deque[Packet] = deque(maxlen=PACKETS_KEPT)
         self._order = 0
-        self._unread: deque[Chunk | int] = deque()  # a number says that this connection ended
+        self._unread: deque[Chunk] = deque()  # one without data: its connection ended
         self._unread_bytes = 0
         self._conversations: dict[int, Conversation | None] = {}  # None: too much was dropped
 
@@ -135,7 +135,7 @@ class Tap:
     def end(self, connection: int) -> None:
         """Forget the state of a connection that is over, once its bytes are decoded."""
         if self._unread:
-            self._unread.append(connection)
+            self._unread.append(Chunk(b"", connection))
         else:
             self._conversations.pop(connection, None)
 
@@ -169,12 +169,11 @@ class Tap:
 
     def _decode_unread(self) -> None:
         while self._unread:
-            item = self._unread.popleft()
-            if isinstance(item, int):
-                self._conversations.pop(item, None)
-                continue
-            for _, packets in self._decode(item):
-                self._add(item, packets)
+            chunk = self._unread.popleft()
+            for _, packets in self._decode(chunk):
+                self._add(chunk, packets)
+            if not chunk.data:
+                del self._conversations[chunk.connection]
         self._unread_bytes = 0
 
     def _add(self, chunk: Chunk, packets: list[Packet]) -> None:
@@ -187,13 +186,13 @@ class Tap:
         self._packets += packets
 
     def _drop_unread(self) -> None:
-        for item in self._unread:
-            if isinstance(item, int):
-                self._conversations.pop(item, None)
-            elif self._conversations.get(item.connection, ...) is not None:
-                self._conversations[item.connection] = None
-                reason = f"connection {item.connection}: too many bytes passed unread"
-                self._add(item, [undecoded(item.direction, "websocket", reason)])
+        for chunk in self._unread:
+            if not chunk.data:
+                self._conversations.pop(chunk.connection, None)
+            elif self._conversations.get(chunk.connection, ...) is not None:
+                self._conversations[chunk.connection] = None
+                reason = f"connection {chunk.connection}: too many bytes passed unread"
+                self._add(chunk, [undecoded(chunk.direction, "websocket", reason)])
         self._unread.clear()
         self._unread_bytes = 0
 

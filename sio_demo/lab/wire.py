@@ -23,36 +23,10 @@ GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib looks at the header
 
 
 class Conversation:
-    """Decodes one TCP connection between a Socket.IO client and its server."""
+    """Decodes one TCP connection between a Socket.IO client and its server.
 
-    def __init__(self) -> None:
-        self._http: _Http | None = _Http()
-        self._streams: dict[Direction, _WebSocketStream] = {}
-
-    def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
-        """Yield what one side sent, cut behind every WebSocket frame.
-
-        Each piece has the packets that it completes: who forwards it can stop at an exact one.
-        """
-        if not data:  # h11 would take it for the end of the stream
-            return
-        if self._http is not None:
-            packets = self._http.feed(direction, data)
-            if self._http.upgrade is None:
-                yield data, packets
-                return
-            extensions, frames = self._http.upgrade
-            self._streams = {way: _WebSocketStream(way, extensions) for way in DIRECTIONS}
-            self._http = None
-            yield data[: len(data) - len(frames)], packets  # the 101 response
-            data = frames  # that follow it at once
-        yield from self._streams[direction].feed(data)
-
-
-class _Http:
-    """The HTTP phase: long-polling requests, or the handshake of a WebSocket.
-
-    Two h11 machines watch, one in each role; what one parses, the other is told to have sent.
+    First HTTP: long-polling requests, or the handshake of a WebSocket. Two h11 machines watch, one
+    in each role; what one parses, the other is told to have sent.
     """
 
     def __init__(self) -> None:
@@ -67,9 +41,23 @@ class _Http:
         self._status = 0
         self._encoding = ""
         self._broken = False
-        self.upgrade: tuple[str, bytes] | None = None
+        self._streams: dict[Direction, _WebSocketStream] = {}  # from the upgrade on
 
-    def feed(self, direction: Direction, data: bytes) -> list[Packet]:
+    def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
+        """Yield what one side sent, cut behind every WebSocket frame.
+
+        Each piece has the packets that it completes: who forwards it can stop at an exact one.
+        """
+        if data and not self._streams:  # h11 would take no bytes for the end of the stream
+            packets = self._feed_http(direction, data)
+            # What follows the 101 response at once are frames.
+            frames = self._machines[direction].trailing_data[0] if self._streams else b""
+            yield data[: len(data) - len(frames)], packets
+            data = frames
+        if data:
+            yield from self._streams[direction].feed(data)
+
+    def _feed_http(self, direction: Direction, data: bytes) -> list[Packet]:
         """Return the packets of the HTTP messages that `data` completes."""
         if self._broken:
             return []
@@ -78,24 +66,25 @@ class _Http:
         packets: list[Packet] = []
         try:
             machine.receive_data(data)
-            while self.upgrade is None:
+            while not self._streams:
                 event = machine.next_event()
                 if event in (h11.NEED_DATA, h11.PAUSED):
                     break
                 other.send(event)  # type: ignore[arg-type]
-                packets += self._on_event(direction, machine, event)
+                packets += self._on_event(direction, event)
         except h11.ProtocolError as error:
             self._broken = True
             packets.append(undecoded(direction, "polling", f"not HTTP: {error}"))
         return packets
 
-    def _on_event(self, direction: Direction, machine: h11.Connection, event: Any) -> list[Packet]:
+    def _on_event(self, direction: Direction, event: Any) -> list[Packet]:
         match event:
             case h11.Request():
                 self._target = event.target.decode("latin-1")
                 self._is_engineio = "?EIO=" in self._target or "&EIO=" in self._target
             case h11.InformationalResponse(status_code=101):
-                self.upgrade = _header(event, b"sec-websocket-extensions"), machine.trailing_data[0]
+                extensions = _header(event, b"sec-websocket-extensions")
+                self._streams = {way: _WebSocketStream(way, extensions) for way in DIRECTIONS}
             case h11.Response():
                 self._status = event.status_code
                 self._encoding = _header(event, b"content-encoding")
