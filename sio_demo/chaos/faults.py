@@ -161,7 +161,7 @@ async def forget(stage: Stage, fault: PlannedFault) -> None:
 
 async def handler_error(stage: Stage, fault: PlannedFault) -> None:
     for server in stage.servers:
-        server.tell("fail", fault.point, fault.count)
+        server.tell("fail", fault.point or fault.kind, fault.count or 1)
     stage.go_on(fault)
 
 

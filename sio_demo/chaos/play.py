@@ -88,7 +88,7 @@ async def run_all(
 async def _play(stage: Stage) -> Verdict:
     schedule = stage.schedule
     try:
-        trouble = await _perform(stage)
+        await _perform(stage)
     finally:
         await shielded(stage.close())
     found = await stage.check()
@@ -98,13 +98,13 @@ async def _play(stage: Stage) -> Verdict:
         tuple(stage.struck),
         schedule.total,
         sum(len(client.journal.accepted) for client in stage.clients),
-        *found._replace(findings=(*found.findings, *stage.findings, *trouble)),
+        *found._replace(findings=(*found.findings, *stage.findings)),
     )
 
 
-async def _perform(stage: Stage) -> list[str]:
-    """Let all happen that the schedule says; return what kept it from its end."""
-    trouble, strikes = [], STRIKES | stage.strikes
+async def _perform(stage: Stage) -> None:
+    """Let all happen that the schedule says, or note what kept it from its end."""
+    strikes = STRIKES | stage.strikes
     try:
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(stage.trouble())
@@ -120,7 +120,6 @@ async def _perform(stage: Stage) -> list[str]:
             watch.cancel()
     except* TimeoutError:
         progress = "; ".join(map(str, stage.clients))
-        trouble += [f"stuck: {len(stage.struck)} faults in {LIMIT:g} s; {progress}"]
+        stage.findings.append(f"stuck: {len(stage.struck)} faults in {LIMIT:g} s; {progress}")
     except* ProgramError as errors:
-        trouble += [str(error) for error in errors.exceptions]
-    return trouble
+        stage.findings += map(str, errors.exceptions)

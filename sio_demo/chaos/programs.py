@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from ..errors import DeliveryError, HandlerError, NotSeenError, StoreError
 from ..lab.server import serve
 from ..lab.waiting import wait_until
 from .broken import PARTS, WORKER_PARTS, Parts
+from .schedule import TRANSPORTS, Schedule
 from .stores import FailPoint
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
@@ -150,8 +151,9 @@ class _Client:
         self._say = connection.send
         self._fail_point = FailPoint(order["path"])
         self._heard = heard(connection, self._fail_point)
-        self._allowance = order["allowance"]
-        self._accepted = order["accepted"]
+        self._schedule: Schedule = order["schedule"]
+        self._allowance: int = order["allowance"]
+        self._accepted: int = order["accepted"]
         self._unanswered = 0
         self._news = asyncio.Event()
         self._refusal: DeliveryError | None = None
@@ -163,7 +165,7 @@ class _Client:
         self._outbox = Outbox(
             self._client,
             parts_of(order).outbox_store(order["path"], self._fail_point),
-            window=order["window"],
+            window=self._schedule.window,
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
             retry_delay=RETRY_DELAY,
@@ -174,11 +176,12 @@ class _Client:
     async def run(self) -> None:
         """Send until all is accepted and answered; then wait for the end."""
         url, auth = self._order["url"], self._order["run"]
+        transports = TRANSPORTS[self._schedule.transport]
         async with self._http, self._tasks:
             self._tasks.create_task(self._listen())
-            await self._outbox.open(url, auth=auth, transports=self._order["transports"])
+            await self._outbox.open(url, auth=auth, transports=transports)
             self._watch(self._outbox.resumed)
-            while self._accepted < self._order["messages"]:
+            while self._accepted < self._schedule.messages:
                 await self._send(await self._may_send())
             while self._unanswered:
                 await self._news.wait()
@@ -193,10 +196,10 @@ class _Client:
     async def _may_send(self) -> int:
         """Wait until messages may be sent; return how many."""
         while True:
-            room = self._order["unanswered"] - self._unanswered
-            count = min(self._order["burst"], room, self._allowance - self._accepted)
+            room = self._schedule.unanswered - self._unanswered
+            count = min(self._schedule.burst, room, self._allowance - self._accepted)
             if count > 0:
-                return int(count)
+                return count
             self._news.clear()
             await self._news.wait()
 
@@ -289,20 +292,18 @@ def parts_of(order: dict[str, Any]) -> Parts:
     return (WORKER_PARTS | PARTS)[order["variant"]]
 
 
-async def _run(program: str, order: dict[str, Any], connection: Connection) -> None:
-    match program:
-        case "server":
-            await Server(order, connection).run()
-        case "worker":
-            from .worker import Worker  # psycopg is installed for it only
+Program = Callable[[dict[str, Any], Connection], Coroutine[Any, Any, None]]
 
-            await Worker(order, connection).run()
-        case "client":
-            await _Client(order, connection).run()
-        case "member":
-            await _Member(order, connection).run()
-        case "second outbox":
-            await _open_second_outbox(order, connection)
+PROGRAMS: dict[str, Program] = {  # and the worker's, where psycopg is installed
+    "server": lambda *arguments: Server(*arguments).run(),
+    "client": lambda *arguments: _Client(*arguments).run(),
+    "member": lambda *arguments: _Member(*arguments).run(),
+    "second outbox": _open_second_outbox,
+}
+
+
+async def _run(program: Program, order: dict[str, Any], connection: Connection) -> None:
+    await program(order, connection)
 
 
 def run_program(connection: Connection) -> NoReturn:
@@ -311,7 +312,7 @@ def run_program(connection: Connection) -> NoReturn:
     try:
         program, order = connection.recv()
         time.time = lambda: _clock() + order.get("clock", 0)
-        asyncio.run(_run(program, order, connection))
+        asyncio.run(_run(PROGRAMS[program], order, connection))
         code = 0
     except BaseException:
         connection.send(("failed", traceback.format_exc()))

@@ -11,7 +11,7 @@ from .actors import APPLIED, Actor, ClientActor, ServerActor
 from .broken import PARTS
 from .checker import Applied, Discrepancies, check
 from .forkserver import ForkServer
-from .schedule import TRANSPORTS, PlannedFault, Schedule
+from .schedule import KINDS, PlannedFault, Schedule
 
 RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}
 
@@ -24,13 +24,15 @@ class Stage:
     """A server, a link to it, and clients, for one schedule."""
 
     variants: ClassVar = PARTS
+    kinds: ClassVar = KINDS
     servers_at_once = 1
     strikes: ClassVar[dict[str, Any]] = {}  # for more kinds of faults
+    link: Link  # once it is open
     tasks: asyncio.TaskGroup  # for faults that last while others strike
 
     @classmethod
     def draw(cls, seed: int) -> Schedule:
-        return Schedule.from_seed(seed)
+        return Schedule.from_seed(seed, cls.kinds)
 
     @classmethod
     async def ground(cls, exits: AsyncExitStack) -> Any:
@@ -45,7 +47,6 @@ class Stage:
         self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self.schedule, self.variant = schedule, variant
         self._fork_server = fork_server
-        self._link: Link | None = None
         self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
         self.servers = [
@@ -58,21 +59,12 @@ class Stage:
                 self._fail,
                 client=number,
                 path=str(folder / f"outbox-{number}.db"),
-                **both,
-                messages=schedule.messages,
-                window=schedule.window,
-                burst=schedule.burst,
-                unanswered=schedule.unanswered,
+                schedule=schedule,
                 allowance=schedule.allowance(0),
-                transports=TRANSPORTS[schedule.transport],
+                **both,
             )
             for number in range(1, schedule.clients + 1)
         ]
-
-    @property
-    def link(self) -> Link:
-        assert self._link is not None
-        return self._link
 
     def client(self, fault: PlannedFault) -> ClientActor:
         """Return the client whose messages a fault counts."""
@@ -125,7 +117,7 @@ class Stage:
         for server in self.servers:
             await server.start()
         sticky = self.schedule.transport != "websocket"  # polling is many connections
-        self._link = await Link.to(*(server.url for server in self.servers), sticky=sticky)
+        self.link = await Link.to(*(server.url for server in self.servers), sticky=sticky)
         for client in self.clients:
             await client.start(url=self.link.url)
 
@@ -168,8 +160,8 @@ class Stage:
         """Kill all: what was accepted, or answered, must be on the disk."""
         for actor in (*self.servers, *self.clients):
             await actor.kill()
-        if self._link is not None:
-            await self._link.close()
+        if hasattr(self, "link"):
+            await self.link.close()
 
     def _fail(self, words: str) -> None:
         if not self._trouble.done():

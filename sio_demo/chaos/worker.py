@@ -11,7 +11,7 @@ import socketio
 from ..delivery import Feed, PostgresInboxStore, Received
 from ..delivery.transactions import settled
 from .broken import Parts
-from .programs import INSERT, TOPIC, Server
+from .programs import INSERT, PROGRAMS, TOPIC, Server
 
 
 class Worker(Server):
@@ -48,3 +48,6 @@ class Worker(Server):
             return None
         error: type[BaseException] | None = getattr(psycopg.errors, self._failing, None)
         return error(words) if error else super()._error(words)
+
+
+PROGRAMS["worker"] = lambda *arguments: Worker(*arguments).run()

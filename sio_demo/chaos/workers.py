@@ -8,13 +8,13 @@ import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from ..errors import NotSeenError
-from ..lab.engines import Postgres, Valkey
+from ..lab.engines import Engine, Postgres, Valkey
 from ..lab.waiting import PATIENCE, wait_until
 from .actors import APPLIED, ClientActor
 from .broken import WORKER_PARTS
@@ -26,41 +26,31 @@ from .stage import Stage
 SCHEMA = "CREATE TABLE applied (position bigserial, client int, id text, reply text)"
 
 
-class Engines(NamedTuple):
-    """What the workers of a schedule share, and its next one after it."""
-
-    postgres: Postgres
-    valkey: Valkey
-
-
 class WorkerStage(Stage):
     """Workers behind a link, and clients that send to them and read from them."""
 
     variants = WORKER_PARTS
+    kinds = WORKER_KINDS
     servers_at_once = WORKERS
 
     @classmethod
-    def draw(cls, seed: int) -> Schedule:
-        return Schedule.from_seed(seed, WORKER_KINDS)
-
-    @classmethod
-    async def ground(cls, exits: AsyncExitStack) -> Engines:
+    async def ground(cls, exits: AsyncExitStack) -> dict[str, Engine]:
         """Start the engines; EngineMissingError says how to get what is missing."""
-        engines = Engines(await Postgres.start(), await Valkey.start())
-        for engine in engines:
+        engines = {"PostgreSQL": await Postgres.start(), "Valkey": await Valkey.start()}
+        for engine in engines.values():
             exits.push_async_callback(engine.close)
         return engines
 
     def __init__(self, schedule: Schedule, *arguments: Any) -> None:
         super().__init__(schedule, *arguments)
-        self.engines: Engines = arguments[-1]
+        self.engines: dict[str, Engine] = arguments[-1]
         # Not a database of its own: PostgreSQL would copy a thousand files, and sync them all when
         # it recovers.
         options = f"-c search_path=seed_{schedule.seed}"
-        self.database = make_conninfo(self.engines.postgres.url, options=options)
+        self.database = make_conninfo(self.engines["PostgreSQL"].url, options=options)
         for worker in self.servers:
             worker.program = "worker"
-            worker.order |= {"database": self.database, "valkey": self.engines.valkey.url}
+            worker.order |= {"database": self.database, "valkey": self.engines["Valkey"].url}
         for member in self.clients:
             member.program = "member"
             member.order["seen"] = str(member.path.with_suffix(".seen"))
@@ -114,12 +104,6 @@ async def zombie(stage: WorkerStage, fault: PlannedFault) -> None:
     worker.signal(signal.SIGCONT)
 
 
-async def database_cut(stage: WorkerStage, fault: PlannedFault) -> None:
-    for worker in stage.servers:
-        worker.tell("fail", "database cut", 1)
-    stage.go_on(fault)
-
-
 async def table_lock(stage: WorkerStage, fault: PlannedFault) -> None:
     with suppress(psycopg.Error):  # another fault was faster
         await _query(stage.database, f"LOCK TABLE applied; SELECT pg_sleep({fault.seconds})")
@@ -134,23 +118,18 @@ async def backends_killed(stage: WorkerStage, fault: PlannedFault) -> None:
     stage.go_on(fault)
 
 
-async def postgres_kill(stage: WorkerStage, fault: PlannedFault) -> None:
+async def engine_kill(stage: WorkerStage, fault: PlannedFault) -> None:
+    engine = stage.engines[fault.kind.split()[0]]
     stage.go_on(fault)
-    await stage.engines.postgres.kill()
-    await stage.engines.postgres.restart()
-
-
-async def valkey_kill(stage: WorkerStage, fault: PlannedFault) -> None:
-    stage.go_on(fault)
-    await stage.engines.valkey.kill()
-    await stage.engines.valkey.restart()
+    await engine.kill()
+    await engine.restart()
 
 
 async def valkey_pause(stage: WorkerStage, fault: PlannedFault) -> None:
     stage.go_on(fault)
-    stage.engines.valkey.pause()
+    stage.engines["Valkey"].pause()
     await asyncio.sleep(fault.seconds)
-    stage.engines.valkey.resume()
+    stage.engines["Valkey"].resume()
 
 
 async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -162,11 +141,9 @@ async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
 WorkerStage.strikes = {
     **dict.fromkeys(("worker kill", "workers kill"), kill),
     "zombie worker": lasting(zombie),
-    "database error": handler_error,
-    "database cut": database_cut,
+    **dict.fromkeys(("database error", "database cut"), handler_error),
     "table lock": lasting(table_lock),
     "backends killed": backends_killed,
-    "PostgreSQL kill": postgres_kill,
-    "Valkey kill": valkey_kill,
+    **dict.fromkeys(("PostgreSQL kill", "Valkey kill"), engine_kill),
     "Valkey pause": valkey_pause,
 }
