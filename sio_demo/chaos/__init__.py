@@ -7,7 +7,8 @@ been applied once, in order. ``await run(seed)`` plays one, ``run_all(seeds)`` m
 """
 
 from .broken import VARIANTS
-from .play import Verdict, run, run_all
+from .checker import Verdict
+from .play import run, run_all
 from .schedule import FAULTS, PlannedFault, Schedule
 
 __all__ = ["FAULTS", "VARIANTS", "PlannedFault", "Schedule", "Verdict", "run", "run_all"]

@@ -58,6 +58,25 @@ class Discrepancies(NamedTuple):
         return Discrepancies(lost, duplicated, reordered, found)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checker found."""
+
+    seed: int  # the schedule's
+    variant: str  # what was tested: "none", or a broken variant
+    faults: tuple[str, ...]  # the kinds of those that struck, in order
+    messages: int  # how many were to be accepted
+    accepted: int  # how many were
+    lost: int  # of these
+    duplicated: int
+    reordered: int
+    findings: tuple[str, ...] = field(repr=False)  # what is wrong, a sentence each
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+
 def check(journals: Mapping[int, Journal], applied: Iterable[Applied]) -> Discrepancies:
     """Compare what each client was promised with what was applied, in the order it was."""
     rows = list(applied)

@@ -4,16 +4,20 @@ Each function prepares the fault, lets the clients send on with ``stage.go_on(fa
 returns when the next fault may strike. What lasts longer goes on in a task.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..delivery.message import EVENT
 from ..errors import NotSeenError
 from ..lab.faults import Cut
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 from .schedule import COUNTED, PlannedFault
-from .stage import Stage
+
+if TYPE_CHECKING:
+    from .stage import Stage
 
 CUTS: dict[str, Cut] = {"reset": "reset", "clean close": "close", "half-open": "half-open"}
 LOSSES: dict[str, tuple[str, Direction]] = {

@@ -61,8 +61,10 @@ export function open(io, url, place, { variant, transports }) {
       const receipts = numbers.map((number) => outbox.send("order", { client, number }));
       await Promise.all(receipts.map(({ accepted }) => accepted));
     },
-    /** Send one and wait for its answer: all before it are applied by then. */
-    answer: async (client, number) => { await outbox.send("order", { client, number }); },
+    /** Send messages; return when all are answered: all before them are applied by then. */
+    answer: async (client, numbers) => {
+      await Promise.all(numbers.map((number) => outbox.send("order", { client, number })));
+    },
     close: async () => {
       await Promise.all([outbox.close(), follower.close()]);
       socket.disconnect();

@@ -21,8 +21,8 @@ from ..lab import packages
 from ..lab.bench import Bench
 from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT
-from .checker import Applied, Journal, check
-from .play import Verdict
+from . import faults as cuts
+from .checker import Applied, Journal, Verdict, check
 from .schedule import TRANSPORTS
 
 ROOT = Path(__file__).parents[1]
@@ -193,14 +193,16 @@ class Play:
     async def _publish(self, *_: Any) -> None:
         await self._feed.publish("orders")
 
-    async def _send(self, tab: int, first: int, count: int) -> None:
-        """Send some messages from a tab; accepted, unless the tab dies before it says so."""
-        numbers = [*range(first, first + count)]
+    async def _send(self, tab: int, numbers: list[int], until: str) -> None:
+        """Send messages from a tab, and wait until they are all accepted, or answered."""
         journal = self.journals.setdefault(tab, Journal())
         journal.sent += numbers
-        with suppress(Exception):
-            await self.page.run(f"page.accept({tab}, {json.dumps(numbers)})", tab)
-            journal.accepted += numbers
+        await self.page.run(f"page.{until}({tab}, {json.dumps(numbers)})", tab)
+        journal.accepted += numbers
+
+    async def _try_to_send(self, tab: int, first: int, count: int) -> None:
+        with suppress(Exception):  # the tab may die before it says that they are accepted
+            await self._send(tab, [*range(first, first + count)], "accept")
 
     async def _strike(self, fault: str) -> None:
         self.faults.append(fault)
@@ -211,10 +213,8 @@ class Play:
             with suppress(Exception):  # no answer was on its way
                 async with asyncio.timeout(0.3), self.link.cut_when("ACK") as cut:
                     await cut
-        elif fault == "reset":
-            await self.link.cut("reset")
-        elif fault == "half-open":
-            await self.link.cut("half-open")
+        elif fault in cuts.CUTS:
+            await self.link.cut(cuts.CUTS[fault])
         else:  # while the server applies what is sent, and its answers are lost
             async with self.link.black_hole(TO_CLIENT):
                 await asyncio.sleep(0.05)
@@ -223,29 +223,23 @@ class Play:
     async def _perform(self, faults: tuple[str, ...]) -> None:
         for first in range(0, 30 * self.chance.randrange(3, 8), 30):
             for tab in self.page.tabs:
-                await self._answered(tab, first)  # it is connected again
+                await self._send(tab, [first], "answer")  # it is connected again
             count = self.chance.choice((1, 3, 20))
             sending = [
-                asyncio.create_task(self._send(tab, first + 1, count)) for tab in self.page.tabs
+                asyncio.create_task(self._try_to_send(tab, first + 1, count))
+                for tab in self.page.tabs
             ]
             if self.chance.random() < 0.5:
                 await asyncio.wait(sending)
             await self._strike(self.chance.choice(faults))
             await asyncio.wait(sending)
 
-    async def _answered(self, tab: int, number: int) -> None:
-        """Send a message from a tab, and wait for its answer: all before it are applied then."""
-        journal = self.journals.setdefault(tab, Journal())
-        journal.sent.append(number)
-        await self.page.run(f"page.answer({tab}, {number})", tab)
-        journal.accepted.append(number)
-
     async def _finish(self, faults: tuple[str, ...]) -> tuple[list[int], list[str]]:
         """Play to the end; return what the page has seen, or what is stuck."""
         try:
             await self._perform(faults)
             for tab in self.page.tabs:
-                await self._answered(tab, 1000)
+                await self._send(tab, [1000], "answer")  # all before it are applied then
             seen: list[int] = []
             async with asyncio.timeout(LIMIT):
                 while len(seen) < len(self.applied):

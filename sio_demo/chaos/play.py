@@ -5,37 +5,14 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..lab.waiting import shielded
-from .faults import STRIKES
+from .checker import Verdict
 from .forkserver import ForkServer
 from .schedule import Schedule
-from .stage import ProgramError, Stage
-
-LIMIT = 60.0  # seconds that a schedule may take; it takes about one
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the checker found."""
-
-    seed: int  # the schedule's
-    variant: str  # what was tested: "none", or a broken variant
-    faults: tuple[str, ...]  # the kinds of those that struck, in order
-    messages: int  # how many were to be accepted
-    accepted: int  # how many were
-    lost: int  # of these
-    duplicated: int
-    reordered: int
-    findings: tuple[str, ...] = field(repr=False)  # what is wrong, a sentence each
-
-    @property
-    def ok(self) -> bool:
-        return not self.findings
+from .stage import Stage
 
 
 async def run(seed: int, variant: str = "none") -> Verdict:
@@ -69,7 +46,7 @@ async def run_all(
         async def play(schedule: Schedule) -> Verdict:
             ground = await grounds.get()
             with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-                verdict = await _play(stage(schedule, variant, fork_server, Path(folder), ground))
+                verdict = await stage(schedule, variant, fork_server, Path(folder), ground).play()
             grounds.put_nowait(ground)
             return verdict
 
@@ -83,43 +60,3 @@ async def run_all(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _play(stage: Stage) -> Verdict:
-    schedule = stage.schedule
-    try:
-        await _perform(stage)
-    finally:
-        await shielded(stage.close())
-    found = await stage.check()
-    return Verdict(
-        schedule.seed,
-        stage.variant,
-        tuple(stage.struck),
-        schedule.total,
-        sum(len(client.journal.accepted) for client in stage.clients),
-        *found._replace(findings=(*found.findings, *stage.findings)),
-    )
-
-
-async def _perform(stage: Stage) -> None:
-    """Let all happen that the schedule says, or note what kept it from its end."""
-    strikes = STRIKES | stage.strikes
-    try:
-        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(stage.trouble())
-            async with asyncio.TaskGroup() as stage.tasks:
-                await stage.open()
-                for fault in stage.schedule.faults:
-                    await stage.client(fault).is_due(fault)
-                    await strikes[fault.kind](stage, fault)
-                    stage.back_up()
-                for client in stage.clients:
-                    await client.says("done")  # all its messages are answered
-                await stage.settle()
-            watch.cancel()
-    except* TimeoutError:
-        progress = "; ".join(map(str, stage.clients))
-        stage.findings.append(f"stuck: {len(stage.struck)} faults in {LIMIT:g} s; {progress}")
-    except* ProgramError as errors:
-        stage.findings += map(str, errors.exceptions)

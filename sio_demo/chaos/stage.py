@@ -1,23 +1,21 @@
 """The driver's side of a run: servers, a link to them, and clients."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
-from ..errors import SioDemoError
 from ..lab.link import Link
+from ..lab.waiting import shielded
 from .actors import APPLIED, Actor, ClientActor, ServerActor
 from .broken import PARTS
-from .checker import Applied, Discrepancies, check
+from .checker import Applied, Discrepancies, Verdict, check
+from .faults import STRIKES, Strike
 from .forkserver import ForkServer
 from .schedule import KINDS, PlannedFault, Schedule
 
+LIMIT = 60.0  # seconds that a schedule may take; it takes about one
 RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}
-
-
-class ProgramError(SioDemoError):
-    """A process of a run failed by itself. Never leaves the run."""
 
 
 class Stage:
@@ -25,8 +23,8 @@ class Stage:
 
     variants: ClassVar = PARTS
     kinds: ClassVar = KINDS
+    strikes: ClassVar[dict[str, Strike]] = STRIKES
     servers_at_once = 1
-    strikes: ClassVar[dict[str, Any]] = {}  # for more kinds of faults
     link: Link  # once it is open
     tasks: asyncio.TaskGroup  # for faults that last while others strike
 
@@ -47,7 +45,7 @@ class Stage:
         self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self.schedule, self.variant = schedule, variant
         self._fork_server = fork_server
-        self._trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"variant": variant, "run": {"folder": str(folder)}}
         self.servers = [
             ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
@@ -69,6 +67,49 @@ class Stage:
     def client(self, fault: PlannedFault) -> ClientActor:
         """Return the client whose messages a fault counts."""
         return self.clients[fault.client - 1]
+
+    async def play(self) -> Verdict:
+        """Let all happen that the schedule says, and judge it; close all, whatever comes."""
+        performing = asyncio.create_task(self._perform())
+        ends: set[asyncio.Future[Any]] = {performing, self._failure}
+        try:
+            await asyncio.wait(ends, timeout=LIMIT, return_when=asyncio.FIRST_COMPLETED)
+            if self._failure.done():
+                self.findings.append(self._failure.result())
+            elif not performing.done():
+                progress = "; ".join(map(str, self.clients))
+                words = f"stuck: {len(self.struck)} faults in {LIMIT:g} s; {progress}"
+                self.findings.append(words)
+        finally:
+            performing.cancel()
+            await shielded(self._end(performing))
+        found = await self.check()
+        return Verdict(
+            self.schedule.seed,
+            self.variant,
+            tuple(self.struck),
+            self.schedule.total,
+            sum(len(client.journal.accepted) for client in self.clients),
+            *found._replace(findings=(*found.findings, *self.findings)),
+        )
+
+    async def _perform(self) -> None:
+        async with asyncio.TaskGroup() as self.tasks:
+            await self.open()
+            for fault in self.schedule.faults:
+                await self.client(fault).is_due(fault)
+                await self.strikes[fault.kind](self, fault)
+                self.back_up()
+            for client in self.clients:
+                await client.says("done")  # all its messages are answered
+            await self.settle()
+
+    async def _end(self, performing: asyncio.Task[None]) -> None:
+        try:
+            with suppress(asyncio.CancelledError):
+                await performing
+        finally:
+            await self.close()
 
     @property
     def server(self) -> ServerActor:
@@ -121,10 +162,6 @@ class Stage:
         for client in self.clients:
             await client.start(url=self.link.url)
 
-    async def trouble(self) -> NoReturn:
-        """Wait until a process fails of itself; ProgramError has its last words."""
-        raise ProgramError(await self._trouble)
-
     def go_on(self, fault: PlannedFault) -> None:
         """Take note of a fault, and let the clients send on, until the next."""
         self.struck.append(fault.kind)
@@ -164,5 +201,6 @@ class Stage:
             await self.link.close()
 
     def _fail(self, words: str) -> None:
-        if not self._trouble.done():
-            self._trouble.set_result(words)
+        """End the run with the last words of a process that has failed of itself."""
+        if not self._failure.done():
+            self._failure.set_result(words)

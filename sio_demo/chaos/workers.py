@@ -19,7 +19,7 @@ from ..lab.waiting import PATIENCE, wait_until
 from .actors import APPLIED, ClientActor
 from .broken import WORKER_PARTS
 from .checker import Applied, Discrepancies, Journal, check
-from .faults import handler_error, kill, lasting
+from .faults import STRIKES, handler_error, kill, lasting
 from .schedule import WORKER_KINDS, WORKERS, PlannedFault, Schedule
 from .stage import Stage
 
@@ -139,6 +139,7 @@ async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 WorkerStage.strikes = {
+    **STRIKES,
     **dict.fromkeys(("worker kill", "workers kill"), kill),
     "zombie worker": lasting(zombie),
     **dict.fromkeys(("database error", "database cut"), handler_error),

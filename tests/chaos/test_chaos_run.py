@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from sio_demo import chaos, cleanup
-from sio_demo.chaos import broken, play
+from sio_demo.chaos import broken, stage
 from sio_demo.chaos.stage import Stage
 from sio_demo.errors import UsageError
 
@@ -53,7 +53,7 @@ async def test_one_schedule_gives_the_same_verdict_again(quiet):
 
 
 async def test_a_schedule_that_does_not_end_is_a_failure(quiet, monkeypatch):
-    monkeypatch.setattr(play, "LIMIT", 0.01)
+    monkeypatch.setattr(stage, "LIMIT", 0.01)
     verdict = await chaos.run(1)
     assert not verdict.ok
     assert verdict.findings[-1].startswith("stuck: 0 faults in 0.01 s; client 1 has 0 accepted")
@@ -69,9 +69,9 @@ async def test_a_program_that_fails_is_a_failure(quiet, monkeypatch):
 async def test_who_stops_while_a_stage_is_being_closed_leaves_nothing_behind(quiet, monkeypatch):
     closing, close = asyncio.Event(), Stage.close
 
-    async def close_and_tell(stage):
+    async def close_and_tell(played):
         closing.set()
-        await close(stage)
+        await close(played)
 
     monkeypatch.setattr(Stage, "close", close_and_tell)
     run = asyncio.create_task(chaos.run(1))
