@@ -39,6 +39,8 @@ class Link:
         self._accepted = 0
         self._listener = Listener(self._accept)
         self._listener.open()
+        self.port = self._listener.port  # TCP, on which it listens
+        self.url = f"http://{HOST}:{self.port}"  # what a client connects to
         self.closed = False
         resources.register(self, self.port)
 
@@ -59,16 +61,6 @@ class Link:
     async def to_host(cls, host: str, port: int) -> Link:
         """Open a link, without a tap, to a server anywhere; the link itself is on 127.0.0.1."""
         return cls([(host, port)], None)
-
-    @property
-    def port(self) -> int:
-        """The TCP port on which it listens."""
-        return self._listener.port
-
-    @property
-    def url(self) -> str:
-        """What a client connects to."""
-        return f"http://{HOST}:{self.port}"
 
     @property
     def connections(self) -> int:

@@ -93,9 +93,7 @@ class ServerProcess:
         await self._process.wait()
         await self._reading
 
-    async def close(self) -> None:
-        """Do what :meth:`kill` does: the program has nothing that it could lose."""
-        await self.kill()
+    close = kill  # the program has nothing that it could lose
 
     def __repr__(self) -> str:
         return f"<ServerProcess {'running' if self._process.returncode is None else 'ended'}>"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import socketio
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from engineio.async_socket import AsyncSocket
 
 from ..errors import ClosedError, UsageError
@@ -18,27 +18,32 @@ from .waiting import shielded
 
 SHUTDOWN_TIMEOUT = 0.1  # seconds that open requests have to end when the server closes
 
-Tasks = set[asyncio.Task[Any]]
-
 _served: weakref.WeakSet[socketio.AsyncServer] = weakref.WeakSet()
 
 
 class Server:
     """A ``socketio.AsyncServer``, `sio`, that listens on `host` and `port`: see `serve`."""
 
-    def __init__(self, sio: socketio.AsyncServer, runner: web.AppRunner, requests: Tasks) -> None:
+    host = HOST
+    port: int
+    url: str  # for a client, when no link is in between
+
+    def __init__(self, sio: socketio.AsyncServer) -> None:
         self.sio = sio
-        self.host = HOST
-        self.port: int = runner.addresses[0][1]
         self.closed = False
-        self._runner = runner
-        self._requests = requests
+        self._requests = set[asyncio.Task[Any]]()
+        app = web.Application(middlewares=[self._note])
+        sio.attach(app)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         self._closing: asyncio.Task[None] | None = None
 
-    @property
-    def url(self) -> str:
-        """What a client connects to when no link is in between."""
-        return f"http://{self.host}:{self.port}"
+    async def open(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, 0).start()
+        self.port = self._runner.addresses[0][1]
+        self.url = f"http://{HOST}:{self.port}"
+        _served.add(self.sio)
+        resources.register(self, self.port)
 
     def sids(self, namespace: str = "/") -> list[str]:
         """Return the session ids that the server holds for live, in the order of arrival."""
@@ -87,6 +92,21 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Keep the task that answers; refuse who names another host (DNS rebinding)."""
+        if request.url.host not in (HOST, "localhost", "::1"):
+            raise web.HTTPForbidden(text="This server answers on loopback only.")
+        task = asyncio.current_task()
+        assert task is not None
+        self._requests.add(task)
+        try:
+            return await handler(request)
+        except ConnectionResetError:  # the client has gone, and aiohttp would log it as an error
+            return web.Response()
+        finally:
+            self._requests.discard(task)
+
     async def __aenter__(self) -> Server:
         if self.closed:
             raise ClosedError("This server is closed. Make a new one with `await serve(sio)`.")
@@ -98,26 +118,6 @@ class Server:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.sids())} live sids"
         return f"<Server {state}>"
-
-
-def _noting(requests: Tasks) -> Middleware:
-    """Keep a set of the tasks that answer; refuse who names another host (DNS rebinding)."""
-
-    @web.middleware
-    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.url.host not in (HOST, "localhost", "::1"):
-            raise web.HTTPForbidden(text="This server answers on loopback only.")
-        task = asyncio.current_task()
-        assert task is not None
-        requests.add(task)
-        try:
-            return await handler(request)
-        except ConnectionResetError:  # the client has gone, and aiohttp would log it as an error
-            return web.Response()
-        finally:
-            requests.discard(task)
-
-    return note
 
 
 def _pinged_by(task: asyncio.Task[Any]) -> Any:
@@ -150,15 +150,8 @@ async def serve(sio: Any) -> Server:
             "This AsyncServer is served already: close that server first (`await server.close()`), "
             "or make another AsyncServer."
         )
-    requests: Tasks = set()
-    app = web.Application(middlewares=[_noting(requests)])
-    sio.attach(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    server = Server(sio, runner, requests)
-    _served.add(sio)
-    resources.register(server, server.port)
+    server = Server(sio)
+    await server.open()
     return server
 
 
