@@ -144,7 +144,7 @@ def serve(fd: int) -> None:
     """Be the fork server, until the driver hangs up. One thread, no event loop: a fork is safe."""
     control = socket.socket(fileno=fd)
     with suppress(ImportError):  # where what workers need is not installed
-        importlib.import_module(f"{__package__}.worker")
+        importlib.import_module(f"{__package__}.workers")
     logging.disable(logging.ERROR)  # the libraries log every connection that is cut
     gc.collect()
     gc.freeze()  # what is here stays: no collection in a child shall copy its pages
