@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..delivery.message import EVENT
@@ -61,11 +62,9 @@ async def _lose(stage: Stage, fault: PlannedFault, armed: asyncio.Event) -> None
     while True:
         async with stage.link.cut_when(packet, direction, after=after) as expectation:
             armed.set()
-            try:
+            with suppress(NotSeenError):  # another fault was faster: take the next
                 await expectation
-            except NotSeenError:  # another fault was faster: take the next
-                continue
-            return
+                return
 
 
 async def _until_done(stage: Stage, fault: PlannedFault, losing: asyncio.Task[None]) -> None:

@@ -44,7 +44,7 @@ class NodePage:
         self.url, self.options = url, json.dumps(options)
         self.tabs: dict[int, Any] = {}
 
-    async def start(self, exits: AsyncExitStack, _: Path) -> None:
+    async def start(self, exits: AsyncExitStack) -> None:
         self.tabs[1] = node = await NodeClient.start()
         exits.push_async_callback(node.close)
         module = (ROOT / "chaos/page.mjs").as_uri()
@@ -70,12 +70,13 @@ class BrowserPage(NodePage):
         async with asyncio.timeout(LIMIT):
             return await self.tabs[tab].evaluate(code)
 
-    async def start(self, exits: AsyncExitStack, folder: Path) -> None:
+    async def start(self, exits: AsyncExitStack) -> None:
         from playwright.async_api import async_playwright
 
+        folder = exits.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         chromium = (await exits.enter_async_context(async_playwright())).chromium
         options: Any = {"executable_path": find_chromium(), "args": FLAGS}
-        self._launch = partial(chromium.launch_persistent_context, folder / "profile", **options)
+        self._launch = partial(chromium.launch_persistent_context, f"{folder}/profile", **options)
         exits.push_async_callback(self._end)
         await self._start_browser()
 
@@ -117,7 +118,7 @@ class BrowserPage(NodePage):
     async def _kill(self, kind: str) -> None:
         """Kill processes of the browser with SIGKILL, and wait until they are gone."""
         children = psutil.Process().children(recursive=True)
-        profile = str(self._launch.args[0])
+        profile = self._launch.args[0]
         [root, *_] = [p for p in children if profile in _command(p)]
         family = [root, *root.children(recursive=True)]
         killed = [p for p in family if kind in _command(p)]
@@ -154,9 +155,8 @@ async def run_all(
     logging.disable(logging.ERROR)  # the libraries log every connection that is cut
     try:
         for seed in seeds:
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                async with AsyncExitStack() as exits:
-                    yield await Play(seed, variant).run(kind, Path(folder), exits)
+            async with AsyncExitStack() as exits:
+                yield await Play(seed, variant).run(kind, exits)
     finally:
         logging.disable(logging.NOTSET)
 
@@ -170,7 +170,7 @@ class Play:
         self.journals: dict[int, Journal] = {}  # by tab
         self.faults: list[str] = []
 
-    async def run(self, kind: type[NodePage], folder: Path, exits: AsyncExitStack) -> Verdict:
+    async def run(self, kind: type[NodePage], exits: AsyncExitStack) -> Verdict:
         """Let faults strike while all tabs send; judge what was applied, and what was seen."""
         bench, store = Bench(), MemoryInboxStore()
         sio = socketio.AsyncServer(async_mode="aiohttp")
@@ -183,7 +183,7 @@ class Play:
         transports = self.chance.choice([*TRANSPORTS.values()])
         options = {"variant": self.variant, "transports": transports}
         self.link, self.page = bench.link, kind(bench.link.url, options)
-        await self.page.start(exits, folder)
+        await self.page.start(exits)
         return self._judge(*await self._finish(kind.faults))
 
     def _order(self, db: Any, order: dict[str, int]) -> None:

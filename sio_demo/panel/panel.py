@@ -134,7 +134,11 @@ class Panel:
             "The wire you can cut: a server, a TCP link, a client with its listeners.\n"
             "Where no kernel runs, this recorded run of socket.io-client is shown:"
         )
-        return "\n".join([heading, *map(words, self.widget.recording)])
+        run = [
+            f"- {state['status'].rstrip('.')} (listeners: {len(state['stack'])})"
+            for state in self.widget.recording
+        ]
+        return "\n".join([heading, *run])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
@@ -221,7 +225,9 @@ class Panel:
             len(after.screen) - len(before.screen),
         )
         await self._look()
-        self._show("send", sentence(self.counters))
+        packets, calls = self.counters.packets, self.counters.calls
+        status = f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
+        self._show("send", status)
 
     def _packets(self) -> int:
         """Count the packets that carried the last message, also those that were lost."""
@@ -423,12 +429,3 @@ def refusal(origin: Any) -> str:
         "The browser panel needs JupyterLab and its kernel on your own machine, at an address that "
         f"begins with http://localhost; this page comes from {origin!r}."
     )
-
-
-def sentence(counters: Counters) -> str:
-    packets, calls = counters.packets, counters.calls
-    return f"{packets} packet{'s' * (packets != 1)}, {calls} call{'s' * (calls != 1)}"
-
-
-def words(state: dict[str, Any]) -> str:
-    return f"- {state['status'].rstrip('.')} (listeners: {len(state['stack'])})"
