@@ -244,9 +244,10 @@ class ClientActor(Actor):
         if not served:
             self.journal.refusals.append(f"refused without a reason: {self} got a {error}")
             return
-        self._refused = self._reasons[served[-1]]
+        due, self._reasons = self._reasons[: served[-1] + 1], self._reasons[served[-1] + 1 :]
+        # It may be for an earlier one: a new producer id settles them all.
+        self._refused = due[-1][0], set().union(*(again for _, again in due))
         self.journal.again.update(self._refused[1])
-        del self._reasons[: served[-1] + 1]  # earlier ones are void under a new producer id
 
     def __str__(self) -> str:
         accepted, answers = len(self.journal.accepted), len(self.journal.answers)

@@ -93,3 +93,20 @@ async def test_a_client_goes_on_where_its_last_process_was(failures):
     assert actor.journal.accepted == [1]
     assert actor.journal.answers == {1: "yes"}
     assert str(actor) == "client 1 has 1 accepted, 1 answered"
+
+
+async def test_a_refusal_may_be_for_a_fault_before_the_last_that_explains_it(failures):
+    """The inbox forgets a client, and is restored, before the client comes back and hears of it."""
+    actor = ClientActor(FakeForkServer(), failures.append, client=1, path="outbox.db")
+    await actor.start()
+    actor.may_be_refused({"UnknownProducerError"}, {1, 2})
+    actor.may_be_refused({"UnknownProducerError", "RestoredError"}, set())
+    actor.may_be_refused({"RestoredError"}, {3})
+    for message in (("refused", "UnknownProducerError"), ("reissued",), ("refused", "StoreError")):
+        actor._hear(message)
+    assert actor.journal.again == {1: 1, 2: 1}
+    assert actor.journal.refusals == [
+        "refused without a reason: client 1 has 0 accepted, 0 answered got a StoreError"
+    ]
+    actor._hear(("refused", "RestoredError"))
+    assert actor.journal.again == {1: 1, 2: 1, 3: 1}
