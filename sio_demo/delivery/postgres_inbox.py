@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
 from .send_window import check_positive
-from .stores import Entry, Letter, Log, causes, fitting
+from .stores import Read, Tables, causes
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
 # to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a
@@ -205,10 +205,11 @@ async def _create(connection: AsyncConnection[Any]) -> None:
         await connection.execute(SCHEMA)
 
 
-class PostgresTransaction:
+class PostgresTransaction(Tables):
     """A transaction of the store; the methods are those of `MemoryInboxStore`."""
 
     durable = concurrent = True
+    _in_order = "number"
 
     def __init__(self, connection: AsyncConnection[Any], db: Any, pipeline: bool) -> None:
         self.db = db
@@ -261,16 +262,6 @@ class PostgresTransaction:
         self._unmarked.add(producer)
         return Progress(*found)
 
-    async def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
-        rows = await self._execute(
-            "SELECT id, reply FROM inbox_replies WHERE producer = %s "
-            "AND sequence >= %s AND sequence < %s ORDER BY sequence",
-            producer,
-            first,
-            first + count,
-        )
-        return fitting((StoredReply(*row) for row in await rows.fetchall()), size)
-
     async def save(
         self, producer: str, progress: Progress, first: int, kept: list[StoredReply]
     ) -> None:
@@ -303,32 +294,6 @@ class PostgresTransaction:
                 *progress,
             )
 
-    async def put_aside(self, box: str, letter: Letter) -> None:
-        await self._execute(
-            'INSERT INTO inbox_aside (box, producer, sequence, "user", text, error) '
-            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (box, producer, sequence) DO UPDATE "
-            "SET text = excluded.text, error = excluded.error",
-            box,
-            *letter,
-        )
-
-    async def aside(self, box: str) -> list[Letter]:
-        rows = await self._execute(
-            'SELECT producer, sequence, "user", text, error FROM inbox_aside WHERE box = %s '
-            "ORDER BY number",
-            box,
-        )
-        return [Letter(*row) for row in await rows.fetchall()]
-
-    async def take_out(self, box: str, letters: Collection[Letter]) -> None:
-        for letter in letters:
-            await self._execute(
-                "DELETE FROM inbox_aside WHERE box = %s AND producer = %s AND sequence = %s",
-                box,
-                letter.producer,
-                letter.sequence,
-            )
-
     async def touch(self, producers: Collection[str]) -> None:
         await self._execute(
             "UPDATE inbox_producers SET seen = now() WHERE producer = ANY(%s)", list(producers)
@@ -345,24 +310,13 @@ class PostgresTransaction:
         await self._execute("DELETE FROM inbox_replies WHERE producer = ANY(%s)", silent)
         return len(silent)
 
-    async def log(self, topic: str) -> Log | None:
-        found = await self._row("SELECT log, next FROM feed_topics WHERE topic = %s", topic)
-        return Log(*found) if found else None
+    async def _run(self, sql: str, parameters: tuple[Any, ...], read: Read = None) -> Any:
+        cursor = await self._execute(sql.replace("?", "%s"), *parameters)
+        return read(await cursor.fetchall()) if read else None  # in a pipeline, this waits
 
-    async def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
-        rows = await self._execute(
-            "SELECT number, text FROM feed_entries WHERE topic = %s AND number >= %s "
-            "ORDER BY number LIMIT %s",
-            topic,
-            first,
-            count,
-        )
-        return fitting((Entry(*row) for row in await rows.fetchall()), size)
-
-    async def trim(self, topic: str, first: int) -> None:
-        await self._execute(
-            "DELETE FROM feed_entries WHERE topic = %s AND number < %s", topic, first
-        )
+    async def _run_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        for row in rows:
+            await self._run(sql, row)
 
     async def _execute(self, sql: str, *parameters: Any) -> psycopg.AsyncCursor[Any]:
         try:

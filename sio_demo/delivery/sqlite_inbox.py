@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
 from .sqlite_database import BEGIN, Database, guarded, primary
-from .stores import Entry, Letter, Log, causes, fitting
+from .stores import Read, Tables, causes
 
 # Errors of the disk, not of the statement. (In a handler the file is open, and locked for it: if
 # a file cannot be opened, or is locked, then it is another one.)
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS feed_entries (
 """
 
 
-class SQLiteInboxStore(Database):
+class SQLiteInboxStore(Database, Tables):
     """Keeps progress in the same database as the handlers' effects.
 
     `schema` creates the handlers' own tables: ``CREATE TABLE IF NOT EXISTS ...``. A file that is
@@ -48,6 +48,7 @@ class SQLiteInboxStore(Database):
     """
 
     concurrent = False
+    _in_order = "rowid"
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
         super().__init__(path, SCHEMA, schema)
@@ -98,86 +99,47 @@ class SQLiteInboxStore(Database):
     def is_contention(self, error: BaseException) -> bool:
         return False
 
-    @guarded
     def owned(self, user: str | None, limit: int) -> int:
-        (count,) = self.connection.execute(
+        count: int = self._run(
             "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
             (user, limit),
-        ).fetchone()
-        return int(count)
+            lambda rows: next(rows)[0],
+        )
+        return count
 
-    @guarded
     def progress(self, producer: str) -> Progress | None:
-        found = self.connection.execute(
+        found: Progress | None = self._run(
             "SELECT user, epoch, start, last, floor, next, attempts FROM inbox_producers "
             "WHERE producer = ?",
             (producer,),
-        ).fetchone()
-        return Progress(*found) if found else None
-
-    @guarded
-    def kept(self, producer: str, first: int, count: int, size: int) -> list[StoredReply]:
-        rows = self.connection.execute(
-            "SELECT id, reply FROM inbox_replies WHERE producer = ? "
-            "AND sequence >= ? AND sequence < ? ORDER BY sequence",
-            (producer, first, first + count),
+            lambda rows: next(map(Progress._make, rows), None),
         )
-        return fitting((StoredReply(*row) for row in rows), size)
+        return found
 
-    @guarded
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         self._release()
-        db = self.connection
-        db.execute(
+        self._run(
             "REPLACE INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (producer, *progress, time.time()),
         )
-        db.execute(
+        self._run(
             "DELETE FROM inbox_replies WHERE producer = ? AND sequence < ?",
             (producer, progress.floor),
         )
-        db.executemany(
+        self._run_many(
             "INSERT INTO inbox_replies VALUES (?, ?, ?, ?)",
             [(producer, number, *one) for number, one in enumerate(kept, first)],
         )
 
-    @guarded
-    def put_aside(self, box: str, letter: Letter) -> None:
-        self.connection.execute(
-            "REPLACE INTO inbox_aside VALUES (?, ?, ?, ?, ?, ?)", (box, *letter)
-        )
-
-    @guarded
-    def aside(self, box: str) -> list[Letter]:
-        rows = self.connection.execute(
-            "SELECT producer, sequence, user, text, error FROM inbox_aside WHERE box = ? "
-            "ORDER BY rowid",
-            (box,),
-        )
-        return [Letter(*row) for row in rows]
-
-    @guarded
-    def take_out(self, box: str, letters: Collection[Letter]) -> None:
-        self.connection.executemany(
-            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ?",
-            [(box, letter.producer, letter.sequence) for letter in letters],
-        )
-
-    @guarded
     def touch(self, producers: Collection[str]) -> None:
-        now = time.time()
-        self.connection.executemany(
-            "UPDATE inbox_producers SET seen = ? WHERE producer = ?",
-            [(now, producer) for producer in producers],
-        )
+        rows = [(time.time(), producer) for producer in producers]
+        self._run_many("UPDATE inbox_producers SET seen = ? WHERE producer = ?", rows)
 
-    @guarded
     def forget(self, seconds: float, keep: Collection[str]) -> int:
-        db, last = self.connection, time.time() - seconds
-        found = db.execute("SELECT producer FROM inbox_producers WHERE seen <= ?", (last,))
-        silent = [(name,) for (name,) in found if name not in keep]
-        db.executemany("DELETE FROM inbox_replies WHERE producer = ?", silent)
-        db.executemany("DELETE FROM inbox_producers WHERE producer = ?", silent)
+        sql, last = "SELECT producer FROM inbox_producers WHERE seen <= ?", time.time() - seconds
+        silent = [row for row in self._run(sql, (last,), list) if row[0] not in keep]
+        self._run_many("DELETE FROM inbox_replies WHERE producer = ?", silent)
+        self._run_many("DELETE FROM inbox_producers WHERE producer = ?", silent)
         return len(silent)
 
     def append(self, db: Any, topic: str, log: str, text: str) -> None:
@@ -192,27 +154,15 @@ class SQLiteInboxStore(Database):
         )
 
     @guarded
-    def log(self, topic: str) -> Log | None:
-        found = self.connection.execute(
-            "SELECT log, next FROM feed_topics WHERE topic = ?", (topic,)
-        ).fetchone()
-        return Log(*found) if found else None
+    def _run(self, sql: str, parameters: tuple[Any, ...], read: Read = None) -> Any:
+        rows = self.connection.execute(sql, parameters)
+        return read(rows) if read else None
 
     @guarded
-    def entries(self, topic: str, first: int, count: int, size: int) -> list[Entry]:
-        rows = self.connection.execute(
-            "SELECT number, text FROM feed_entries WHERE topic = ? AND number >= ? "
-            "ORDER BY number LIMIT ?",
-            (topic, first, count),
-        )
-        return fitting((Entry(*row) for row in rows), size)
+    def _run_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        self.connection.executemany(sql, rows)
 
     @guarded
-    def trim(self, topic: str, first: int) -> None:
-        self.connection.execute(
-            "DELETE FROM feed_entries WHERE topic = ? AND number < ?", (topic, first)
-        )
-
     def _release(self) -> None:
         """End the savepoint of the previous message, and keep its effects."""
         if self.marked:
