@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import socketio
@@ -21,14 +21,6 @@ from socketio.exceptions import ConnectionError as NotConnected
 from .send_window import backoff
 
 HANG_UP = 1.0  # seconds that closing a connection may take
-
-
-class Delays(NamedTuple):
-    """Seconds that an attempt to connect may take, and between attempts."""
-
-    connect_timeout: float
-    retry_delay: float
-    retry_delay_max: float
 
 
 class _Line:
@@ -75,9 +67,9 @@ class _Line:
 class Connector:
     """Owns the connection of a client, whose handlers are called as usual."""
 
-    def __init__(self, client: socketio.AsyncClient, delays: Delays) -> None:
+    def __init__(self, client: socketio.AsyncClient, timeout: float, *delays: float) -> None:
         self.client = client
-        self._delays = delays
+        self._timeout, self._delays = timeout, delays  # the first between attempts, and the longest
         self._attempts = 0
         self._online = False
         self._line: _Line | None = None
@@ -96,7 +88,7 @@ class Connector:
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""
         self._attempts += 1
-        return backoff(self._attempts - 1, *self._delays[1:])
+        return backoff(self._attempts - 1, *self._delays)
 
     def succeeded(self) -> None:
         """Start again with the shortest delay."""
@@ -123,9 +115,9 @@ class Connector:
             client.eio = line.eio  # internal
             self._attempt = self._start(self._connect(line, {**arguments, "url": url}))
             try:
-                await asyncio.wait({self._attempt}, timeout=self._delays.connect_timeout)
+                await asyncio.wait({self._attempt}, timeout=self._timeout)
                 if not self._attempt.done():
-                    raise TimeoutError(f"No connection within {self._delays.connect_timeout} s.")
+                    raise TimeoutError(f"No connection within {self._timeout} s.")
                 self._attempt.result()
             except Exception as error:
                 on_attempt(error)
@@ -135,7 +127,7 @@ class Connector:
                 while self.online:
                     if not (await asyncio.wait({line.over}, timeout=interval))[0]:
                         check()
-                if loop.time() - since > self._delays.retry_delay_max:
+                if loop.time() - since > self._delays[1]:
                     self.succeeded()
             await self.hang_up()
             await asyncio.sleep(self.next_delay())

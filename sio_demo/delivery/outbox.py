@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import socketio
 
 from ..errors import ClosedError, DeliveryError, OutboxFullError, UncertainError, UsageError
-from .connector import HANG_UP, Connector, Delays
+from .connector import HANG_UP, Connector
 from .message import Message, read_message, write_message
-from .receipt import Promise, Receipt
+from .receipt import ACCEPTED, Receipt
 from .relay import Relay
-from .send_window import Identity, SendWindow, check_positive
+from .send_window import check_positive
 from .stores import MemoryOutboxStore, OutboxStore
 from .storing import OutboxTransaction, Storing
 
 CLOSE = 5.0  # seconds that the last save may take
-
-_ACCEPTED = Promise()  # shared by all receipts that need no commit
-_ACCEPTED.settle(None)
 
 
 class OutboxStatistics(NamedTuple):
@@ -87,21 +82,19 @@ class Outbox:
     ) -> None:
         if not isinstance(client, socketio.AsyncClient):
             raise UsageError(f"An outbox works with a socketio.AsyncClient, not {client!r}.")
-        delays = Delays(connect_timeout, retry_delay, retry_delay_max)
         check_positive(int, window=window, limit=limit)
-        check_positive(int | float, ack_timeout=ack_timeout, **delays._asdict())
+        check_positive(int | float, ack_timeout=ack_timeout, connect_timeout=connect_timeout)
+        check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)
         if getattr(store, "taken", False):
             raise UsageError("Another outbox has this store. Give each a store of its own.")
         self.client = client
-        self.resumed: list[Receipt] = []
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store
         self._store.taken = True
-        self._window_size, self._limit = window, limit
-        self._namespace, self._ack_timeout = namespace, ack_timeout
-        self._connector = Connector(client, delays)
-        self._relay: Relay | None = None
-        self._storing: Storing | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._limit, self._namespace = limit, namespace
+        self._connector = Connector(client, connect_timeout, retry_delay, retry_delay_max)
+        self._storing = Storing(self._store, window)
+        self._relay = Relay(self._storing, self._connector, namespace, ack_timeout)
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it was opened
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
         self._reissuing: asyncio.Task[None] | None = None
@@ -118,21 +111,18 @@ class Outbox:
         self._check_loop()
         if self._closing is not None:
             raise ClosedError("This outbox is closed. Make a new one.")
-        if self._relay is not None and not self._relay.tried.done:  # an open() was cancelled
-            return await self._first_attempt(self._relay)
-        if self._relay is not None or self.client.connected:
+        if self._loop is not None and not self._relay.tried.done:  # an open() was cancelled
+            return await self._first_attempt()
+        if self._loop is not None or self.client.connected:
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
-        self._loop = asyncio.get_running_loop()
         self.client.handlers.setdefault(self._namespace, {})  # internal: it connects to these
-        saved = self._store.load()
-        window = self._new_window(saved.identity, saved.base, saved.after, saved.texts)
-        self._storing = storing = Storing(self._store, window)
-        self._relay = relay = Relay(storing, self._connector, self._namespace, self._ack_timeout)
+        self._storing.resume(self._store.load())
+        self._loop = asyncio.get_running_loop()
         if self._store.durable:
-            self._start(storing.keep_saving(self._connector.next_delay))
-        self._start(relay.keep_sending())
-        self._start(relay.keep_connected(url, connect_arguments))
-        await self._first_attempt(relay)
+            self._start(self._storing.keep_saving(self._connector.next_delay))
+        self._start(self._relay.keep_sending())
+        self._start(self._relay.keep_connected(url, connect_arguments))
+        await self._first_attempt()
 
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message, whether or not there is a connection.
@@ -147,7 +137,6 @@ class Outbox:
         permanently.
         """
         receipt = self._new_receipt(event, payload)
-        assert self._storing is not None
         self._storing.add(receipt)
         return receipt
 
@@ -167,23 +156,22 @@ class Outbox:
         Raises UsageError: the store has no transactions; StoreError: the commit failed;
         UncertainError: perhaps it did, so the outbox has stopped. Make another, and see.
         """
-        storing = self._usable()
-        transaction = OutboxTransaction(self._store, self._new_receipt)
-        async with storing.transaction(self._usable) as receipts:
-            transaction.receipts = receipts
-            try:
-                yield transaction
-            finally:
-                transaction.receipts = None
+        self._usable()
+        async with self._storing.transaction(self._usable, self._new_receipt) as transaction:
+            yield transaction
 
     @property
     def last_error(self) -> Exception | None:
-        return self._storing.last_error if self._storing else None
+        return self._storing.last_error
+
+    @property
+    def resumed(self) -> list[Receipt]:
+        return self._storing.resumed
 
     @property
     def pending(self) -> int:
         """How many messages have no reply yet."""
-        return len(self._storing.incoming) + len(self._storing.window) if self._storing else 0
+        return len(self._storing.incoming) + len(self._storing.window)
 
     @property
     def unanswered(self) -> list[Message]:
@@ -192,8 +180,6 @@ class Outbox:
 
     def statistics(self) -> OutboxStatistics:
         """Return counts: what waits now, and what was done so far."""
-        if self._storing is None or self._relay is None:
-            return OutboxStatistics(0, 0, 0, 0, 0, 0)
         window, relay = self._storing.window, self._relay
         counts = (window.in_flight, window.sent, window.resent, relay.connections, relay.refusals)
         return OutboxStatistics(self.pending, *counts)
@@ -221,7 +207,7 @@ class Outbox:
         be written, and nothing has changed; UncertainError: perhaps it has, so call it again.
         """
         self._check_loop()
-        failure = self._storing and self._storing.failure
+        failure = self._storing.failure
         if failure is None or isinstance(failure, UncertainError):
             raise UsageError("No inbox has refused anything for good.")
         if self._reissuing is None:  # else finish what another call began
@@ -256,10 +242,8 @@ class Outbox:
         return f"<Outbox {state}, {self.pending} pending>"
 
     async def _reissue(self, keep: bool) -> None:
-        assert self._storing is not None
-        assert self._relay is not None
         try:
-            await self._storing.restart(self._new_window, keep)
+            await self._storing.restart(keep)
             self._relay.restart()
         finally:
             self._reissuing = None
@@ -271,20 +255,10 @@ class Outbox:
             raise OutboxFullError(
                 f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
             )
-        return Receipt(text, None if self._store.durable else _ACCEPTED, self._loop)
-
-    def _new_window(
-        self, identity: Identity, base: int, after: str, texts: list[str]
-    ) -> SendWindow[Receipt]:
-        """Return a window of a new start, with the messages that are in the store."""
-        identity = replace(identity, start=secrets.token_hex(8))
-        window: SendWindow[Receipt] = SendWindow(identity, base, self._window_size, after)
-        self.resumed = [Receipt(text, _ACCEPTED, self._loop) for text in texts]
-        window.accept(self.resumed)
-        return window
+        return Receipt(text, None if self._store.durable else ACCEPTED, self._loop)
 
     def _left(self) -> list[Receipt]:
-        return self._storing.window.messages + self._storing.incoming if self._storing else []
+        return self._storing.window.messages + self._storing.incoming
 
     def _check_loop(self) -> None:
         """Refuse a call from another thread or event loop, which would stall or corrupt."""
@@ -298,25 +272,24 @@ class Outbox:
                 "loop.call_soon_threadsafe."
             )
 
-    async def _first_attempt(self, relay: Relay) -> None:
+    async def _first_attempt(self) -> None:
         try:
-            await relay.tried
+            await self._relay.tried
         except (TypeError, ValueError):
             await self.close()
             raise
         if self._closing is not None:
             raise ClosedError("The outbox was closed while it was being opened.")
 
-    def _usable(self) -> Storing:
+    def _usable(self) -> None:
         self._check_loop()
-        if self._storing is not None and self._storing.failure is not None:
+        if self._storing.failure is not None:
             raise self._storing.failure
-        if self._storing is None or self._closing is not None:
+        if self._loop is None or self._closing is not None:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
-        return self._storing
 
     async def _close(self) -> None:
-        if self._storing is None or self._relay is None:
+        if self._loop is None:
             self._store.close()
             return
         self._relay.stop()
@@ -336,5 +309,4 @@ class Outbox:
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            assert self._storing is not None
             self._storing.fail(error)

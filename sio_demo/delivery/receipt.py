@@ -39,7 +39,7 @@ class Promise:
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.done:
             loop = asyncio.get_running_loop()
-            if self._loop is not loop:
+            if self._loop not in (None, loop):
                 raise UsageError("Await it in the event loop that its outbox was opened in.")
             waiter = loop.create_future()
             if self._waiters is None:
@@ -49,6 +49,10 @@ class Promise:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+ACCEPTED = Promise()  # shared by all receipts that need no commit
+ACCEPTED.settle(None)
 
 
 class Receipt(Promise):

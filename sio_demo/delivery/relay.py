@@ -29,7 +29,7 @@ class Relay:
         self._welcome: Welcome | None = None  # heard, and not yet acted upon
         self._ready = self._stopped = False
         self.connections = self.refusals = 0
-        self.tried = Promise(asyncio.get_running_loop())  # to connect, once
+        self.tried = Promise()  # to connect, once
 
     @property
     def _window(self) -> SendWindow[Receipt]:

@@ -2,26 +2,49 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import ClosedError, StoreError, UncertainError, UsageError
-from .receipt import Receipt
+from .receipt import ACCEPTED, Receipt
 from .send_window import Identity, SendWindow
-from .stores import OutboxStore
+from .stores import OutboxStore, Saved
 
 T = TypeVar("T")
+NewReceipt = Callable[[str, Any, int], Receipt]
 log = logging.getLogger("sio_demo.delivery")
-NewWindow = Callable[[Identity, int, str, list[str]], SendWindow[Receipt]]
+
+
+class OutboxTransaction:
+    """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
+
+    def __init__(self, store: Any, new_receipt: NewReceipt) -> None:
+        if not hasattr(store, "db"):
+            raise UsageError("Only a SQLiteOutboxStore has transactions.")
+        self.execute, self.executemany = store.db.execute, store.db.executemany
+        self._new_receipt = new_receipt
+        self.receipts: list[Receipt] = []
+        self.ended = False
+
+    def send(self, event: str, payload: Any = None) -> Receipt:
+        """Queue a message with the transaction; see `Outbox.send`."""
+        if self.ended:
+            raise UsageError("This transaction has ended. Begin another.")
+        self.receipts.append(self._new_receipt(event, payload, len(self.receipts)))
+        return self.receipts[-1]
 
 
 class Storing:
-    """The only user of an outbox's store while that is open: one call at a time, in a thread."""
+    """The only user of an outbox's store: one call at a time, in a thread."""
 
-    def __init__(self, store: OutboxStore, window: SendWindow[Receipt]) -> None:
-        self.store, self.window = store, window  # `restart` puts another window in its place
+    def __init__(self, store: OutboxStore, window_size: int) -> None:
+        self.store, self._window_size = store, window_size
+        self.window = SendWindow[Receipt](Identity(""), 0, window_size)
+        self.resumed: list[Receipt] = []
         self.incoming: list[Receipt] = []  # not in the store yet
         self.accepted = asyncio.Event()  # there is something to send
         self.last_error: Exception | None = None
@@ -31,6 +54,14 @@ class Storing:
         self._busy = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None  # of the transaction that is open
         self._wanted = asyncio.Event()
+
+    def resume(self, saved: Saved) -> None:
+        """Begin with what is in the store."""
+        loop = asyncio.get_running_loop()
+        identity = replace(saved.identity, start=secrets.token_hex(8))
+        self.window = SendWindow(identity, saved.base, self._window_size, saved.after)
+        self.resumed = [Receipt(text, ACCEPTED, loop) for text in saved.texts]
+        self.window.accept(self.resumed)
 
     def add(self, receipt: Receipt) -> None:
         if self.store.durable:
@@ -82,7 +113,7 @@ class Storing:
                 await self._in_thread(self.store.known)
             window.known = True
 
-    async def restart(self, new_window: NewWindow, keep: bool) -> None:
+    async def restart(self, keep: bool) -> None:
         """Go on after a failure under a new producer id; `keep` what has no reply, or drop it."""
         async with self._busy:  # what is being saved counts
             texts = [receipt.text for receipt in self.window.messages] if keep else []
@@ -91,21 +122,27 @@ class Storing:
                 for receipt in self.incoming:
                     receipt.fail(self.failure)
                 self.incoming.clear()
-            self.window = new_window(identity, 0, "", texts)
+            self.resume(Saved(identity, 0, "", texts))
             self.failure = self.last_error = None
 
     @asynccontextmanager
-    async def transaction(self, check: Callable[[], object]) -> AsyncIterator[list[Receipt]]:
-        """Commit what the block does in the store's ``db``, with the receipts that it appends."""
+    async def transaction(
+        self, check: Callable[[], object], new_receipt: NewReceipt
+    ) -> AsyncIterator[OutboxTransaction]:
+        """Commit what the block does in the store's ``db``, with the messages that it sends."""
+        transaction = OutboxTransaction(self.store, new_receipt)
         if self._owner is (task := asyncio.current_task()):
             raise UsageError("This task is in a transaction already, which it would wait for.")
         await self._busy.acquire()
-        self._owner, receipts = task, list[Receipt]()
+        self._owner, receipts = task, transaction.receipts
         store: Any = self.store
         try:
             check()
             await self._in_thread(store.begin)
-            yield receipts
+            try:
+                yield transaction
+            finally:
+                transaction.ended = True
             check()
             store.check_transaction()
         except BaseException as error:
@@ -179,21 +216,3 @@ class Storing:
         if self._closed:
             raise ClosedError("The outbox is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
-
-
-class OutboxTransaction:
-    """What `Outbox.transaction` yields: ``execute`` and ``executemany``, and ``send``."""
-
-    def __init__(self, store: Any, new_receipt: Callable[[str, Any, int], Receipt]) -> None:
-        if not hasattr(store, "db"):
-            raise UsageError("Only a SQLiteOutboxStore has transactions.")
-        self.execute, self.executemany = store.db.execute, store.db.executemany
-        self._new_receipt = new_receipt
-        self.receipts: list[Receipt] | None = None  # while the transaction lasts
-
-    def send(self, event: str, payload: Any = None) -> Receipt:
-        """Queue a message with the transaction; see `Outbox.send`."""
-        if self.receipts is None:
-            raise UsageError("This transaction has ended. Begin another.")
-        self.receipts.append(self._new_receipt(event, payload, len(self.receipts)))
-        return self.receipts[-1]

@@ -10,7 +10,7 @@ import pytest
 import socketio
 from engineio.base_client import connected_clients
 
-from sio_demo.delivery.connector import HANG_UP, Connector, Delays
+from sio_demo.delivery.connector import HANG_UP, Connector
 from sio_demo.lab.bench import bench
 from sio_demo.lab.waiting import wait_until
 
@@ -42,7 +42,7 @@ class Run:
 
     def __init__(self, client, url, patience, arguments):
         self.client, self.attempts = client, []
-        self.connector = Connector(client, Delays(patience, 0.01, 0.02))
+        self.connector = Connector(client, patience, 0.01, 0.02)
         arguments = {"transports": SOCKET, **arguments}
         self.task = asyncio.create_task(
             self.connector.run(url, arguments, self.attempts.append, lambda: None, 0.05)
@@ -432,7 +432,7 @@ async def test_a_cancellation_is_never_swallowed_by_an_attempt_that_fails_just_t
         url = b.link.url
     for turns in range(40):
         async with running(url) as run:
-            run.connector._delays = Delays(5.0, 1e-6, 1e-6)
+            run.connector._delays = 1e-6, 1e-6
             await wait_until(lambda: run.attempts)
             for _ in range(turns):
                 await asyncio.sleep(0)

@@ -725,7 +725,7 @@ async def test_close_ends_an_open_that_waits(quiet):
     bench = DeliveryBench()
     url = f"http://127.0.0.1:{hole.sockets[0].getsockname()[1]}"
     opening = asyncio.create_task(bench.outbox(url=url, connect_timeout=30))
-    await wait_until(lambda: bench.outboxes and bench.outboxes[0]._relay)
+    await wait_until(lambda: bench.outboxes and bench.outboxes[0]._loop)
     await bench.outboxes[0].close()
     with pytest.raises(ClosedError):
         await opening
