@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DeliveryError, QuotaError, Retry, StoreError, UsageError
-from .after_commit import Callbacks
 from .inbox_state import Progress, StoredReply, advanced, check_same, checked, duplicates
 from .message import (
     LARGEST,
@@ -27,7 +25,7 @@ from .message import (
     write_reply,
 )
 from .stores import InboxStore, Letter, Received, fitting
-from .transactions import raise_end, settled
+from .transactions import log, raise_end, settled
 
 if TYPE_CHECKING:
     from .turns import Session
@@ -35,18 +33,18 @@ if TYPE_CHECKING:
 SLICE = 0.005  # seconds of handlers before other tasks run
 
 Handler = Callable[..., Any]
+Note = Callable[[InboxStore, str, Letter], Awaitable[None]]
 Held = Callable[..., AbstractAsyncContextManager[InboxStore]]
-log = logging.getLogger("sio_demo.delivery")
 
 
 class Applier:
     """Runs the handlers of an inbox, in a transaction of its store."""
 
-    def __init__(self, callbacks: Callbacks, dead: str, limit: int | None, most: int) -> None:
+    def __init__(self, note: Note, dead: str, limit: int | None, most: int) -> None:
         self.handlers: dict[str, tuple[Handler, bool]] = {}  # and whether it takes a `Received`
         self.counts: Counter[str] = Counter()  # by the names of `InboxStatistics`
         self.last_error: DeliveryError | None = None  # why a request was refused last
-        self._callbacks, self._dead = callbacks, dead  # dead: the box for dead letters
+        self._note, self._dead = note, dead  # note: for what follows the commit; dead: a box
         self._retry_limit, self._max_unconfirmed = limit, most
 
     def refuse(self, error: BaseException, expected: int = 0) -> Answer:
@@ -79,7 +77,7 @@ class Applier:
             if store.concurrent:
                 value = await settled(value)
             reply = write_reply(value)
-            await self._callbacks.note(store, message.event, letter)
+            await self._note(store, message.event, letter)
             return reply
         except BaseException as error:
             raise_end(error)

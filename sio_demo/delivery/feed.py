@@ -1,7 +1,6 @@
 """The server's half of delivery to clients: a log for each topic, read from any offset."""
 
 import asyncio
-import logging
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -25,12 +24,10 @@ from .message import (
 )
 from .queues import Queues
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import Transactions, check_vacant, raise_end, settled
+from .transactions import Transactions, check_vacant, log, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
-
-log = logging.getLogger("sio_demo.delivery")
 
 
 class Feed:
@@ -68,9 +65,7 @@ class Feed:
         namespace: str = "/",
         may_read: Callable[[str, str], Any] | None = None,
     ) -> None:
-        if not isinstance(sio, socketio.AsyncServer):
-            raise UsageError(f"A feed works with a socketio.AsyncServer, not {sio!r}.")
-        check_vacant(sio.handlers.get(namespace, {}).get(FEED), FEED, "feed")  # internal
+        check_vacant(sio, socketio.AsyncServer, namespace, FEED, "feed")
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store, set)
         self._sio, self._namespace, self._may_read = sio, namespace, may_read

@@ -1,7 +1,6 @@
 """The client's half of delivery to clients: reads each entry of a topic once, in order."""
 
 import asyncio
-import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -27,13 +26,10 @@ from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, i
 from .receipt import Promise
 from .receiver import Receiver, arguments
 from .send_window import backoff, check_positive, worth_a_retry
-from .transactions import check_vacant, raise_end, settled
-from .turns import Session, Turns
+from .transactions import check_vacant, log, raise_end, settled
+from .turns import Session
 
-CLOSE = 15.0  # seconds that a handler may hold `close` up
 WAITING = 16  # pages of a topic that wait to be applied; what else comes is asked for later
-
-log = logging.getLogger("sio_demo.delivery")
 
 
 @dataclass(slots=True, eq=False)
@@ -97,9 +93,7 @@ class Follower(Receiver):
         retry_delay: float = 0.1,
         retry_delay_max: float = 5.0,
     ) -> None:
-        if not isinstance(client, socketio.AsyncClient):
-            raise UsageError(f"A follower works with a socketio.AsyncClient, not {client!r}.")
-        check_vacant(client.handlers.get(namespace, {}).get(FEED), FEED, "follower")  # internal
+        check_vacant(client, socketio.AsyncClient, namespace, FEED, "follower")
         super().__init__(store, namespace, retry_limit, 20_000)
         self._client, self._namespace = client, namespace
         check_positive(int | float, interval=interval)
@@ -109,7 +103,6 @@ class Follower(Receiver):
         self._on_gap, self._interval = on_gap, interval
         self._delays = retry_delay, retry_delay_max
         self._topics: dict[str, Reading] = {}
-        self._turns = Turns(self._applier, self._transactions)
         self._trigger, client._trigger_event = client._trigger_event, self._event  # internal
         client.on(FEED, self._hear, namespace=namespace)
 
@@ -150,9 +143,7 @@ class Follower(Receiver):
         self._closed = True
         for topic in list(self._topics):
             await self._stop(topic)
-        await self._turns.finish(CLOSE)
-        await self._callbacks.close()
-        await self._transactions.close()
+        await self._end()
 
     def _check(self, topic: str) -> None:
         if self._closed:

@@ -1,9 +1,7 @@
 """The server's half: applies every message once, in order, and answers with a stored reply."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from weakref import WeakSet
 
 import socketio
 
@@ -13,16 +11,14 @@ from .message import EVENT, HELLO, LARGEST, Batch, Hello, Welcome, can_be_stored
 from .queues import Queues
 from .receiver import Receiver, arguments
 from .send_window import check_positive
-from .transactions import check_vacant, raise_end, settled
+from .transactions import check_vacant, log, raise_end, settled
 from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
 REFUSALS = 100  # batches refused in a row before the connection is closed
-CLOSE = 15.0  # seconds that a handler may hold `close` up
 
 User = Callable[..., Any]
-log = logging.getLogger("sio_demo.delivery")
 
 
 class InboxStatistics(NamedTuple):
@@ -85,9 +81,7 @@ class Inbox(Receiver):
         max_producers: int | None = None,
         max_unconfirmed: int = 20_000,
     ) -> None:
-        if not isinstance(sio, socketio.AsyncServer):
-            raise UsageError(f"An inbox works with a socketio.AsyncServer, not {sio!r}.")
-        check_vacant(sio.handlers.get(namespace, {}).get(EVENT), EVENT, "inbox")  # internal
+        check_vacant(sio, socketio.AsyncServer, namespace, EVENT, "inbox")
         if max_producers is None:
             max_producers = 1000 if user else 100_000
         check_positive(int, max_producers=max_producers)
@@ -101,8 +95,6 @@ class Inbox(Receiver):
         self._most_sessions = 100  # before those are deleted that have ended
         self._greetings = Queues(sio, namespace, WAITING)
         self._contacts: set[str] = set()  # producers heard since `forget` was called last
-        self._turns = Turns(self._applier, self._transactions)
-        self._all_turns = WeakSet([self._turns])
         sio.on(HELLO, self._greet, namespace=namespace)
         sio.on(EVENT, self._receive, namespace=namespace)
 
@@ -138,10 +130,7 @@ class Inbox(Receiver):
         """
         self._transactions.check_loop()
         self._closed = True
-        for turns in list(self._all_turns):
-            await turns.finish(CLOSE)
-        await self._callbacks.close()
-        await self._transactions.close()
+        await self._end()
 
     async def _greet(self, sid: str, *arguments: Any) -> dict[str, Any]:
         """Handle a hello; the return value is the acknowledgement."""

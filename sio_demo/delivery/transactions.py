@@ -1,6 +1,7 @@
 """The transactions of an inbox's store: one at a time, or as many at once as the store can."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from .stores import InboxStore
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
 
 T = TypeVar("T")
+log = logging.getLogger("sio_demo.delivery")
 
 
 async def settled(value: T | Awaitable[T]) -> T:
@@ -156,9 +158,12 @@ class Transactions:
         await loop.run_in_executor(self._shared.thread, function, *arguments)
 
 
-def check_vacant(handler: Any, event: str, kind: str) -> None:
-    """Raise UsageError if an event has a handler, unless that is of something closed."""
+def check_vacant(end: Any, kind: Any, namespace: str, event: str, name: str) -> None:
+    """Raise UsageError if `end` is of another kind, or has a handler of something not closed."""
+    if not isinstance(end, kind):
+        raise UsageError(f"The {name} works with a socketio.{kind.__name__}, not {end!r}.")
+    handler = end.handlers.get(namespace, {}).get(event)  # internal
     before = getattr(getattr(handler, "__self__", None), "_transactions", None)
     closed = isinstance(before, Transactions) and before not in before._shared.users
     if handler is not None and not closed:
-        raise UsageError(f"Something handles {event!r} here already. One {kind} is enough.")
+        raise UsageError(f"Something handles {event!r} here already. One {name} is enough.")

@@ -440,7 +440,7 @@ async def test_a_handler_that_could_never_be_called_is_refused_at_once(bench, ha
 
 @pytest.mark.parametrize("raised", [asyncio.CancelledError(), Odd()])
 async def test_what_follows_a_commit_may_raise_what_is_no_exception(disk, monkeypatch, raised):
-    monkeypatch.setattr("sio_demo.delivery.after_commit.AGAIN", 0.01)
+    monkeypatch.setattr("sio_demo.delivery.receiver.AGAIN", 0.01)
     failures, calls = [raised], []
 
     @disk.inbox.after_commit("insert")
@@ -506,7 +506,7 @@ async def test_a_handler_that_never_ends_is_cancelled(quiet, url, monkeypatch):
 
 
 async def test_an_inbox_is_closed_though_a_handler_never_ends(quiet, url, monkeypatch):
-    monkeypatch.setattr("sio_demo.delivery.inbox.CLOSE", 0.1)
+    monkeypatch.setattr("sio_demo.delivery.receiver.CLOSE", 0.1)
     bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
     bench.inbox = Inbox(sio, PostgresInboxStore(url))
     entered = asyncio.Event()
