@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
 from .send_window import check_positive
-from .stores import Read, Tables, causes
+from .stores import Read, Tables, causes, first_of
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
 # to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a
@@ -226,14 +226,14 @@ class PostgresTransaction(Tables):
     async def savepoint(self) -> None:
         if not self._pipeline:
             await self._release()
-            await self._execute("SAVEPOINT message")
+            await self._run("SAVEPOINT message")
             self._savepoint = True
 
     async def undo(self) -> None:
         if self._pipeline:
             raise _ApplyAgain
         self._check(pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
-        await self._execute("ROLLBACK TO message")
+        await self._run("ROLLBACK TO message")
 
     def is_store_failure(self, error: BaseException) -> bool:
         return not self.is_contention(error) and is_store_failure(error, self._connection.broken)
@@ -242,20 +242,21 @@ class PostgresTransaction(Tables):
         return not self._connection.closed and _is_contention(error)
 
     async def owned(self, user: str | None, limit: int) -> int:
-        await self._execute("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(%s))", user)
-        (count,) = await self._row(
+        await self._run("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(?))", (user,))
+        (count,) = await self._run(
             'SELECT count(*) FROM (SELECT FROM inbox_producers WHERE "user" IS NOT DISTINCT FROM '
-            "%s LIMIT %s) AS owned",
-            user,
-            limit,
+            "? LIMIT ?) AS owned",
+            (user, limit),
+            first_of,
         )
         return int(count)
 
     async def progress(self, producer: str) -> Progress | None:
-        found = await self._row(
-            "UPDATE inbox_producers SET unmarked = 1 WHERE producer = %s "
+        found = await self._run(
+            "UPDATE inbox_producers SET unmarked = 1 WHERE producer = ? "
             'RETURNING "user", epoch, start, last, floor, next, attempts',
-            producer,
+            (producer,),
+            first_of,
         )
         if found is None:
             return None
@@ -268,84 +269,71 @@ class PostgresTransaction(Tables):
         await self._release()
         if kept:
             rows = [(producer, number, *one) for number, one in enumerate(kept, first)]
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            await self._execute(
+            await self._run(
                 "INSERT INTO inbox_replies "
-                "SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[])",
-                *columns,
+                "SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[], ?::text[])",
+                tuple(list(column) for column in zip(*rows, strict=True)),
             )
-        await self._execute(
-            "DELETE FROM inbox_replies WHERE producer = %s AND sequence < %s",
-            producer,
-            progress.floor,
+        await self._run(
+            "DELETE FROM inbox_replies WHERE producer = ? AND sequence < ?",
+            (producer, progress.floor),
         )
         if producer in self._unmarked:
             await self._mark(
                 'SET ("user", epoch, start, last, floor, next, attempts, seen, unmarked) = '
-                "(%s, %s, %s, %s, %s, %s, %s, now(), NULL)",
+                "(?, ?, ?, ?, ?, ?, ?, now(), NULL)",
                 producer,
                 *progress,
             )
             self._unmarked.discard(producer)
         else:
-            await self._execute(
-                "INSERT INTO inbox_producers VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                producer,
-                *progress,
+            await self._run(
+                "INSERT INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (producer, *progress),
             )
 
     async def touch(self, producers: Collection[str]) -> None:
-        await self._execute(
-            "UPDATE inbox_producers SET seen = now() WHERE producer = ANY(%s)", list(producers)
+        await self._run(
+            "UPDATE inbox_producers SET seen = now() WHERE producer = ANY(?)", (list(producers),)
         )
 
     async def forget(self, seconds: float, keep: Collection[str]) -> int:
-        rows = await self._execute(
-            "DELETE FROM inbox_producers WHERE seen <= now() - make_interval(secs => %s) "
-            "AND producer <> ALL(%s) RETURNING producer",
-            seconds,
-            list(keep),
+        rows = await self._run(
+            "DELETE FROM inbox_producers WHERE seen <= now() - make_interval(secs => ?) "
+            "AND producer <> ALL(?) RETURNING producer",
+            (seconds, list(keep)),
+            list,
         )
-        silent = [producer for (producer,) in await rows.fetchall()]
-        await self._execute("DELETE FROM inbox_replies WHERE producer = ANY(%s)", silent)
+        silent = [producer for (producer,) in rows]
+        await self._run("DELETE FROM inbox_replies WHERE producer = ANY(?)", (silent,))
         return len(silent)
 
-    async def _run(self, sql: str, parameters: tuple[Any, ...], read: Read = None) -> Any:
-        cursor = await self._execute(sql.replace("?", "%s"), *parameters)
-        return read(await cursor.fetchall()) if read else None  # in a pipeline, this waits
-
-    async def _run_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        for row in rows:
-            await self._run(sql, row)
-
-    async def _execute(self, sql: str, *parameters: Any) -> psycopg.AsyncCursor[Any]:
+    async def _run(self, sql: str, parameters: tuple[Any, ...] = (), read: Read = None) -> Any:
         try:
             cursor = psycopg.AsyncCursor(self._connection, row_factory=tuple_row)
-            return await cursor.execute(sql, parameters)
+            await cursor.execute(sql.replace("?", "%s"), parameters)
+            return read(await cursor.fetchall()) if read else None  # in a pipeline, this waits
         except psycopg.Error as error:
             if self._pipeline or is_store_failure(error, self._connection.broken):
                 raise
             # A statement of the inbox does not fail by itself, unless its tables are gone.
             raise UsageError(f"{_ENDED} ({error})") from error
 
-    async def _row(self, sql: str, *parameters: Any) -> Any:
-        return await (await self._execute(sql, *parameters)).fetchone()
+    async def _run_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        for row in rows:
+            await self._run(sql, row)
 
     async def _mark(self, assignment: str, producer: str, *values: Any) -> None:
         """Update a producer's row, if this is still the transaction that `progress` was in."""
-        found = await self._row(
-            f"UPDATE inbox_producers {assignment} WHERE producer = %s AND unmarked = 1 RETURNING 1",
-            *values,
-            producer,
-        )
-        if found is None:
+        sql = f"UPDATE inbox_producers {assignment} WHERE producer = ? AND unmarked = 1 RETURNING 1"
+        if not await self._run(sql, (*values, producer), list):
             raise UsageError(_ENDED)
 
     async def _release(self) -> None:
         """End the savepoint of the previous message, and keep its effects."""
         if self._savepoint:
             self._check(pq.TransactionStatus.INTRANS)
-            await self._execute("RELEASE message")
+            await self._run("RELEASE message")
             self._savepoint = False
 
     def _check(self, *allowed: pq.TransactionStatus) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
 from .sqlite_database import BEGIN, Database, guarded, primary
-from .stores import Read, Tables, causes
+from .stores import Read, Tables, causes, first_of
 
 # Errors of the disk, not of the statement. (In a handler the file is open, and locked for it: if
 # a file cannot be opened, or is locked, then it is another one.)
@@ -100,19 +100,19 @@ class SQLiteInboxStore(Database, Tables):
         return False
 
     def owned(self, user: str | None, limit: int) -> int:
-        count: int = self._run(
+        (count,) = self._run(
             "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
             (user, limit),
-            lambda rows: next(rows)[0],
+            first_of,
         )
-        return count
+        return int(count)
 
     def progress(self, producer: str) -> Progress | None:
         found: Progress | None = self._run(
             "SELECT user, epoch, start, last, floor, next, attempts FROM inbox_producers "
             "WHERE producer = ?",
             (producer,),
-            lambda rows: next(map(Progress._make, rows), None),
+            lambda rows: first_of(map(Progress._make, rows)),
         )
         return found
 

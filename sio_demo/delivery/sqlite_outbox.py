@@ -4,7 +4,8 @@ import os
 import sqlite3
 import sys
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import IO, Any
 
@@ -82,47 +83,53 @@ class SQLiteOutboxStore(Database):
         self.marked = True
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        with self.lock:
-            if self._broken and self._read_again() and self._has(first, texts):
-                return
-            try:
-                self._save(base, first, texts, after)
-            except sqlite3.Error as error:
-                self._broken = True  # the disk may have what the error denies
-                if not (self._read_again() and self._has(first, texts)):
-                    raise StoreError(f"{self.path}: {error}.") from error
+        sql = "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?"
+        last = (sql, first + len(texts) - 1, texts[-1] if texts else "")
+        with self._committed(*last):
+            if self._broken:
+                self._read_again()
+                if self._finds(*last):
+                    return
+            self.check_transaction()
+            db = self.connection
+            if not db.in_transaction:
+                self.control(BEGIN)
+            self.marked = False
+            db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
+            db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
+            db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
+            self.control("COMMIT")
 
     def restart(self, texts: list[str]) -> Identity:
         producer, db = str(uuid.uuid4()), self.connection
+        with self._committed("SELECT 1 FROM outbox_producer WHERE producer = ?", producer):
+            self.control(BEGIN)
+            db.execute("DELETE FROM outbox_producer")
+            db.execute(_REGISTER, (producer, 1))
+            db.execute("DELETE FROM outbox_messages")
+            db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
+            self.control("COMMIT")
+        return Identity(producer)
+
+    @contextmanager
+    def _committed(self, sql: str, *values: Any) -> Iterator[None]:
+        """Run a block that commits; if it fails, ask the file whether it has: it then finds a row.
+
+        The disk may have what the error denies.
+        """
         with self.lock:
             try:
-                self.control(BEGIN)
-                db.execute("DELETE FROM outbox_producer")
-                db.execute(_REGISTER, (producer, 1))
-                db.execute("DELETE FROM outbox_messages")
-                db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
-                self.control("COMMIT")
+                yield
             except sqlite3.Error as error:
-                sql = "SELECT 1 FROM outbox_producer WHERE producer = ?"
-                if not (self._read_again() and self._finds(sql, producer)):
+                self._broken = True
+                self._read_again()
+                if not self._finds(sql, *values):
                     raise StoreError(f"{self.path}: {error}.") from error
-        return Identity(producer)
 
     def _finds(self, sql: str, *values: Any) -> bool:
         return self.connection.execute(sql, values).fetchone() is not None
 
-    def _save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        self.check_transaction()
-        db = self.connection
-        if not db.in_transaction:
-            self.control(BEGIN)
-        self.marked = False
-        db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
-        db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
-        db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
-        self.control("COMMIT")
-
-    def _read_again(self) -> bool:
+    def _read_again(self) -> None:
         """Open the file again after an error, and write what is in its log to the disk."""
         try:
             with suppress(sqlite3.Error):
@@ -132,12 +139,6 @@ class SQLiteOutboxStore(Database):
         except (StoreError, sqlite3.Error) as error:
             raise UncertainError(f"{self.path} cannot be read after an error: {error}.") from error
         self._broken = False
-        return True
-
-    def _has(self, first: int, texts: list[str]) -> bool:
-        number, text = first + len(texts) - 1, texts[-1] if texts else ""
-        sql = "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?"
-        return self._finds(sql, number, text)
 
 
 def _lock_file(path: str | PathLike[str]) -> IO[bytes]:

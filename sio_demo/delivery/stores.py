@@ -336,7 +336,7 @@ class Tables:
         return self._run(
             "SELECT log, next FROM feed_topics WHERE topic = ?",
             (topic,),
-            lambda rows: next(map(Log._make, rows), None),
+            lambda rows: first_of(map(Log._make, rows)),
         )
 
     def entries(self, topic: str, first: int, count: int, size: int) -> Any:
@@ -349,6 +349,10 @@ class Tables:
 
     def trim(self, topic: str, first: int) -> Any:
         return self._run("DELETE FROM feed_entries WHERE topic = ? AND number < ?", (topic, first))
+
+
+def first_of(rows: Iterable[Row]) -> Row | None:
+    return next(iter(rows), None)
 
 
 def fitting(
