@@ -41,7 +41,6 @@ class Reading:
     """
 
     topic: str
-    session: Session
     progress: Progress = field(default_factory=Progress)
     arrived: deque[tuple[Page | DeliveryError, int | None]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,6 +102,7 @@ class Follower(Receiver):
         self._on_gap, self._interval = on_gap, interval
         self._delays = retry_delay, retry_delay_max
         self._topics: dict[str, Reading] = {}
+        self._session = Session(None, None, self._turns)
         self._trigger, client._trigger_event = client._trigger_event, self._event  # internal
         client.on(FEED, self._hear, namespace=namespace)
 
@@ -117,7 +117,7 @@ class Follower(Receiver):
         self._check(topic)
         reading = self._topics.get(topic)
         if reading is None:
-            reading = self._topics[topic] = Reading(topic, Session(None, None, self._turns))
+            reading = self._topics[topic] = Reading(topic)
             reading.task = asyncio.create_task(self._run(reading))
         await reading.caught_up
 
@@ -308,7 +308,7 @@ class Follower(Receiver):
         if not new:
             return
         rest = Batch(reading.topic, 0, known.next, known.last, known.next, new)
-        answer = await self._turns.apply(reading.session, rest)
+        answer = await self._turns.apply(self._session, rest)
         for reply in answer.replies:
             if reply != NOTHING and (error := read_reply(reply)[1]) is not None:
                 self._applier.last_error = error

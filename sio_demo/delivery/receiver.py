@@ -173,15 +173,13 @@ class Callbacks:
     async def _run(self) -> None:
         try:
             while self._due or not self._looked:
-                failed = await self._run_due()
-                if failed:
+                if not await self._run_due():
                     await asyncio.sleep(AGAIN)
-                    self._due = failed + self._due
         finally:
             self._task = None
 
-    async def _run_due(self) -> list[Letter]:
-        """Call what is due, and take it out; return what is to be tried again."""
+    async def _run_due(self) -> bool:
+        """Call what is due, and take it out; return False if another attempt is to follow."""
         failed: list[Letter] = []
         try:
             if not self._looked:
@@ -193,9 +191,10 @@ class Callbacks:
                 await settled(store.take_out(self._box, done))
         except StoreError as error:  # called again at the next start, at the latest
             log.warning("What follows a commit may follow twice: %s", error)
-            if not self._looked:
-                await asyncio.sleep(AGAIN)
-        return failed
+            return False
+        finally:
+            self._due = failed + self._due
+        return not failed
 
     async def _look(self) -> None:
         """Read what an earlier process has left, and what was committed unheard."""

@@ -198,12 +198,10 @@ class MemoryInboxStore:
     def savepoint(self) -> None:
         """Mark where the effects of one message begin."""
         self.db.savepoint()
-        self._aside.savepoint()
 
     def undo(self) -> None:
         """Undo the effects since the savepoint."""
         self.db.undo()
-        self._aside.undo()
 
     def is_store_failure(self, error: BaseException) -> bool:
         """Return whether an error comes from the store, not from a handler."""
