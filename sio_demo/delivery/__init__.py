@@ -22,9 +22,8 @@ handlers may be coroutine functions: ``await db.execute(...)``.
 
 Every accepted message is applied once, in the order of sending, and its sender gets the reply
 of that one run. This holds when connections and acknowledgements are lost and, with stores on
-disk, when either process crashes and is started again. A handler that raises has answered; one
-that raises `Retry`, or does not exist yet, is tried again, and after `retry_limit` attempts its
-message is a dead letter. `Outbox.transaction` commits rows of the client's together with messages.
+disk, when either process crashes and is started again. `Outbox.transaction` commits rows of the
+client's together with messages.
 
 In the other direction, `Feed` appends entries to topics on the server, in the same transactions,
 and every `Follower`, a client that is away included, applies each entry once, in order::
@@ -42,8 +41,6 @@ Limits:
 - Effects outside ``db`` may happen again after a crash, and so may what `Inbox.after_commit`
   calls: at least once, with the message's id.
 - Messages of different outboxes have no order.
-- The inbox registers a producer at the first contact, and accepts it from that user only. Who
-  that is, ``user=`` says; without it all clients are one user.
 - A producer that the inbox does not know, and a store that was copied or restored from a backup,
   on either side, are refused for good, by name: `UnknownProducerError`, `RestoredError`,
   `ConflictError`, `FencedError`. `Outbox.unanswered` has what is left, `Outbox.reissue` goes on.

@@ -37,13 +37,11 @@ class Inbox(Receiver):
     """Receives what an :class:`~sio_demo.delivery.outbox.Outbox` sends.
 
     One transaction commits a handler's effects in ``db``, its reply, and the mark that the
-    message was applied. A duplicate is answered with the stored reply. Messages of one producer
-    are applied in the order in which they were sent.
+    message was applied. A duplicate is answered with the stored reply.
 
     If a handler raises, its effects are undone and the error becomes the reply: the message
     counts as applied and is not tried again. If it raises `Retry`, or the event has no handler
-    yet, the message stays in its place, and the sender tries again after a pause. Effects outside
-    ``db`` are not in the transaction, so they may happen again after a crash.
+    yet, the message stays in its place, and the sender tries again after a pause.
 
     Several inboxes, one for each namespace, may share a store; so may processes, if it is a file or
     a PostgreSQL database.

@@ -219,22 +219,21 @@ def write_message(event: str, payload: Any) -> str:
     Raise `PayloadError` if `payload` is not JSON (NaN is not), or does not fit in a packet.
     """
     check_event(event)
-    text = _as_json([event, payload], f"The payload of {event!r}")
     name = b2a_base64(secrets.token_bytes(12), newline=False).decode()
-    text = f'["{name}",{text[1:]}'
-    if (size := wire_size(text)) > LARGEST:
-        raise PayloadError(
-            f"The payload of {event!r} takes {size:,} characters in a packet; {LARGEST:,} are "
-            "allowed. Send it in parts, or a reference to it."
-        )
-    return text
+    return _as_json([name, event, payload], f"The payload of {event!r}")
 
 
 def _as_json(value: Any, what: str) -> str:
     try:
-        return _encode(value)
+        text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"{what} is not JSON: {error}.") from error
+    if (size := wire_size(text)) > LARGEST:
+        raise PayloadError(
+            f"{what} takes {size:,} characters in a packet; {LARGEST:,} are allowed. Send it in "
+            "parts, or a reference to it."
+        )
+    return text
 
 
 def id_of(text: str) -> str:
@@ -263,12 +262,7 @@ def read_message(text: Any) -> Message:
 
 def write_reply(value: Any) -> str:
     """Return the JSON text of a handler's reply; raise `PayloadError` as `write_message` does."""
-    if value is None:
-        return NOTHING
-    text = _as_json({"ok": value}, "The reply")
-    if wire_size(text) > LARGEST:
-        raise PayloadError(f"The reply takes {wire_size(text):,} characters; {LARGEST:,} fit.")
-    return text
+    return NOTHING if value is None else _as_json({"ok": value}, "The reply")
 
 
 def write_failure(error: BaseException, kind: str = "error") -> str:

@@ -71,27 +71,25 @@ class Relay:
 
     async def _send_next(self) -> bool:
         """Say hello, act upon the welcome, or send a batch; return False if all is done."""
+        if not self._waiting():
+            self._heard = asyncio.get_running_loop().time()
+        emit, namespace = self._connector.client.emit, self._namespace
         if self._welcome is not None:
             await self._go_on_from(self._welcome)
         elif self._hello is None:
             self._hello = hello = object()
-            self._heard = asyncio.get_running_loop().time()
-            await self._emit(HELLO, self._window.hello(), partial(self._greeted, hello))
+            greeted = partial(self._greeted, hello)
+            await emit(HELLO, self._window.hello().to_wire(), namespace, greeted)
         elif not self._ready or (batch := self._window.next_batch()) is None:
             return False
         else:
-            await self._emit(EVENT, batch, partial(self._answered, batch))
+            await emit(EVENT, batch.to_wire(), namespace, partial(self._answered, batch))
         return True
 
-    async def _emit(self, event: str, request: Any, callback: Any) -> None:
-        if not self._waiting(besides=request):
-            self._heard = asyncio.get_running_loop().time()
-        await self._connector.client.emit(event, request.to_wire(), self._namespace, callback)
-
-    def _waiting(self, besides: Any = None) -> bool:
+    def _waiting(self) -> bool:
         """Return whether an answer is expected."""
         greeting = self._hello is not None and not self._ready and self._welcome is None
-        return greeting or self._window.in_flight > len(getattr(besides, "messages", ()))
+        return greeting or self._window.in_flight > 0
 
     def _greeted(self, hello: object, *arguments: Any) -> None:
         """Handle the acknowledgement of a hello."""
