@@ -171,7 +171,7 @@ class Outbox:
     @property
     def pending(self) -> int:
         """How many messages have no reply yet."""
-        return len(self._storing.incoming) + len(self._storing.window)
+        return len(self._storing.incoming) + len(self._storing.window.messages)
 
     @property
     def unanswered(self) -> list[Message]:
@@ -258,7 +258,7 @@ class Outbox:
         return Receipt(text, None if self._store.durable else ACCEPTED, self._loop)
 
     def _left(self) -> list[Receipt]:
-        return self._storing.window.messages + self._storing.incoming
+        return [*self._storing.window.messages, *self._storing.incoming]
 
     def _check_loop(self) -> None:
         """Refuse a call from another thread or event loop, which would stall or corrupt."""

@@ -38,28 +38,20 @@ class SendWindow(Generic[M]):
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
         self._characters, self._unconfirmed = LARGEST, 2**53
-        self._messages: deque[M] = deque()  # from base on
+        self.messages: deque[M] = deque()  # those without a reply, from base on
         self._next = self._highest = base  # the next to send; the next never sent
         self._flights: list[Batch] = []
         self._replies: dict[int, str] = {}  # that came before the reply to `base`
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
     @property
     def next(self) -> int:
         """The sequence number of the next message to be accepted."""
-        return self.base + len(self._messages)
+        return self.base + len(self.messages)
 
     @property
     def in_flight(self) -> int:
         """How many messages are sent and not yet answered."""
         return sum(len(batch.messages) for batch in self._flights)
-
-    @property
-    def messages(self) -> list[M]:
-        """The messages without a reply, in order."""
-        return list(self._messages)
 
     @property
     def to_confirm(self) -> int:
@@ -73,7 +65,7 @@ class SendWindow(Generic[M]):
 
     def accept(self, messages: Iterable[M]) -> None:
         """Queue messages that the store has saved; from now on they have sequence numbers."""
-        self._messages.extend(messages)
+        self.messages.extend(messages)
 
     def hello(self) -> Hello:
         """Return the first request of a connection."""
@@ -106,7 +98,7 @@ class SendWindow(Generic[M]):
             return None
         texts: list[str] = []
         left = self._characters
-        for message in islice(self._messages, self._next - self.base, end - self.base):
+        for message in islice(self.messages, self._next - self.base, end - self.base):
             text = message.text
             if (size := wire_size(text)) > self._characters:  # the inbox answers by name
                 text = withdrawn(text)
@@ -135,8 +127,8 @@ class SendWindow(Generic[M]):
         )
         current, self._heard = self._land(batch), True
         done = []
-        while self._messages and self.base in self._replies:
-            done.append((self._messages.popleft(), self._replies.pop(self.base)))
+        while self.messages and self.base in self._replies:
+            done.append((self.messages.popleft(), self._replies.pop(self.base)))
             self.after = id_of(done[-1][0].text)
             self.base += 1
         self._next = max(self._next, self.base)
@@ -189,7 +181,7 @@ class SendWindow(Generic[M]):
 
     def _id_before(self, number: int) -> str:
         index = number - self.base - 1
-        return id_of(self._messages[index].text) if index >= 0 else self.after
+        return id_of(self.messages[index].text) if index >= 0 else self.after
 
     def expects(self, batch: Batch) -> bool:
         """Return whether a batch is in flight, and was not rewound."""

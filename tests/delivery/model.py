@@ -99,7 +99,7 @@ NAMES = tuple(vars(SendWindow(WHO, 0, WINDOW)))
 def freeze(window):
     """Return all that a window knows, hashable, without its statistics."""
     fields = vars(window) | {"sent": 0, "resent": 0, "_highest": 0}
-    fields["_messages"] = tuple(message.text for message in window.messages)
+    fields["messages"] = tuple(message.text for message in window.messages)
     fields["_flights"] = tuple(hashable(batch) for batch in fields["_flights"])
     fields["_replies"] = tuple(sorted(fields["_replies"].items()))
     return tuple(fields[name] for name in NAMES)
@@ -107,7 +107,7 @@ def freeze(window):
 
 def thaw(outbox):
     fields = dict(zip(NAMES, outbox.window, strict=True))
-    fields["_messages"] = deque(Text(text) for text in fields["_messages"])
+    fields["messages"] = deque(Text(text) for text in fields["messages"])
     fields["_flights"] = list(fields["_flights"])
     fields["_replies"] = dict(fields["_replies"])
     window = SendWindow(WHO, 0, WINDOW)
