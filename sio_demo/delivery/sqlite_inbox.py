@@ -4,7 +4,6 @@ import random
 import sqlite3
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from os import PathLike
 from typing import Any
 
@@ -74,8 +73,6 @@ class SQLiteInboxStore(Database, Tables):
             try:
                 self.control("COMMIT")
             except sqlite3.Error as error:
-                with suppress(sqlite3.Error):
-                    self.rollback()
                 if primary(error) == sqlite3.SQLITE_CONSTRAINT:
                     raise  # a deferred one: a handler is to blame
                 raise StoreError(f"{self.path}: {error}.") from error

@@ -135,8 +135,6 @@ class Transactions:
             self.store.begin()
             self.contended = False
         except StoreError:
-            if not self.store.durable:
-                raise
             self.contended = True
             await self._in_thread(self.store.begin, PATIENCE)
 

@@ -104,7 +104,7 @@ class Turns:
         answers: list[Answer] = []
         try:
             if not await self._applied_together(group, answers):
-                for item in group:
+                for item in group:  # not while the error is handled: new ones would refer to it
                     answers.append(await self._apply_again(item))
         finally:
             self._settle(group, answers)
