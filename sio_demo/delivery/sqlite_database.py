@@ -3,6 +3,8 @@
 When a commit returns, its data is on disk. An SQLite error is a `StoreError`, after a rollback.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import re
@@ -11,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
 from ..errors import StoreError, UsageError
@@ -49,7 +51,7 @@ class Database:
         self.marked = False  # whether a savepoint is set
         with suppress(OSError):  # a file that is there keeps its mode
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._file = _file_at(self.path)
+        self._file = file_at(self.path)
         self.connection = self._connect()
         self.db = Transaction(self)
 
@@ -95,6 +97,12 @@ class Database:
                 "messages. Use OR ABORT or RAISE(ABORT) instead of ROLLBACK."
             )
 
+    def check_open(self) -> None:
+        """Raise UsageError if a caller's transaction is not under way."""
+        self.check_transaction()
+        if not self.connection.in_transaction:
+            raise UsageError("The transaction of this `db` has ended.")
+
     def control(self, sql: str) -> None:
         """Run a statement that the authorizer refuses to callers."""
         if sql == BEGIN:
@@ -109,7 +117,7 @@ class Database:
 
     def _check_file(self) -> None:
         """Raise StoreError if the next process would not find what is written now."""
-        if _file_at(self.path) != self._file:
+        if file_at(self.path) != self._file:
             with suppress(sqlite3.Error):  # what was accepted so far is to go with the file
                 self.control("PRAGMA wal_checkpoint(TRUNCATE)")
             raise StoreError(f"{self.path} was moved, deleted or replaced while it was open.")
@@ -127,7 +135,7 @@ class Database:
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
-def _file_at(path: str) -> tuple[int, int] | None:
+def file_at(path: str) -> tuple[int, int] | None:
     with suppress(OSError):
         found = os.stat(path)
         return found.st_dev, found.st_ino
@@ -154,11 +162,35 @@ def guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P
 
 
 class Cursor(sqlite3.Cursor):
-    """A cursor that does not hand out the connection, which could commit."""
+    """A cursor that ends no transaction, and runs nothing outside of one."""
+
+    store: Database
 
     @property
     def connection(self) -> sqlite3.Connection:
         raise UsageError(_OURS)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        return self._run(super().execute, sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> Self:
+        return self._run(super().executemany, sql, parameters)
+
+    def executescript(self, _script: str, /) -> Self:
+        raise UsageError(_OURS)  # it commits first
+
+    def _run(self, execute: Callable[[str, Any], Self], sql: str, parameters: Any) -> Self:
+        self.store.check_open()
+        self.store.guest = True
+        try:
+            # sqlite3 caches statements by their texts, and asks the authorizer once for each.
+            return execute(f"{sql}\n/* handler's */", parameters)
+        except sqlite3.DatabaseError as error:
+            if primary(error) != sqlite3.SQLITE_AUTH:
+                raise
+            raise UsageError(_OURS) from error
+        finally:
+            self.store.guest = False
 
 
 class Transaction:
@@ -175,39 +207,20 @@ class Transaction:
         self._cursors: WeakSet[Cursor] = WeakSet()
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self._run(self._new_cursor().execute, sql, parameters)
+        return self._cursor().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
-        return self._run(self._new_cursor().executemany, sql, parameters)
-
-    def execute_own(self, sql: str, parameters: Any) -> None:
-        """Change a table of the store's."""
-        self._new_cursor().execute(sql, parameters)
-
-    def _new_cursor(self) -> sqlite3.Cursor:
-        self._store.check_transaction()
-        if not self._store.connection.in_transaction:
-            raise UsageError("The transaction of this `db` has ended.")
-        self._cursors.add(cursor := self._store.connection.cursor(Cursor))
-        return cursor
+        return self._cursor().executemany(sql, parameters)
 
     def close_cursors(self) -> None:
         for cursor in list(self._cursors):
             cursor.close()
 
-    def _run(
-        self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
-    ) -> sqlite3.Cursor:
-        self._store.guest = True
-        try:
-            # sqlite3 caches statements by their texts, and asks the authorizer once for each.
-            return execute(f"{sql}\n/* handler's */", parameters)
-        except sqlite3.DatabaseError as error:
-            if primary(error) != sqlite3.SQLITE_AUTH:
-                raise
-            raise UsageError(_OURS) from error
-        finally:
-            self._store.guest = False
+    def _cursor(self) -> Cursor:
+        cursor = self._store.connection.cursor(Cursor)
+        cursor.store = self._store
+        self._cursors.add(cursor)
+        return cursor
 
 
 def primary(error: sqlite3.Error) -> int:

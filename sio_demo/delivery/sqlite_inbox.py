@@ -140,12 +140,13 @@ class SQLiteInboxStore(Database, Tables):
         return len(silent)
 
     def append(self, db: Any, topic: str, log: str, text: str) -> None:
-        db.execute_own(
+        self.check_open()
+        self._run(
             "INSERT INTO feed_topics VALUES (?, ?, 1) "
             "ON CONFLICT (topic) DO UPDATE SET next = next + 1",
             (topic, log),
         )
-        db.execute_own(
+        self._run(
             "INSERT INTO feed_entries SELECT topic, next - 1, ? FROM feed_topics WHERE topic = ?",
             (text, topic),
         )

@@ -352,6 +352,32 @@ async def test_a_cursor_does_not_hand_out_the_inboxs_connection(disk):
     assert await outbox.send("insert", 1) == 1
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda cursor: cursor.execute("COMMIT"),
+        lambda cursor: cursor.executemany("DELETE FROM inbox_replies WHERE ?", [(1,)]),
+        lambda cursor: cursor.executescript("SELECT 1"),  # which would commit
+    ],
+)
+async def test_a_cursor_runs_what_its_db_runs(disk, run):
+    kept = []
+
+    def use(db, _):
+        kept.append(db.execute("INSERT INTO effects VALUES (1)"))
+        run(kept[0])
+
+    disk.inbox.on("use", use)
+    outbox = await disk.outbox()
+    async with asyncio.timeout(5):
+        with pytest.raises(HandlerError, match="must not end it"):
+            await outbox.send("use")
+        assert await outbox.send("insert", 2) == 2
+    assert list(disk.inbox.store.connection.execute("SELECT * FROM effects")) == [(2,)]
+    with pytest.raises(UsageError, match="has ended"):
+        kept[0].execute("INSERT INTO effects VALUES (3)")
+
+
 async def test_a_cursor_that_a_handler_has_kept_holds_up_nobody(disk):
     """SQLite commits nothing while one has rows to come, not even the next transaction."""
     kept, sql = [], "INSERT INTO effects VALUES (1), (2) RETURNING number"
