@@ -153,7 +153,7 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite_outbox._lock_file = lambda path: open(f"{path}-none", "ab")  # noqa: SIM115
+        sqlite_outbox._lock_file = lambda path: open(path, "ab")  # noqa: SIM115
         super().__init__(path, fail_point)
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from ..errors import StoreError, UncertainError
 from .send_window import Identity
-from .sqlite_database import BEGIN, Database, guarded
+from .sqlite_database import BEGIN, Database, file_at, guarded
 from .stores import Saved
 
 if sys.platform == "win32":
@@ -44,7 +44,10 @@ class SQLiteOutboxStore(Database):
     _busy_timeout = 5000  # others may write the caller's tables
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
-        self._held, self._process = _lock_file(path), os.getpid()
+        self._lock = os.path.realpath(path) + ".lock"
+        self._held, self._process = _lock_file(self._lock), os.getpid()
+        held = os.fstat(self._held.fileno())
+        self._lock_at = held.st_dev, held.st_ino
         self._broken = False
         try:
             super().__init__(path, SCHEMA, schema)
@@ -57,6 +60,11 @@ class SQLiteOutboxStore(Database):
         if sys.platform != "win32" and self._process == os.getpid() and not self._held.closed:
             fcntl.flock(self._held, fcntl.LOCK_UN)  # a forked child may have it open for longer
         self._held.close()
+
+    def _check_file(self) -> None:
+        super()._check_file()
+        if file_at(self._lock) != self._lock_at:
+            raise StoreError(f"{self._lock} was deleted or replaced: another outbox may be open.")
 
     @guarded
     def load(self) -> Saved:
@@ -141,11 +149,10 @@ class SQLiteOutboxStore(Database):
         self._broken = False
 
 
-def _lock_file(path: str | PathLike[str]) -> IO[bytes]:
-    """Return the lock file of a database, locked until it is closed."""
+def _lock_file(path: str) -> IO[bytes]:
+    """Return a file that is locked until it is closed."""
     try:
-        name = os.path.realpath(path) + ".lock"
-        file = open(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600), "wb")  # noqa: SIM115
+        file = open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb")  # noqa: SIM115
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error}.") from error
     try:

@@ -127,6 +127,20 @@ def test_a_file_with_another_name_is_refused(tmp_path, kind):
     kind(tmp_path / "one.db").close()
 
 
+@pytest.mark.parametrize("fate", ["deleted", "moved"])
+def test_an_outbox_whose_lock_is_gone_writes_no_more(tmp_path, fate):
+    path, lock = tmp_path / "outbox.db", tmp_path / "outbox.db.lock"
+    store = SQLiteOutboxStore(path)
+    lock.unlink() if fate == "deleted" else lock.rename(tmp_path / "elsewhere")
+    other = SQLiteOutboxStore(path)
+    with pytest.raises(StoreError, match="another outbox may be open"):
+        store.save(0, 0, ['["id","note",1]'], "")
+    other.save(0, 0, ['["id","note",2]'], "")
+    store.close()
+    assert other.load().texts == ['["id","note",2]']
+    other.close()
+
+
 def test_a_directory_that_has_no_locks_is_named(tmp_path, monkeypatch):
     def flock(_file, _operation):
         raise OSError(errno.ENOLCK, "No locks available")
