@@ -74,6 +74,7 @@ class Feed:
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[str] = set()  # topics to publish
+        self._removals = 0
         self._questions = Queues(sio, namespace, QUESTIONS)
         sio.on(FEED, self._answer, namespace=namespace)
 
@@ -141,6 +142,7 @@ class Feed:
 
     async def remove(self, sid: str, topic: str) -> None:
         """Send no more of a topic to a client, whose right to read was withdrawn before."""
+        self._removals += 1
         await self._sio.leave_room(sid, _room(topic), namespace=self._namespace)
 
     async def close(self) -> None:
@@ -161,14 +163,18 @@ class Feed:
             return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()
 
     async def _read(self, sid: str, asked: Question) -> Page:
-        if self._may_read and not await settled(self._may_read(sid, asked.topic)):
-            await self.remove(sid, asked.topic)
-            raise ForbiddenError(f"This client may not read {asked.topic!r}.")
-        if not self._sio.manager.is_connected(sid, self._namespace):  # internal
-            raise StoreError("The client has gone meanwhile.")
-        await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
-        async with self._questions.turn(sid), self._transactions.one() as store:
-            return await _page(store, asked.topic, asked.next)
+        while True:
+            before = self._removals
+            if self._may_read and not await settled(self._may_read(sid, asked.topic)):
+                await self.remove(sid, asked.topic)
+                raise ForbiddenError(f"This client may not read {asked.topic!r}.")
+            if not self._sio.manager.is_connected(sid, self._namespace):  # internal
+                raise StoreError("The client has gone meanwhile.")
+            await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
+            async with self._questions.turn(sid), self._transactions.one() as store:
+                page = await _page(store, asked.topic, asked.next)
+            if before == self._removals:  # else perhaps it may read no more
+                return page
 
 
 async def _page(store: InboxStore, topic: str, first: int | None) -> Page:

@@ -419,6 +419,46 @@ async def test_who_may_not_read_is_told_so(quiet, tmp_path):
     await bench.close()
 
 
+async def test_a_right_that_is_withdrawn_while_it_is_looked_up_is_gone(quiet, tmp_path):
+    bench, allowed, asked, answer = FeedBench(tmp_path), True, asyncio.Event(), asyncio.Event()
+
+    async def may_read(_sid, _topic):
+        found = allowed
+        asked.set()
+        await answer.wait()
+        return found
+
+    await bench.start(may_read=may_read)
+    await bench.append(0)
+    client = new_client()
+    await bench.connect(client)
+    page = asyncio.create_task(client.call(FEED, Question("orders", 0).to_wire()))
+    await asked.wait()
+    allowed = False
+    await bench.feed.remove(sid := bench.live()[0], "orders")
+    answer.set()
+    assert (await page)["error"] == "ForbiddenError"
+    assert bench.sio.rooms(sid) == [sid]
+    await shut_down(client)
+    await bench.close()
+
+
+async def test_a_question_that_waits_is_not_answered_after_a_withdrawal(quiet, tmp_path):
+    bench, allowed = FeedBench(tmp_path), {"orders"}
+    await bench.start(may_read=lambda _sid, topic: topic in allowed)
+    client = new_client()
+    await bench.connect(client)
+    async with bench.feed.transaction() as db:
+        page = asyncio.create_task(client.call(FEED, Question("orders", 0).to_wire()))
+        await until(lambda: len(bench.sio.rooms(bench.live()[0])) == 2)
+        bench.feed.append(db, "orders", "note", 1)
+        allowed.clear()
+        await bench.feed.remove(bench.live()[0], "orders")
+    assert (await page).get("error") == "ForbiddenError"
+    await shut_down(client)
+    await bench.close()
+
+
 async def test_a_handler_that_raises_leaves_no_effect_and_is_visible(disk):
     path = disk.path / "client.db"
 
