@@ -193,8 +193,8 @@ class Inbox(Receiver):
             given = (sid, self._sio.get_environ(sid, self._namespace))
             user = await settled(self._user(*given[: self._wanted]))
             user = None if user is None else str(user)
-            if user is not None and not can_be_stored(user):
-                raise UsageError(f"{user!r} is no name of a user: a database cannot keep it.")
+            if user is not None and (not can_be_stored(user) or " at 0x" in user):
+                raise UsageError(f"{user!r} is no name of a user that a database can keep.")
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()
             self._most_sessions = 2 * len(self._sessions) + 100

@@ -87,6 +87,17 @@ async def test_a_handler_learns_who_sent_a_message(users):
     await client.shutdown()
 
 
+async def test_an_objects_address_names_no_user(quiet):
+    """Another object has it tomorrow, and this one has another after a restart."""
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, user=lambda _sid: object())
+    await bench.serve(sio)
+    client = await connect(bench, "ann")
+    assert "no name of a user" in (await greet(client)).get("message", "")
+    await client.shutdown()
+    await bench.close()
+
+
 async def test_a_producer_is_refused_from_another_user(users):
     ann, bob = await connect(users, "ann"), await connect(users, "bob")
     producer = (await greet(ann))["producer"]
