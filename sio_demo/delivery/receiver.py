@@ -118,8 +118,7 @@ class Receiver:
 
     async def _end(self) -> None:
         """Apply what has arrived, and close the store, unless another uses it."""
-        for turns in list(self._all_turns):
-            await turns.finish(CLOSE)
+        await asyncio.gather(*[turns.finish(CLOSE) for turns in self._all_turns])
         await self._callbacks.close()
         await self._transactions.close()
 
