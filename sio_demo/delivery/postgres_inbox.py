@@ -7,6 +7,8 @@ database: a row lock lets one of them at a time apply the messages of a producer
 from __future__ import annotations
 
 import asyncio
+import functools
+import re
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -60,6 +62,8 @@ _TIMEOUTS = "SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_sessio
 _TROUBLE = {"08", "40", "53", "55", "57", "58"}
 # What a savepoint undoes: the message is tried again, and the others of its batch are applied.
 _CONTENTION = errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled
+# Whose messages are being applied is in contact: to wait for that row would take as long.
+_FREE = "WHERE producer IN (SELECT producer FROM inbox_producers WHERE {} FOR UPDATE SKIP LOCKED)"
 LONGEST = "10s"  # that a transaction lasts, from PostgreSQL 17 on
 HANDLERS = 10.0  # seconds that the block of a transaction may take
 PATIENCE = 5.0  # seconds to wait for a free connection
@@ -75,8 +79,8 @@ class PostgresInboxStore:
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
     each message. A deadlock, a serialization failure and a canceled statement count as a `Retry`. A
     handler that waits for a lock for two seconds, that takes ten, or that cancels its own task, is
-    tried again without a limit. Connections are used again: write ``SET LOCAL``, and ``ON COMMIT
-    DROP``.
+    tried again without a limit. A transaction has many messages, and connections are used again:
+    write ``SET LOCAL`` in each handler, and ``ON COMMIT DROP``.
 
     Parameters
     ----------
@@ -102,6 +106,7 @@ class PostgresInboxStore:
         self._connections = connections
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._schema = ""  # of the tables
         self._connection_of: dict[int, AsyncConnection[Any]] = {}  # by id(db)
 
     @asynccontextmanager
@@ -116,7 +121,7 @@ class PostgresInboxStore:
             await asyncio.shield(self._opening)  # who waits for it meanwhile fails with it
             pipeline = self._pool is not None and not careful
             async with limit, self._begun(pipeline) as (connection, db):
-                work = PostgresTransaction(connection, db, pipeline)
+                work = PostgresTransaction(connection, db, pipeline, self._schema)
                 yield work
                 await work.finish()
         except Exception as error:
@@ -144,7 +149,7 @@ class PostgresInboxStore:
                 )
                 await self._pool.open()
             async with self._begun(False) as (connection, _):
-                await _create(connection)
+                self._schema = await _create(connection)
         except BaseException:
             self._opening = None
             raise
@@ -172,12 +177,13 @@ class PostgresInboxStore:
 
     async def append(self, db: Any, topic: str, log: str, text: str) -> None:
         """Append an entry; it waits for other transactions that have appended to the topic."""
-        await self._connection_of.get(id(db), db).execute(
-            "WITH topic AS (INSERT INTO feed_topics VALUES (%s, %s, 1) "
+        sql = (
+            "WITH topic AS (INSERT INTO feed_topics VALUES (?, ?, 1) "
             "ON CONFLICT (topic) DO UPDATE SET next = feed_topics.next + 1 RETURNING topic, next) "
-            "INSERT INTO feed_entries SELECT topic, next - 1, %s FROM topic",
-            (topic, log, text),
+            "INSERT INTO feed_entries SELECT topic, next - 1, ? FROM topic"
         )
+        connection = self._connection_of.get(id(db), db)
+        await connection.execute(_statement(sql, self._schema), (topic, log, text))
 
     async def close(self) -> None:
         """Close the store's own connections; may be called twice."""
@@ -197,12 +203,28 @@ async def _reset(connection: AsyncConnection[Any]) -> None:
     connection.prepare_threshold = 5
 
 
-async def _create(connection: AsyncConnection[Any]) -> None:
-    """Create the tables, unless there are some."""
+async def _create(connection: AsyncConnection[Any]) -> str:
+    """Create the tables, unless there are some; return the name of their schema."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('inbox'))")
     found = await connection.execute("SELECT to_regclass('inbox_producers')")
     if await found.fetchone() == (None,):
         await connection.execute(SCHEMA)
+    found = await connection.execute(
+        "SELECT relnamespace::regnamespace::text FROM pg_class "
+        "WHERE oid = 'inbox_producers'::regclass"
+    )
+    (schema,) = await found.fetchone() or ("",)
+    return str(schema)
+
+
+@functools.cache
+def _statement(sql: str, schema: str) -> str:
+    """Return a statement for psycopg, whatever temporary tables hide the inbox's.
+
+    A transaction that no more finds the producers is refused: its path would stay changed.
+    """
+    names = re.sub(r"\b(inbox_(?!producers)|feed_)\w+", lambda found: f"{schema}.{found[0]}", sql)
+    return names.replace("%", "%%").replace("?", "%s")
 
 
 class PostgresTransaction(Tables):
@@ -211,8 +233,10 @@ class PostgresTransaction(Tables):
     durable = concurrent = True
     _in_order = "number"
 
-    def __init__(self, connection: AsyncConnection[Any], db: Any, pipeline: bool) -> None:
-        self.db = db
+    def __init__(
+        self, connection: AsyncConnection[Any], db: Any, pipeline: bool, schema: str
+    ) -> None:
+        self.db, self._schema = db, schema
         self._connection, self._pipeline = connection, pipeline
         self._unmarked: set[str] = set()  # producers
         self._savepoint = False
@@ -294,24 +318,25 @@ class PostgresTransaction(Tables):
 
     async def touch(self, producers: Collection[str]) -> None:
         await self._run(
-            "UPDATE inbox_producers SET seen = now() WHERE producer = ANY(?)", (list(producers),)
+            f"UPDATE inbox_producers SET seen = now() {_FREE.format('producer = ANY(?)')}",
+            (list(producers),),
         )
 
     async def forget(self, seconds: float, keep: Collection[str]) -> int:
+        silent = "seen <= now() - make_interval(secs => ?) AND producer <> ALL(?)"
         rows = await self._run(
-            "DELETE FROM inbox_producers WHERE seen <= now() - make_interval(secs => ?) "
-            "AND producer <> ALL(?) RETURNING producer",
+            f"DELETE FROM inbox_producers {_FREE.format(silent)} RETURNING producer",
             (seconds, list(keep)),
             list,
         )
-        silent = [producer for (producer,) in rows]
-        await self._run("DELETE FROM inbox_replies WHERE producer = ANY(?)", (silent,))
-        return len(silent)
+        gone = [producer for (producer,) in rows]
+        await self._run("DELETE FROM inbox_replies WHERE producer = ANY(?)", (gone,))
+        return len(gone)
 
     async def _run(self, sql: str, parameters: tuple[Any, ...] = (), read: Read = None) -> Any:
         try:
             cursor = psycopg.AsyncCursor(self._connection, row_factory=tuple_row)
-            await cursor.execute(sql.replace("?", "%s"), parameters)
+            await cursor.execute(_statement(sql, self._schema), parameters)
             return read(await cursor.fetchall()) if read else None  # in a pipeline, this waits
         except psycopg.Error as error:
             if self._pipeline or is_store_failure(error, self._connection.broken):

@@ -10,7 +10,7 @@ import socketio
 from kit import DeliveryBench, connected, greet
 from psycopg import sql
 
-from sio_demo.delivery import Feed, Inbox, PostgresInboxStore, Retry, postgres_inbox
+from sio_demo.delivery import Feed, Inbox, PostgresInboxStore, Retry, postgres_inbox, receiver
 from sio_demo.delivery.message import EVENT
 from sio_demo.delivery.postgres_inbox import PostgresTransaction
 from sio_demo.errors import (
@@ -329,6 +329,37 @@ async def test_a_serialization_failure_in_a_group_of_tasks_is_tried_again(pg):
     assert await pg.rows() == [1]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMP TABLE inbox_replies (LIKE inbox_replies) ON COMMIT DROP",
+        "CREATE TEMP TABLE feed_topics (topic TEXT UNIQUE, log TEXT, next INT) ON COMMIT DROP",
+    ],
+)
+async def test_the_inbox_finds_its_tables_whatever_a_handler_puts_before_them(pg, statement):
+    feed = Feed(pg.sio, pg.inbox.store)
+
+    @pg.inbox.on("hide")
+    async def hide(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+        await db.execute(statement)
+        await feed.append(db, "orders", "note", number)
+        return number
+
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(pg.link.url, transports=["websocket"])
+    hello = await greet(client)
+    batch = {"producer": hello["producer"], "epoch": 1, "first": 0, "after": "", "confirmed": 0}
+    batch["messages"] = [json.dumps(["one", "hide", 1])]
+    for _ in range(2):  # the second time, from what is stored
+        answer = await client.call(EVENT, batch, timeout=5)
+        assert answer == {"next": 1, "replies": ['{"ok":1}']}
+    await client.shutdown()
+    assert await pg.rows("SELECT number FROM effects") == [1]
+    assert await pg.rows("SELECT next FROM feed_topics") == [1]
+    await feed.close()
+
+
 async def test_tables_that_are_gone_are_named(pg):
     outbox = await pg.outbox()
     await outbox.send("effects", 0)
@@ -447,6 +478,19 @@ async def test_users_quotas_and_forgetting(pg):
     await wait_until(lambda: outboxes[2].statistics().pending == 0)
 
 
+async def test_to_forget_waits_for_no_handler(pg):
+    """Not even for the one that asks for it, whose row it would touch."""
+
+    @pg.inbox.on("forget")
+    async def forget(_db, _):
+        return await pg.inbox.forget(0)
+
+    outbox = await pg.outbox()
+    async with asyncio.timeout(1.5):  # a lock is awaited for two seconds
+        assert await outbox.send("forget") == 0
+    assert await outbox.send("effects", 1) == 1
+
+
 async def test_one_who_is_forgotten_is_refused_by_name(pg):
     outbox = await pg.outbox()
     await outbox.send("effects", 1)
@@ -488,6 +532,23 @@ async def test_an_inbox_whose_handler_waits_can_be_closed(pg):
     await closing
     assert await receipt is None
     assert await pg.rows() == [1]
+
+
+async def test_handlers_that_never_end_hold_up_the_end_together(pg, monkeypatch):
+    monkeypatch.setattr(receiver, "CLOSE", 0.5)
+    entered = []
+
+    @pg.inbox.on("hang")
+    async def hang(_db, _):
+        entered.append(1)
+        await asyncio.Event().wait()
+
+    outboxes = [await pg.outbox(ack_timeout=10) for _ in range(4)]
+    for outbox in outboxes:
+        outbox.send("hang")
+    await wait_until(lambda: len(entered) == 4)
+    async with asyncio.timeout(1.5):
+        await pg.inbox.close()
 
 
 async def test_a_plain_function_is_a_handler_too(pg):
