@@ -191,9 +191,9 @@ class Inbox(Receiver):
         user = None
         if self._user is not None:
             given = (sid, self._sio.get_environ(sid, self._namespace))
-            user = await settled(self._user(*given[: self._wanted]))
-            user = None if user is None else str(user)
-            if user is not None and (not can_be_stored(user) or " at 0x" in user):
+            who = await settled(self._user(*given[: self._wanted]))
+            user = None if who is None else str(who)
+            if user is not None and (not can_be_stored(user) or f"{id(who):x}" in user.lower()):
                 raise UsageError(f"{user!r} is no name of a user that a database can keep.")
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()

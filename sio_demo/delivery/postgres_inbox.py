@@ -106,7 +106,7 @@ class PostgresInboxStore:
         self._connections = connections
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._schema = ""  # of the tables
+        self._schema = ""  # of the tables, with a dot
         self._connection_of: dict[int, AsyncConnection[Any]] = {}  # by id(db)
 
     @asynccontextmanager
@@ -204,13 +204,13 @@ async def _reset(connection: AsyncConnection[Any]) -> None:
 
 
 async def _create(connection: AsyncConnection[Any]) -> str:
-    """Create the tables, unless there are some; return the name of their schema."""
+    """Create the tables, unless there are some; return the name of their schema, with a dot."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('inbox'))")
     found = await connection.execute("SELECT to_regclass('inbox_producers')")
     if await found.fetchone() == (None,):
         await connection.execute(SCHEMA)
     found = await connection.execute(
-        "SELECT relnamespace::regnamespace::text FROM pg_class "
+        "SELECT relnamespace::regnamespace::text || '.' FROM pg_class "
         "WHERE oid = 'inbox_producers'::regclass"
     )
     (schema,) = await found.fetchone() or ("",)
@@ -223,7 +223,7 @@ def _statement(sql: str, schema: str) -> str:
 
     A transaction that no more finds the producers is refused: its path would stay changed.
     """
-    names = re.sub(r"\b(inbox_(?!producers)|feed_)\w+", lambda found: f"{schema}.{found[0]}", sql)
+    names = re.sub(r"\b(inbox_(?!producers)|feed_)\w+", lambda found: schema + found[0], sql)
     return names.replace("%", "%%").replace("?", "%s")
 
 

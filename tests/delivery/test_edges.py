@@ -87,10 +87,11 @@ async def test_a_handler_learns_who_sent_a_message(users):
     await client.shutdown()
 
 
-async def test_an_objects_address_names_no_user(quiet):
+@pytest.mark.parametrize("given", [object(), lambda: None])
+async def test_an_objects_address_names_no_user(quiet, given):
     """Another object has it tomorrow, and this one has another after a restart."""
     bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
-    bench.inbox = Inbox(sio, user=lambda _sid: object())
+    bench.inbox = Inbox(sio, user=lambda _sid: given)
     await bench.serve(sio)
     client = await connect(bench, "ann")
     assert "no name of a user" in (await greet(client)).get("message", "")
