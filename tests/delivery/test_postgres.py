@@ -360,6 +360,17 @@ async def test_the_inbox_finds_its_tables_whatever_a_handler_puts_before_them(pg
     await feed.close()
 
 
+async def test_an_entry_is_appended_on_a_connection_of_ones_own_before_the_store_is_used(pg):
+    outbox = await pg.outbox()
+    await outbox.send("effects", 0)  # the tables are there
+    store = PostgresInboxStore(pg.url)
+    feed = Feed(socketio.AsyncServer(async_mode="aiohttp"), store)
+    async with connected(pg.url) as connection:
+        await feed.append(connection, "orders", "note", 1)
+    assert await pg.rows("SELECT next FROM feed_topics") == [1]
+    await feed.close()
+
+
 async def test_tables_that_are_gone_are_named(pg):
     outbox = await pg.outbox()
     await outbox.send("effects", 0)
