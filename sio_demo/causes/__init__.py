@@ -17,7 +17,33 @@ from ..counters import Counters
 from ..errors import UsageError
 
 Family = Literal["duplicate", "loss", "myth"]
-PATTERNS: dict[str, str] = {
+Library = Literal[
+    "socket.io",
+    "socket.io-client",
+    "python-socketio server",
+    "python-socketio client",
+    "Flask-SocketIO",
+]
+Pattern = Literal[
+    "listeners",
+    "clients",
+    "sessions",
+    "zombies",
+    "copies",
+    "runs",
+    "effects",
+    "lost",
+    "nobody listens",
+    "nobody waits",
+    "not connected",
+    "not sent",
+    "not emitted",
+    "emitted elsewhere",
+    "in vain",
+]
+"""What the counters show: the factor that is odd, or where the message was lost."""
+
+PATTERNS: dict[Pattern, str] = {
     "listeners": "several listeners",
     "clients": "several clients",
     "sessions": "several sessions",
@@ -34,7 +60,7 @@ PATTERNS: dict[str, str] = {
     "nobody listens": "no listener yet",
     "in vain": "no effect",
 }
-"""What the counters show, the factor that is odd or where it was lost, in a reader's words."""
+"""The patterns in a reader's words."""
 
 Reproduction = Callable[[bool], Awaitable[Counters]]
 """Makes a cause happen, or its fix work if the argument is true; returns what one message left."""
@@ -95,7 +121,7 @@ NEEDS = {
 class Signature:
     """How a cause shows itself; a file of causes has it as "patterns: needs; hints"."""
 
-    patterns: tuple[str, ...]  # what its counters may show
+    patterns: tuple[Pattern, ...]  # what its counters may show
     needs: tuple[Need, ...] = ()  # what must hold beside it: if one does not, it is ruled out
     hints: tuple[Need, ...] = ()  # what speaks for it, and does not rule it out otherwise
 
@@ -122,8 +148,8 @@ class Cause:
     mechanism: str  # why
     fix: str  # what to do
     evidence: tuple[str, ...]  # threads ("socketio/socket.io#4919") and addresses of pages
-    measured_with: tuple[str, ...] = ()  # libraries whose servers and clients the program connects
-    also_known_from: tuple[str, ...] = ()  # others that the evidence reports it from
+    measured_with: tuple[Library, ...] = ()  # whose servers and clients the program connects
+    also_known_from: tuple[Library, ...] = ()  # others that the evidence reports it from
     reason: str = ""  # why it is not reproduced; empty if it is
     look: str = ""  # what would prove it: the place in the program to look at, or what to try
     signatures: tuple[Signature, ...] = ()  # the ways in which it shows itself
@@ -204,7 +230,7 @@ def parts(signature: str) -> dict[str, Any]:
     return {field: names.split(", ") for field, names in written.items() if names}
 
 
-def _signature(patterns: list[str], **needs: list[str]) -> Signature:
+def _signature(patterns: list[Pattern], **needs: list[str]) -> Signature:
     found = {key: tuple(NEEDS[name] for name in names) for key, names in needs.items()}
     return Signature(tuple(patterns), **found)
 
