@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import WRAPPERS, beyond, kind, label, last_name, text, unwrap, up_to
+from ..nodes import WRAPPERS, beyond, holds, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .elsewhere import adds_through
 from .roles import CLOSES, LASTING, REMOVES, Role
@@ -126,7 +126,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
         return False
     target = source.root_of(call.target)
     if target.kind() not in ("identifier", "member_expression"):
-        return _sends_to_all(source, call, [target])
+        inner = source.roles.is_server(target) and not holds(call.node, function)
+        return inner or _sends_to_all(source, call, [target])
     path = source.script.path(target)
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))

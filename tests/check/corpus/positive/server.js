@@ -14,6 +14,9 @@ io.on("connection", (socket) => {
   io.of("/").adapter.on("join-room", () => {}); // expect: shared-emitter-in-connection
   setInterval(() => io.emit("time", Date.now()), 1000); // expect: timer-in-connect
   socket.on("hello", () => socket.emit("welcome"));
+  socket.on("open", () => {
+    io.of("/rooms").on("connection", connected); // expect: shared-emitter-in-connection
+  });
   socket.on("watch", (every) => {
     setInterval(() => socket.emit("watched"), every); // expect: timer-in-connect
   });
