@@ -149,10 +149,12 @@ def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     names = [key for key in map(unwrap, check.args) if key.kind() == "identifier"]
     keys = [key.text() for key in check.args]
     keys += [value.text() for name in names for value in source.values_of(name)]
-    wanted = SURELY_REMEMBERED if "get" in check.name.lower() else REMEMBERED
-    named = any(map(wanted.search, keys))
     place, given = beyond(check.node, _ASKED), text(function.field("parameters"))
     alone = place is not None and place.kind() == "if_statement"  # a cache's value is used
+    kept = re.escape(text(label(place, "name")))
+    tested = alone or (kept and len(re.findall(rf"\b{kept}\b", function.text())) == 2)
+    used = "get" in check.name.lower() and not tested
+    named = any(map((SURELY_REMEMBERED if used else REMEMBERED).search, keys))
     waits = source.script.own(function, "await_expression")
     if beyond(check.node, ()) not in waits or not _decides(check.node, function):
         return

@@ -26,6 +26,9 @@ io.on("connection", (socket) => {
       await touch(name);
       users[name] = { ...users[name], touched: true };
     }
+    const letter = await redis.get(`message:${name}`);
+    if (letter) return ack(letter);
+    await redis.set(`message:${name}`, "none");
     const kept = await redis.get(`profile:${name}`);
     if (kept) return ack(kept);
     const profile = await read(name);

@@ -20,6 +20,12 @@ io.on("connection", (socket) => {
     await save(msg);
     await client.set("msg:" + msg.id, "1");
   });
+  socket.on("f", async (msg) => {
+    const value = await client.get(`message:${msg.id}`); // expect: check-then-await
+    if (value) return;
+    await save(msg);
+    await client.set(`message:${msg.id}`, "1");
+  });
   socket.on("d", async (msg) => {
     if (done[msg.msgId]) return;
     done[msg.msgId] = true;
