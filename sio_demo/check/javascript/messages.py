@@ -42,8 +42,10 @@ def ids_from_socket_id(source: Source) -> None:
         if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
             continue
         given = source.script.resolve(client)
-        handed = given is not None and given.kind == "parameter" and not source.roles.in_browser
-        if source.roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
+        roles = source.roles
+        ours = roles.in_browser or (roles.client_imported and not roles.server_imported)
+        handed = given is not None and given.kind == "parameter" and not ours
+        if roles.of(client) in CLIENTS and not handed:  # else it may be the server's end
             names = {"id": "socket.id", "none": "undefined"}
             source.report_node(whole, "id-from-socket-id", "joined", **names)
 
