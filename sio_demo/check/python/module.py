@@ -126,7 +126,7 @@ class Module:
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of ``sio.on("event")``; None if it is another call."""
-        registers = call.name == "on" and self.is_socketio(call.target)
+        registers = call.name in ("on", "on_event") and self.is_socketio(call.target)
         return string_of(call.argument(0, "event")) if registers else None
 
     def _decorated(self) -> Iterator[EventHandler]:

@@ -158,7 +158,8 @@ def _runs_for_ever(module: Module, target: SgNode) -> bool:
         inner += parts(target.field("arguments"))[:1]
         names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
         return any(_runs_for_ever(module, name) for name in names)
-    function = module.function_of(target)
+    named = module.functions.get(last_name(target), [])
+    function = named[0] if len(named) == 1 else module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
     name = text(function.field("name"))

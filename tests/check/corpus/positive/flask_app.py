@@ -11,6 +11,7 @@ socketio = SocketIO(app)
 def connected():
     worker = Thread(target=stream)  # expect: timer-in-connect
     worker.start()
+    socketio.on_event("say", print)  # expect: handler-in-server-connect
 
 
 def stream():

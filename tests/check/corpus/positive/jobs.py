@@ -16,11 +16,20 @@ def watch_the_tide():
         sio.sleep(60)
 
 
+class Gauge:
+    def measure(self):
+        while True:
+            sio.emit("level", 1)
+            sio.sleep(60)
+
+
 def report():
     sio.emit("report")
 
 
 @sio.event
 def connect():
+    gauge = Gauge()
+    pool.submit(gauge.measure)  # expect: timer-in-connect
     pool.submit(watch_the_tide)  # expect: timer-in-connect
     scheduler.add_job(report, "interval", minutes=5)  # expect: timer-in-connect
