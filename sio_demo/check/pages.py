@@ -108,19 +108,17 @@ def parse(text: str, language: str) -> Parsed:
     if language == "python" and _depth(text) > _DEEPEST:
         raise UnreadableError("nested too deeply")
     page = scripts_of(text, language) if language in _WITH_SCRIPTS else None
-    best: tuple[int, Parsed] | None = None
+    tried: list[tuple[int, Parsed]] = []
     for source, grammar in _ways(text, language, page):
         start = len(source) - len(source.lstrip())
         if len(source) > _SAMPLE and len(_parse(source[start : start + _SAMPLE], grammar)[1]) > 99:
             raise UnreadableError("does not parse")  # the parser is slow if all is wrong
         root, errors = _parse(source, grammar)
         line = errors[0].range().start.line + 1 if errors else None
-        if best is None or len(errors) < best[0]:
-            best = len(errors), Parsed(root, grammar, page, line)
+        tried.append((len(errors), Parsed(root, grammar, page, line)))
         if not errors:
             break
-    assert best is not None
-    return best[1]
+    return min(tried, key=lambda each: each[0])[1]
 
 
 def _parse(source: str, grammar: str) -> tuple[SgNode, list[SgNode]]:

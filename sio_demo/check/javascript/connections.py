@@ -77,10 +77,9 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
 
 def _only_once(source: Source, handler: EventHandler) -> bool:
     """Return whether a handler runs once: registered with `once`, or it removes itself."""
-    inner = source.script.calls_within(handler.function)
-    removes = (call for call in inner if call.name in REMOVES)
     return handler.call.name in ("once", "prependOnceListener") or any(
-        source.event_of(call) == handler.event for call in removes
+        call.name in REMOVES and source.event_of(call) == handler.event
+        for call in source.script.calls_within(handler.function)
     )
 
 

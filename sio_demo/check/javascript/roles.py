@@ -171,8 +171,6 @@ class Roles:
                 return self._of_call(call_of(node))
             case "new_expression":
                 return self._of_new(call_of(node))
-            case "binary_expression" if text(node.field("operator")) not in ("||", "&&", "??"):
-                return None
         fields = _ALTERNATIVES.get(node.kind(), ())
         return self._first([found for found in map(node.field, fields) if found])
 
@@ -220,11 +218,9 @@ class Roles:
         role = self.of(call.node)
         if call.new or role is not Role.CLIENT:
             return call.new and role in (Role.CLIENT, Role.MANAGER)
-        if self.of(call.callee) is Role.MAKER:
-            return True
-        return call.name in _MAKES and (
-            self.of(call.target) is Role.MAKER or self._is_shadowed_maker(call.target)
-        )
+        named = call.name in _MAKES
+        makers = [self.of(call.callee), self.of(call.target) if named else None]
+        return Role.MAKER in makers or (named and self._is_shadowed_maker(call.target))
 
     def is_server(self, node: SgNode | None) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
