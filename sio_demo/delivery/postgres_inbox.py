@@ -246,8 +246,20 @@ class PostgresTransaction(Tables):
         await self._release()
         for producer in self._unmarked:
             await self._mark("SET unmarked = NULL", producer)
+        if self.db is not self._connection:  # it is not ours to commit
+            return
+        # PostgreSQL says ROLLBACK, and no error, if a statement has failed that was hidden: one of
+        # a task that a handler has left. The block of the transaction commits an empty one.
+        async with AsyncExitStack() as stack:
+            if self._pipeline:  # its end waits for the answer
+                await stack.enter_async_context(self._connection.pipeline())
+            committed = await self._connection.execute("COMMIT AND CHAIN")
+        if committed.statusmessage != "COMMIT":
+            raise UsageError(_ENDED)
 
     async def savepoint(self) -> None:
+        if self.db is self._connection:
+            await _reset(self.db)
         if not self._pipeline:
             await self._release()
             await self._run("SAVEPOINT message")
@@ -382,7 +394,13 @@ def is_store_failure(error: BaseException, lost: bool = True) -> bool:
 
 
 def _is_contention(error: BaseException) -> bool:
-    return any(issubclass(type(one), _CONTENTION) for one in causes(error))
+    return any(issubclass(type(one), _CONTENTION) or _is_old_plan(one) for one in causes(error))
+
+
+def _is_old_plan(error: Any) -> bool:
+    """Return whether a prepared statement is older than a table that was altered."""
+    known = issubclass(type(error), errors.FeatureNotSupported)
+    return known and error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _is_trouble(error: Any, lost: bool) -> bool:

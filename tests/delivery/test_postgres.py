@@ -578,3 +578,67 @@ async def test_a_handler_that_reads_after_anothers_error_is_tried_again(pg):
     with pytest.raises(HandlerError, match="UniqueViolation"):
         await receipts.pop(1)
     assert await asyncio.gather(*receipts) == [1, 1]
+
+
+@pytest.mark.parametrize("steps", range(4, 12))
+async def test_what_a_handler_leaves_to_a_task_undoes_no_answer(pg, steps):
+    tasks = []
+
+    @pg.inbox.on("stray")
+    async def stray(db, number):
+        async def fail():
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await db.execute("SELECT 1 / 0")
+
+        tasks.append(asyncio.create_task(fail()))
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+
+    outbox = await pg.outbox()
+    async with asyncio.timeout(10):
+        for start in (0, 5):
+            receipts = [
+                outbox.send("stray" if n % 5 == 1 else "effects", n)
+                for n in range(start, start + 5)
+            ]
+            found = await asyncio.gather(*receipts, return_exceptions=True)
+            done = [n for n, value in enumerate(found, start) if not isinstance(value, Exception)]
+            assert [n for n in await pg.rows() if n >= start] == done
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_block_that_a_handler_leaves_open_undoes_no_answer(pg):
+    @pg.inbox.on("leave")
+    async def leave(db, number):
+        await db.transaction().__aenter__()
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event, n) for n, event in enumerate(["effects", "leave", "effects"])]
+    await asyncio.gather(*receipts, return_exceptions=True)
+    assert await outbox.send("effects", 3) == 3
+    assert await pg.rows() == [0, 2, 3]
+
+
+async def test_a_factory_that_a_handler_sets_is_not_the_next_ones(pg):
+    @pg.inbox.on("set")
+    async def set_factory(db, number):
+        db.cursor_factory = psycopg.AsyncRawCursor
+
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event, n) for n, event in enumerate(["set", "effects"])]
+    assert await asyncio.gather(*receipts) == [None, 1]
+
+
+async def test_a_plan_that_a_migration_has_made_old_is_no_failure_of_the_message(pg):
+    @pg.inbox.on("look")
+    async def look(db, number):
+        await db.execute("SELECT * FROM once")
+        await db.execute("INSERT INTO effects VALUES (%s)", [number])
+
+    outbox = await pg.outbox()
+    for number in range(8):  # psycopg prepares what it has seen five times
+        await outbox.send("look", number)
+    async with connected(pg.url) as connection:
+        await connection.execute("ALTER TABLE once ADD COLUMN more TEXT")
+    await outbox.send("look", 8)
+    assert await pg.rows() == list(range(9))
