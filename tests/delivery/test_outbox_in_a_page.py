@@ -40,7 +40,7 @@ PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
   follower.on("ordered", (transaction, item) => { transaction.objectStore("seen").add(item); });
   window.seen = () => offsets.transact("readonly", (transaction) =>
     promised(transaction.objectStore("seen").getAll()));
-  Object.assign(window, { outbox, socket, follower });
+  Object.assign(window, { outbox, socket, follower, Follower, IndexedDBOffsets });
 </script>"""
 ROOT = Path(__file__).parents[2]
 CLIENT = "sio_demo/lab/node/node_modules/socket.io-client/dist/socket.io.esm.min.js"
@@ -354,6 +354,18 @@ async def test_two_tabs_with_one_database_read_each_entry_once(shop: Shop) -> No
     await tabs[0].close()
     await shop.append(40)
     await seen(tabs[1], *range(41))
+
+
+async def test_an_old_page_is_told_that_a_newer_one_has_the_database(shop: Shop) -> None:
+    page = await shop.tab()
+    await follow(page)
+    name = """async () => {
+      window.newer = new IndexedDBOffsets("news", 2, () => {});
+      await newer.load("orders");
+      const old = new Follower(socket, new IndexedDBOffsets("news", 1, () => {}));
+      return old.follow("orders").catch((error) => error.name);
+    }"""
+    assert await asyncio.wait_for(page.evaluate(name), 5) == "ClosedError"
 
 
 async def test_what_a_handler_does_commits_with_the_offset_or_not_at_all(shop: Shop) -> None:

@@ -283,8 +283,8 @@ export class Database {
       return await result;
     } catch (error) {
       if (error instanceof DeliveryError) throw error;
-      // The browser has closed the database for good: it was deleted, or a newer page wants it.
-      const name = error?.name === "InvalidStateError" ? "ClosedError" : "StoreError";
+      // The browser has closed the database for good: it was deleted, or a newer page has it.
+      const name = /State|Version/.test(error?.name) ? "ClosedError" : "StoreError";
       throw new DeliveryError(name, `${this.#name}: ${error}`, { cause: error });
     }
   }
