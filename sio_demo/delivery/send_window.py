@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from math import inf
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import errors
@@ -202,7 +201,7 @@ def worth_a_retry(error: errors.DeliveryError | None) -> bool:
 def check_positive(kind: Any, **numbers: Any) -> None:
     """Raise UsageError if one of the numbers cannot be used."""
     for name, number in numbers.items():
-        if type(number) is bool or not isinstance(number, kind) or not 0 < number < inf:
+        if type(number) is bool or not isinstance(number, kind) or not 0 < number < 2**53:
             what = "a whole number" if kind is int else "a number"
             raise errors.UsageError(f"{name} must be {what} above 0, not {number!r}.")
 

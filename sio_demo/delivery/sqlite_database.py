@@ -202,6 +202,8 @@ class Transaction:
     file, or change a table of the store's own.
     """
 
+    __slots__ = ("_cursors", "_store")  # what one handler sets would meet the next one
+
     def __init__(self, store: Database) -> None:
         self._store = store
         self._cursors: WeakSet[Cursor] = WeakSet()

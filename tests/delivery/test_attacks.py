@@ -868,13 +868,17 @@ async def test_a_follower_refuses_what_it_cannot_use(quiet, options):
         Follower(socketio.AsyncClient(handle_sigint=False), **options)
 
 
-@pytest.mark.parametrize("options", [{"window": 1.5}, {"ack_timeout": float("inf")}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"window": 1.5}, {"ack_timeout": float("inf")}, {"connect_timeout": 10**400}]
+)
 async def test_an_outbox_refuses_what_it_cannot_use(quiet, options):
     with pytest.raises(UsageError):
         Outbox(socketio.AsyncClient(handle_sigint=False), **options)
 
 
-@pytest.mark.parametrize("options", [{"user": 5}, {"max_unconfirmed": None}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"user": 5}, {"max_unconfirmed": None}, {"max_unconfirmed": 2**70}]
+)
 async def test_an_inbox_refuses_what_it_cannot_use(quiet, options):
     with pytest.raises(UsageError):
         Inbox(socketio.AsyncServer(async_mode="aiohttp"), **options)

@@ -394,6 +394,17 @@ async def test_rows_and_message_are_written_together_or_not_at_all(bench, tmp_pa
     assert bench.applied == [1, 4]
 
 
+async def test_what_a_handler_sets_on_its_db_is_not_the_next_ones(disk):
+    @disk.inbox.on("set")
+    def set_attribute(db, number):
+        db.execute = None
+
+    outbox = await disk.outbox()
+    with pytest.raises(HandlerError, match="AttributeError"):
+        await outbox.send("set", 0)
+    assert await outbox.send("note", 1) == 1
+
+
 async def test_another_connection_may_write_the_callers_tables(bench, tmp_path):
     outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db", ORDERS))
     other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
