@@ -186,7 +186,6 @@ class PostgresInboxStore:
         await connection.execute(_statement(sql, self._schema), (topic, log, text))
 
     async def close(self) -> None:
-        """Close the store's own connections; may be called twice."""
         if self._pool is not None:
             await self._pool.close()
 
@@ -238,7 +237,7 @@ class PostgresTransaction(Tables):
     ) -> None:
         self.db, self._schema = db, schema
         self._connection, self._pipeline = connection, pipeline
-        self._unmarked: set[str] = set()  # producers
+        self._unmarked: dict[str, int] = {}  # producers, and from where on they have replies
         self._savepoint = False
 
     async def finish(self) -> None:
@@ -296,8 +295,9 @@ class PostgresTransaction(Tables):
         )
         if found is None:
             return None
-        self._unmarked.add(producer)
-        return Progress(*found)
+        progress = Progress(*found)
+        self._unmarked[producer] = progress.floor
+        return progress
 
     async def save(
         self, producer: str, progress: Progress, first: int, kept: list[StoredReply]
@@ -310,9 +310,10 @@ class PostgresTransaction(Tables):
                 "SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[], ?::text[])",
                 tuple(list(column) for column in zip(*rows, strict=True)),
             )
+        # Not from 0 on: what is deleted stays in the index, and is read again, until a VACUUM.
         await self._run(
-            "DELETE FROM inbox_replies WHERE producer = ? AND sequence < ?",
-            (producer, progress.floor),
+            "DELETE FROM inbox_replies WHERE producer = ? AND sequence >= ? AND sequence < ?",
+            (producer, self._unmarked.get(producer, 0), progress.floor),
         )
         if producer in self._unmarked:
             await self._mark(
@@ -321,7 +322,7 @@ class PostgresTransaction(Tables):
                 producer,
                 *progress,
             )
-            self._unmarked.discard(producer)
+            del self._unmarked[producer]
         else:
             await self._run(
                 "INSERT INTO inbox_producers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
