@@ -155,12 +155,12 @@ class Feed:
         """Handle a request: join the room first, then read, so that nothing falls in between."""
         try:
             return (await self._read(sid, Question.from_wire(question))).to_wire()
-        except DeliveryError as error:
-            return Answer(0, [], error).to_wire()
         except BaseException as error:
             raise_end(error)
-            log.exception("A request to a feed failed")
-            return Answer(0, [], StoreError(f"The feed failed: {in_words(error)}")).to_wire()
+            if not isinstance(error, DeliveryError):
+                log.exception("A request to a feed failed")
+                error = StoreError(f"The feed failed: {in_words(error)}")
+            return Answer(0, [], error).to_wire()
 
     async def _read(self, sid: str, asked: Question) -> Page:
         while True:

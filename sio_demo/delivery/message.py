@@ -11,14 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from .. import errors
-from ..errors import (
-    BatchError,
-    DeadLetterError,
-    DeliveryError,
-    HandlerError,
-    PayloadError,
-    UsageError,
-)
 
 EVENT = "outbox"
 FEED = "feed"
@@ -66,10 +58,10 @@ class Packet:
         name = cls.__name__.lower()
         fields: tuple[str, ...] = cls.__slots__
         if not isinstance(data, dict) or set(data) != set(fields):
-            raise BatchError(f"A {name} is an object with {', '.join(fields)}.")
+            raise errors.BatchError(f"A {name} is an object with {', '.join(fields)}.")
         for field, value in data.items():
             if not _RULES.get(field, _is_count)(value):
-                raise BatchError(f"{field} does not have the documented format.")
+                raise errors.BatchError(f"{field} does not have the documented format.")
         return cls(**data)
 
 
@@ -116,7 +108,6 @@ class Welcome(Packet):
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        """Read an acknowledgement; raise the error that the inbox named, if it refused."""
         _raise_refusal(data)
         return super(Welcome, cls).from_wire(data)
 
@@ -139,10 +130,11 @@ class Batch(Packet):
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        """Read the argument of the event; raise `BatchError` if it has another format."""
         batch = super(Batch, cls).from_wire(data)
         if batch.confirmed > batch.first:
-            raise BatchError(f"confirmed ({batch.confirmed}) is beyond first ({batch.first}).")
+            raise errors.BatchError(
+                f"confirmed ({batch.confirmed}) is beyond first ({batch.first})."
+            )
         return batch
 
 
@@ -164,7 +156,6 @@ class Page(Packet):
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        """Read an answer; raise the error that the feed named, if it refused."""
         _raise_refusal(data)
         if isinstance(data, dict) and data.get("entries") is not None:
             data = {**data, "entries": Batch.from_wire(data["entries"])}
@@ -178,7 +169,9 @@ def only(arguments: tuple[Any, ...]) -> Any:
 
 def _raise_refusal(data: Any) -> None:
     if isinstance(data, dict) and "error" in data:
-        raise Answer.from_wire(data).error or BatchError("The server refused without a reason.")
+        raise Answer.from_wire(data).error or errors.BatchError(
+            "The server refused without a reason."
+        )
 
 
 def wire_size(text: str) -> int:
@@ -194,13 +187,13 @@ def wire_size(text: str) -> int:
 def check_event(event: Any) -> None:
     """Raise UsageError if this is no name of an event."""
     if not isinstance(event, str) or not 0 < len(event) <= LONGEST_NAME:
-        raise UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
+        raise errors.UsageError(f"The event must be a str of 1 to {LONGEST_NAME} characters.")
 
 
 def check_topic(topic: Any) -> None:
     """Raise UsageError if this is no name of a topic."""
     if not _is_name(topic):
-        raise UsageError(f"A topic is a str of {LONGEST_NAME} printable characters at most.")
+        raise errors.UsageError(f"A topic is a str of {LONGEST_NAME} printable characters at most.")
 
 
 def can_be_stored(text: str) -> bool:
@@ -227,9 +220,9 @@ def _as_json(value: Any, what: str) -> str:
     try:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"{what} is not JSON: {error}.") from error
+        raise errors.PayloadError(f"{what} is not JSON: {error}.") from error
     if (size := wire_size(text)) > LARGEST:
-        raise PayloadError(
+        raise errors.PayloadError(
             f"{what} takes {size:,} characters in a packet; {LARGEST:,} are allowed. Send it in "
             "parts, or a reference to it."
         )
@@ -257,7 +250,7 @@ def read_message(text: Any) -> Message:
             return Message(name, event, payload[0] if payload else None, not payload)
     except (TypeError, ValueError, RecursionError):
         pass
-    raise BatchError("A message must be the JSON text of [id, event, payload].")
+    raise errors.BatchError("A message must be the JSON text of [id, event, payload].")
 
 
 def write_reply(value: Any) -> str:
@@ -280,23 +273,25 @@ def in_words(error: BaseException) -> str:
         return f"{name}, whose str() raised {type(another).__name__}"
 
 
-def read_reply(text: Any) -> tuple[Any, DeliveryError | None]:
+def read_reply(text: Any) -> tuple[Any, errors.DeliveryError | None]:
     """Return what the handler returned and None, or None and an error."""
     if text == NOTHING:
         return None, None
     try:
         match _decode(text):
             case {"error": str(words)}:
-                return None, HandlerError(words)
+                return None, errors.HandlerError(words)
             case {"ok": value}:
                 return value, None
             case {"dead": str(words)}:
-                return None, DeadLetterError(words)
+                return None, errors.DeadLetterError(words)
             case {"withdrawn": None}:
-                return None, PayloadError("It is too long for this server's packets.")
+                return None, errors.PayloadError("It is too long for this server's packets.")
     except (TypeError, ValueError, RecursionError):
         pass
-    return None, BatchError("The message was applied, but an inbox did not write this reply.")
+    return None, errors.BatchError(
+        "The message was applied, but an inbox did not write this reply."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +300,9 @@ class Answer:
 
     next: int
     replies: list[str]
-    error: DeliveryError | None = None
+    error: errors.DeliveryError | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the argument of the acknowledgement."""
         answer: dict[str, Any] = {"next": self.next, "replies": self.replies}
         if self.error is not None:
             answer |= {"error": type(self.error).__name__, "message": str(self.error)}
@@ -316,13 +310,12 @@ class Answer:
 
     @classmethod
     def from_wire(cls, data: Any) -> Answer:
-        """Read the argument of the acknowledgement; raise `BatchError` if it is none."""
         match data:
             case {"next": int(number), "replies": [*replies], "error": str(name)}:
                 kind = getattr(errors, name, None)
-                if not (isinstance(kind, type) and issubclass(kind, DeliveryError)):
-                    kind = DeliveryError
+                if not (isinstance(kind, type) and issubclass(kind, errors.DeliveryError)):
+                    kind = errors.DeliveryError
                 return cls(number, replies, kind(str(data.get("message"))))
             case {"next": int(number), "replies": [_, *_] as replies}:
                 return cls(number, replies)
-        raise BatchError("This is not the answer of an inbox.")
+        raise errors.BatchError("This is not the answer of an inbox.")

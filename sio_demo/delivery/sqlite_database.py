@@ -76,14 +76,12 @@ class Database:
         return connection
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
         with self.lock:
             with suppress(StoreError):
                 self._check_file()
             self.connection.close()
 
     def rollback(self) -> None:
-        """Roll the transaction back, if there is one."""
         with self.lock:
             self.marked = False
             if self.connection.in_transaction:

@@ -89,7 +89,6 @@ class SQLiteInboxStore(Database, Tables):
         self.control("ROLLBACK TO message")
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Return whether an error comes from the disk or the file."""
         kinds = ((type(one), one) for one in causes(error))  # not what a `__class__` says
         return any(issubclass(k, sqlite3.Error) and primary(e) in _TROUBLE for k, e in kinds)
 
