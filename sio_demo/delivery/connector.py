@@ -77,6 +77,7 @@ class Connector:
 
     @property
     def online(self) -> bool:
+        """Whether there is a connection, with all its namespaces."""
         return self._online and self._line is not None and not self._line.over.done()
 
     def replace(self) -> None:
@@ -90,6 +91,7 @@ class Connector:
         return backoff(self._attempts - 1, *self._delays)
 
     def succeeded(self) -> None:
+        """Start again with the shortest delay."""
         self._attempts = 0
 
     async def run(

@@ -50,7 +50,8 @@ class Receiver:
         its id. With a `PostgresInboxStore` it may be a coroutine function. With the other stores
         it is a plain function, because nothing else can be applied while it waits.
 
-        Raises UsageError: the event has a handler already, or this is no function of that kind.
+        Raises UsageError: the event already has a handler, or the handler is not a function of that
+        kind.
         """
         if handler is None:
             return lambda function: self.on(event, function) or function
@@ -78,6 +79,8 @@ class Receiver:
         applied. It is called again if it raises, or if the process crashes before it returns: its
         effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
         One callback is called after the other.
+
+        Raises UsageError: the callback is not a coroutine function.
         """
         if callback is None:
             return lambda function: self.after_commit(event, function) or function

@@ -87,10 +87,12 @@ class Relay:
         return True
 
     def _waiting(self) -> bool:
+        """Return whether an answer is expected."""
         greeting = self._hello is not None and not self._ready and self._welcome is None
         return greeting or self._window.in_flight > 0
 
     def _greeted(self, hello: object, *arguments: Any) -> None:
+        """Handle the acknowledgement of a hello."""
         if self._stopped or hello is not self._hello:
             return
         try:
@@ -119,6 +121,7 @@ class Relay:
         self.tried.settle(None)
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
+        """Handle the acknowledgement of a batch."""
         if self._stopped or batch.producer != self._window.identity.producer:
             return
         self._heard = asyncio.get_running_loop().time()

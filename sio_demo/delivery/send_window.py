@@ -49,6 +49,7 @@ class SendWindow(Generic[M]):
 
     @property
     def in_flight(self) -> int:
+        """How many messages are sent and not yet answered."""
         return sum(len(batch.messages) for batch in self._flights)
 
     @property

@@ -121,7 +121,10 @@ class SQLiteOutboxStore(Database):
 
     @contextmanager
     def _committed(self, sql: str, *values: Any) -> Iterator[None]:
-        """Run a block that commits; after an error, look for a row: the disk may have it."""
+        """Run a block that commits; if it fails, ask the file whether it has: it then finds a row.
+
+        The disk may have what the error denies.
+        """
         with self.lock:
             try:
                 yield

@@ -59,6 +59,7 @@ class Received(NamedTuple):
 
     @classmethod
     def of(cls, letter: Letter, sid: str | None = None) -> Received:
+        """Read what a letter says."""
         return cls(*read_message(letter.text)[:3], letter.user, sid, letter.producer)
 
 
@@ -135,13 +136,16 @@ class UndoDict(dict[Any, Any]):
     clear = popitem = setdefault = update = __ior__ = _refuse
 
     def keep(self) -> None:
+        """Make all changes so far final."""
         self._before.clear()
         self._marked = 0
 
     def savepoint(self) -> None:
+        """Mark where `undo` goes back to."""
         self._marked = len(self._before)
 
     def roll_back(self) -> None:
+        """Undo all changes that are not final."""
         self._marked = 0
         self.undo()
 
