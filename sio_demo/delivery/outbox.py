@@ -236,6 +236,11 @@ class Outbox:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        closed = self._closing is not None
+        state = "closed" if closed else "online" if self._connector.online else "offline"
+        return f"<Outbox {state}, {self.pending} pending>"
+
     async def _reissue(self, keep: bool) -> None:
         try:
             await self._storing.restart(keep)

@@ -186,6 +186,7 @@ class PostgresInboxStore:
         await connection.execute(_statement(sql, self._schema), (topic, log, text))
 
     async def close(self) -> None:
+        """Close the store's own connections; may be called twice."""
         if self._pool is not None:
             await self._pool.close()
 

@@ -76,6 +76,7 @@ class Database:
         return connection
 
     def close(self) -> None:
+        """Close the file; may be called twice."""
         with self.lock:
             with suppress(StoreError):
                 self._check_file()

@@ -951,3 +951,12 @@ def fill(store):
 
 def make_room(store):
     store.control("PRAGMA max_page_count = 1000000")
+
+
+async def test_an_outbox_says_how_it_is(bench):
+    outbox = Outbox(socketio.AsyncClient(handle_sigint=False))
+    assert repr(outbox) == "<Outbox offline, 0 pending>"
+    outbox = await bench.outbox()
+    assert repr(outbox) == "<Outbox online, 0 pending>"
+    await outbox.close()
+    assert repr(outbox) == "<Outbox closed, 0 pending>"
