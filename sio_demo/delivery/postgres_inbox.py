@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 from ..errors import StoreError, UsageError
 from .inbox_state import Progress, StoredReply
 from .send_window import check_positive
-from .stores import Read, Tables, causes, first_of
+from .tables import Read, Tables, causes, first_of
 
 # A handler that commits would commit effects without the mark. So each transaction first refers
 # to a row that there never is, and takes that back when the mark is made. PostgreSQL checks a

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import StoreError
 from .inbox_state import Progress, StoredReply
 from .sqlite_database import BEGIN, Database, guarded, primary
-from .stores import Read, Tables, causes, first_of
+from .tables import Read, Tables, causes, first_of
 
 # Errors of the disk, not of the statement. (In a handler the file is open, and locked for it: if
 # a file cannot be opened, or is locked, then it is another one.)

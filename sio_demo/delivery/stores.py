@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UsageError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 OutboxStore: TypeAlias = "MemoryOutboxStore | SQLiteOutboxStore"
 InboxStore: TypeAlias = "MemoryInboxStore | SQLiteInboxStore | PostgresTransaction"
 Done = Awaitable[None] | None
-Read = Callable[[Any], Any] | None  # what is made of the rows of a statement
 Row = TypeVar("Row")
 
 
@@ -290,69 +289,6 @@ class MemoryInboxStore:
         """Close the store; may be called twice."""
 
 
-class Tables:
-    """The statements that databases have in common, with ``?`` for each parameter.
-
-    `_run` runs one, and returns what `read` makes of its rows, or an awaitable of that.
-    """
-
-    _in_order: str  # the column in which letters are numbered
-    _run: Callable[..., Any]
-    _run_many: Callable[..., Any]
-
-    def kept(self, producer: str, first: int, count: int, size: int) -> Any:
-        return self._run(
-            "SELECT id, reply FROM inbox_replies WHERE producer = ? "
-            "AND sequence >= ? AND sequence < ? ORDER BY sequence",
-            (producer, first, first + count),
-            lambda rows: fitting(map(StoredReply._make, rows), size),
-        )
-
-    def put_aside(self, box: str, letter: Letter) -> Any:
-        return self._run(
-            'INSERT INTO inbox_aside (box, producer, sequence, "user", text, error) '
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (box, producer, sequence) DO UPDATE "
-            "SET text = excluded.text, error = excluded.error",
-            (box, *letter),
-        )
-
-    def aside(self, box: str) -> Any:
-        return self._run(
-            'SELECT producer, sequence, "user", text, error FROM inbox_aside WHERE box = ? '
-            f"ORDER BY {self._in_order}",
-            (box,),
-            lambda rows: list(map(Letter._make, rows)),
-        )
-
-    def take_out(self, box: str, letters: Collection[Letter]) -> Any:
-        return self._run_many(
-            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ?",
-            [(box, letter.producer, letter.sequence) for letter in letters],
-        )
-
-    def log(self, topic: str) -> Any:
-        return self._run(
-            "SELECT log, next FROM feed_topics WHERE topic = ?",
-            (topic,),
-            lambda rows: first_of(map(Log._make, rows)),
-        )
-
-    def entries(self, topic: str, first: int, count: int, size: int) -> Any:
-        return self._run(
-            "SELECT number, text FROM feed_entries WHERE topic = ? AND number >= ? "
-            "ORDER BY number LIMIT ?",
-            (topic, first, count),
-            lambda rows: fitting(map(Entry._make, rows), size),
-        )
-
-    def trim(self, topic: str, first: int) -> Any:
-        return self._run("DELETE FROM feed_entries WHERE topic = ? AND number < ?", (topic, first))
-
-
-def first_of(rows: Iterable[Row]) -> Row | None:
-    return next(iter(rows), None)
-
-
 def fitting(
     rows: Iterable[Row], size: int, length: Callable[[Any], int] = lambda row: len(row[1])
 ) -> list[Row]:
@@ -364,19 +300,3 @@ def fitting(
             break
         found.append(one)
     return found
-
-
-_LINKS: Any = BaseException.__cause__, BaseException.__context__
-
-
-def causes(error: Any) -> Iterator[Any]:
-    """Iterate over an error, its causes, and those in a group; `raise e from e` makes a cycle."""
-    seen: set[int] = set()
-    todo = [error]
-    while todo:
-        if (error := todo.pop()) is not None and id(error) not in seen:
-            seen.add(id(error))
-            yield error
-            cause, context = (one.__get__(error) for one in _LINKS)  # whatever its class says
-            todo.append(context if cause is None else cause)
-            todo += error.exceptions if issubclass(type(error), BaseExceptionGroup) else ()
