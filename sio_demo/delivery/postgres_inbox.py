@@ -122,6 +122,7 @@ class PostgresInboxStore:
             pipeline = self._pool is not None and not careful
             async with limit, self._begun(pipeline) as (connection, db):
                 work = PostgresTransaction(connection, db, pipeline, self._schema)
+                work.ours = self._pool is not None
                 yield work
                 await work.finish()
         except Exception as error:
@@ -205,15 +206,16 @@ async def _reset(connection: AsyncConnection[Any]) -> None:
 
 async def _create(connection: AsyncConnection[Any]) -> str:
     """Create the tables, unless there are some; return the name of their schema, with a dot."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('inbox'))")
-    found = await connection.execute("SELECT to_regclass('inbox_producers')")
-    if await found.fetchone() == (None,):
-        await connection.execute(SCHEMA)
-    found = await connection.execute(
+    cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
+    await cursor.execute("SELECT pg_advisory_xact_lock(hashtext('inbox'))")
+    await cursor.execute("SELECT to_regclass('inbox_producers')")
+    if await cursor.fetchone() == (None,):
+        await cursor.execute(SCHEMA)
+    await cursor.execute(
         "SELECT relnamespace::regnamespace::text || '.' FROM pg_class "
         "WHERE oid = 'inbox_producers'::regclass"
     )
-    (schema,) = await found.fetchone() or ("",)
+    (schema,) = await cursor.fetchone() or ("",)
     return str(schema)
 
 
@@ -237,6 +239,7 @@ class PostgresTransaction(Tables):
         self, connection: AsyncConnection[Any], db: Any, pipeline: bool, schema: str
     ) -> None:
         self.db, self._schema = db, schema
+        self.ours = False  # the connection, with its factories and its commit
         self._connection, self._pipeline = connection, pipeline
         self._unmarked: dict[str, int] = {}  # producers, and from where on they have replies
         self._savepoint = False
@@ -246,7 +249,7 @@ class PostgresTransaction(Tables):
         await self._release()
         for producer in self._unmarked:
             await self._mark("SET unmarked = NULL", producer)
-        if self.db is not self._connection:  # it is not ours to commit
+        if not self.ours:
             return
         # PostgreSQL says ROLLBACK, and no error, if a statement has failed that was hidden: one of
         # a task that a handler has left. The block of the transaction commits an empty one.
@@ -258,8 +261,8 @@ class PostgresTransaction(Tables):
             raise UsageError(_ENDED)
 
     async def savepoint(self) -> None:
-        if self.db is self._connection:
-            await _reset(self.db)
+        if self.ours:
+            await _reset(self._connection)
         if not self._pipeline:
             await self._release()
             await self._run("SAVEPOINT message")

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
 import socketio
 from kit import DeliveryBench, connected, greet
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from sio_demo.delivery import Feed, Inbox, PostgresInboxStore, Retry, postgres_inbox, receiver
 from sio_demo.delivery.message import EVENT
@@ -662,3 +663,39 @@ async def test_replies_that_were_deleted_are_not_looked_for_again(pg, monkeypatc
     assert floors[-1] > 4
     assert [start for start, *_ in seen[1:]] == floors[:-1]
     assert await pg.rows("SELECT min(sequence) FROM inbox_replies") == floors[-1:]
+
+
+async def test_a_failure_that_was_hidden_is_not_taken_for_a_commit(pg):
+    """PostgreSQL answers COMMIT with ROLLBACK then, and with no error."""
+
+    async def fail_unseen():
+        async with pg.inbox.store.transaction(careful=True) as work:
+            with suppress(psycopg.Error):
+                await work.db.execute("SELECT 1 / 0")
+
+    with pytest.raises(UsageError, match="transaction"):
+        await fail_unseen()
+
+
+async def test_a_connection_of_the_callers_keeps_its_factories_and_its_commit(quiet, url):
+    bench, after = PostgresBench(url), []
+
+    @asynccontextmanager
+    async def begin():
+        async with connected(url) as connection, connection.transaction():
+            connection.row_factory = dict_row
+            number = (await (await connection.execute("SELECT txid_current()")).fetchone()).values()
+            yield connection, connection
+            now = (await (await connection.execute("SELECT txid_current()")).fetchone()).values()
+            after.append(list(now) == list(number))
+
+    await bench.start_server(PostgresInboxStore(begin))
+
+    @bench.inbox.on("read")
+    async def read(db, number):
+        return await (await db.execute("SELECT 1 AS one")).fetchone()
+
+    outbox = await bench.outbox()
+    assert await outbox.send("read") == {"one": 1}
+    assert set(after) == {True}
+    await bench.close()
