@@ -467,3 +467,17 @@ class TestPage:
         assert await client.run("log.join(' ')") == log
         assert not [line for line in client.output if "DevTools" not in line]
         await client.close()
+
+    async def test_vue_3_has_another_name_for_the_hook_of_vue_2(self):
+        """As notebook 03 says: what cleans up in `beforeDestroy` never cleans up."""
+        client = await NodeClient.start()
+        await client.run("""
+const { rendered } = require("./page.cjs"), log = [];
+const hooks = ["beforeDestroy", "destroyed", "beforeUnmount", "unmounted"];
+const page = { template: "shown" };
+for (const hook of hooks) page[hook] = () => log.push(hook);
+const root = require("vue").createApp(page);
+root.mount("#app"); root.unmount();
+""")
+        assert await client.run("rendered(), log.join(' ')") == "beforeUnmount unmounted"
+        await client.close()
