@@ -9,7 +9,7 @@ import socketio
 from atlas_sections import INDEX, NOTEBOOK, WORDS, index
 from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
-from sio_demo.causes import SYMPTOMS
+from sio_demo.causes import SYMPTOMS, cause
 
 LEAVING = """
 const server = await serve();
@@ -92,6 +92,31 @@ socket.emit("ask", (number) => answers.push(number));
 return { answers: () => answers, fired: () => fired };
 """
 
+TWO_AT_ONCE = """
+const server = await serve();
+server.on("connection", (socket) => {
+  socket.on("go", () => { socket.emit("news", "slow"); socket.emit("news", "fast"); });
+});
+return {};
+"""
+TAKING = """
+const socket = io(url, fast);
+await connected(socket);
+const [awaited, overlapping, chained] = [[], [], []];
+const wait = (text) => Promise.resolve(text === "slow" && new Promise((go) => setImmediate(go)));
+const take = async (list, text) => { await wait(text); list.push(text); };
+(async () => {
+  for (;;) awaited.push(await new Promise((next) => socket.once("news", next)));
+})();
+let turn = Promise.resolve();
+socket.on("news", (text) => take(overlapping, text));
+socket.on("news", (text) => { turn = turn.then(() => take(chained, text)); });
+return {
+  go: () => { socket.emit("go"); },
+  taken: async () => { await turn; return { awaited, overlapping, chained }; },
+};
+"""
+
 WRAPPED = "socketio.ASGIApp(sio, app)"
 MOUNTED = 'app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))'
 
@@ -168,6 +193,19 @@ async def test_an_acknowledgement_answers_once_and_a_late_listener_misses_connec
         assert sorted(await client("fired()")) == sorted(
             ["connect", "reconnect", "connect", "registered later"]
         )
+
+
+async def test_between_two_once_nobody_listens_and_chained_work_keeps_its_order():
+    assert "nor is an event without a listener (as between two `once`" in index()
+    assert "`turn = turn.then(work)`" in cause("L18").fix
+    async with kit.server_and_client(TWO_AT_ONCE, TAKING) as (_server, _link, client):
+        await client("go()")
+        await client("synced()")
+        assert await client("taken()") == {
+            "awaited": ["slow"],
+            "overlapping": ["fast", "slow"],
+            "chained": ["slow", "fast"],
+        }
 
 
 def test_what_has_no_letter_is_in_a_table_of_the_index():
