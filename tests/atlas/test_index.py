@@ -1,6 +1,7 @@
 """What the index of notebook 09 says by itself, without a section."""
 
 import re
+from contextlib import AsyncExitStack
 
 import fastapi
 import pytest
@@ -9,7 +10,10 @@ import socketio
 from atlas_sections import INDEX, NOTEBOOK, WORDS, index
 from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
+from sio_demo.atlas.workers import MemoryManager, MemoryQueue
 from sio_demo.causes import SYMPTOMS, cause
+from sio_demo.lab.bench import bench, python_client
+from sio_demo.lab.waiting import wait_until
 
 LEAVING = """
 const server = await serve();
@@ -206,6 +210,30 @@ async def test_between_two_once_nobody_listens_and_chained_work_keeps_its_order(
             "overlapping": ["fast", "slow"],
             "chained": ["slow", "fast"],
         }
+
+
+@pytest.mark.parametrize("queue", [False, True])
+async def test_a_kick_reaches_the_client_of_another_worker_only_by_the_queue(queue):
+    assert "to another worker's client only the queue passes a `leave_room` on" in index()
+    async with AsyncExitStack() as stack:
+        shared, workers = MemoryQueue(), []
+        for _ in range(2):
+            manager = MemoryManager(shared if queue else MemoryQueue())
+            await stack.enter_async_context(manager)
+            workers.append(await stack.enter_async_context(bench(client_manager=manager)))
+            manager.initialize()  # else the server's first client would
+            workers[-1].sio.manager_initialized = True
+            await wait_until(lambda manager=manager: bool(manager._queue.subscribers))
+        client = await stack.enter_async_context(python_client())
+        here, there = workers
+        await here.connect(client)
+        [sid] = here.server.sids()
+        await here.sio.enter_room(sid, "chat")
+        await there.sio.leave_room(sid, "chat")
+        await there.sio.emit("news", "after it")  # the queue keeps the order
+        if queue:
+            await wait_until(lambda: here.link.count("news") == 1)
+        assert ("chat" in here.sio.rooms(sid)) is not queue
 
 
 def test_what_has_no_letter_is_in_a_table_of_the_index():
