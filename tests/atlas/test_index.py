@@ -107,17 +107,22 @@ TAKING = """
 const socket = io(url, fast);
 await connected(socket);
 const [awaited, overlapping, chained] = [[], [], []];
-const wait = (text) => Promise.resolve(text === "slow" && new Promise((go) => setImmediate(go)));
-const take = async (list, text) => { await wait(text); list.push(text); };
+let arrived;
+const fastIsThere = new Promise((resolve) => { arrived = resolve; });
+socket.on("news", (text) => { if (text === "fast") setImmediate(arrived); });
+const take = async (list, text) => {
+  if (text === "slow") await fastIsThere;
+  list.push(text);
+};
 (async () => {
-  for (;;) awaited.push(await new Promise((next) => socket.once("news", next)));
+  for (;;) await take(awaited, await new Promise((next) => socket.once("news", next)));
 })();
 let turn = Promise.resolve();
 socket.on("news", (text) => take(overlapping, text));
 socket.on("news", (text) => { turn = turn.then(() => take(chained, text)); });
 return {
   go: () => { socket.emit("go"); },
-  taken: async () => { await turn; return { awaited, overlapping, chained }; },
+  taken: async () => { await fastIsThere; await turn; return { awaited, overlapping, chained }; },
 };
 """
 
