@@ -52,8 +52,10 @@ def ids_from_socket_id(source: Source) -> None:
 
 def _joined(part: SgNode) -> SgNode:
     """Return the whole of a text, of which a node is a part."""
-    whole = part
-    for around in part.ancestors():
+    whole, above = part, part.ancestors()
+    for number, around in enumerate(above):
+        if around.kind() == "array" and last_name(above[number + 1]) == "join":
+            return above[number + 2]
         if around.kind() not in _JOINS and text(around.field("operator")) != "+":
             break
         whole = around

@@ -8,5 +8,6 @@ export function send(text) {
   const randomId = `${socket.id}${Math.random()}`;
   socket.emit("chat", { id, text, sender: socket.id, randomId });
   socket.emit("join", { room, userId: socket.id });
+  socket.emit("seats", { id: [socket.id, text].includes(owner) });
   console.log(`connected as ${socket.id} at ${Date.now()}`);
 }

@@ -8,4 +8,5 @@ export function send(text) {
   socket.emit("chat", text, clientOffset);
   socket.emit("chat", { messageId: socket.id + "-" + counter, text }); // expect: id-from-socket-id
   socket.emit("chat", text, `${socket.id}:${Date.now()}`); // expect: id-from-socket-id
+  socket.emit("chat", { messageId: [socket.id, counter].join("-"), text }); // expect: id-from-socket-id
 }
