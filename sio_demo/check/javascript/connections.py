@@ -112,7 +112,11 @@ def shared_emitters(source: Source) -> None:
     for function in source.connections:
         steps = source.flow.steps(function)
         calls = [step.call for step in [*steps, *ends] if step.call.target is not None]
-        stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
+        # Closing an emitter that each connection opens again removes no listener.
+        opening = [c.target for c in calls if c.name in ("open", "connect") and c.target]
+        old = [t for t in opening if not any(holds(function, o) for o in source.origins(t))]
+        ending = (c for c in calls if c.name not in CLOSES or text(c.target) not in map(text, old))
+        stops = [c for c in ending if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
             if _adds_to_shared(source, step, function, stops) and not source.first_time(step):
                 rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]

@@ -3,6 +3,7 @@ const cron = require("node-cron");
 const fs = require("fs");
 const Parcel = require("./parcel");
 const io = new Server(3000);
+let line;
 
 io.on("connection", (socket) => {
   const mine = Parcel.watch();
@@ -13,7 +14,11 @@ io.on("connection", (socket) => {
   fs.watchFile("routes.json", reread);
   const minutes = cron.schedule("* * * * *", () => socket.emit("minute"));
   schedule("parcels", socket.id); // of this application
+  line = Parcel.line();
+  line.open("desk");
+  line.on("ring", () => socket.emit("ring"));
   socket.on("disconnect", () => {
+    line.close();
     changes.close();
     minutes.stop();
     fs.unwatchFile("routes.json", reread);

@@ -6,6 +6,7 @@ const schedule = require("node-schedule");
 const fs = require("fs");
 const Parcel = require("./parcel");
 const io = new Server(3000);
+const scale = new (require("kitchen-scale").Scale)();
 
 io.on("connection", (socket) => {
   const changes = Parcel.watch();
@@ -15,4 +16,8 @@ io.on("connection", (socket) => {
   cron.schedule("* * * * *", () => socket.emit("minute")); // expect: timer-in-connect
   schedule.scheduleJob("0 * * * *", () => socket.emit("hour")); // expect: timer-in-connect
   new CronJob("0 0 * * *", () => socket.emit("day"), null, true); // expect: timer-in-connect
+  scale.open("usb0", () => {
+    scale.on("weight", (grams) => socket.emit("weight", grams)); // expect: shared-emitter-in-connection
+  });
+  socket.on("disconnect", () => scale.close()); // and the next connection opens the same one
 });
