@@ -232,6 +232,41 @@ def test_stream_of_a_service_that_a_component_leaves_open(
     assert [(name, line) for name, line, _ in results] == [("feed.ts", line) for line in lines]
 
 
+OBSERVABLE = "{}new Observable((o) => {{ {}; return () => {}; }}){}"
+ADDED = ("this.socket.on('news', (n) => o.next(n))", "this.socket.off('news')")
+OPENED = (
+    "this.socket = io(); this.socket.on('news', (n) => o.next(n))",
+    "this.socket.disconnect()",
+)
+
+
+@pytest.mark.parametrize(
+    ("keep", "lines"), [("", [4]), ("ngOnDestroy() { this.s.unsubscribe(); }", [])]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        OBSERVABLE.format("return ", *ADDED, ""),
+        OBSERVABLE.format("const all = ", *ADDED, "; return all"),
+        OBSERVABLE.format("return ", *OPENED, ""),
+    ],
+)
+def test_observable_with_an_end_that_a_component_does_not_use(
+    tmp_path: Path, body: str, keep: str, lines: list[int]
+):
+    service = (
+        "import { io } from 'socket.io-client';\n"
+        f"@Injectable() export class News {{\n  socket = io();\n  all() {{ {body}; }} }}\n"
+    )
+    component = (
+        "import { Component } from '@angular/core';\nimport { News } from './news';\n"
+        "@Component({}) export class Feed { constructor(private news: News) {}\n"
+        f"  ngOnInit() {{ this.s = this.news.all().subscribe((n) => this.show(n)); }} {keep} }}\n"
+    )
+    results = found(tmp_path, news_ts=service, feed_ts=component)
+    assert [(name, line) for name, line, _ in results] == [("feed.ts", line) for line in lines]
+
+
 def test_listener_that_a_service_only_hands_on_is_found_once(tmp_path: Path):
     service = "import { io } from 'socket.io-client';\nexport class SocketService {\n"
     service += "  socket = io();\n  on(event, run) { this.socket.on(event, run); }\n}\n"

@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from .flow import Flow
-from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, REMOVES, Role, Roles
+from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, OBSERVABLE, REMOVES, Role, Roles
 from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, required_module
 from .source import Entry, Source
 
@@ -43,15 +43,20 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
     roles = Roles(script, ask)
     return any(
-        is_stream(roles, returned, ask)
+        is_stream(roles, value, ask)
         for function in script.functions.get(name, ())[:1]
         for returned in script.returns(function)
+        for value in (returned, *getattr(script.resolve(returned), "values", ()))
     )
 
 
 def is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
     """Return whether an expression is the events of a client, without an end of its own."""
     node = unwrap(node)
+    if OBSERVABLE.match(node.text()):  # one without an end is found where it is made
+        adding = (c for c in roles.script.calls_within(node) if c.name in LASTING)
+        ends = map(kind, roles.script.returns(next(iter(call_of(node).args), node)))
+        return any(roles.of(c.target) in CLIENTS for c in adding) and not FUNCTIONS.isdisjoint(ends)
     while node.kind() == "call_expression":
         call = call_of(node)
         if call.name != "pipe" or call.target is None or _ENDS.search(node.text()):

@@ -10,7 +10,7 @@ from ast_grep_py import SgNode
 from ..calls import Call
 from ..nodes import beyond, find_kinds, holds, kind, label, parts, span, text, unwrap
 from ..shared import word_set
-from .roles import REGISTERS, names_a_client
+from .roles import OBSERVABLE, REGISTERS, names_a_client
 from .script import FUNCTIONS
 from .source import Source
 
@@ -51,7 +51,6 @@ UNMOUNT_METHODS = word_set(
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
 _OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
-_OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
 _VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
@@ -182,7 +181,7 @@ def _elsewhere(source: Source) -> Iterator[Mount]:
     for function, entry in source.run_elsewhere("mount"):
         cleanups = _given_to(source, UNMOUNTS)
         inner = (step.function for step in source.flow.steps(function))
-        observed = any(_OBSERVABLE.search(f.text()) for f in inner)  # run for each subscriber
+        observed = any(OBSERVABLE.search(f.text()) for f in inner)  # run for each subscriber
         body = not observed and entry.name != "constructor"
         yield Mount("hook", function, cleanups, body=body, again=observed)
 

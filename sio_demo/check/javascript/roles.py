@@ -70,6 +70,7 @@ _GETS_SOCKET = re.compile(
 )
 _EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
+OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
 _FOLLOW_DEPTH = 16  # how many names are followed through others
 _MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
