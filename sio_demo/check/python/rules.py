@@ -16,7 +16,7 @@ _ADDS = re.compile(r"[\w.]+\.(on|add_listener)|([\w.]*(bus|pub|sub|events))\.sub
 _LOST = frozenset({"connect", "disconnect", "connect_error", "reconnect"})
 _ENDLESS_NAME = re.compile(
     r"(?i)forever|_loop$|^loop_|ticker|heartbeat|background_(thread|task|loop|worker)|poll|"
-    r"monitor|periodic|every_"
+    r"monitor|periodic|every_|^run$"
 )
 _INNER = [{"kind": "function_definition"}, {"kind": "lambda"}]
 _LOOPS = [{"kind": "for_statement"}, {"kind": "while_statement"}]

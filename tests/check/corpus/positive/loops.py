@@ -5,6 +5,7 @@ import threading
 from functools import partial
 
 import socketio as sio_lib
+from station import barometer
 
 client = sio_lib.AsyncClient()
 plain = sio_lib.Client()
@@ -13,6 +14,7 @@ plain = sio_lib.Client()
 @client.on("connect")
 async def connected():
     await report(1)  # expect: timer-in-connect
+    client.start_background_task(barometer.run, client)  # expect: timer-in-connect
 
 
 async def report(number):
