@@ -163,9 +163,8 @@ class _Run:
             return []
         script = self._load(file, text)
         script.patience = Patience()
-        root_component = file.path.name in ROOT_COMPONENTS
-        entries = self._entries[file]
-        return check_javascript(script, report, root_component, entries, self._asker(file))
+        root = file.path.name in ROOT_COMPONENTS
+        return check_javascript(script, report, root, self._entries[file], self._asker(file))
 
     def _asker(self, file: SourceFile, depth: int = 3) -> Ask:
         """Return what puts questions of a file to others, which may ask further ones."""

@@ -234,11 +234,8 @@ class Roles:
     def is_server_connection(self, call: Call) -> bool:
         if call.name not in REGISTERS or call.target is None or len(call.args) < 2:
             return False
-        event = call.args[0].text().strip("\"'`")
-        if event not in ("connection", "connect"):
+        if call.args[0].text().strip("\"'`") not in ("connection", "connect"):
             return False
-        if event == "connection" and self.of(call.target) in (Role.MAKER, Role.MAYBE):
-            return not self.other_imported
         if self.of(call.target) is Role.MAYBE:  # a client would not give its handler a socket
             return _GETS_SOCKET.match(call.args[1].text()) is not None
         return self.is_server(call.target)

@@ -80,9 +80,9 @@ def bindings_of_declarator(declarator: SgNode, scope: SgNode | None) -> Iterator
     value = declarator.field("value")
     module, written = required_module(value), text(declarator.field("type"))
     for node, key in _names(declarator.field("name")):
-        found = Binding(node.text(), scope, "import" if module else "variable", node, key=key)
-        found.module, found.imported = module, (key or "*") if module else ""
-        found.type = written
+        found = Binding(node.text(), scope, "variable", node, type=written, key=key)
+        if module:
+            found.kind, found.module, found.imported = "import", module, key or "*"
         if key:
             found.source = value
         elif value:
@@ -117,11 +117,8 @@ def _names(pattern: SgNode | None, key: str = "") -> Iterator[tuple[SgNode, str]
 
 def text_of_string(node: SgNode) -> str | None:
     """Return the text of a string literal; None if it has substitutions."""
-    if node.kind() not in ("string", "template_string"):
-        return None
-    if any(c.kind() == "template_substitution" for c in node.children()):
-        return None
-    return node.text()[1:-1]
+    plain = not any(c.kind() == "template_substitution" for c in node.children())
+    return node.text()[1:-1] if plain and node.kind() in ("string", "template_string") else None
 
 
 class Script:
@@ -263,8 +260,6 @@ class Script:
             path = ("this", text(label(node, "name", "property")))
             if value := node.field("value"):
                 self.members[path].append(value)
-            if written := node.field("type"):
-                self.member_types[path] = written.text()
         for node in self.root.find_all(kind="pair"):
             key, value = node.field("key"), node.field("value")
             if key and value:

@@ -187,10 +187,8 @@ class Source:
         return sorted(found, key=lambda handler: handler.call.start)
 
     def run_elsewhere(self, when: str) -> list[tuple[SgNode, Entry]]:
-        entries = [entry for entry in self.entries if entry.when == when]
-        return [
-            (function, entry) for entry in entries for function in self.flow.exported(entry.name)
-        ]
+        entries = (entry for entry in self.entries if entry.when == when)
+        return [(function, e) for e in entries for function in self.flow.exported(e.name)]
 
     def first_time(self, step: Step) -> bool:
         """Return whether a step is guarded, or a call that leads to it."""

@@ -157,10 +157,8 @@ class Module:
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):
             return side
-        if self.flask:
-            return "server"
         first = re.match(r"\(\s*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
-        return "server" if first else "client"
+        return "server" if self.flask or first else "client"
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
         """Return the function that an expression refers to: by its name, or as `self.name`."""

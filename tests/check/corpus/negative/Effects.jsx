@@ -181,3 +181,13 @@ export function OffFirstInRender() {
   socket.off("news").on("news", console.log);
   return <p />;
 }
+
+export function OnlyOnce({ room }) {
+  const [listening, setListening] = useState(false);
+  useEffect(() => {
+    if (listening) return;
+    socket.on("news", console.log);
+    setListening(true);
+  }, [room, listening]);
+  return <p />;
+}

@@ -32,6 +32,11 @@ function retry() {
 
 setInterval(() => socket.emit("outside"), 1000);
 
+const beats = new Map();
+socket.on("connect", () => beats.set(socket.id, setInterval(() => socket.emit("beat"), 1000)));
+socket.on("disconnect", () => beats.forEach((beat) => clearInterval(beat)));
+socket.on("start", () => setInterval(() => socket.emit("by an ordinary event"), 1000));
+
 class Gauge {
   start(url) {
     this.socket = io(url);
