@@ -140,6 +140,7 @@ JSCONFIG = '{"compilerOptions": {"baseUrl": "./%s"}}'
         ("tsconfig.json", TSCONFIG, "@live/chat"),
         ("tsconfig.base.json", TSCONFIG, "@live/chat"),
         ("vite.config.ts", VITE, "@live/chat"),
+        ("vite.config.js", VITE.replace("@", ""), "live/chat"),
         ("jsconfig.json", JSCONFIG, "chat"),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from ..shared import Reporter
 from .connections import (
     clients_in_handlers,
+    connections_in_requests,
     listeners_in_connect,
     shared_emitters,
     timers_in_connect,
@@ -28,6 +29,7 @@ def check_javascript(
     timers_in_connect(source)
     run = [*run_by_connections(source), *component_listeners(source, root_component)]
     shared_emitters(source)
+    connections_in_requests(source)
     check_then_await(source)
     ids_from_socket_id(source)
     return run

@@ -9,7 +9,7 @@ from ..calls import Call, Step, call_of
 from ..nodes import WRAPPERS, beyond, holds, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .elsewhere import adds_through
-from .roles import CLOSES, LASTING, REMOVES, Role
+from .roles import CLOSES, LASTING, REGISTERS, REMOVES, Role
 from .source import TIDY, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
@@ -25,6 +25,8 @@ _CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
+_OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
+_REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b")
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -55,14 +57,16 @@ def listeners_in_connect(source: Source) -> None:
                 continue
             if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
-            event = call.args[0].text() if len(call.args) > 1 else "any event"
-            names = {"event": event, "handler": handler.event, "what": _PILES[once]}
+            event, what = source.words_for_event(call), _PILES[once]
+            names = {"event": event, "handler": handler.event, "what": what}
             source.report(call, "listener-in-connect", "javascript", **names)
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
     """Return whether a call adds a new function to the page, or to another outer emitter."""
-    if call.name not in ("on", "addEventListener") or call.target is None or len(call.args) < 2:
+    short = call.name in _OF_JQUERY
+    known = short or call.name in ("on", "addEventListener")
+    if not known or call.target is None or len(call.args) < 2 - short:
         return False
     given, target = unwrap(call.args[-1]), source.root_of(call.target)
     if given.kind() not in ("arrow_function", "function_expression"):
@@ -70,7 +74,7 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     if target.kind() == "call_expression":  # such as `$(window)`
         made = call_of(target)
         return (text(made.target) or made.name) in ("$", "jQuery", "document")
-    if source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
+    if short or source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
         return False
     return source.outlives(target, regions)
 
@@ -118,9 +122,18 @@ def shared_emitters(source: Source) -> None:
         ending = (c for c in calls if c.name not in CLOSES or text(c.target) not in map(text, old))
         stops = [c for c in ending if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
-            if _adds_to_shared(source, step, function, stops) and not source.first_time(step):
+            if _ends_with_connection(source, step.call) or source.first_time(step):
+                continue
+            if _adds_to_shared(source, step, function, stops):
                 rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]
                 source.report(step.call, rule, "listener", emitter=emitter)
+
+
+def _ends_with_connection(source: Source, call: Call) -> bool:
+    """Return whether what a call returns, such as `unsubscribe`, is used at the disconnection."""
+    kept = re.escape(text(label(beyond(call.node, (*_PASSES_ON, "array")), "name", "left")))
+    ends = (c for c in source.script.called(*REGISTERS) if source.event_of(c) == "disconnect")
+    return kept != "" and any(re.search(rf"\b{kept}\b", end.node.text()) for end in ends)
 
 
 def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
@@ -148,6 +161,15 @@ def _sends_to_all(source: Source, call: Call, origins: Iterable[SgNode]) -> bool
     opened = any(_OPENS.search(origin.text()[:200]) for origin in origins)
     emits = (c for c in source.script.calls_within(call.args[-1]) if c.name == "emit")
     return opened and any(source.roles.is_server(emit.target) for emit in emits)
+
+
+def connections_in_requests(source: Source) -> None:
+    for call in filter(source.roles.is_server_connection, source.script.called(*LASTING)):
+        function = source.script.enclosing(call.node)
+        if function and _REQUEST.match(text(function.field("parameters"))):
+            again = not source.first_time(Step(call, function))
+            if again and not source.fresh(call.target or call.node, (function,)):
+                source.report(call, "connection-in-request", "request")
 
 
 def timers_in_connect(source: Source) -> None:

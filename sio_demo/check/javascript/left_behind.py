@@ -10,7 +10,7 @@ from ..nodes import beyond, kind, label, text
 from ..shared import word_set
 from .elsewhere import adds_through, is_left_open, is_owned, is_stream, run_by_mount
 from .mounts import EFFECTS, Mount, mounts_of
-from .roles import CLIENTS, CLOSES, LASTING, REMOVES, Role, names_a_client
+from .roles import CLIENTS, CLOSES, LASTING, OF_ANY, REMOVES, Role, names_a_client
 from .script import FUNCTIONS
 from .source import TIDY, Entry, Source
 
@@ -49,7 +49,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
             if kept or not adds_through(source, call):
                 run += run_by_mount(source, call, mount.what != "effect")
             elif call.target is None or not source.fresh(call.target, regions):
-                event = call.args[0].text() if len(call.args) > 1 else f"`{call.name}`"
+                event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
     return run
 
@@ -83,10 +83,10 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
             elif _is_open_subscription(source, call, [*taken, *(other.call for other in steps)]):
                 event = call.args[0].text()
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
-        elif call.name in LASTING and source.listens(call):
+        elif call.name in LASTING | OF_ANY and source.listens(call):
             safe = _is_safe(source, step, removing, mount.again, regions)
             if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
-                event = call.args[0].text()
+                event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
 
 

@@ -165,7 +165,7 @@ def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     for mark in source.script.calls_within(function):
         if mark.name in _STORE_MARKS and mark.start > check.end and mark.args:
             between = (check.end < span(w)[0] and span(w)[1] < mark.start for w in waits)
-            if not named and not (alone and has_id_of(given, keys[0]) and any(between)):
+            if not named and not (tested and has_id_of(given, keys[0]) and any(between)):
                 continue
             alike = text(mark.target) == text(check.target) and mark.args[0].text() == keys[0]
             if alike and not re.search(r"\bNX\b|nx:", mark.node.text()):

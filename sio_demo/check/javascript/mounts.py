@@ -117,11 +117,11 @@ def _watches_client(watched: SgNode) -> bool:
 
 
 def _renders(source: Source) -> Iterator[Mount]:
-    """Yield the React components and hooks that register or connect in their bodies."""
+    """Yield the components and hooks, of React or Solid, that register in their bodies."""
     adding = [c for c in source.script.calls if c.name in REGISTERS or source.roles.makes_client(c)]
     for function in {source.script.enclosing(call.node) for call in adding}:
         if function is not None and _is_component(source, function):
-            yield Mount("render", function, (), body=True)
+            yield Mount("render", function, _given_to(source, CLEANUPS), body=True)
 
 
 def _is_component(source: Source, function: SgNode) -> bool:
@@ -131,6 +131,9 @@ def _is_component(source: Source, function: SgNode) -> bool:
         return False
     typed = source.script.grammar == "typescript"  # its grammar has no JSX
     if not name.startswith("use") and not typed and find_kinds(function, JSX):
+        return True
+    nothing = any(returned.text() == "null" for returned in source.script.returns(function))
+    if not name.startswith("use") and nothing:
         return True
     own = source.script.own(function, "call_expression")
     react = not source.roles.modules.isdisjoint(_REACT)

@@ -79,7 +79,8 @@ HOLDERS = word_set(
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
 CLOSES = word_set("disconnect close destroy end terminate")
 LASTING = word_set("on addListener addEventListener prependListener")
-REGISTERS = LASTING | word_set("once prependOnceListener onAny prependAny onAnyOutgoing")
+OF_ANY = word_set("onAny prependAny onAnyOutgoing")
+REGISTERS = LASTING | OF_ANY | word_set("once prependOnceListener")
 CHAINED = REGISTERS | REMOVES | word_set("emit connect open send compress timeout")
 _MAKES = word_set("io connect default lookup")
 _ALTERNATIVES = {  # expressions whose value is that of one of their fields
@@ -269,7 +270,7 @@ class Roles:
         held = call.args[:1] if call.name in HOLDERS else []
         for made in (*held, *self.script.functions.get(call.name, ())[:2]):
             if role := self.of(next(iter(self.script.returns(unwrap(made))), made)):
-                return role
+                return Role.CLIENT if role is Role.MAKER else role  # Angular's `inject(Socket)`
         return self._by_name(call.name) if "ocket" in call.node.text()[:60] else None
 
     def _of_method(self, call: Call) -> Role | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import holds, last_name, span, text, unwrap
+from ..nodes import holds, label, last_name, span, text, unwrap
 from ..shared import Reporter, word_set
 from .flow import Flow
 from .roles import CHAINED, CLIENTS, REGISTERS, REMOVES, Role, Roles
@@ -126,7 +126,9 @@ class Source:
     def _may_be_kept(self, origin: SgNode, root: SgNode) -> bool:
         """Return whether a client is created only if there is none: it may be the old one."""
         asked = (a.field("condition") for a in origin.ancestors() if a.kind() == "if_statement")
-        return any(root.text() in text(condition).replace("?.", ".") for condition in asked)
+        conditions = " ".join(text(condition) for condition in asked).replace("?.", ".")
+        kept = text(label(origin.parent(), "left"))
+        return root.text() in conditions or (kept != "" and kept in conditions)
 
     def reconnects(self, target: SgNode) -> bool:
         """Return whether automatic reconnection is not switched off."""
@@ -140,6 +142,11 @@ class Source:
         member = call.callee.field("property") if call.name in CHAINED else None
         apart = member and member.range().start.line != call.node.range().start.line
         self.report_node(member if apart else call.node, rule, message, **names)
+
+    def words_for_event(self, call: Call) -> str:
+        if len(call.args) > 1:
+            return call.args[0].text()
+        return "any event" if "Any" in call.name else f"`{call.name}`"
 
     def event_of(self, call: Call) -> str | None:
         """Return the event of a call: a literal, or a constant such as `Events.CONNECT`."""
@@ -234,9 +241,10 @@ class Source:
 
     def _wrong_function(self, removes: Call, adds: Call) -> bool:
         """Return whether `off` gets a function that was never added."""
-        if len(removes.args) < 2 or len(adds.args) < 2:
+        at = 0 if "Any" in removes.name else 1
+        if len(removes.args) <= at or len(adds.args) <= at:
             return False
-        functions = [unwrap(adds.args[1]), unwrap(removes.args[1])]
+        functions = [unwrap(adds.args[at]), unwrap(removes.args[at])]
         for function in functions:
             bound = function.kind() == "call_expression" and ".bind(" in function.text()
             if bound or function.kind() in ("arrow_function", "function_expression"):

@@ -7,7 +7,7 @@ from typing import Any
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
-from ..nodes import beyond, kind, label, last_name, parts, span, text, up_to
+from ..nodes import beyond, find_kinds, kind, label, last_name, parts, span, text, up_to
 from ..shared import MESSAGE_ID, RANDOM, REMEMBERED, SURELY_REMEMBERED, Reporter, has_id_of
 from .module import TASKS, EventHandler, Module, assignments_in, calls_in, enclosing
 
@@ -46,6 +46,7 @@ _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(k
     r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
     r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
 )
+_OWN_SID = re.compile(r"\b(sio|client|self\.\w+)\.(sid\b|get_sid\([^()]*\))")
 _MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
@@ -132,10 +133,12 @@ def _shared_emitters(module: Module, steps: list[Step]) -> None:
 
 
 def _ids_from_sid(module: Module) -> None:
-    for node in module.root.find_all(kind="string"):
-        parts = [p.text().strip("{}") for p in node.find_all(kind="interpolation")]
-        own = [p for p in parts if re.search(r"\b(sio|client|self\.\w+)\.(sid|get_sid\(.*\))$", p)]
-        if not own or len(parts) < 2 or RANDOM.search(node.text()):
+    for node in find_kinds(module.root, ("string", "binary_operator")):
+        values = " ".join(part.text() for part in node.find_all(kind="interpolation"))
+        if node.kind() == "binary_operator":
+            values = re.sub("'[^']*'|\"[^\"]*\"", "", node.text())
+        rest, found = _OWN_SID.subn("", values)
+        if not found or not re.search(r"\w", rest) or RANDOM.search(values):
             continue
         name = label(node.parent(), "left", "key", "name")
         if MESSAGE_ID.search(last_name(name)):
@@ -217,7 +220,8 @@ def _questions(module: Module) -> Iterator[tuple[SgNode, SgNode, SgNode | None]]
         if value is not None and function is not None and name.isidentifier():
             after = function.text()[span(assignment)[1] - span(function)[0] :]
             if re.search(rf"\bif (not )?{name}\b", after):
-                yield function, value, None
+                only_asked = len(re.findall(rf"\b{name}\b", function.text())) == 2
+                yield function, value, value if only_asked else None
 
 
 def _waits_before_mark(

@@ -20,6 +20,13 @@ export const Whistle = () => {
   return <i />;
 };
 
+export function Half() {
+  const [half, setHalf] = createSignal(1);
+  socket.on("half", setHalf); // a component of Solid runs once
+  onCleanup(() => socket.off("half", setHalf));
+  return <b>{half()}</b>;
+}
+
 class Bench extends HTMLElement {
   connectedCallback() {
     socket.on("substitute", this.add);

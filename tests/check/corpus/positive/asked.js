@@ -26,6 +26,17 @@ io.on("connection", (socket) => {
     await save(msg);
     await client.set(`message:${msg.id}`, "1");
   });
+  socket.on("g", async (order) => {
+    const before = await client.get(`k:${order.id}`); // expect: check-then-await
+    if (before) return;
+    await save(order);
+    await client.set(`k:${order.id}`, "1");
+  });
+  socket.on("h", async (order) => {
+    const price = await client.get(`price:${order.id}`); // a cache: its value is used
+    if (price) return socket.emit("price", price);
+    await client.set(`price:${order.id}`, await look(order));
+  });
   socket.on("d", async (msg) => {
     if (done[msg.msgId]) return;
     done[msg.msgId] = true;

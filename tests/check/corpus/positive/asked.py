@@ -24,6 +24,24 @@ async def b(sid, msg):
     await redis.set("msg:" + msg["id"], 1)
 
 
+@sio.on("d")
+async def d(sid, order):
+    before = await redis.get(f"k:{order['id']}")  # expect: check-then-await
+    if before:
+        return
+    await work(order)
+    await redis.set(f"k:{order['id']}", 1)
+
+
+@sio.on("e")
+async def e(sid, order):
+    price = await redis.get(f"price:{order['id']}")  # a cache: its value is used
+    if not price:
+        price = await work(order)
+        await redis.set(f"price:{order['id']}", price)
+    return price
+
+
 @sio.on("c")
 async def c(sid, msg):
     if done.get(msg["id"]) is not None:  # expect: check-then-await

@@ -41,3 +41,8 @@ async def send(text):
     counter += 1
     message_id = f"{sio.sid}-{counter}"  # expect: id-from-socket-id
     await sio.emit("chat", {"id": message_id, "text": text})
+
+
+async def say(text):
+    message_id = sio.sid + "-" + str(counter)  # expect: id-from-socket-id
+    await sio.emit("chat", {"id": message_id, "room_id": sio.sid + "-room", "text": text})

@@ -1,4 +1,5 @@
-import { Component, OnInit, OnDestroy } from '@angular/core';
+import { Component, OnInit, OnDestroy, inject } from '@angular/core';
+import { Socket as NgSocket } from 'ngx-socket-io';
 import { io, Socket } from 'socket.io-client';
 import { SocketService } from '../services/socket.service';
 @Component({
@@ -17,5 +18,13 @@ export class ListComponent implements OnInit, OnDestroy {
   }
   ngOnDestroy(): void {
     this.svc.socket.off('y', this.onY);
+  }
+}
+
+@Component({ selector: 'app-clock', template: '<p></p>' })
+export class ClockComponent {
+  private readonly live = inject(NgSocket);
+  ngOnInit() {
+    this.live.on('tick', () => this.count++); // expect: listener-without-cleanup
   }
 }
