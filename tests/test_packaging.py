@@ -190,8 +190,8 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
 class TestBaseInstall:
     """What a pre-commit hook or a server gets: no extra, and neither Jupyter nor matplotlib."""
 
-    def test_it_brings_one_package(self, base: Installed) -> None:
-        assert base.packages() == {"ast-grep-py", "sio-demo"}
+    def test_it_brings_two_small_packages(self, base: Installed) -> None:
+        assert base.packages() == {"ast-grep-py", "pathspec", "sio-demo"}
 
     def test_check_finds_a_listener_inside_connect(self, base: Installed) -> None:
         source = base.folder / "page.js"

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from stat import S_ISREG
+
+from pathspec import GitIgnoreSpec
 
 from .model import Skipped
 from .shared import word_set
@@ -72,7 +73,7 @@ class Search:
         self.left_out: list[Skipped] = []
         self.unread: list[Skipped] = []
         self._root = root
-        self._patterns = [(f"{root.as_posix()}/", pattern) for pattern in exclude]
+        self._ignores = [(root, _patterns(exclude))]
         if root.is_dir():
             self._walk()
         elif language := language_of(root):
@@ -84,7 +85,8 @@ class Search:
         for folder, directories, names in os.walk(self._root, onerror=self._cannot_open):
             here = Path(folder)
             if ".gitignore" in names:
-                self._read_patterns(here)
+                with suppress(UnreadableError):
+                    self._ignores.append((here, _patterns(read(here / ".gitignore").split("\n"))))
             packaged = not _PACKAGE.isdisjoint((*directories, *names))
             folders = [(name, _what_folder_holds(here / name, packaged)) for name in directories]
             directories[:] = [
@@ -97,12 +99,6 @@ class Search:
         path = Path(str(error.filename)).as_posix()
         self.unread.append(Skipped(path, f"cannot be read: {error.strerror}"))
 
-    def _read_patterns(self, folder: Path) -> None:
-        with suppress(UnreadableError):
-            lines = map(str.strip, read(folder / ".gitignore").split("\n"))
-            patterns = (line for line in lines if line and not line.startswith("#"))
-            self._patterns += [(f"{folder.as_posix()}/", pattern) for pattern in patterns]
-
     def _leaves(self, path: Path, reason: str, slash: str = "") -> bool:
         reason = reason or ("ignored" if self._is_ignored(path, slash) else "")
         if reason and not path.name.startswith("."):
@@ -111,14 +107,12 @@ class Search:
 
     def _is_ignored(self, path: Path, slash: str) -> bool:
         """Return whether a pattern of a `.gitignore` leaves a path out: the last one decides."""
-        ignored, whole = False, path.as_posix()
-        for folder, pattern in self._patterns:
-            plain = pattern.lstrip("!").rstrip("/")
-            name = whole[len(folder) :] if "/" in plain else path.name
-            holds = whole.startswith(folder) and (slash or not pattern.endswith("/"))
-            if holds and fnmatchcase(name, plain.lstrip("/").removeprefix("**/")):
-                ignored = not pattern.startswith("!")
-        return ignored
+        for folder, spec in reversed(self._ignores):
+            if path.is_relative_to(folder):
+                found = spec.check_file(f"{path.relative_to(folder).as_posix()}{slash}").include
+                if found is not None:
+                    return found
+        return False
 
     def _add(self, path: Path) -> None:
         language = language_of(path)
@@ -150,6 +144,15 @@ class Search:
             if _VENDORED_TEXT.search(text) or is_minified(text):
                 return "installed"
         return ""
+
+
+def _patterns(lines: Iterable[str]) -> GitIgnoreSpec:
+    """Return what the lines of a `.gitignore` leave out; what is no pattern leaves nothing out."""
+    spec = GitIgnoreSpec([])
+    for line in lines:
+        with suppress(ValueError):
+            spec += GitIgnoreSpec.from_lines([line])
+    return spec
 
 
 def _what_folder_holds(folder: Path, packaged: bool) -> str:

@@ -109,6 +109,25 @@ def test_what_git_ignores_is_left_out(tmp_path: Path):
     assert {reason for _, reason in reasons(tmp_path)} == {"ignored"}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "ignored"),
+    [
+        ("**/made", ["app/made/a.js", "app/new/made/a.js"]),
+        ("app/**/made/", ["app/made/a.js", "app/new/made/a.js"]),
+        ("app/*.js", ["app/a.js", "app/own.js"]),
+        ("/a.js", []),
+        ("[a-b].js\n!app/a.js", ["app/made/a.js", "app/new/made/a.js"]),
+        ("!\nmade", ["app/made/a.js", "app/new/made/a.js"]),
+    ],
+)
+def test_patterns_mean_what_they_mean_to_git(tmp_path: Path, pattern: str, ignored: list[str]):
+    write(tmp_path / ".gitignore", pattern + "\n")
+    files = ["app/a.js", "app/made/a.js", "app/new/made/a.js", "app/own.js"]
+    for name in files:
+        write(tmp_path / name)
+    assert found(tmp_path) == [name for name in files if name not in ignored]
+
+
 def test_virtual_environment_is_left_out(tmp_path: Path):
     write(tmp_path / "my-env" / "pyvenv.cfg", "")
     write(tmp_path / "my-env" / "a.js")
