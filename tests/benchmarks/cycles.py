@@ -106,7 +106,7 @@ async def tcp_cycles(cycles: int) -> list[Figure]:
         try:
             while data := await reader.read(100):
                 writer.write(data)
-        except ConnectionResetError:
+        except (ConnectionResetError, asyncio.CancelledError):  # also when the loop ends
             pass
         writer.close()
 
