@@ -362,10 +362,6 @@ class PostgresTransaction(Tables):
             # A statement of the inbox does not fail by itself, unless its tables are gone.
             raise UsageError(f"{_ENDED} ({error})") from error
 
-    async def _run_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        for row in rows:
-            await self._run(sql, row)
-
     async def _mark(self, assignment: str, producer: str, *values: Any) -> None:
         """Update a producer's row, if this is still the transaction that `progress` was in."""
         sql = f"UPDATE inbox_producers {assignment} WHERE producer = ? AND unmarked = 1 RETURNING 1"

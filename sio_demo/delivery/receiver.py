@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import perf_counter
 from typing import Any
 from weakref import WeakSet
 
@@ -16,6 +18,7 @@ from .transactions import Transactions, log, raise_end, settled
 from .turns import Turns
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
+ROUND = 0.1  # seconds of callbacks before it is noted which have ended
 CLOSE = 15.0  # seconds that a handler may hold `close` up
 
 
@@ -102,19 +105,18 @@ class Receiver:
         this inbox.
         """
         async with self._transactions.one() as store:
-            if letter not in await settled(store.aside(self._dead)):
+            if not await settled(store.take_out(self._dead, letter)):  # first: others wait here
                 raise UsageError("This is no dead letter: it was replayed or dropped before.")
             text = await self._applier.handle(store, read_message(letter.text), letter)
             reply, error = read_reply(text)
             if error is not None:
                 raise error
-            await settled(store.take_out(self._dead, [letter]))
         return reply
 
     async def drop(self, letter: Letter) -> None:
         """Take out a dead letter unapplied."""
         async with self._transactions.one() as store:
-            await settled(store.take_out(self._dead, [letter]))
+            await settled(store.take_out(self._dead, letter))
 
     async def _end(self) -> None:
         """Apply what has arrived, and close the store, unless another uses it."""
@@ -135,7 +137,7 @@ class Callbacks:
         transactions.ended = self._ended
         self._callbacks: dict[str, Callable[[Received], Awaitable[object]]] = {}
         self._noted: dict[InboxStore, list[Letter]] = {}  # by transactions that are under way
-        self._due: list[Letter] = []
+        self._due: deque[Letter] = deque()
         self._looked = False  # whether those were read that an earlier process has left
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -179,20 +181,22 @@ class Callbacks:
 
     async def _run_due(self) -> bool:
         """Call what is due, and take it out; return False if another attempt is to follow."""
-        failed: list[Letter] = []
+        done, failed = list[Letter](), list[Letter]()
         try:
             if not self._looked:
                 await self._look()
-            due, self._due = self._due, []
-            failed = [letter for letter in due if not await self._call(letter)]
-            done = [letter for letter in due if letter not in failed]
+            until = perf_counter() + ROUND
+            while self._due and (not done or perf_counter() < until):
+                letter = self._due.popleft()
+                (done if await self._call(letter) else failed).append(letter)
             async with self._transactions.one() as store:
-                await settled(store.take_out(self._box, done))
+                for letter in done:
+                    await settled(store.take_out(self._box, letter))
         except StoreError as error:  # called again at the next start, at the latest
             log.warning("What follows a commit may follow twice: %s", error)
             return False
         finally:
-            self._due = failed + self._due
+            self._due += failed
         return not failed
 
     async def _look(self) -> None:
@@ -205,7 +209,7 @@ class Callbacks:
             self._looked = False
             raise
         mine = [letter for letter in left if Received.of(letter).event in self._callbacks]
-        self._due = mine + [letter for letter in self._due if letter not in left]
+        self._due = deque(mine + [letter for letter in self._due if letter not in left])
 
     async def _call(self, letter: Letter) -> bool:
         received = Received.of(letter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
 from collections import Counter
@@ -178,7 +179,8 @@ class MemoryInboxStore:
         self._seen: dict[str, float] = {}
         self._owned: Counter[str | None] = Counter()  # producers of each user
         self._kept: dict[str, dict[int, StoredReply]] = {}
-        self._aside = UndoDict()  # (box, letter): None
+        self._aside = UndoDict()  # (box, letter): its number
+        self._numbers = itertools.count(1)
         self._trimmed: dict[str, int] = {}  # the first entry that is left of a topic
 
     def begin(self, patience: float = 0.0) -> None:
@@ -237,15 +239,16 @@ class MemoryInboxStore:
 
     def put_aside(self, box: str, letter: Letter) -> None:
         """Put a message into a box, ``"dead"`` or ``"after"``."""
-        self._aside[box, letter] = None
+        self._aside[box, letter] = next(self._numbers)
 
     def aside(self, box: str) -> list[Letter]:
         """Return what is in a box, oldest first."""
-        return [letter for name, letter in self._aside if name == box]
+        in_order = sorted(self._aside, key=self._aside.__getitem__)
+        return [letter for name, letter in in_order if name == box]
 
-    def take_out(self, box: str, letters: Collection[Letter]) -> None:
-        for letter in letters:
-            self._aside.pop((box, letter), None)
+    def take_out(self, box: str, letter: Letter) -> Any:
+        """Take a message out of a box; what is returned is true if it was there."""
+        return self._aside.pop((box, letter), None)
 
     def touch(self, producers: Collection[str]) -> None:
         """Note that producers are, or were just, in contact."""

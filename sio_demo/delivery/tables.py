@@ -1,6 +1,6 @@
 """What the two databases of an inbox have in common: statements, and the causes of an error."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from .inbox_state import StoredReply
@@ -18,7 +18,6 @@ class Tables:
 
     _in_order: str  # the column in which letters are numbered
     _run: Callable[..., Any]
-    _run_many: Callable[..., Any]
 
     def kept(self, producer: str, first: int, count: int, size: int) -> Any:
         return self._run(
@@ -44,10 +43,12 @@ class Tables:
             lambda rows: list(map(Letter._make, rows)),
         )
 
-    def take_out(self, box: str, letters: Collection[Letter]) -> Any:
-        return self._run_many(
-            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ?",
-            [(box, letter.producer, letter.sequence) for letter in letters],
+    def take_out(self, box: str, letter: Letter) -> Any:
+        return self._run(
+            "DELETE FROM inbox_aside WHERE box = ? AND producer = ? AND sequence = ? AND text = ? "
+            "RETURNING 1",
+            (box, letter.producer, letter.sequence, letter.text),
+            list,
         )
 
     def log(self, topic: str) -> Any:

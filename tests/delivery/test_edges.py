@@ -359,6 +359,28 @@ async def test_what_follows_the_commit_is_made_up_for_after_a_crash(disk, tmp_pa
     assert disk.inbox.statistics().applied == 0
 
 
+async def test_after_a_crash_what_was_done_long_before_is_not_done_again(
+    disk, tmp_path, monkeypatch
+):
+    """All callbacks that were due were noted as done together, after the last of them."""
+    monkeypatch.setattr("sio_demo.delivery.receiver.ROUND", 0, raising=False)
+    seen, never = [], asyncio.Event()
+
+    @disk.inbox.after_commit("insert")
+    async def hang(received):
+        seen.append(received.payload)
+        if received.payload == 3:
+            await never.wait()
+
+    outbox = await disk.outbox()
+    await asyncio.gather(*[outbox.send("insert", number) for number in (1, 2, 3)])
+    await wait_until(lambda: seen == [1, 2, 3])
+    await disk.stop_server()
+    store = SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA)
+    assert [read_message(letter.text).payload for letter in store.aside("after")] == [3]
+    store.close()
+
+
 # --- the caller's transaction --------------------------------------------------------------
 
 ORDERS = "CREATE TABLE IF NOT EXISTS orders (number INTEGER UNIQUE);"

@@ -205,6 +205,22 @@ async def test_dead_letters_are_listed_replayed_and_dropped(pg):
         await pg.inbox.replay(first)
 
 
+async def test_a_dead_letter_that_is_replayed_twice_at_once_is_applied_once(pg):
+    """As when two people press the button, or one twice."""
+    await pg.stop_server()
+    await pg.start_server(retry_limit=1)
+    with pytest.raises(DeadLetterError):
+        await (await pg.outbox()).send("later", 1)
+    [letter] = await pg.inbox.dead_letters()
+    pg.inbox.on("later", pg._inserts("effects"))
+    results = await asyncio.gather(
+        *[pg.inbox.replay(letter) for _ in range(4)], return_exceptions=True
+    )
+    assert await pg.rows() == [1]
+    assert sorted(map(repr, results)) == ["1"] + [r for r in map(repr, results) if "Usage" in r]
+    assert await pg.inbox.dead_letters() == []
+
+
 CANCELED = "SET LOCAL statement_timeout = 1", "SELECT pg_sleep(0.1)"
 SERIAL = ["DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$"]
 

@@ -77,9 +77,15 @@ def test_an_inbox_store_forgets_all_about_a_producer_unless_it_is_kept(inbox):
 
 def test_an_inbox_store_puts_messages_aside(inbox):
     letters = [Letter("p", number, None, "text", "why") for number in range(3)]
+    inbox.begin()
     for letter in letters:
         inbox.put_aside("dead", letter)
-    inbox.take_out("dead", [letters[1]])
+    assert inbox.take_out("dead", letters[1])
+    assert not inbox.take_out("dead", letters[1])
+    inbox.commit()
+    inbox.begin()
+    assert inbox.take_out("dead", letters[0])
+    inbox.rollback()  # oldest first, as before
     assert inbox.aside("dead") == [letters[0], letters[2]]
     assert inbox.aside("after") == []
 
