@@ -93,6 +93,21 @@ async def test_a_follower_restarts_at_an_offset_and_nowhere_else(js, offset):
     assert await js.run(f"mistake(follower.restart('orders', {offset}))") == "UsageError"
 
 
+@pytest.mark.parametrize("option", ["ackTimeout: 2000", "retries: 3, ackTimeout: 2000"])
+async def test_a_socket_may_have_its_own_timeout(bench, js, option):
+    """Its callbacks get an error first, and one when the connection is lost."""
+    await bench.append(1)
+    await js.run(f"""
+        const other = io(url, {{ ...options, forceNew: true, {option} }});
+        follower = new Follower(other, store, {{ retryDelay: 10, interval: 100 }});
+        follower.on("note", (_, number) => {{ seen.push(number); }});""")
+    assert await js.run("mistake(follower.follow('orders'))") is None
+    await bench.link.cut()
+    await bench.append(2)
+    await asyncio.wait_for(seen(js, 1, 2), 5)
+    await js.run("other.disconnect(); null")
+
+
 async def test_a_handler_that_never_ends_does_not_hold_up_close_for_good(bench, js):
     await bench.append(1)
     await js.run("""

@@ -258,9 +258,10 @@ export class Follower {
     reading.due = performance.now() + jittered(this.#options.interval);
     reading.asked = true;
     if (!connected) return; // it asks when it is
-    this.#socket.emit(FEED, { topic, next }, (page) => {
-      if (reading.asked) reading.add(page, next);
-      reading.asked = false; // if not, another request has its answer already
+    this.#socket.emit(FEED, { topic, next }, (error, page = error) => { // two, with ackTimeout
+      if (!reading.asked || page instanceof Error) return; // another has its answer
+      reading.add(page, next);
+      reading.asked = false;
     });
   }
 

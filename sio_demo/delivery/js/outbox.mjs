@@ -96,7 +96,7 @@ export class SendWindow {
   #batch = null; // in flight
   #most = 500; // messages in a batch
   #heard = true; // an answer since a connection was lost
-  #limits = { batch: 500, characters: LARGEST, unconfirmed: Infinity };
+  #limits; // of the inbox, from its welcome
 
   constructor({ producer, known, epoch, start, base, after, texts }) {
     this.identity = { producer, known, epoch, start };
