@@ -24,7 +24,7 @@ from .message import (
 )
 from .queues import Queues
 from .stores import Done, InboxStore, MemoryInboxStore
-from .transactions import Transactions, check_vacant, log, raise_end, settled
+from .transactions import CLOSE, Transactions, check_vacant, log, raise_end, settled
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
@@ -149,7 +149,7 @@ class Feed:
         """Publish the rest, and close the store, unless an inbox uses it; may be called twice."""
         self._transactions.check_loop()
         await asyncio.gather(*self._tasks)
-        await self._transactions.close()
+        await self._transactions.close(CLOSE)
 
     async def _answer(self, sid: str, question: Any = None, *_: Any) -> dict[str, Any]:
         """Handle a request: join the room first, then read, so that nothing falls in between."""

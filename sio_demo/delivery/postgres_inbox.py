@@ -89,8 +89,9 @@ class PostgresInboxStore:
         `psycopg.AsyncConnection` as ``db``. Or a function that returns an asynchronous context
         manager, which begins a transaction, yields the `AsyncConnection` and what the handlers
         are to get as ``db``, and commits: so the session of an ORM and the inbox share one
-        transaction. The connection must not be in autocommit mode, and a handler must not roll it
-        back: on a connection that is not the store's own, that is not noticed.
+        transaction. The connection must not be in autocommit mode, and nobody else may use it
+        meanwhile: what is answered for one of two users would be undone with the other's. And a
+        handler must not roll it back: on a connection of yours, that is not noticed.
     connections : int
         How many transactions there may be at the same time, with those that handlers begin.
 

@@ -14,12 +14,11 @@ from .applier import Applier, Handler
 from .message import check_event, read_message, read_reply
 from .send_window import check_positive
 from .stores import InboxStore, Letter, MemoryInboxStore, Received
-from .transactions import Transactions, log, raise_end, settled
+from .transactions import CLOSE, Transactions, log, raise_end, settled
 from .turns import Turns
 
 AGAIN = 1.0  # seconds until a callback that failed is called again
 ROUND = 0.1  # seconds of callbacks before it is noted which have ended
-CLOSE = 15.0  # seconds that a handler may hold `close` up
 
 
 class Receiver:
@@ -122,7 +121,7 @@ class Receiver:
         """Apply what has arrived, and close the store, unless another uses it."""
         await asyncio.gather(*[turns.finish(CLOSE) for turns in self._all_turns])
         await self._callbacks.close()
-        await self._transactions.close()
+        await self._transactions.close(CLOSE)
 
     def _online(self) -> set[str]:
         """Return the producers that are connected."""

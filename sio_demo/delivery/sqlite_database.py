@@ -68,7 +68,7 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}")
             connection.executescript(self._schema)
             connection.execute(f"PRAGMA busy_timeout={self._busy_timeout}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a NUL in the schema
             if connection is not None:
                 connection.close()
             raise StoreError(f"{self.path} cannot be opened: {error}.") from error

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StoreError, UsageError
 from .stores import InboxStore
 
+CLOSE = 15.0  # seconds that a handler, or an open transaction, may hold `close` up
 PATIENCE = 0.2  # seconds to wait for another process that writes to the store
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Transactions:
             many = self.concurrent
             async with self.store.transaction(careful) if many else self._serial() as store:
                 yield store
+                self.check()
         except BaseException:
             if store is not None:
                 self.ended(store, False)
@@ -142,9 +144,15 @@ class Transactions:
         """Return the producers that are connected to any inbox of the store."""
         return {producer for one in self._shared.users for producer in one.online()}
 
-    async def close(self) -> None:
-        """Close the store, if no other inbox uses it; may be called twice."""
-        async with self.turn:
+    async def close(self, patience: float) -> None:
+        """Close the store, if no other inbox uses it; may be called twice.
+
+        A transaction that takes longer is undone, and fails at its end.
+        """
+        async with AsyncExitStack() as stack:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await stack.enter_async_context(self.turn)
             self._shared.users.discard(self)
             if not self._shared.users:
                 _shared.pop(self.store, None)

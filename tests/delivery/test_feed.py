@@ -703,6 +703,27 @@ async def test_a_transaction_that_fails_leaves_no_entry_and_no_number(either):
     await until(lambda: follower.seen == [1])
 
 
+async def test_a_feed_is_closed_though_a_transaction_never_ends(either, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.feed.CLOSE", 0.1, raising=False)
+    opened, go_on = asyncio.Event(), asyncio.Event()
+
+    async def append_slowly():
+        async with either.feed.transaction() as db:
+            await settled(either.feed.append(db, "orders", "note", 1))
+            opened.set()
+            await go_on.wait()
+
+    appending = asyncio.create_task(append_slowly())
+    await opened.wait()
+    closing = asyncio.create_task(either.feed.close())
+    ended = await asyncio.wait({closing}, timeout=2)
+    go_on.set()
+    await asyncio.wait({closing, appending})
+    assert closing in ended[0]
+    with pytest.raises(StoreError, match="closed"):
+        await appending
+
+
 async def test_a_hundred_followers(either):
     either.pings = {}  # the defaults: on a busy machine so many do not answer within half a second
     await either.server.close()
