@@ -183,10 +183,9 @@ class Applier:
             except Exception as error:
                 guilty = verdict is None and (applied or isinstance(error, UsageError))
                 if isinstance(error, StoreError) or not guilty:
-                    return Answer(
-                        only.first, fitting(replies, LARGEST, len), self.refuse(error).error
-                    )
-                verdict = write_failure(error)  # apply it once more, without its handler
+                    answer = self.refuse(error, only.first)
+                else:
+                    verdict = write_failure(error)  # apply it once more, without its handler
                 continue
             verdict = None
             replies += answer.replies

@@ -23,7 +23,7 @@ from .message import (
     write_message,
 )
 from .queues import Queues
-from .stores import Done, InboxStore, MemoryInboxStore
+from .stores import InboxStore, MemoryInboxStore
 from .transactions import CLOSE, Transactions, check_vacant, log, raise_end, settled
 
 ENTRIES = 500  # in a page
@@ -78,7 +78,7 @@ class Feed:
         self._questions = Queues(sio, namespace, QUESTIONS)
         sio.on(FEED, self._answer, namespace=namespace)
 
-    def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Done:
+    def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Any:
         """Append an entry in the transaction of `db`; to be awaited with a `PostgresInboxStore`.
 
         Raises PayloadError: the payload is not JSON, or too long for a packet.
@@ -87,8 +87,7 @@ class Feed:
         if not self._transactions.is_open(db):
             raise UsageError("Append in a transaction of the feed's store, with its `db`.")
         self._appended.get(id(db), set()).add(topic)
-        done: Done = self.store.append(db, topic, str(uuid.uuid4()), write_message(event, payload))
-        return done
+        return self.store.append(db, topic, str(uuid.uuid4()), write_message(event, payload))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:

@@ -117,9 +117,8 @@ class Inbox(Receiver):
         sessions = [session for turns in self._all_turns for session in turns.waiting]
         waiting = [item.batch for session in sessions for item in session.waiting]
         now = len(self._connected()), sum(len(batch.messages) for batch in waiting)
-        return InboxStatistics(
-            *now, *(self._applier.counts[n] for n in InboxStatistics._fields[2:])
-        )
+        done = [self._applier.counts[name] for name in InboxStatistics._fields[2:]]
+        return InboxStatistics(*now, *done)
 
     async def close(self) -> None:
         """Answer what has arrived, refuse the rest, and close the store; may be called twice.

@@ -123,8 +123,7 @@ class PostgresInboxStore:
             await asyncio.shield(self._opening)  # who waits for it meanwhile fails with it
             pipeline = self._pool is not None and not careful
             async with limit, self._begun(pipeline) as (connection, db):
-                work = PostgresTransaction(connection, db, pipeline, self._schema)
-                work.ours = self._pool is not None
+                work = PostgresTransaction(connection, db, self._pool, pipeline, self._schema)
                 yield work
                 await work.finish()
         except Exception as error:
@@ -238,10 +237,10 @@ class PostgresTransaction(Tables):
     _in_order = "number"
 
     def __init__(
-        self, connection: AsyncConnection[Any], db: Any, pipeline: bool, schema: str
+        self, connection: AsyncConnection[Any], db: Any, pool: Any, pipeline: bool, schema: str
     ) -> None:
         self.db, self._schema = db, schema
-        self.ours = False  # the connection, with its factories and its commit
+        self._ours = pool is not None  # the connection, with its factories and its commit
         self._connection, self._pipeline = connection, pipeline
         self._unmarked: dict[str, int] = {}  # producers, and from where on they have replies
         self._savepoint = False
@@ -251,7 +250,7 @@ class PostgresTransaction(Tables):
         await self._release()
         for producer in self._unmarked:
             await self._mark("SET unmarked = NULL", producer)
-        if not self.ours:
+        if not self._ours:
             return
         # PostgreSQL says ROLLBACK, and no error, if a statement has failed that was hidden: one of
         # a task that a handler has left. The block of the transaction commits an empty one.
@@ -263,7 +262,7 @@ class PostgresTransaction(Tables):
             raise UsageError(_ENDED)
 
     async def savepoint(self) -> None:
-        if self.ours:
+        if self._ours:
             await _reset(self._connection)
         if not self._pipeline:
             await self._release()

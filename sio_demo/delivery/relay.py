@@ -9,7 +9,7 @@ from socketio.exceptions import SocketIOError
 from ..errors import BatchError, DeliveryError
 from .connector import Connector
 from .message import EVENT, HELLO, Answer, Batch, Welcome, only, read_reply
-from .receipt import Promise, Receipt
+from .receipt import Promise
 from .send_window import FLIGHTS, SendWindow, worth_a_retry
 from .storing import Storing
 
@@ -32,7 +32,7 @@ class Relay:
         self.tried = Promise()  # to connect, once
 
     @property
-    def _window(self) -> SendWindow[Receipt]:
+    def _window(self) -> SendWindow:
         return self._storing.window
 
     def stop(self) -> None:

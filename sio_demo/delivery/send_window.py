@@ -5,25 +5,19 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from .. import errors
 from .message import LARGEST, Answer, Batch, Hello, Welcome, id_of, wire_size, withdrawn
+from .receipt import Receipt
 
 FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
 
 
-class HasText(Protocol):
-    """A message, with whatever its owner stores beside the text."""
-
-    text: str
-
-
-M = TypeVar("M", bound=HasText)
 Identity = Hello  # as it is in the store
 
 
-class SendWindow(Generic[M]):
+class SendWindow:
     """A sliding window over numbered messages, `window` in flight: go-back-N, an answer a batch."""
 
     def __init__(self, identity: Identity, base: int, window: int, after: str = "") -> None:
@@ -37,7 +31,7 @@ class SendWindow(Generic[M]):
         self._window = window
         self._largest_batch = self._batch = -(-window // FLIGHTS)
         self._characters, self._unconfirmed = LARGEST, 2**53
-        self.messages: deque[M] = deque()  # those without a reply, from base on
+        self.messages: deque[Receipt] = deque()  # those without a reply, from base on
         self._next = self._highest = base  # the next to send; the next never sent
         self._flights: list[Batch] = []
         self._replies: dict[int, str] = {}  # that came before the reply to `base`
@@ -62,7 +56,7 @@ class SendWindow(Generic[M]):
         """So many replies to confirm are worth a save."""
         return min(self._window, self._unconfirmed // 4 + 1)
 
-    def accept(self, messages: Iterable[M]) -> None:
+    def accept(self, messages: Iterable[Receipt]) -> None:
         """Queue messages that the store has saved; from now on they have sequence numbers."""
         self.messages.extend(messages)
 
@@ -115,7 +109,7 @@ class SendWindow(Generic[M]):
         self._flights.append(batch)
         return batch
 
-    def answered(self, batch: Batch, answer: Answer) -> list[tuple[M, str]]:
+    def answered(self, batch: Batch, answer: Answer) -> list[tuple[Receipt, str]]:
         """Note replies; return the messages that are done now, in order, with their replies.
 
         Late, repeated and reordered answers are valid, because a reply never changes.

@@ -6,7 +6,7 @@ import itertools
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UsageError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 OutboxStore: TypeAlias = "MemoryOutboxStore | SQLiteOutboxStore"
 InboxStore: TypeAlias = "MemoryInboxStore | SQLiteInboxStore | PostgresTransaction"
-Done = Awaitable[None] | None
 Row = TypeVar("Row")
 
 

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -43,7 +43,7 @@ class Storing:
 
     def __init__(self, store: OutboxStore, window_size: int) -> None:
         self.store, self._window_size = store, window_size
-        self.window = SendWindow[Receipt](Identity(""), 0, window_size)
+        self.window = SendWindow(Identity(""), 0, window_size)
         self.resumed: list[Receipt] = []
         self.incoming: list[Receipt] = []  # not in the store yet
         self.accepted = asyncio.Event()  # there is something to send
@@ -158,12 +158,10 @@ class Storing:
 
     async def close(self, patience: float) -> None:
         """Save what is left, unless a transaction holds it up for too long; close the store."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience), self._busy:
                 if self.store.durable and (self.incoming or self.window.to_confirm):
                     await self._save()
-        except TimeoutError:
-            pass
         self._closed = True
         self._thread.shutdown(wait=False)
         self.store.close()
