@@ -89,7 +89,6 @@ __all__ = [
     "SQLiteOutboxStore",
 ]
 
-
 if TYPE_CHECKING:
     from .postgres_inbox import PostgresInboxStore
 else:

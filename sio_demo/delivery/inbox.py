@@ -18,8 +18,6 @@ BATCH = 1000  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
 REFUSALS = 100  # batches refused in a row before the connection is closed
 
-User = Callable[..., Any]
-
 
 class InboxStatistics(NamedTuple):
     """What an inbox has done since it was made, in messages; the first two are of this moment."""
@@ -74,7 +72,7 @@ class Inbox(Receiver):
         store: Any = None,
         *,
         namespace: str = "/",
-        user: User | None = None,
+        user: Callable[..., Any] | None = None,
         retry_limit: int | None = None,
         max_producers: int | None = None,
         max_unconfirmed: int = 20_000,

@@ -145,10 +145,7 @@ class Transactions:
         return {producer for one in self._shared.users for producer in one.online()}
 
     async def close(self, patience: float) -> None:
-        """Close the store, if no other inbox uses it; may be called twice.
-
-        A transaction that takes longer is undone, and fails at its end.
-        """
+        """Close the store, if no other inbox uses it; what takes longer is undone, and fails."""
         async with AsyncExitStack() as stack:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):

@@ -105,10 +105,6 @@ export class SendWindow {
     this.#texts = [...texts];
   }
 
-  get next() {
-    return this.base + this.#texts.length;
-  }
-
   get length() {
     return this.#texts.length;
   }
@@ -127,7 +123,7 @@ export class SendWindow {
     if (welcome.next < this.base) {
       throw new DeliveryError("RestoredError", `The inbox has gone back to ${welcome.next}.`);
     }
-    if (welcome.next > this.next || welcome.last !== this.#idBefore(welcome.next)) {
+    if (welcome.next > this.base + this.length || welcome.last !== this.#idBefore(welcome.next)) {
       throw new DeliveryError("ConflictError", "Was a store copied?");
     }
     this.#limits = welcome;
@@ -657,7 +653,7 @@ export class Outbox {
     await this.#forget(window);
     if (this.#more) {
       this.#more = false;
-      window.accept(await this.#store.read(window.next));
+      window.accept(await this.#store.read(window.base + window.length));
     }
     const batch = overtaken() ? null : window.nextBatch();
     if (!batch) return false;
