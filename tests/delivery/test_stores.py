@@ -90,6 +90,17 @@ def test_an_inbox_store_puts_messages_aside(inbox):
     assert inbox.aside("after") == []
 
 
+@pytest.mark.parametrize("store", [SQLiteInboxStore, SQLiteOutboxStore])
+def test_a_schema_that_is_no_text_for_sqlite_is_named_and_the_file_can_be_opened(tmp_path, store):
+    error = None
+    try:
+        store(tmp_path / "s.db", "CREATE TABLE IF NOT EXISTS mine (x);\0")
+    except Exception as raised:
+        error = raised
+    assert isinstance(error, StoreError)
+    store(tmp_path / "s.db").close()
+
+
 def test_an_outbox_store_counts_its_starts_and_knows_what_it_has_told_whom(tmp_path):
     path = tmp_path / "out.db"
 
