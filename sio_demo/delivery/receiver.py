@@ -177,7 +177,7 @@ class Callbacks:
             self._task = None
 
     async def _run_due(self) -> bool:
-        """Call what is due, and take it out; return False if another attempt is to follow."""
+        """Call what is due, for a while; return False if only what has failed is left."""
         done, failed = list[Letter](), list[Letter]()
         try:
             if not self._looked:
@@ -193,8 +193,9 @@ class Callbacks:
             log.warning("What follows a commit may follow twice: %s", error)
             return False
         finally:
+            others = bool(self._due)
             self._due += failed
-        return not failed
+        return others or not failed
 
     async def _look(self) -> None:
         """Read what an earlier process has left, and what was committed unheard."""

@@ -363,7 +363,7 @@ async def test_after_a_crash_what_was_done_long_before_is_not_done_again(
     disk, tmp_path, monkeypatch
 ):
     """All callbacks that were due were noted as done together, after the last of them."""
-    monkeypatch.setattr("sio_demo.delivery.receiver.ROUND", 0, raising=False)
+    monkeypatch.setattr("sio_demo.delivery.receiver.ROUND", 0)
     seen, never = [], asyncio.Event()
 
     @disk.inbox.after_commit("insert")
@@ -379,6 +379,22 @@ async def test_after_a_crash_what_was_done_long_before_is_not_done_again(
     store = SQLiteInboxStore(tmp_path / "inbox.db", SCHEMA)
     assert [read_message(letter.text).payload for letter in store.aside("after")] == [3]
     store.close()
+
+
+async def test_a_callback_that_fails_does_not_hold_up_the_others(disk, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.receiver.ROUND", 0)
+    monkeypatch.setattr("sio_demo.delivery.receiver.AGAIN", 60)
+    seen = []
+
+    @disk.inbox.after_commit("insert")
+    async def tell(received):
+        seen.append(received.payload)
+        if received.payload == 1:
+            raise ConnectionError
+
+    outbox = await disk.outbox()
+    await asyncio.gather(*[outbox.send("insert", number) for number in (1, 2, 3, 4)])
+    await wait_until(lambda: {2, 3, 4} <= {*seen})
 
 
 # --- the caller's transaction --------------------------------------------------------------
