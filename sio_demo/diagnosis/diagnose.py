@@ -79,7 +79,8 @@ class Diagnosis:
             lines.append("\nRuled out:")
             lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
         if steps:
-            unknown = not self.suspects and (self.ruled_out or not self.seen.calls)
+            handled = self.seen.calls or self.seen.clues.answered
+            unknown = not self.suspects and (self.ruled_out or not handled)
             lines += ["\nI cannot tell. Next:" if unknown else "\nTo tell more:", *steps]
         return "\n".join(lines)
 
@@ -124,7 +125,9 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
 _TOLD_BY = {  # the clues that only that end can know
     "client": {"client", "reconnects", "connected", "refused", "rejected", "timed_out", "gone"},
     "server": {"server", "servers", "queue", "recovery", "skipped", "astray", "rooms"},
-    "sender": {"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued"},
+    "sender": {
+        *{"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued", "large"}
+    },
 }
 
 
@@ -136,8 +139,9 @@ def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
     unseen = "server" if client else "client"
     sends = seen.clues.recipient not in (None, unseen)
     told = _TOLD_BY[unseen] | (_TOLD_BY["sender"] if sends else set())
-    waits = {each.cause.letter for each in suspects if not told.isdisjoint(each.open)}
-    return [each for each in suspects if each.cause.letter in waits or (waits and each.doubts)]
+    waits = [each for each in suspects if not told.isdisjoint(each.open)]
+    alike = {each.cause.group for each in waits}
+    return [e for e in suspects if e in waits or (e.doubts and e.cause.group in alike)]
 
 
 def _rank(suspect: Suspect) -> tuple[int, bool, int, int]:
@@ -199,6 +203,8 @@ def _next(
     seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
+    if seen.clues.event == "connect":
+        sender = None  # no emit() sends it
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
     if sender and seen.clues.emitted is None and (not seen.packets or "emitted" in asks):
         what = "it tells whether, when and for whom emit() was called"
@@ -215,6 +221,16 @@ def _next(
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
+    python = "python" in (seen.clues.recipient and getattr(seen.clues, seen.clues.recipient), "")
+    if (
+        python
+        and seen.clues.arrived
+        and seen.calls == 0
+        and seen.listeners
+        and not seen.clues.failed
+    ):
+        again = "Ask again in a while: a blocked process, or another handler, may hold it up (L30)."
+        return [again, *steps]
     emitted = seen.clues.emitted
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"

@@ -23,6 +23,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
   const ends = [];
+  const OWN = ["connect", "connect_error", "disconnect"]; // a client's: this observer listens too
   const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "ended", "volatile"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
@@ -67,7 +68,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         const reconnects = end.reconnects === null ? null : Math.max(0, end.reconnects);
         return { connection: end.connection, reconnects, user: null };
       },
-      listeners: (event) => socket.listeners(event).length,
+      listeners: (event) => socket.listeners(event).length - (OWN.includes(event) ? 1 : 0),
       now: () => ({
         connected: socket.connected, before: end.before, refused: end.refused,
         rejected: end.rejected, reason: end.reason, queued: end.queued,
@@ -93,7 +94,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     let used = space.sockets.size > 0;
     const reasons = new Map(), late = used; // why sessions ended, by user
     const entered = new Set(space.adapter.rooms.keys()); // rooms
-    listen(adapter, "create-room", (room) => keepLast(entered, room));
+    listen(adapter, "create-room", (room) => keepLast(entered.add(room)));
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
@@ -154,12 +155,12 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     const welcome = (socket) => { // "connection" may fire several times for a socket
       if (watched.has(socket)) return;
       watched.add(socket);
-      keepLast(ever, socket.id);
+      keepLast(ever.add(socket.id));
       used = true;
       listen(socket, "disconnect", quiet((reason) => {
         watched.delete(socket);
         const mine = user(socket), same = whose || (reasons.get(mine) ?? reason) === reason;
-        reasons.set(mine, same ? reason : null);
+        keepLast(reasons.set(mine, same ? reason : null));
       }));
       watch(end, socket);
     };
@@ -278,7 +279,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     return entry;
   }
 
-  const keepLast = (set, value) => set.add(value).size > 10000 && set.delete(set.values().next().value);
+  const keepLast = (table) => table.size > 10000 && table.delete(table.keys().next().value);
 
   function theMessage(namespace, recipient, event, args, whose = null) {
     const id = key(event, args);
@@ -417,6 +418,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
           whose: options.user === undefined ? null : true,
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
+          clients: (side === "client" && message.listeners.size) || null,
           emitted: handled ? null : one.times, kin: handled || one.times ? null : kin,
           places: [...new Set(one.traces?.map(place))].filter(Boolean).sort().join(", ") || null,
           rooms: one.rooms?.size || null, alike: handled ? message.alike : null,

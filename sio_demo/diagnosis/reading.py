@@ -27,6 +27,9 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
     lost = _lost(seen)
     if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
         lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
+    if lost and seen.clues.emptied:
+        words = "leave_room() or close_room() has emptied the room"
+        lost = (f"{words} {seen.clues.room}: no session has ended.",)
     if lost and seen.clues.lookalike:
         lost = (f"A room is written like {seen.clues.room}, and is another: 7 is not '7'.",)
     found, findings = (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else _multiplied(seen)
@@ -51,8 +54,8 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     if got < min(sids, packets):
         words = f"Live sids: {sids}; its packets went to {got} of them."
         return replace(seen, sids=got, clues=replace(clues, strangers=None)), words
-    if clues.skipped and emitted == 1 and 0 < reached == packets < sids:
-        return replace(seen, sids=reached), f"Live sids: {sids}; emit() left out {sids - reached}."
+    if emitted == 1 and 0 < reached == packets < sids:
+        return replace(seen, sids=reached), f"Live sids: {sids}; emit() was for {reached} of them."
     if clues.strangers == 0:
         return seen, ""
     each = seen.calls in (None, emitted * (seen.listeners or 1))
@@ -94,7 +97,10 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "It was emitted before the client was connected: wait for that.": (
             c.early and c.recipient == "server"
         ),
-        f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
+        f"Nobody is in the room {c.room}: what joins it, and when?": c.room and not c.emptied,
+        f'A handler of "{c.busy}" is still running: does it hold up what comes after it (L30)?': (
+            c.busy and (not c.arrived or seen.calls == 0)
+        ),
         "That is the sid of a session that has ended.": c.ended,
         "In another namespace somebody is.": c.astray,
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
@@ -141,6 +147,9 @@ def _lost(seen: Seen) -> tuple[str, ...]:
     clues, arrived = seen.clues, seen.clues.arrived
     if seen.effects:
         return ()
+    if (clues.event, clues.recipient, clues.connected) == ("connect", "client", True):
+        words = "A listener that is registered now waits for the next time; ask socket.connected"
+        return (f"'connect' is of the library, and it is connected. {words}.",)
     if clues.recipient is None and clues.emitted == 0 and not seen.packets:
         words = "Nothing of it came here, and emit() was not called for it here"
         return (f"{words}: if this end sends it, is that line reached?",)
@@ -168,14 +177,16 @@ def _lost(seen: Seen) -> tuple[str, ...]:
     if seen.calls is None and seen.effects is None and (clues.large or clues.died):
         return "It was sent; whether it was handled was not counted.", "lost"
     if seen.calls == 0 and arrived:
-        return "It arrived, and no handler ran for it.", "lost"
+        waits = () if clues.failed else ("lost",)
+        return "It arrived, and no handler ran for it.", *waits
     if seen.calls == 0:
         return "Sent, and not handled: its packet was lost on the way.", "lost"
     if seen.effects == 0 and seen.calls is None:
         deaf = () if seen.listeners else ("nobody listens",)
         words = "No effect is there; whether it was handled was not counted."
         return words, "in vain", "lost", *deaf
-    return ("Handled, and no effect is there.", "in vain") if seen.effects == 0 else ()
+    vain = () if clues.failed else ("in vain",)
+    return ("Handled, and no effect is there.", *vain) if seen.effects == 0 else ()
 
 
 Factors = dict[str, int]
@@ -184,7 +195,7 @@ are sessions whose client is gone or was not counted; a run calls each listener 
 """
 
 _FINDINGS = {
-    "clients": "{n} clients are there at the same time, and each does the same",
+    "clients": "{n} clients are there at the same time, and each does the same{whose}.",
     "listeners": "One packet meets {n} listeners: each of them is called.",
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
     "copies": "The message was sent {n} times.",
@@ -203,17 +214,18 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
             return {}, ["It came once, and was not handled."]
         unheard = seen.clues.answered is False and seen.clues.reason and seen.calls
         handled = "handled once" if seen.calls else "whether it was handled was not counted"
+        if seen.clues.answered and not seen.calls:
+            handled = "it was handled, and acknowledged"
         return {"nobody waits": 0} if unheard else {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient
     asked = RECIPIENTS if recipient is None else (recipient,)
     stories = explanations(seen, asked)
+    whose = "" if seen.clues.whose else ": if they are several users', nothing is doubled"
     found: Factors = {}
     findings: list[str] = []
     for story in stories:
         found |= story
-        text = " ".join(_FINDINGS[name].format(n=n) for name, n in story.items())
-        if "clients" in story:
-            text += "." if seen.clues.whose else ": if they are several users', nothing is doubled."
+        text = " ".join(_FINDINGS[name].format(n=n, whose=whose) for name, n in story.items())
         findings.append(text if not findings else f"Or: {text}")
     if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
         findings.append("They may be those of other clients, which nobody has observed.")
@@ -263,7 +275,13 @@ def _completed(factors: Factors, seen: Seen, recipient: Recipient) -> Factors | 
     zombies = max(0, (seen.sids or 0) - live)
     sent = copies * (live + zombies if to_client else clients)
     lost = 0
-    if seen.calls is not None:
+    alone = to_client and seen.sids is None and seen.clues.arrived  # all packets came, to clients
+    if alone and clients > (seen.clues.clients or clients):
+        return None
+    if alone and copies > 1 < listeners and runs == 1:
+        if not sent <= (seen.calls or 0) <= sent * listeners:
+            return None  # there may have been fewer listeners for the first of them
+    elif seen.calls is not None:
         handled, rest = divmod(seen.calls, listeners * runs)
         if rest:
             return None

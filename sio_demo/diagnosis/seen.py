@@ -28,6 +28,7 @@ class Clues:
     whose: bool | None = None  # its sids are those of one user, as user=... has told
     reconnects: int | None = None  # of the client, when the message came
     connections: int | None = None  # on which its copies came
+    clients: int | None = None  # to which it came, if only clients are observed
     servers: int | None = None  # that its copies passed; one that was restarted counts as two
     queue: bool | None = None  # the server has a message queue, or an adapter that reaches others
     recovery: bool | None = None  # the server has connectionStateRecovery
@@ -60,6 +61,7 @@ class Clues:
     failed: bool | None = None  # its handler raised, or does not accept its arguments
     late: bool | None = None  # there was no listener when it came, and there is one now
     unheard: str | None = None  # an event that came, and for which there was no listener
+    busy: str | None = None  # the event of a handler that is still running there
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered
     early: bool | None = None  # it came to, or from, the client before that was connected
@@ -84,6 +86,12 @@ class Clues:
                 raise UsageError(f"{name} is one of {listed}, not {value!r}.")
             if not choices and (type(value) is not kind or (kind is int and value < 0)):
                 raise UsageError(f"{name} is {_WORDS[kind]}, not {value!r}.")
+
+    @property
+    def emptied(self) -> bool:
+        """Whether the program has emptied the room: it was used, and no session has ended."""
+        known = (self.vacant, self.astray, self.whose, self.reason)
+        return bool(self.room) and known == (False, False, None, "")
 
     def known(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -201,7 +209,7 @@ class Seen:
         others = [f"{seen.args or 'one'} for the {seen.clues.recipient}" for seen in back]
         others += [str(seen.args) for seen in apart if seen not in back]
         counters = _counted_together(parts)
-        clues |= known | {"connections": counters.pop("connections")}
+        clues |= known | {name: counters.pop(name) for name in _ADD_UP}
         rest = {"clues": Clues(**clues), "args": main.args, "who": who, "apart": tuple(others)}
         return cls(**{**counters, **rest}).settled()
 
@@ -218,6 +226,10 @@ class Seen:
         """Return it with what the sids of both ends tell together."""
         clues, who, own = self.clues, self.who, self.who.get("own", frozenset())
         sids, packets, told = self.sids, self.packets, dict[str, Any]()
+        calls = self.calls
+        recipients = "own" if clues.recipient == "client" else "live"
+        if clues.recipient and packets == 0 and recipients in who:
+            told["arrived"], calls = False, calls or 0
         if self.args == "[]":
             told["ids"] = False
         if self.effects is not None:
@@ -247,7 +259,8 @@ class Seen:
             told |= {"reached": 0, "connections": None, "acknowledged": None}
         if elsewhere and not clues.arrived:
             told |= {"servers": 2} if clues.queue else {"emitted": 0, "kin": False, "reached": None}
-        return replace(self, sids=sids, packets=packets, clues=replace(clues, **told))
+        clues = replace(clues, **told)
+        return replace(self, sids=sids, packets=packets, calls=calls, clues=clues)
 
 
 def why_ended(reasons: Iterable[str | None]) -> str | None:
@@ -257,19 +270,20 @@ def why_ended(reasons: Iterable[str | None]) -> str | None:
     return "ping timeout" if pinged else next(iter(known), None)
 
 
+_ADD_UP = ("connections", "clients")  # clues that do
 _OF_CLIENT = ["client", "server", "connected", "before", "refused", "rejected", "reason", "queued"]
 
 
 def _counted_together(parts: list[Seen]) -> dict[str, Any]:
-    """Return the counters of all parts, and on how many connections the copies came."""
+    """Return the counters of all parts, and the clues that add up."""
     clients = [part for part in parts if part.who.get("own") and part.clues.server is None]
     own = [part.who["own"] for part in clients]
     if sum(map(len, own)) > len(frozenset[str]().union(*own)):
         clients = []  # some are of the same client
     groups = [clients, *([part] for part in parts if part not in clients)]
     total = {}
-    for name in (*Counters._fields, "connections"):
-        counts = [[getattr(p, name, p.clues.connections) for p in group] for group in groups]
+    for name in (*Counters._fields, *_ADD_UP):
+        counts = [[getattr(p.clues if name in _ADD_UP else p, name) for p in g] for g in groups]
         total[name] = _known(max, [_known(sum, group) for group in counts])
     return total
 

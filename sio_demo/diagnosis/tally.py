@@ -11,6 +11,7 @@ from .hooks import caller
 from .seen import Recipient, Sids
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
+Named = tuple[Recipient | None, str, str]  # by recipient, namespace and event
 Census = dict[Hashable, Sids]  # the live sids of each user
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
@@ -105,7 +106,7 @@ class Tally:
         self._clock = itertools.count(1)
         self.key = key
         self._keep = keep
-        self._running: defaultdict[Hashable, list[MessageCounts]] = defaultdict(list)
+        self._running: defaultdict[Named, list[MessageCounts]] = defaultdict(list)
         self._lock = RLock()
 
     def name(
@@ -171,6 +172,12 @@ class Tally:
                 message.failed |= failed
 
         return ended
+
+    def running(self, name: Name) -> str | None:
+        """Return the event of a call that is still running where a message is handled."""
+        with self._lock:
+            busy = [of for of, calls in self._running.items() if calls and of[0] == name.recipient]
+            return busy[0][2] if busy else None
 
     def misfit(self, name: Name) -> None:
         with self._lock:

@@ -1430,3 +1430,133 @@ def test_an_unusual_cause_that_the_observed_end_can_tell_is_not_left_to_the_othe
     found = diagnose(seen.with_clues(**clues))
     assert found.letters == ("D1", "D2", "D3", "D10")
     assert found.later == ()
+
+
+# --- what one client alone is, and what is only late ------------------------------------------
+
+
+async def test_one_client_on_several_connections_is_not_several_clients():
+    code = PAGE + 'socket.on("sync", (ack) => ack());' + ASK
+    async with bench() as b, tab(b.link.url, code) as page:
+
+        @b.sio.event
+        async def read(sid):
+            await b.sio.emit("line", "1", to=sid)
+
+        for again in range(3):
+            await page("on('line')")
+            await page("ask('read')")
+            await b.settled()
+            if again < 2:
+                await b.cut()
+        found = diagnose(await page("seen('line')"))
+    assert found.seen.counters == (3, None, 3, 6, None)
+    assert found.findings[0] == (
+        "One packet meets 3 listeners: each of them is called. The message was sent 3 times."
+    )
+    assert not {"D4", "D6", "D7", "D29"} & set(found.letters)
+    assert {"D1", "D3", "D10"} <= set(found.letters)
+
+
+def test_several_clients_are_told_in_whole_sentences():
+    found = diagnose((2, 2, 4, 4, None), recipient="client")
+    assert all("same One" not in finding and ".:" not in finding for finding in found.findings)
+
+
+async def test_an_emit_for_one_of_two_sessions_is_said_so():
+    async with bench() as b, python_client() as one, python_client() as two:
+        with observe(b.sio, user=lambda sid: "ann") as there:
+            for client in (one, two):
+                await client.connect(b.link.url)
+            await b.sio.emit("news", "hi", to=two.get_sid())
+            await b.settled()
+        found = diagnose(there.message("news", user="ann"))
+    assert found.findings[0] == "Live sids: 2; emit() was for 1 of them."
+    assert found.suspects == ()
+
+
+async def test_what_was_acknowledged_was_handled(apart):
+    b, client, _, here = apart
+    b.sio.on("order", lambda sid, text: "done")
+    await b.connect(client)
+    await client.call("order", "tea")
+    found = diagnose(here.message("order"))
+    assert found.findings == ("All that was counted is 1: it was handled, and acknowledged.",)
+    assert "I cannot tell" not in str(found)
+
+
+async def test_a_room_that_was_left_needs_no_reconnect(apart):
+    b, client, there, here = apart
+    sid = await b.connect(client)
+    await b.sio.enter_room(sid, "chat")
+    await b.sio.leave_room(sid, "chat")
+    await b.sio.emit("news", "bye", room="chat")
+    found = diagnose(there.message("news"))
+    assert found.letters == ()
+    left = "leave_room() or close_room() has emptied the room 'chat': no session has ended."
+    assert left in found.findings
+    assert left in both("news", there, here).findings
+
+
+async def test_an_answer_to_who_handles_it_tells_no_less_than_a_handler_would(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    found = diagnose(there.message("order"), recipient="server")
+    assert found.findings[0] == "Nothing of it came; whether it was sent was not counted."
+    assert found.seen.calls == 0
+
+
+async def test_what_only_the_sender_can_tell_is_left_to_it(apart):
+    b, client, there, _ = apart
+    b.sio.on("order", lambda sid, text: None)
+    await b.connect(client)
+    found = diagnose(there.message("order"))
+    assert found.letters == ()
+    assert "L22" in [suspect.cause.letter for suspect in found.later]
+
+
+async def test_a_handler_that_still_runs_may_hold_up_what_follows(apart):
+    b, client, there, _ = apart
+    free = asyncio.Event()
+    b.sio.async_handlers = False
+
+    @b.sio.event
+    async def report(sid):
+        await free.wait()
+
+    b.sio.on("order", lambda sid, text: None)
+    await b.connect(client)
+    await client.emit("report")
+    await client.emit("order", "tea")
+    await b.wait_until(lambda: there.message("report").calls, "the first has not begun")
+    found = diagnose(there.message("order"))
+    free.set()
+    assert found.letters == ()
+    held = 'A handler of "report" is still running: does it hold up what comes after it (L30)?'
+    assert held in found.findings
+
+
+def test_what_has_arrived_and_waits_is_asked_for_again():
+    seen = Seen(1, 1, 1, 0).with_clues(recipient="server", arrived=True, server="python")
+    found = diagnose(seen)
+    assert found.findings[0] == "It arrived, and no handler ran for it."
+    assert found.next[0].startswith("Ask again in a while")
+    assert "does not have yet" not in str(found)
+
+
+def test_of_a_handler_that_raised_no_other_cause_is_sought():
+    known = {"recipient": "client", "client": "python", "early": False, "overlapped": False}
+    found = diagnose((1, 1, 1, 1, 0), failed=True, always=False, **known)
+    assert "raised an exception" in " ".join(found.findings)
+    assert "does not have yet" not in str(found)
+
+
+async def test_a_connection_is_no_message_that_was_lost():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        await page("on('connect')")
+        text = await page("seen('connect')")
+    found = diagnose(text)
+    assert found.seen.listeners == 1
+    assert found.suspects == found.ruled_out == ()
+    assert "it is connected" in found.findings[0]
+    assert not any("emit" in step for step in found.next)
