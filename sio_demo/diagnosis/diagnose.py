@@ -118,7 +118,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
         tuple(_next(message, found, standing + later, asks)),
-        stories == 1 and not all(suspect.open for suspect in standing),
+        stories == 1 and "in vain" not in found and not all(each.open for each in standing),
     )
 
 
@@ -235,7 +235,9 @@ def _next(
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
-    if found and not suspects:
+    if "in vain" in found:
+        steps.insert(0, "Does its handler return before the effect? Print a line beside it.")
+    if found and not suspects and not seen.clues.listens:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")

@@ -79,6 +79,10 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         again = (c.emitted or 0) > 1
         facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
         facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
+        kept = "It was emitted while the client was away, and sent when that was back."
+        facts[kept] = (
+            c.away and seen.packets and (c.recipient, c.client) == ("server", "javascript")
+        )
         overlap = "Its call overlapped another of this event: is what it checked still true then,"
         facts[f"{overlap} and has the newer one the last word (L18)?"] = (
             c.overlapped and seen.calls == 1
@@ -93,7 +97,10 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
     facts |= {
         f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": counted,
         f"It was for other sessions: {others}.": to_nobody and others,
-        "Its emit() was for no session: not in that room, or left out.": to_nobody and not others,
+        "Its emit() was for no session: not in that room, or left out.": (
+            to_nobody and not others and not c.skipped
+        ),
+        "It left out all who were there.": to_nobody and not others and c.skipped,
         "It was emitted before the client was connected: wait for that.": (
             c.early and c.recipient == "server"
         ),

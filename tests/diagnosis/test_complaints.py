@@ -1560,3 +1560,38 @@ async def test_a_connection_is_no_message_that_was_lost():
     assert found.suspects == found.ruled_out == ()
     assert "it is connected" in found.findings[0]
     assert not any("emit" in step for step in found.next)
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_why_a_handler_has_no_effect_no_count_can_tell(always):
+    clues = {"recipient": "server", "server": "python", "overlapped": False, "away": False}
+    found = diagnose((1, 1, 1, 1, 0), client="python", always=always, **clues)
+    assert found.suspects
+    assert not found.certain
+    assert found.next[0].startswith("Does its handler return")
+
+
+def test_that_an_emit_left_out_all_who_were_there_is_said_so():
+    clues = {"recipient": "client", "emitted": 1, "reached": 0}
+    for skipped in (True, False):
+        found = diagnose((1, 1, 0, 0, None), skipped=skipped, **clues)
+        assert ("It left out all who were there." in found.findings) is skipped
+
+
+def test_what_was_kept_until_the_client_was_back_is_no_copy():
+    clues = {"recipient": "server", "client": "javascript", "away": True, "emitted": 1}
+    found = diagnose(Seen(packets=1).with_clues(**clues))
+    assert (
+        "It was emitted while the client was away, and sent when that was back." in found.findings
+    )
+
+
+async def test_a_listener_in_another_namespace_is_cause_enough(apart):
+    b, client, there, _ = apart
+    b.sio.on("hello", lambda sid: None, namespace="/chat")
+    await b.connect(client)
+    await client.emit("hello")
+    await client.call("sync")
+    found = diagnose(there.message("hello", namespace="/"))
+    assert "It is listened to in /chat." in found.findings
+    assert "does not have yet" not in str(found)
