@@ -6,7 +6,7 @@ from typing import Any
 import socketio
 from socketio.packet import BINARY_EVENT, EVENT
 
-from .hooks import Ended, Function
+from .hooks import Ended
 from .probes import Probe, UserOf, arguments, plain
 from .tally import Name, Tally
 
@@ -50,13 +50,8 @@ class ClientProbe(Probe):
             return None
         return max(0, self.connects.get(namespace, 0) - 1)
 
-    def _registered(self, handler: Function) -> int:
-        if self.library == "javascript":
-            for space, table in self.sio.handlers.items():  # internal
-                for event, each in table.items():
-                    if each is handler:
-                        return len(self.sio.listeners(event, space))
-        return 1
+    def _registered(self, event: str, namespace: str) -> int:
+        return len(self.sio.listeners(event, namespace)) if self.library == "javascript" else 1
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.get_sid(namespace)

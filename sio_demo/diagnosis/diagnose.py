@@ -53,11 +53,6 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [_wrapped("", finding) for finding in self.findings]
         steps = [_wrapped("    ", step) for step in self.next]
-        if self.later:
-            letters = ", ".join(suspect.cause.letter for suspect in self.later)
-            steps.append(
-                _wrapped("    ", f"Only the end that is not observed can tell: {letters}.")
-            )
         if self.suspects and not self.certain:
             lines += ["\nI cannot tell yet. Next:", *steps]
             left_over = len(self.suspects) == 1 and self.suspects[0].open and not self.later
@@ -117,7 +112,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(later),
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
-        tuple(_next(message, found, standing + later, asks)),
+        tuple(_next(message, found, standing, later, asks)),
         stories == 1 and "in vain" not in found and not all(each.open for each in standing),
     )
 
@@ -200,45 +195,46 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
+    seen: Seen,
+    found: dict[str, int],
+    suspects: list[Suspect],
+    later: list[Suspect],
+    asks: tuple[str, ...],
 ) -> list[str]:
-    sender = {"client": "server", "server": "client"}.get(seen.clues.recipient or "")
-    if seen.clues.event == "connect":
-        sender = None  # no emit() sends it
+    clues, emitted = seen.clues, seen.clues.emitted
+    recipient = clues.recipient or ""
+    sender = {"client": "server", "server": "client"}.get(recipient)
+    waits = clues.arrived and seen.calls == 0 and seen.listeners and not clues.failed
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
-    if sender and seen.clues.emitted is None and (not seen.packets or "emitted" in asks):
+    unsent = emitted is None and clues.event != "connect"  # which no emit() sends
+    if sender and unsent and (not seen.packets or "emitted" in asks):
         what = "it tells whether, when and for whom emit() was called"
         steps.insert(0, f"Observe the {sender} as well, which sends it: {what}.")
-    if seen.clues.recipient is None and seen.clues.emitted == 0:
+    if clues.recipient is None and emitted == 0:
         steps.insert(0, f"{QUESTIONS['recipient']} Then diagnose(..., recipient=...).")
-    if seen.clues.unheard:
-        steps.insert(0, f'Is "{seen.clues.unheard}" this event, by another name at the other end?')
+    if clues.unheard:
+        steps.insert(0, f'Is "{clues.unheard}" this event, by another name at the other end?')
     if seen.apart:
         named = "seen.message(event, *its_arguments, recipient=...)"
         steps.insert(0, f"Name one message at both ends: {named}.")
-    several = (seen.sids or 0) > 1 and not seen.clues.whose
+    several = (seen.sids or 0) > 1 and not clues.whose
     if several and (found or seen.packets != seen.sids):
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
-    python = "python" in (seen.clues.recipient and getattr(seen.clues, seen.clues.recipient), "")
-    if (
-        python
-        and seen.clues.arrived
-        and seen.calls == 0
-        and seen.listeners
-        and not seen.clues.failed
-    ):
+    if waits and getattr(clues, recipient, None) == "python":
         again = "Ask again in a while: a blocked process, or another handler, may hold it up (L30)."
         return [again, *steps]
-    emitted = seen.clues.emitted
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
     if "in vain" in found:
         steps.insert(0, "Does its handler return before the effect? Print a line beside it.")
-    if found and not suspects and not seen.clues.listens:
+    if later:
+        letters = ", ".join(suspect.cause.letter for suspect in later)
+        steps.append(f"Only the end that is not observed can tell: {letters}.")
+    if found and not suspects and not later and not clues.listens:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
-    if len(suspects) > 1 and not asks:
+    if len(suspects) > 1 and not later and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

@@ -3,7 +3,8 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,29 +47,27 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args, **options)
-                try:
-                    result = await function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return result
+                with self._looking(begin, *args, **options):
+                    return await function(*args, **options)
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args, **options)
-                try:
-                    result = function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return result
+                with self._looking(begin, *args, **options):
+                    return function(*args, **options)
 
         return wrapper
+
+    @contextmanager
+    def _looking(self, begin: Begin, *args: Any, **options: Any) -> Iterator[None]:
+        ended = self._quietly(begin, *args, **options)
+        try:
+            yield
+        except BaseException as error:
+            self._quietly(ended, error)
+            raise
+        self._quietly(ended, None)
 
     def close(self) -> None:
         """Stop looking, and remove every wrapper that has no other around it."""

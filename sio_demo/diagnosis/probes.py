@@ -42,7 +42,7 @@ class Probe:
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
         handler, _ = self._handler(event, namespace, ())
-        return 0 if handler is None else self._registered(handler)
+        return 0 if handler is None else self._registered(event, namespace)
 
     def _handler(
         self, event: str, namespace: str, args: tuple[Any, ...]
@@ -56,8 +56,8 @@ class Probe:
             return space.trigger_event, (event, *given)
         return getattr(space, f"on_{event}", None), given
 
-    def _registered(self, handler: Function) -> int:
-        """Return how many listeners a handler stands for."""
+    def _registered(self, event: str, namespace: str) -> int:
+        """Return how many listeners the handler of an event stands for."""
         return 1
 
     def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
@@ -89,7 +89,7 @@ class Probe:
             if event != "connect":  # python-socketio tries it with fewer arguments
                 self._tally.misfit(name)
             return None
-        ended = self._tally.begun(name, self._registered(handler))
+        ended = self._tally.begun(name, self._registered(event, namespace))
         return lambda error: ended(isinstance(error, Exception))
 
 

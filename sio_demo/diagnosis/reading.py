@@ -47,16 +47,12 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     """Return it without the sids and packets of others where they can be told, and why."""
     sids, packets, clues = seen.sids or 0, seen.packets or 0, seen.clues
     emitted, reached, got = clues.emitted or 0, clues.reached or 0, clues.connections or sids
-    if clues.recipient == "server" and packets and got < sids:
-        return replace(seen, sids=got), f"Live sids: {sids}; it came from {got} of them."
-    if clues.recipient != "client" or seen.calls == 0 or sids < 2:
-        return seen, ""
-    if got < min(sids, packets):
-        words = f"Live sids: {sids}; its packets went to {got} of them."
+    to_client = clues.recipient == "client" and seen.calls != 0
+    if packets and got < sids and (to_client or clues.recipient == "server"):
+        way = "its packets went to" if to_client else "it came from"
+        words = f"Live sids: {sids}; {way} {got} of them."
         return replace(seen, sids=got, clues=replace(clues, strangers=None)), words
-    if emitted == 1 and 0 < reached == packets < sids:
-        return replace(seen, sids=reached), f"Live sids: {sids}; emit() was for {reached} of them."
-    if clues.strangers == 0:
+    if not to_client or sids < 2 or clues.strangers == 0:
         return seen, ""
     each = seen.calls in (None, emitted * (seen.listeners or 1))
     if emitted > 1 and reached > 1 and packets == emitted * reached and each:

@@ -1471,7 +1471,7 @@ async def test_an_emit_for_one_of_two_sessions_is_said_so():
             await b.sio.emit("news", "hi", to=two.get_sid())
             await b.settled()
         found = diagnose(there.message("news", user="ann"))
-    assert found.findings[0] == "Live sids: 2; emit() was for 1 of them."
+    assert found.findings[0] == "Live sids: 2; its packets went to 1 of them."
     assert found.suspects == ()
 
 
