@@ -105,6 +105,10 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     later = _later(message, standing)
     standing = [suspect for suspect in standing if suspect not in later]
     asks = _asks(standing or later)
+    steps = _next(message, found, standing + later, asks)
+    if later:
+        letters = ", ".join(suspect.cause.letter for suspect in later)
+        steps.append(f"Only the end that is not observed can tell: {letters}.")
     return Diagnosis(
         message,
         tuple(findings),
@@ -112,7 +116,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         tuple(later),
         tuple(suspect for suspect in suspects if suspect.against),
         asks,
-        tuple(_next(message, found, standing, later, asks)),
+        tuple(steps),
         stories == 1 and "in vain" not in found and not all(each.open for each in standing),
     )
 
@@ -120,9 +124,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
 _TOLD_BY = {  # the clues that only that end can know
     "client": {"client", "reconnects", "connected", "refused", "rejected", "timed_out", "gone"},
     "server": {"server", "servers", "queue", "recovery", "skipped", "astray", "rooms"},
-    "sender": {
-        *{"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued", "large"}
-    },
+    "sender": {"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued"},
 }
 
 
@@ -133,7 +135,7 @@ def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
         return []
     unseen = "server" if client else "client"
     sends = seen.clues.recipient not in (None, unseen)
-    told = _TOLD_BY[unseen] | (_TOLD_BY["sender"] if sends else set())
+    told = _TOLD_BY[unseen] | ({*_TOLD_BY["sender"], "large"} if sends else set())
     waits = [each for each in suspects if not told.isdisjoint(each.open)]
     alike = {each.cause.group for each in waits}
     return [e for e in suspects if e in waits or (e.doubts and e.cause.group in alike)]
@@ -195,15 +197,10 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 
 def _next(
-    seen: Seen,
-    found: dict[str, int],
-    suspects: list[Suspect],
-    later: list[Suspect],
-    asks: tuple[str, ...],
+    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
 ) -> list[str]:
     clues, emitted = seen.clues, seen.clues.emitted
-    recipient = clues.recipient or ""
-    sender = {"client": "server", "server": "client"}.get(recipient)
+    sender = {"client": "server", "server": "client"}.get(clues.recipient or "")
     waits = clues.arrived and seen.calls == 0 and seen.listeners and not clues.failed
     steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
     unsent = emitted is None and clues.event != "connect"  # which no emit() sends
@@ -222,7 +219,7 @@ def _next(
         whose = "Are all these sids one user's? If not, count each user apart"
         steps.insert(0, f"{whose}: observe(..., user=...).")
     steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
-    if waits and getattr(clues, recipient, None) == "python":
+    if waits and getattr(clues, clues.recipient or "", None) == "python":
         again = "Ask again in a while: a blocked process, or another handler, may hold it up (L30)."
         return [again, *steps]
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
@@ -230,11 +227,8 @@ def _next(
         steps.insert(0, f"{same}: observe(..., key=...).")
     if "in vain" in found:
         steps.insert(0, "Does its handler return before the effect? Print a line beside it.")
-    if later:
-        letters = ", ".join(suspect.cause.letter for suspect in later)
-        steps.append(f"Only the end that is not observed can tell: {letters}.")
-    if found and not suspects and not later and not clues.listens:
+    if found and not suspects and not clues.listens:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
-    if len(suspects) > 1 and not later and not asks:
+    if len(suspects) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

@@ -102,13 +102,13 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         sidsOf.set(user(each), [...sidsOf.get(user(each)) ?? [], sid]);
       }
       queueMicrotask(() => { sidsOf = null; });
+      return sidsOf;
     };
     const end = {
       side: "server", namespace: space.name, rooms: adapter.rooms,
       place(socket) {
-        if (sidsOf === null) count();
         const mine = user(socket);
-        return { connection: socket.conn.id, live: sidsOf.get(mine) ?? [], reconnects: null, user: mine };
+        return { connection: socket.conn.id, live: (sidsOf ?? count()).get(mine) ?? [], reconnects: null, user: mine };
       },
       listeners: (event) => // each socket has its own
         [...space.sockets.values()].reduce((most, one) => Math.max(most, one.listeners(event).length), 0),
@@ -117,10 +117,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         queue: !alone, recovery: Boolean(space.server?.opts?.connectionStateRecovery),
         reason: reasons.get(one) ?? (late || (whose && one === null) || reasons.has(one) ? null : ""),
       }),
-      census() {
-        count();
-        return sidsOf;
-      },
+      census: count,
     };
     // What an emit was for: nobody, if neither this server nor another has somebody there.
     const reach = (sids, more, names = [null]) => { // null: no room

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def _same_arguments(_event: str, data: tuple[Any, ...]) -> Hashable:
 
 
 @dataclass(eq=False, repr=False)
-class Observer:
+class Observer(AbstractContextManager["Observer"]):
     """Counts messages at clients and servers; created by :func:`observe`."""
 
     _tally: Tally
@@ -135,14 +136,11 @@ class Observer:
             raise UsageError(
                 f'"{event}" goes both ways: say recipient="client" or recipient="server".'
             )
-        when = {name.key: message.when for name, message in messages if message.packets}
-        when |= {name.key: each.when for name, each in emits}
+        counts: list[tuple[Name, MessageCounts | Emits]] = [*messages, *emits]
+        last = [(each.when, name.key) for name, each in reversed(counts)]
+        key = max(last, key=lambda each: each[0], default=(0, None))[1]
         if data:
             key = self._tally.name("client", namespace, event, None, data).key
-        elif when:
-            key = max(when, key=lambda each: when[each])
-        else:
-            key = messages[-1][0].key if messages else None
         found = [each for each in messages if each[0].key == key]
         carried = [each for each in found if each[1].packets] or found
         if carried:
@@ -190,9 +188,6 @@ class Observer:
         for probe in self._probes:
             probe.close()
 
-    def __enter__(self) -> Observer:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -221,10 +216,10 @@ class Observer:
 
     def _recipient(self, event: str, namespace: str) -> Recipient | None:
         """Return who handles an event: the last recipient, or whoever has a handler for it."""
-        asked = (event, namespace)
-        sides = [n.recipient for n, _ in self._tally.messages() if (n.event, n.namespace) == asked]
-        listening = (probe.side for probe in self._probes if probe.listeners(*asked))
-        return sides[-1] if sides else next(listening, None)
+        names = (name for name, _ in reversed(self._tally.messages()))
+        sides = (name.recipient for name in names if name[1:3] == (namespace, event))
+        listening = (probe.side for probe in self._probes if probe.listeners(event, namespace))
+        return next(sides, next(listening, None))
 
     def _seen(self, name: Name, m: MessageCounts) -> Seen:
         handled = any(probe.side == name.recipient for probe in self._probes)
@@ -234,12 +229,9 @@ class Observer:
         aim = dict(emits.clues)
         if aim.get("reached") and not m.packets and name.user not in (None, *emits.users):
             aim["reached"] = 0  # it was for other users
-        if m.packets:
-            aim["early"] = m.early
-        listeners = self._listeners(name)
-        if m.arrived:
-            add_up = sum if name.recipient == "client" else max
-            listeners = add_up(m.listeners.values())
+        aim |= {"early": m.early} if m.packets else {}
+        add_up = sum if name.recipient == "client" else max
+        listeners = add_up(m.listeners.values()) if m.arrived else self._listeners(name)
         live = self._live(name, m, emits)
         now = frozenset[str]().union(*(each.live(name.namespace) for each in self._servers))
         who = {
@@ -295,9 +287,12 @@ class Observer:
         default = self._tally.key is _same_arguments and name.event != "connect"
         return name.key[:LONGEST_KEY] if default and isinstance(name.key, str) else None
 
+    def _alike(self, name: Name) -> list[tuple[Name, MessageCounts]]:
+        return [each for each in self._tally.messages() if each[0][:3] == name[:3]]
+
     def _also(self, name: Name) -> tuple[str, ...]:
         """Return the arguments of the last messages of this event that came."""
-        came = [each for each, m in self._tally.messages() if each[:3] == name[:3] and m.arrived]
+        came = [each for each, m in self._alike(name) if m.arrived]
         return tuple(args for each in came[-ALSO:] if (args := self._arguments(each)) is not None)
 
     def _unheard(self, name: Name) -> str | None:
@@ -311,9 +306,7 @@ class Observer:
     def _worked(self, name: Name) -> bool | None:
         """Return whether another message of this event was handled; None if none was seen."""
         others = [
-            other.calls > 0
-            for each, other in self._tally.messages()
-            if each[:3] == name[:3] and each.key != name.key and other.packets
+            m.calls > 0 for each, m in self._alike(name) if each.key != name.key and m.packets
         ]
         return any(others) if others else None
 
@@ -321,8 +314,8 @@ class Observer:
         """Return whether a message has more listeners or packets than before a reconnect."""
         if m.reconnects is None:
             return None
-        for other, earlier in reversed(self._tally.messages()):
-            if other[:4] == name[:4] and (earlier.reconnects or m.reconnects) < m.reconnects:
+        for other, earlier in reversed(self._alike(name)):
+            if other.user == name.user and (earlier.reconnects or m.reconnects) < m.reconnects:
                 listeners = [sum(each.listeners.values()) for each in (m, earlier)]
                 return listeners[0] > listeners[1] or m.packets > earlier.packets
         return None

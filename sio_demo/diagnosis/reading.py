@@ -8,11 +8,9 @@ often explains all five.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations, product
-from typing import Any
+from typing import Any, get_args
 
 from .seen import Recipient, Seen
-
-RECIPIENTS: tuple[Recipient, Recipient] = ("client", "server")
 
 
 def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
@@ -27,7 +25,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
     lost = _lost(seen)
     if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
         lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
-    if lost and seen.clues.emptied:
+    used = seen.clues.room and (seen.clues.vacant, seen.clues.astray) == (False, False)
+    if lost and used and (seen.clues.whose, seen.clues.reason) == (None, ""):
         words = "leave_room() or close_room() has emptied the room"
         lost = (f"{words} {seen.clues.room}: no session has ended.",)
     if lost and seen.clues.lookalike:
@@ -66,6 +65,7 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     c, others = seen.clues, len(seen.who.get("sent", ()))
+    to_server, buffers = c.recipient == "server", (c.client, c.away) == ("javascript", True)
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
@@ -76,48 +76,39 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
         facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
         kept = "It was emitted while the client was away, and sent when that was back."
-        facts[kept] = (
-            c.away and seen.packets and (c.recipient, c.client) == ("server", "javascript")
-        )
-        overlap = "Its call overlapped another of this event: is what it checked still true then,"
-        facts[f"{overlap} and has the newer one the last word (L18)?"] = (
-            c.overlapped and seen.calls == 1
-        )
+        facts[kept] = to_server and buffers and seen.packets
+        overlap = "Its call overlapped another of this event: is what it checked still true then, "
+        overlap += "and has the newer one the last word (L18)?"
+        facts[overlap] = c.overlapped and seen.calls == 1
         return [words for words, holds in facts.items() if holds]
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
+    alone = to_nobody and not others
     counted = c.emitted is not None and not c.elsewhere
     unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
     turned_away = c.rejected and c.connected is False
-    stopped = c.arrived and seen.listeners and seen.calls == 0
+    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
+    dismissed = state == (False, False, True) and c.reason and not c.rejected
+    idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
+    busy = c.busy and not seen.calls
     never = "was never connected, and no attempt failed: does connect() run, and does each"
     facts |= {
         f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": counted,
         f"It was for other sessions: {others}.": to_nobody and others,
-        "Its emit() was for no session: not in that room, or left out.": (
-            to_nobody and not others and not c.skipped
-        ),
-        "It left out all who were there.": to_nobody and not others and c.skipped,
-        "It was emitted before the client was connected: wait for that.": (
-            c.early and c.recipient == "server"
-        ),
-        f"Nobody is in the room {c.room}: what joins it, and when?": c.room and not c.emptied,
-        f'A handler of "{c.busy}" is still running: does it hold up what comes after it (L30)?': (
-            c.busy and (not c.arrived or seen.calls == 0)
-        ),
+        "Its emit() was for no session: not in that room, or left out.": alone and not c.skipped,
+        "It left out all who were there.": alone and c.skipped,
+        "It was emitted before the client was connected: wait for that.": c.early and to_server,
+        f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
+        f'A handler of "{c.busy}" is still running: does it hold up what follows (L30)?': busy,
         "That is the sid of a session that has ended.": c.ended,
         "In another namespace somebody is.": c.astray,
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
         f"It is listened to in {c.listens}.": c.listens and c.arrived,
-        "A middleware of the socket, socket.use(), has stopped it.": (
-            stopped and (c.recipient, c.server) == ("server", "javascript")
-        ),
+        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
         "The server has rejected the client, with the words that `connect_error` has. In "
         "JavaScript it tries again only if connect() is called.": turned_away,
-        "The server took the connection, and ended it: does its connect handler raise?": (
-            state == (False, False, True) and c.reason and not c.rejected
-        ),
+        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
         "The client keeps it until it is connected again; a page that is closed loses it.": (
-            (c.client, c.recipient, c.volatile) == ("javascript", "server", False) and c.away
+            to_server and buffers and c.volatile is False
         ),
         "There is no entry where the name of that room was looked up.": unnamed,
         f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
@@ -125,9 +116,7 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "That listener was registered with once(): it takes one message.": c.once,
         "It has a listener now: that was registered after it had come.": c.late,
         "The session that it was sent to has ended since: before it came?": c.died,
-        "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": (
-            (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
-        ),
+        "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": idle,
         "emit() was called for others of this event: what decides for which?": c.kin,
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
         f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
@@ -221,8 +210,7 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
             handled = "it was handled, and acknowledged"
         return {"nobody waits": 0} if unheard else {}, [f"All that was counted is 1: {handled}."]
     recipient = seen.clues.recipient
-    asked = RECIPIENTS if recipient is None else (recipient,)
-    stories = explanations(seen, asked)
+    stories = explanations(seen, [recipient] if recipient else get_args(Recipient))
     whose = "" if seen.clues.whose else ": if they are several users', nothing is doubled"
     found: Factors = {}
     findings: list[str] = []
@@ -242,8 +230,7 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
 def _first_odd(seen: Seen) -> Factors:
     odd = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
     pairs = zip(odd, seen.counters, strict=True)
-    names, count = next(((names, n) for names, n in pairs if n and n > 1), ("", 0))
-    return dict.fromkeys(names.split(), count)
+    return next((dict.fromkeys(names.split(), n) for names, n in pairs if n and n > 1), {})
 
 
 def explanations(seen: Seen, recipients: Iterable[Recipient]) -> list[Factors]:

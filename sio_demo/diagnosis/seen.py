@@ -81,17 +81,10 @@ class Clues:
     def __post_init__(self) -> None:
         for name, value in self.known().items():
             kind, choices = _KINDS[name], get_args(_KINDS[name])
-            if choices and value not in choices:
-                listed = " or ".join(map(repr, choices))
-                raise UsageError(f"{name} is one of {listed}, not {value!r}.")
-            if not choices and (type(value) is not kind or (kind is int and value < 0)):
-                raise UsageError(f"{name} is {_WORDS[kind]}, not {value!r}.")
-
-    @property
-    def emptied(self) -> bool:
-        """Whether the program has emptied the room: it was used, and no session has ended."""
-        known = (self.vacant, self.astray, self.whose, self.reason)
-        return bool(self.room) and known == (False, False, None, "")
+            wrong = type(value) is not kind or (kind is int and value < 0)
+            if value not in choices if choices else wrong:
+                listed = f"one of {' or '.join(map(repr, choices))}"
+                raise UsageError(f"{name} is {_WORDS.get(kind, listed)}, not {value!r}.")
 
     def known(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}

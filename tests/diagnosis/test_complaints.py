@@ -1532,7 +1532,7 @@ async def test_a_handler_that_still_runs_may_hold_up_what_follows(apart):
     found = diagnose(there.message("order"))
     free.set()
     assert found.letters == ()
-    held = 'A handler of "report" is still running: does it hold up what comes after it (L30)?'
+    held = 'A handler of "report" is still running: does it hold up what follows (L30)?'
     assert held in found.findings
 
 
