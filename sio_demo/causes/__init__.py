@@ -5,7 +5,6 @@ and the checker's rule; :class:`Cause` describes its keys. ``symptoms.toml`` lea
 say to the causes. The atlas has the programs; the one marked ``@reproduces("D1")`` reproduces D1.
 """
 
-import operator
 import re
 import tomllib
 from collections.abc import Awaitable, Callable, Sequence
@@ -72,12 +71,14 @@ def _ended_by(reason: str) -> str:
     return next(sides, "network" if reason else "nobody")
 
 
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "is": operator.eq,
-    "is not": operator.ne,
-    "at least": operator.ge,
-    "at most": operator.le,
-    "ended by": lambda seen, who: _ended_by(seen) in who,
+COMPARISONS: dict[str, Callable[[Any, Any, int], bool]] = {
+    "is": lambda seen, value, _: bool(seen == value),
+    "is not": lambda seen, value, _: bool(seen != value),
+    "at least": lambda seen, value, _: bool(seen >= value),
+    "at most": lambda seen, value, _: bool(seen <= value),
+    "ended by": lambda seen, who, _: _ended_by(seen) in who,
+    "one for each": lambda seen, value, number: (number == seen + 1) is value,
+    "as many": lambda seen, value, number: (number == seen) is value,
 }
 
 
@@ -91,18 +92,13 @@ class Need:
     """Something that must hold for a clue, or that speaks for a cause."""
 
     clue: str
-    # One of `COMPARISONS`; or "one for each" or "as many", with the number of the pattern.
-    comparison: str
+    comparison: str  # one of `COMPARISONS`
     value: str | int | tuple[str, ...]
     words: str  # what holds, such as "the client had reconnected"
 
     def holds(self, seen: Any, number: int) -> bool:
         """Whether it holds for a value of the clue; `number` is 4 for four listeners."""
-        if self.comparison == "one for each":
-            return (number == seen + 1) is self.value
-        if self.comparison == "as many":
-            return bool(number == seen) is self.value
-        return COMPARISONS[self.comparison](seen, self.value)
+        return COMPARISONS[self.comparison](seen, self.value, number)
 
 
 _CLUES = tomllib.loads(text("needs.toml"))

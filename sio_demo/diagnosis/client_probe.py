@@ -50,9 +50,6 @@ class ClientProbe(Probe):
             return None
         return max(0, self.connects.get(namespace, 0) - 1)
 
-    def _registered(self, event: str, namespace: str) -> int:
-        return len(self.sio.listeners(event, namespace)) if self.library == "javascript" else 1
-
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.get_sid(namespace)
         return self._user(sid) if self._user and sid else None

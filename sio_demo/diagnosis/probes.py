@@ -58,7 +58,7 @@ class Probe:
 
     def _registered(self, event: str, namespace: str) -> int:
         """Return how many listeners the handler of an event stands for."""
-        return 1
+        return len(self.sio.listeners(event, namespace)) if self.library == "javascript" else 1
 
     def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
         event, *args = data

@@ -218,8 +218,7 @@ class Seen:
     def settled(self) -> Seen:
         """Return it with what the sids of both ends tell together."""
         clues, who, own = self.clues, self.who, self.who.get("own", frozenset())
-        sids, packets, told = self.sids, self.packets, dict[str, Any]()
-        calls = self.calls
+        sids, packets, calls, told = self.sids, self.packets, self.calls, dict[str, Any]()
         recipients = "own" if clues.recipient == "client" else "live"
         if clues.recipient and packets == 0 and recipients in who:
             told["arrived"], calls = False, calls or 0

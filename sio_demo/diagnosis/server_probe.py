@@ -31,17 +31,13 @@ class ServerProbe(Probe):
         self._reasons: dict[tuple[str, Hashable], str | None] = {}  # by namespace and user
         self._late = bool(self.ever)
         self.rejects = False  # whether it has rejected anybody
+        self.queue = hasattr(sio.manager, "_publish")  # internal; to and from other servers
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
         for method in ("connect", "pre_disconnect", "disconnect"):
             self._hooks.method(sio.manager, method, self._changing)  # internal
         self._hooks.method(sio.manager, "enter_room", self._entering)  # internal
-
-    @property
-    def queue(self) -> bool:
-        """Whether other servers can send to its clients, and it to theirs."""
-        return hasattr(self.sio.manager, "_publish")  # internal
 
     def live(self, namespace: str) -> Sids:
         """Return the sids that the server considers live."""
