@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from ..counters import Counters
 from ..errors import UsageError
@@ -166,13 +166,11 @@ class Cause:
 REPRODUCTIONS: dict[str, Reproduction] = {}
 """The programs of the atlas, by letter."""
 
-Program = TypeVar("Program", bound=Reproduction)
 
-
-def reproduces(letter: str) -> Callable[[Program], Program]:
+def reproduces(letter: str) -> Callable[[Reproduction], Reproduction]:
     """Mark the program that reproduces the cause of that letter; only one may."""
 
-    def mark(program: Program) -> Program:
+    def mark(program: Reproduction) -> Reproduction:
         if letter in REPRODUCTIONS:
             raise UsageError(f"{letter} has two programs that reproduce it.")
         REPRODUCTIONS[letter] = program

@@ -9,7 +9,6 @@ from ..causes import BY_THEME, QUESTIONS, Cause, Signature
 from .reading import of_one_client, read
 from .seen import Seen
 
-NOTEBOOK = "09_atlas_of_causes.ipynb"
 WIDTH = 96  # characters of a printed line
 FEW = 3  # suspects that one can look at
 
@@ -29,7 +28,7 @@ class Suspect:
     def section(self) -> str:
         """The notebook and heading that describe it."""
         heading = f"{self.cause.letter} {self.cause.title}".replace(" ", "-")
-        return f"{NOTEBOOK}#{heading}"
+        return f"09_atlas_of_causes.ipynb#{heading}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0
-    lost = _lost(seen)
+    lost = _lost(seen)[: 1 if seen.clues.failed else None]  # the exception is why
     if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
         lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
     used = seen.clues.room and (seen.clues.vacant, seen.clues.astray) == (False, False)
@@ -169,16 +169,14 @@ def _lost(seen: Seen) -> tuple[str, ...]:
     if seen.calls is None and seen.effects is None and (clues.large or clues.died):
         return "It was sent; whether it was handled was not counted.", "lost"
     if seen.calls == 0 and arrived:
-        waits = () if clues.failed else ("lost",)
-        return "It arrived, and no handler ran for it.", *waits
+        return "It arrived, and no handler ran for it.", "lost"
     if seen.calls == 0:
         return "Sent, and not handled: its packet was lost on the way.", "lost"
     if seen.effects == 0 and seen.calls is None:
         deaf = () if seen.listeners else ("nobody listens",)
         words = "No effect is there; whether it was handled was not counted."
         return words, "in vain", "lost", *deaf
-    vain = () if clues.failed else ("in vain",)
-    return ("Handled, and no effect is there.", *vain) if seen.effects == 0 else ()
+    return ("Handled, and no effect is there.", "in vain") if seen.effects == 0 else ()
 
 
 Factors = dict[str, int]

@@ -11,7 +11,6 @@ from .hooks import caller
 from .seen import Recipient, Sids
 
 Key = Callable[[str, tuple[Any, ...]], Hashable]
-Named = tuple[Recipient | None, str, str]  # by recipient, namespace and event
 Census = dict[Hashable, Sids]  # the live sids of each user
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
@@ -106,7 +105,7 @@ class Tally:
         self._clock = itertools.count(1)
         self.key = key
         self._keep = keep
-        self._running: defaultdict[Named, list[MessageCounts]] = defaultdict(list)
+        self._running: defaultdict[tuple[Any, ...], list[MessageCounts]] = defaultdict(list)
         self._lock = RLock()
 
     def name(
