@@ -3,8 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +46,29 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, *args, **options):
-                    return await function(*args, **options)
+                ended = self._quietly(begin, *args, **options)
+                try:
+                    result = await function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return result
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                with self._looking(begin, *args, **options):
-                    return function(*args, **options)
+                ended = self._quietly(begin, *args, **options)
+                try:
+                    result = function(*args, **options)
+                except BaseException as error:
+                    self._quietly(ended, error)
+                    raise
+                self._quietly(ended, None)
+                return result
 
         return wrapper
-
-    @contextmanager
-    def _looking(self, begin: Begin, *args: Any, **options: Any) -> Iterator[None]:
-        ended = self._quietly(begin, *args, **options)
-        try:
-            yield
-        except BaseException as error:
-            self._quietly(ended, error)
-            raise
-        self._quietly(ended, None)
 
     def close(self) -> None:
         """Stop looking, and remove every wrapper that has no other around it."""

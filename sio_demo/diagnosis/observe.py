@@ -150,8 +150,7 @@ class Observer(AbstractContextManager["Observer"]):
 
     def _namespace(self, event: str) -> str:
         """Return where an event was emitted or came last, or is listened to."""
-        counts: list[tuple[Name, MessageCounts | Emits]]
-        counts = [*self._tally.messages(), *self._tally.emits()]
+        counts: list[Any] = [*self._tally.messages(), *self._tally.emits()]
         seen = [(each.when, name.namespace) for name, each in counts if name.event == event]
         return max(seen)[1] if seen else self._listens(event) or "/"
 

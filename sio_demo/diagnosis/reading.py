@@ -65,7 +65,7 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
 
 def _facts(seen: Seen, lost: bool) -> list[str]:
     c, others = seen.clues, len(seen.who.get("sent", ()))
-    to_server, buffers = c.recipient == "server", (c.client, c.away) == ("javascript", True)
+    to_server, kept = c.recipient == "server", (c.client, c.away) == ("javascript", True)
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
@@ -75,8 +75,8 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         again = (c.emitted or 0) > 1
         facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
         facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
-        kept = "It was emitted while the client was away, and sent when that was back."
-        facts[kept] = to_server and buffers and seen.packets
+        later = to_server and kept and seen.packets
+        facts["It was emitted while the client was away, and sent when that was back."] = later
         overlap = "Its call overlapped another of this event: is what it checked still true then, "
         overlap += "and has the newer one the last word (L18)?"
         facts[overlap] = c.overlapped and seen.calls == 1
@@ -108,7 +108,7 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "JavaScript it tries again only if connect() is called.": turned_away,
         "The server took the connection, and ended it: does its connect handler raise?": dismissed,
         "The client keeps it until it is connected again; a page that is closed loses it.": (
-            to_server and buffers and c.volatile is False
+            to_server and kept and c.volatile is False
         ),
         "There is no entry where the name of that room was looked up.": unnamed,
         f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
