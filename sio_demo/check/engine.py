@@ -32,6 +32,7 @@ _RUNS = re.compile(  # what is in other files
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
 _MOUNTED = word_set("useEffect idMount onMount ngOnInit mounted created constructor( <script")
 _IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
+_ALONE = re.compile(r"[@~#$][\w.-]+")  # an alias of one file
 _LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
@@ -102,9 +103,8 @@ class _Run:
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, text in self._unnamed.items() if known else ():
             for module in _IMPORTED.findall(text):
-                near = PurePath(module).stem in names
-                other = self._modules.file_of(module, file) if near else None
-                if other and (other in known or other.path.stem == "index"):
+                near = PurePath(module).stem in names or _ALONE.fullmatch(module)
+                if near and self._modules.file_of(module, file):
                     self._check(deque([file]))
                     break
 

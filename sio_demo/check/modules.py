@@ -4,14 +4,14 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from .shared import word_set
 from .sources import LANGUAGES, SourceFile, UnreadableError, read
 
 _USUAL = ("@/", "~/", "~~/", "$lib/", "src/", "@src/", "#/")
-_CONFIGS = word_set("tsconfig*.json jsconfig.json vite.config.* webpack.config.* babel.config.*")
+_CONFIG = re.compile(r"([tj]sconfig[\w.-]*|package)\.json|[\w-]+\.config\.[cm]?[jt]s|\.babelrc")
 _COMMENT = re.compile(
     r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|,(?=\s*[}\]])'
 )
@@ -54,23 +54,23 @@ class ModuleResolver:
 
 def _aliases_in(folder: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    for pattern in _CONFIGS:
-        for path in sorted(Path(folder).glob(pattern)):
-            try:
-                text = read(path)
-                found += _from_json(text) if path.suffix == ".json" else _ALIAS.findall(text)
-            except (OSError, UnreadableError, ValueError, AttributeError, TypeError):
-                continue  # a file for another tool: whatever is wrong with it, it has no aliases
+    with suppress(OSError):
+        for name in sorted(filter(_CONFIG.fullmatch, os.listdir(folder))):
+            with suppress(UnreadableError, ValueError, AttributeError, TypeError):
+                text = read(Path(folder, name))  # whatever is wrong with it, it has no aliases
+                found += _from_json(text) if name.endswith(".json") else _ALIAS.findall(text)
     return found
 
 
 def _from_json(text: str) -> list[tuple[str, str]]:
-    """Return the aliases of a `tsconfig.json`: its `paths`, and all below its `baseUrl`."""
-    options = json.loads(_COMMENT.sub(r"\1", text)).get("compilerOptions", {})
+    """Return the aliases in JSON: `paths`, all below the `baseUrl`, or `imports` of a package."""
+    written = json.loads(_COMMENT.sub(r"\1", text))
+    options = written.get("compilerOptions", {})
     base = options.get("baseUrl")
+    named = {**options.get("paths", {}), **{k: [v] for k, v in written.get("imports", {}).items()}}
     found = [
-        (alias.removesuffix("*").rstrip("/"), os.path.join(base or ".", place.removesuffix("*")))
-        for alias, places in options.get("paths", {}).items()
+        (alias.removesuffix("*").rstrip("/"), os.path.join(base or ".", place.partition("*")[0]))
+        for alias, places in named.items()
         for place in places
     ]
     return found if base is None else [*found, ("", base)]

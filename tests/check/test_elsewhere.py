@@ -142,6 +142,9 @@ JSCONFIG = '{"compilerOptions": {"baseUrl": "./%s"}}'
         ("vite.config.ts", VITE, "@live/chat"),
         ("vite.config.js", VITE.replace("@", ""), "live/chat"),
         ("jsconfig.json", JSCONFIG, "chat"),
+        ("package.json", '{"imports": {"#live/*": "./%s/*.js"}}', "#live/chat"),
+        ("nuxt.config.ts", VITE, "@live/chat"),
+        ("svelte.config.js", VITE.replace("'@live'", "$live"), "$live/chat"),
     ],
 )
 def test_aliases_of_a_configuration(tmp_path: Path, config: str, text: str, module: str):
@@ -149,6 +152,39 @@ def test_aliases_of_a_configuration(tmp_path: Path, config: str, text: str, modu
     expected = [("shared/realtime/chat.js", 2, "listener-without-cleanup")]
     sources = {"shared__realtime__chat_js": LISTEN, "app__Feed_jsx": FEED % module}
     assert found(tmp_path, **sources) == expected
+
+
+SHOWS = (
+    "import { live } from '%s';\nimport { useEffect } from 'react';\n"
+    "export function Feed() { useEffect(() => {\n  live.on('post', show);\n}, []); }\n"
+)
+LIVE = "import { io } from 'socket.io-client';\nexport const live = io();\n"
+
+
+@pytest.mark.parametrize(
+    "handed",
+    [
+        LIVE,
+        "export { live } from './wires';\n",
+        "export { main as live } from './wires';\n",
+        "import { main } from './wires';\nexport { main as live };\n",
+        LIVE.replace("const live", "const main") + "export { main as live };\n",
+    ],
+)
+def test_alias_of_one_file_that_has_or_hands_on_a_client(tmp_path: Path, handed: str):
+    (tmp_path / "tsconfig.json").write_text('{"compilerOptions": {"paths": {"@rt": ["./a/b.ts"]}}}')
+    wires = LIVE + "export const main = io('/main');\n"
+    sources = {"a__b_ts": handed, "a__wires_ts": wires, "Feed_tsx": SHOWS % "@rt"}
+    assert ("Feed.tsx", 4, "listener-without-cleanup") in found(tmp_path, **sources)
+
+
+def test_function_that_returns_the_one_client_of_its_file(tmp_path: Path):
+    feed = (SHOWS % "./wires").replace("live }", "getWire }").replace("  live", "  getWire()")
+    wires = LIVE + "export const getWire = () => live;\n"
+    expected = [("Feed.tsx", 4, "listener-without-cleanup")]
+    assert found(tmp_path, wires_ts=wires, Feed_tsx=feed) == expected
+    fresh = wires.replace("=> live", "=> io()")
+    assert found(tmp_path, wires_ts=fresh, Feed_tsx=feed) == []
 
 
 def test_broken_configuration_has_no_aliases(tmp_path: Path):

@@ -106,8 +106,14 @@ _METHODS: dict[Role | None, dict[str, Role]] = {
 
 
 def exports_client(script: Script, name: str, ask: Ask) -> bool:
+    """Return whether a file exports a client, or a function that returns its only one."""
     roles = Roles(script, ask)
-    return Role.CLIENT in map(roles.of, script.exported(name))
+    handed = script.bindings.get((None, name))
+    if handed is not None and handed.module:
+        return ask(exports_client, handed.module, handed.imported)
+    returned = (r for f in script.functions.get(name, ())[:1] for r in script.returns(f))
+    kept = [r for r in returned if (b := script.resolve(r)) is not None and b.scope is None]
+    return Role.CLIENT in map(roles.of, (*script.exported(name), *kept))
 
 
 class Roles:
@@ -249,6 +255,8 @@ class Roles:
         path = self.script.path(node)
         if path and (role := self._first(list(self.script.members.get(path, ())))):
             return role
+        if path and self._is_type_of_client(self.script.member_types.get(path, "")):
+            return Role.CLIENT
         kept = self.script.properties.get(name, ()) if self.client_imported else ()
         if Role.CLIENT in map(self.of, kept[:_MOST_VALUES]):
             return Role.CLIENT  # in an object, under a name of its own
@@ -263,7 +271,7 @@ class Roles:
         if role := self._of_method(call):
             return role
         role = self.of(call.callee)
-        if role is Role.MAKER:
+        if role in (Role.MAKER, Role.CLIENT):
             return Role.CLIENT
         if role is Role.SERVER_MAKER and call.target is None:
             return Role.SERVER

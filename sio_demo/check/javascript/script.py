@@ -49,12 +49,16 @@ class Binding:
 
 
 def imports_of(statement: SgNode) -> Iterator[Binding]:
-    source = statement.field("source") or statement.find(kind="string")
-    module = source.text()[1:-1] if source else ""
-    for specifier in statement.find_all(kind="import_specifier"):
-        if name := specifier.field("name"):
-            yield _imported(specifier.field("alias") or name, module, name.text())
-    for clause in statement.children():
+    """Yield what `import` binds, and what `export { a as b }`, also `from "m"`, hands on."""
+    source = label(statement, "source") or label(statement.parent(), "source")
+    module = text(source or statement.find(kind="string"))[1:-1]
+    for specifier in find_kinds(statement, ("import_specifier", "export_specifier")):
+        name, alias = specifier.field("name"), specifier.field("alias")
+        if name and module:
+            yield _imported(alias or name, module, name.text())
+        elif name and alias:
+            yield Binding(alias.text(), None, "variable", alias, [name])
+    for clause in statement.children() if statement.kind() == "import_statement" else ():
         imported = "default" if clause.kind() == "import_clause" else "*"
         for node in parts(clause):
             if node.kind() == "identifier":
@@ -219,7 +223,7 @@ class Script:
         return ("this" if this else text(node),)
 
     def _bind(self) -> None:
-        for statement in self.root.find_all(kind="import_statement"):
+        for statement in find_kinds(self.root, ("import_statement", "export_clause")):
             for binding in imports_of(statement):
                 self.bindings.setdefault((binding.scope, binding.name), binding)
         for node in find_kinds(self.root, FUNCTIONS):
