@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from ast_grep_py import SgNode
 
 from ..calls import Call, call_of
-from ..nodes import beyond, find_kinds, holds, label, last_name, span, text, unwrap, up_to
+from ..nodes import beyond, find_kinds, holds, kind, label, last_name, span, text, unwrap, up_to
 from ..shared import MESSAGE_ID, RANDOM, REMEMBERED, SURELY_REMEMBERED, has_id_of, word_set
 from .roles import CLIENTS
 from .source import Source
 
 _JOINS = ("template_string", "template_substitution", "parenthesized_expression", "as_expression")
 _NAMES = ("identifier", "property_identifier")
-_CHECKS = word_set("has includes get hasOwnProperty")
+_SEARCHES = word_set("some find findIndex")
+_CHECKS = _SEARCHES | word_set("has includes get hasOwnProperty hasOwn call")
+_COMPARES = re.compile(r"\(?\w+\)?\s*=>\s*\w+\.(?:\w*[iI]d) ===? ((?:\w+\.)*\w*[iI]d)")
+_LOCKS = re.compile(r"(?i)\b(acquire|lock|(with|use)lock|runExclusive|synchroni[sz]e)\(")
 _MARKS = word_set("add set push unshift")
 _STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hGet")
 _STORE_MARKS = word_set("set setex setEx psetex sadd sAdd hset hSet")
@@ -28,7 +31,7 @@ _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
 _NEEDED = r"\w+\s*\)\s*\{?\s*(throw|return)\b(?![^;\n]*\.\s*(create|insert))"  # or it ends
-_SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(")
+_SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(|@SubscribeMessage\(")
 
 
 def ids_from_socket_id(source: Source) -> None:
@@ -39,7 +42,7 @@ def ids_from_socket_id(source: Source) -> None:
             continue
         whole = _joined(node)
         joined = any(not holds(node, name) for name in find_kinds(whole, _NAMES))
-        if not joined or RANDOM.search(whole.text()) or not _is_an_id(whole):
+        if not joined or RANDOM.search(whole.text()) or not _is_an_id(source, whole):
             continue
         given = source.script.resolve(client)
         roles = source.roles
@@ -62,11 +65,14 @@ def _joined(part: SgNode) -> SgNode:
     return whole
 
 
-def _is_an_id(node: SgNode) -> bool:
-    """Return whether a value is assigned to the name of an id, or emitted as an argument."""
+def _is_an_id(source: Source, node: SgNode) -> bool:
+    """Return whether a value is assigned to the name of an id, emitted, or returned for that."""
     place = node.parent()
-    if name := label(place, "name", "key", "left"):
-        return MESSAGE_ID.search(last_name(name)) is not None
+    if kind(place) in ("arrow_function", "return_statement"):
+        name = source.script.names_of_functions.get(source.script.enclosing(node) or node, "-")
+        return any(_is_an_id(source, call.node) for call in source.script.called(name))
+    if given := label(place, "name", "key", "left"):
+        return MESSAGE_ID.search(last_name(given)) is not None
     call = call_of(outer) if place and (outer := place.parent()) else None
     return call is not None and call.name == "emit" and node in call.args[1:]
 
@@ -79,7 +85,7 @@ def check_then_await(source: Source) -> None:
         return
     for check, memory, key in _checks(source):
         function = source.script.enclosing(check)
-        if function is not None and _decides(check, function):
+        if function is not None and _decides(check, function) and not _is_locked(check, function):
             mark = _first_mark(source, check, function, memory, key)
             if mark is not None and _comes_late(source, check, mark, function):
                 source.report_node(check, "check-then-await", "memory", memory=memory)
@@ -95,11 +101,15 @@ def check_then_await(source: Source) -> None:
 def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:
     """Yield what asks whether an id is known, with the memory that is asked, and the id."""
     for call in source.script.called(*_CHECKS):
-        if call.target is not None and len(call.args) == 1:
-            memory, key = text(call.target), call.args[0].text()
-            asks = call.name in ("has", "includes") and REMEMBERED.search(memory)
-            if asks or _sure(memory, key):
-                yield call.node, memory, key
+        memory, keys = text(call.target), [argument.text() for argument in call.args]
+        if "hasOwn" in call.callee.text() and len(keys) == 2:  # `Object.hasOwn(memory, key)`
+            memory, keys = keys[0], keys[1:]
+        searched = _COMPARES.fullmatch(" ".join(keys))
+        if call.name in _SEARCHES:
+            keys = [searched[1]] if searched else []
+        asks = (searched or call.name in ("has", "includes")) and REMEMBERED.search(memory)
+        if len(keys) == 1 and (asks or _sure(memory, keys[0])):
+            yield call.node, memory, keys[0]
     for node in find_kinds(source.script.root, ("subscript_expression", "binary_expression")):
         memory, key = text(label(node, "object", "right")), text(label(node, "index", "left"))
         if text(node.field("operator")) in ("", "in") and _sure(memory, key):
@@ -118,7 +128,8 @@ def _first_mark(
     source: Source, check: SgNode, function: SgNode, memory: str, key: str
 ) -> SgNode | None:
     calls = (c for c in source.script.calls_within(function) if c.name in _MARKS and c.args)
-    marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() == key]
+    keys = (key, key.rpartition(".")[0])  # or the message that has the id
+    marks = [c.node for c in calls if text(c.target) == memory and c.args[0].text() in keys]
     writes = function.find_all(kind="assignment_expression")
     marks += [node for node in writes if text(node.field("left")) == f"{memory}[{key}]"]
     return min((mark for mark in marks if span(mark) > span(check)), key=span, default=None)
@@ -130,6 +141,12 @@ def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -
     return any(span(check) < span(wait) < span(mark) for wait in waits) or any(
         holds(argument, mark) for call in later for argument in call.args
     )
+
+
+def _is_locked(check: SgNode, function: SgNode) -> bool:
+    """Return whether a handler waits for a lock, or is given to one, before it asks."""
+    around = beyond(function, ("arguments",)) or function
+    return _LOCKS.search(around.text()[: span(check)[0] - span(around)[0]]) is not None
 
 
 def _decides(node: SgNode, function: SgNode) -> bool:

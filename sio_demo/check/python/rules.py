@@ -42,7 +42,7 @@ _PLACES = {  # where the function is among the arguments, if it is not the first
 }
 _REPEATS = re.compile(r"\.add_job\((?![\s\S]*replace_existing=True)[\s\S]*\b(interval|cron)\b")
 _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(key)`
-    r"\(?(?:not )?(?:(?P<key>[^()]+|[^()]+\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
+    r"\(?(?:not )?(?:(?P<key>[^()]+?|[^()]+?\(.*\)) (?:not )?in (?P<memory>[\w.]+)"
     r"|(?P<map>[\w.]+)\.get\((?P<entry>[^,]+)\)(?: is (?:not )?None)?"
     r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
 )
