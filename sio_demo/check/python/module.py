@@ -74,6 +74,7 @@ class Module:
         self._guards = cache(_guards)
         self.flask = "flask_socketio" in source
         self._modules = {"socketio", *(m[2] or m[1] for m in _MODULE.finditer(source))}
+        self._renamed = {new: old for old, new in re.findall(r"\b(\w+) as (\w+)", source)}
         self.functions: dict[str, list[SgNode]] = defaultdict(list)
         for function in root.find_all(kind="function_definition"):
             self.functions[text(function.field("name"))].append(function)
@@ -88,6 +89,7 @@ class Module:
         if node is None or node.kind() != "call":
             return None
         owner, _, name = text(node.field("function")).rpartition(".")
+        name = self._renamed.get(name, name)
         side: Side | None
         side = "client" if _CLIENT.match(name) else "server" if _SERVER.match(name) else None
         if owner or side is None:
@@ -158,7 +160,8 @@ class Module:
         if side := self._sides.get(owner.text()):
             return side
         first = re.match(r"\(\s*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
-        return "server" if self.flask or first else "client"
+        flask = self.flask or last_name(owner) == "socketio"  # python-socketio's has no `on`
+        return "server" if flask or first else "client"
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
         """Return the function that an expression refers to: by its name, or as `self.name`."""
