@@ -73,7 +73,8 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
     for step in steps:
         call = step.call
         if source.roles.makes_client(call):
-            closing = (end for end in taken if not _is_stale(source, end))
+            others = (end for end in taken if source.other_client(end.target, call.node))
+            closing = {*taken} - {*others, *(end for end in taken if _is_stale(source, end))}
             if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in closing)):
                 how = "render" if mount.what == "render" else "mount (and each run of an effect)"
                 source.report(call, "client-in-handler", "mount", how=how)

@@ -219,12 +219,14 @@ def _runs_as_often(other: Call, call: Call) -> bool:
     if len(call.args) < 2 or len(other.args) < 2:
         return len(other.args) < 2
     ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))
+    if text(label(call.node.parent(), "name")) in theirs:  # what `useMemo` made
+        return True
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
 
 
-def _given_to(source: Source, names: Iterable[str]) -> list[SgNode]:
-    functions = (source.flow.function_of(c.args[0]) for c in source.script.called(*names) if c.args)
-    return [function for function in functions if function]
+def _given_to(source: Source, names: Iterable[str], home: SgNode | None = None) -> list[SgNode]:
+    calls = (c for c in source.script.called(*names) if c.args and holds(home or c.node, c.node))
+    return list(filter(None, (source.flow.function_of(call.args[0]) for call in calls)))
 
 
 def _may_clean(returned: SgNode, function: SgNode) -> bool:
@@ -252,7 +254,8 @@ def _fields(source: Source) -> Iterator[Mount]:
 
 def _last_methods(source: Source, home: SgNode) -> list[SgNode]:
     found = (f for name in UNMOUNT_METHODS for f in source.script.functions.get(name, ()))
-    return [function for function in found if holds(home, function)]
+    methods = [function for function in found if holds(home, function)]
+    return methods + _given_to(source, UNMOUNTS, home)
 
 
 def _methods(source: Source) -> Iterator[Mount]:
@@ -263,7 +266,6 @@ def _methods(source: Source) -> Iterator[Mount]:
                 continue
             body, again = name == "setup", name in ("componentDidUpdate", "ngOnChanges")
             cleanups = [] if again else _last_methods(source, home)
-            cleanups += _given_to(source, UNMOUNTS) if body else []
             yield Mount("hook", function, cleanups, body=body, home=home, again=again)
     vue = source.script.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():

@@ -19,7 +19,7 @@ TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconn|close|leave|remove|dispose|destroy|tear_?down|stop|detach|"
     r"reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|terminate|^end$"
 )
-
+_START = re.compile(r"(?s)(?:[\"'`]([^\"'`$]*))?.*")
 _STREAMED = word_set(
     "data end close error drain timeout ready open lookup secureConnect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -228,16 +228,33 @@ class Source:
     def takes_off(self, removes: Call, adds: Call) -> bool:
         apart = ("Any" in removes.name) != ("Any" in adds.name)  # what `onAny` adds
         same = not removes.args or self._same_event(removes, adds)
+        apart = apart or self.other_client(removes.target, adds.target)
         return same and not apart and not self._wrong_function(removes, adds)
 
     def _same_event(self, one: Call, two: Call) -> bool:
         """Return whether two calls can be for the same event; a variable can be any."""
         first, second = map(self.event_of, (one, two))
-        if first is None or second is None or first == second:
-            return True
-        literal = all(unwrap(call.args[0]).kind() == "string" for call in (one, two))
+        if first is None or second is None:  # `room:${id}` begins with "room:"
+            starts = [_START.sub(r"\1", call.args[0].text()) for call in (one, two)]
+            return starts[0].startswith(starts[1]) or starts[1].startswith(starts[0])
+        if all(unwrap(call.args[0]).kind() == "string" for call in (one, two)):
+            return first == second
         plain = [re.sub(r"[\W_]", "", event).lower() for event in (first, second)]
-        return not literal and plain[0] == plain[1]  # `Events.JOIN_ROOM` is "join-room"
+        return plain[0] == plain[1]  # `Events.JOIN_ROOM` is "join-room"
+
+    def other_client(self, one: SgNode | None, two: SgNode | None) -> bool:
+        """Return whether two expressions are surely different clients."""
+        found = [self._made(self.root_of(node)) if node else None for node in (one, two)]
+        return None not in found and found[0] != found[1]
+
+    def _made(self, node: SgNode) -> object:
+        """Return what a name is imported as, or the call that makes the client; else None."""
+        binding = self.script.resolve(node) if node.kind() == "identifier" else None
+        if binding is not None and binding.module:
+            return binding.module, binding.imported
+        value = unwrap(binding.values[0]) if binding and len(binding.values) == 1 else node
+        made = value.kind() in ("call_expression", "new_expression")
+        return value if made and self.roles.makes_client(call_of(value)) else None
 
     def _wrong_function(self, removes: Call, adds: Call) -> bool:
         """Return whether `off` gets a function that was never added."""
@@ -250,4 +267,7 @@ class Source:
             if bound or function.kind() in ("arrow_function", "function_expression"):
                 return True
         one, two = map(self.flow.function_of, functions)
+        given = [b for f in functions if (b := self.script.resolve(f)) and b.kind == "parameter"]
+        if len(given) == 2:  # such as two properties of a component
+            return given[0].scope == given[1].scope and given[0].node != given[1].node
         return one is not None and two is not None and one != two
