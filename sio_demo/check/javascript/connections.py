@@ -16,17 +16,17 @@ _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error 
 _AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
 _OPPOSITES = {"connect": "disconnect", "reconnect": "disconnect", "disconnect": "connect"}
 _LOST = _AGAIN | {"reconnect_failed", "connect_failed", "connect_timeout", "error", "close"}
-_ADDS = LASTING | {"subscribe", "pSubscribe", "watchFile"}
+_ADDS = LASTING | {"subscribe", "pSubscribe", "watchFile", "consume"}
 _PILES = (
     "its function then runs once more for each message",
     "until the event comes they pile up, and then all of them run",
 )
 _CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
-_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^quit")
+_STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(quit|cancel)")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
 _OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
-_REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b")
+_REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b|\(ctx\b")
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -88,27 +88,31 @@ def _only_once(source: Source, handler: EventHandler) -> bool:
 
 
 def clients_in_handlers(source: Source) -> None:
+    roles = source.roles
     for handler in source.handlers:
         again = handler.event in _LOST and handler.call.name != "once"
         steps = source.flow.steps(handler.function) if again else ()
         for step in steps:
             made = step.call
-            if not source.roles.makes_client(made) or source.makes_once(step):
+            if not roles.makes_client(made) or source.makes_once(step):
                 continue
             if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
                 continue
             automatic = "reconnection: false" not in made.node.text()
             if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
                 source.report(made, "client-in-handler", "handler", event=handler.event)
-    for function in source.connections:
+    makers = (source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c))
+    requests = [(f, "request") for f in {*makers} if f and _answers_request(f)]
+    for function, what in [*((f, "connection") for f in source.connections), *requests]:
         for step in source.flow.steps(function):
-            makes = source.roles.makes_client(step.call) and not source.makes_once(step)
+            makes = roles.makes_client(step.call) and not source.makes_once(step)
             if makes and not _closes(source.script.calls_within(function)):
-                source.report(step.call, "client-in-handler", "connection")
+                source.report(step.call, "client-in-handler", what)
 
 
 def _closes(calls: Iterable[Call]) -> bool:
-    return any(TIDY.search(call.name) and not call.new for call in calls)
+    tidy = (call for call in calls if TIDY.search(call.name) and not call.new)
+    return any(text(call.target) not in ("res", "response", "reply") for call in tidy)
 
 
 def shared_emitters(source: Source) -> None:
@@ -141,7 +145,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if call.name not in _ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
     target = source.root_of(call.target)
-    if target.kind() not in ("identifier", "member_expression"):
+    own = target.kind() == "this" and kind(source.script.enclosing(target)) == "arrow_function"
+    if not own and target.kind() not in ("identifier", "member_expression"):
         inner = source.roles.is_server(target) and not holds(call.node, function)
         return inner or _sends_to_all(source, call, [target])
     path = source.script.path(target)
@@ -166,10 +171,14 @@ def _sends_to_all(source: Source, call: Call, origins: Iterable[SgNode]) -> bool
 def connections_in_requests(source: Source) -> None:
     for call in filter(source.roles.is_server_connection, source.script.called(*LASTING)):
         function = source.script.enclosing(call.node)
-        if function and _REQUEST.match(text(function.field("parameters"))):
+        if function and _answers_request(function):
             again = not source.first_time(Step(call, function))
             if again and not source.fresh(call.target or call.node, (function,)):
                 source.report(call, "connection-in-request", "request")
+
+
+def _answers_request(function: SgNode) -> bool:
+    return _REQUEST.match(text(function.field("parameters"))) is not None
 
 
 def timers_in_connect(source: Source) -> None:
@@ -185,12 +194,20 @@ def timers_in_connect(source: Source) -> None:
 
 def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
     steps = source.flow.steps(function)
-    cleared = [*_cleared(step.call for step in steps), *ends]
+    cleared = [*_cleared(s.call for s in steps if not _may_not_run(source, s.call)), *ends]
     for step in steps:
         call = step.call
         starts = _starts_timer(source, call) and not source.first_time(step)
         if starts and not _stopped(source, call, cleared):
             source.report(call, "timer-in-connect", "timer", timer=call.name, when=when)
+
+
+def _may_not_run(source: Source, call: Call) -> bool:
+    """Return whether a call is in the handler of an event that a client may never send."""
+    around = beyond(source.script.enclosing(call.node) or call.node, ("arguments",))
+    adds = call_of(around) if around and around.kind() == "call_expression" else call
+    event = source.event_of(adds) if adds.name in REGISTERS else None
+    return event is not None and not event.startswith(("disconnect", "clos", "err"))
 
 
 def _starts_timer(source: Source, call: Call) -> bool:
@@ -216,7 +233,9 @@ def _calls_itself(source: Source, call: Call) -> bool:
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:
     ends = [*calls]
     found = [c.args[0] for c in ends if _CLEARS.match(c.name) and c.args]
-    return found + [c.target for c in ends if c.name in ("stop", "cancel") and c.target]
+    each = [c for c in ends if c.name == "forEach" and c.args and _CLEARS.match(c.args[0].text())]
+    stopping = [c for c in ends if c.name in ("stop", "cancel")]
+    return found + [c.target for c in each + stopping if c.target]
 
 
 def _stopped(source: Source, call: Call, cleared: list[SgNode]) -> bool:
