@@ -183,13 +183,13 @@ class _Run:
         with suppress(UnreadableError):
             if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
                 return None
-            if file and depth and name not in self._load(file).functions:
+            if file and depth and not self._load(file).has(name):
                 script = self._load(file)
                 imported = (b for b in script.bindings.values() if b.module)
                 made = (b.module for b in imported if f"new {b.name}(" in script.text)
                 further = [*_PASSED_ON.findall(script.text), *made]
                 found = (self._find(other, name, file, depth - 1) for other in further)
-                return next((f for f in found if f and name in self._load(f).functions), file)
+                return next((f for f in found if f and self._load(f).has(name)), file)
         return file
 
     def _load(self, file: SourceFile, text: str | None = None) -> Script:

@@ -15,6 +15,7 @@ _CONFIG = re.compile(r"([tj]sconfig[\w.-]*|package)\.json|[\w-]+\.config\.[cm]?[
 _COMMENT = re.compile(
     r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|,(?=\s*[}\]])'
 )
+_PLACE = re.compile(r'"(\.[^"\n]{1,200})"')
 _ALIAS = re.compile(
     r"""['"]?(?<![\w./])([@~#$\w][\w@~#$/-]{0,60})['"]?\s{0,9}(?::|,\s{0,20}replacement:)"""
     r"""[^'"\n{]{0,120}['"](?:\.?/)?([\w.-][\w./-]{0,200})['"]"""
@@ -58,19 +59,23 @@ def _aliases_in(folder: str) -> list[tuple[str, str]]:
         for name in sorted(filter(_CONFIG.fullmatch, os.listdir(folder))):
             with suppress(UnreadableError, ValueError, AttributeError, TypeError):
                 text = read(Path(folder, name))  # whatever is wrong with it, it has no aliases
-                found += _from_json(text) if name.endswith(".json") else _ALIAS.findall(text)
+                found += _from_json(text, folder) if ".json" in name else _ALIAS.findall(text)
     return found
 
 
-def _from_json(text: str) -> list[tuple[str, str]]:
+def _from_json(text: str, folder: str, depth: int = 3) -> list[tuple[str, str]]:
     """Return the aliases in JSON: `paths`, all below the `baseUrl`, or `imports` of a package."""
     written = json.loads(_COMMENT.sub(r"\1", text))
     options = written.get("compilerOptions", {})
     base = options.get("baseUrl")
-    named = {**options.get("paths", {}), **{k: [v] for k, v in written.get("imports", {}).items()}}
+    of_package = {k: _PLACE.findall(json.dumps(v)) for k, v in written.get("imports", {}).items()}
     found = [
-        (alias.removesuffix("*").rstrip("/"), os.path.join(base or ".", place.partition("*")[0]))
-        for alias, places in named.items()
+        (alias.removesuffix("*").rstrip("/"), os.path.join(folder, base or "", place.split("*")[0]))
+        for alias, places in {**options.get("paths", {}), **of_package}.items()
         for place in places
     ]
-    return found if base is None else [*found, ("", base)]
+    for other in _PLACE.findall(json.dumps(written.get("extends"))) if depth else ():
+        path = Path(folder, other).with_suffix(".json")
+        with suppress(UnreadableError):
+            found += _from_json(read(path), str(path.parent), depth - 1)
+    return found if base is None else [*found, ("", os.path.join(folder, base))]

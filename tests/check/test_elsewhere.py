@@ -143,6 +143,11 @@ JSCONFIG = '{"compilerOptions": {"baseUrl": "./%s"}}'
         ("vite.config.js", VITE.replace("@", ""), "live/chat"),
         ("jsconfig.json", JSCONFIG, "chat"),
         ("package.json", '{"imports": {"#live/*": "./%s/*.js"}}', "#live/chat"),
+        (
+            "package.json",
+            '{"imports": {"#live/*": {"node": "./n/*.js", "default": "./%s/*.js"}}}',
+            "#live/chat",
+        ),
         ("nuxt.config.ts", VITE, "@live/chat"),
         ("svelte.config.js", VITE.replace("'@live'", "$live"), "$live/chat"),
     ],
@@ -166,6 +171,7 @@ LIVE = "import { io } from 'socket.io-client';\nexport const live = io();\n"
     [
         LIVE,
         "export { live } from './wires';\n",
+        "export * from './wires';\n",
         "export { main as live } from './wires';\n",
         "import { main } from './wires';\nexport { main as live };\n",
         LIVE.replace("const live", "const main") + "export { main as live };\n",
@@ -176,6 +182,16 @@ def test_alias_of_one_file_that_has_or_hands_on_a_client(tmp_path: Path, handed:
     wires = LIVE + "export const main = io('/main');\n"
     sources = {"a__b_ts": handed, "a__wires_ts": wires, "Feed_tsx": SHOWS % "@rt"}
     assert ("Feed.tsx", 4, "listener-without-cleanup") in found(tmp_path, **sources)
+
+
+def test_configuration_that_extends_another(tmp_path: Path):
+    (tmp_path / "tsconfig.json").write_text('{"extends": ["strict", "./parts/base"]}')
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/base.json").write_text(
+        '{"extends": "./base.json", "compilerOptions": {"paths": {"@rt": ["../wires.ts"]}}}'
+    )
+    expected = [("Feed.tsx", 4, "listener-without-cleanup")]
+    assert found(tmp_path, wires_ts=LIVE, Feed_tsx=SHOWS % "@rt") == expected
 
 
 def test_function_that_returns_the_one_client_of_its_file(tmp_path: Path):

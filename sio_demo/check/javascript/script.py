@@ -186,6 +186,11 @@ class Script:
             return [body] if body else []
         return [s for r in self.own(function, "return_statement") for s in parts(r)[:1]]
 
+    def has(self, name: str) -> bool:
+        """Return whether a function or a value of this file has a name."""
+        values = getattr(self.bindings.get((None, name)), "values", ())
+        return name in self.functions or bool(values)
+
     def exported(self, name: str) -> list[SgNode]:
         """Return the values that other files import under a name."""
         if name not in ("default", "*"):
