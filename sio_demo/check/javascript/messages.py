@@ -15,7 +15,7 @@ _JOINS = ("template_string", "template_substitution", "parenthesized_expression"
 _NAMES = ("identifier", "property_identifier")
 _SEARCHES = word_set("some find findIndex")
 _CHECKS = _SEARCHES | word_set("has includes get hasOwnProperty hasOwn call")
-_COMPARES = re.compile(r"\(?\w+\)?\s*=>\s*\w+\.(?:\w*[iI]d) ===? ((?:\w+\.)*\w*[iI]d)")
+_COMPARES = re.compile(r"\(?\w+\)?\s*=>\s*(?:\w+\.)?\w*[iI]d ===? ((?:\w+\.)*\w*[iI]d)")
 _LOCKS = re.compile(r"(?i)\b(acquire|lock|(with|use)lock|runExclusive|synchroni[sz]e)\(")
 _MARKS = word_set("add set push unshift")
 _STORE_CHECKS = word_set("exists get sismember sIsMember hexists hExists hget hGet")
@@ -85,7 +85,7 @@ def check_then_await(source: Source) -> None:
         return
     for check, memory, key in _checks(source):
         function = source.script.enclosing(check)
-        if function is not None and _decides(check, function) and not _is_locked(check, function):
+        if function is not None and _decides(check, function):
             mark = _first_mark(source, check, function, memory, key)
             if mark is not None and _comes_late(source, check, mark, function):
                 source.report_node(check, "check-then-await", "memory", memory=memory)
@@ -136,17 +136,15 @@ def _first_mark(
 
 
 def _comes_late(source: Source, check: SgNode, mark: SgNode, function: SgNode) -> bool:
+    """Return whether a mark waits, but not for what comes before the check: a lock."""
+    around = beyond(function, ("arguments",)) or function
+    if _LOCKS.search(around.text()[: span(check)[0] - span(around)[0]]):
+        return False
     waits = source.script.own(function, "await_expression")
     later = (c for c in source.script.called("then", "finally") if c.end > span(check)[1])
     return any(span(check) < span(wait) < span(mark) for wait in waits) or any(
         holds(argument, mark) for call in later for argument in call.args
     )
-
-
-def _is_locked(check: SgNode, function: SgNode) -> bool:
-    """Return whether a handler waits for a lock, or is given to one, before it asks."""
-    around = beyond(function, ("arguments",)) or function
-    return _LOCKS.search(around.text()[: span(check)[0] - span(around)[0]]) is not None
 
 
 def _decides(node: SgNode, function: SgNode) -> bool:

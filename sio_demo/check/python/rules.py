@@ -205,7 +205,8 @@ def _check_then_await(module: Module) -> None:
             continue
         filled = re.search(rf"\b{re.escape(memory)}\[.*\] *= ", text(then))
         store = named and match["store"] is not None
-        if not filled and _waits_before_mark(function, question, key, memory, store):
+        cached = filled and not SURELY_REMEMBERED.search(memory)
+        if not cached and _waits_before_mark(function, question, key, memory, store):
             module.report(question, "check-then-await", "memory", memory=memory)
 
 

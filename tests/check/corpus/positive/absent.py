@@ -4,7 +4,7 @@ import socketio
 from .ledger import keep
 
 sio = socketio.AsyncServer()
-seen, shown = set(), []
+seen, shown, handled = set(), [], {}
 
 
 @sio.event
@@ -20,3 +20,11 @@ async def letter(sid, data):
         return
     await keep(data)
     shown.append(data["id"])
+
+
+@sio.event
+async def card(sid, data):
+    if data["id"] not in handled:  # expect: check-then-await
+        kept = await keep(data)
+        handled[data["id"]] = kept
+    return handled[data["id"]]

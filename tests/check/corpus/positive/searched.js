@@ -29,4 +29,9 @@ io.on("connection", (socket) => {
       handled[card.id] = true;
     }
   });
+  socket.on("seal", async (seal) => {
+    if (processed.some((id) => id === seal.id)) return; // expect: check-then-await
+    await ledger.write(seal);
+    processed.push(seal.id);
+  });
 });
