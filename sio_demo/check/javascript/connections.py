@@ -101,13 +101,16 @@ def clients_in_handlers(source: Source) -> None:
             automatic = "reconnection: false" not in made.node.text()
             if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
                 source.report(made, "client-in-handler", "handler", event=handler.event)
-    makers = (source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c))
-    requests = [(f, "request") for f in {*makers} if f and _answers_request(f)]
-    for function, what in [*((f, "connection") for f in source.connections), *requests]:
+    running = dict.fromkeys(source.connections, "connection")
+    made_in = (
+        source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c)
+    )
+    running |= {f: "request" for f in made_in if f is not None and _answers_request(f)}
+    for function, what in running.items():
         for step in source.flow.steps(function):
             makes = roles.makes_client(step.call) and not source.makes_once(step)
             if makes and not _closes(source.script.calls_within(function)):
-                source.report(step.call, "client-in-handler", what)
+                source.report(step.call, "client-in-handler", "again", what=what)
 
 
 def _closes(calls: Iterable[Call]) -> bool:

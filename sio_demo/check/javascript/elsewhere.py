@@ -134,10 +134,8 @@ def _hands_on(source: Source, function: SgNode, depth: int) -> bool:
 
 
 def _gives(call: Call, given: set[str]) -> bool:
-    """Return whether the last argument of a call is a parameter, or a function that uses one."""
+    """Return whether the last argument of a call is a parameter, or uses one."""
     handler = unwrap(call.args[-1]) if call.args else call.node
-    if handler.kind() not in (*FUNCTIONS, "identifier"):
-        return False
     own = [parameter.name for parameter in bindings_of_parameters(handler)]
     other = " ".join([*own, *(argument.text() for argument in call.args[:-1])])
     used, known = (set(re.findall(r"\w+", written)) for written in (handler.text(), other))
