@@ -43,6 +43,7 @@ class Diagnosis:
     asks: tuple[str, ...]  # clues that would distinguish the suspects, the most useful first
     next: tuple[str, ...]  # what to measure or look at next, in words
     certain: bool  # the counters have one story, and a suspect in it has no open condition
+    explained: bool  # a finding says why it was lost
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ class Diagnosis:
             lines += [f"    {s.cause.letter} would need: {s.against[0]}" for s in self.ruled_out]
         if steps:
             handled = self.seen.calls or self.seen.clues.answered
-            unknown = not self.suspects and (self.ruled_out or not handled)
+            unknown = not (self.suspects or self.explained) and (self.ruled_out or not handled)
             lines += ["\nI cannot tell. Next:" if unknown else "\nTo tell more:", *steps]
         return "\n".join(lines)
 
@@ -94,7 +95,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     known: attributes of :class:`Clues`. UsageError says what of it is wrong.
     """
     message = Seen.together(map(Seen.of, seen)).with_clues(**clues).settled()
-    found, findings, stories = read(message)
+    found, findings, stories, explained = read(message)
     judged, strangers = of_one_client(message)[0], message.clues.strangers
     if strangers is not None and strangers < found.get("zombies", 0):
         judged = judged.with_clues(gone=True)  # one of those sids was an observed client's
@@ -104,7 +105,10 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     later = _later(message, standing)
     standing = [suspect for suspect in standing if suspect not in later]
     asks = _asks(standing or later)
-    steps = _next(message, found, standing + later, asks)
+    fits = standing or later or explained or not found
+    steps = _next(message, found, asks, bool(fits))
+    if len(standing + later) > 1 and not asks:
+        steps.append("These leave the same counters and clues: only the proof tells them apart.")
     if later:
         letters = ", ".join(suspect.cause.letter for suspect in later)
         steps.append(f"Only the end that is not observed can tell: {letters}.")
@@ -117,6 +121,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
         asks,
         tuple(steps),
         stories == 1 and "in vain" not in found and not all(each.open for each in standing),
+        explained,
     )
 
 
@@ -195,9 +200,7 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
     return tuple(sorted(left, key=lambda clue: left[clue]))
 
 
-def _next(
-    seen: Seen, found: dict[str, int], suspects: list[Suspect], asks: tuple[str, ...]
-) -> list[str]:
+def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) -> list[str]:
     clues, emitted = seen.clues, seen.clues.emitted
     sender = {"client": "server", "server": "client"}.get(clues.recipient or "")
     waits = clues.arrived and seen.calls == 0 and seen.listeners and not clues.failed
@@ -224,10 +227,12 @@ def _next(
     if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
         same = "Are these several messages with the same arguments? Then tell them apart"
         steps.insert(0, f"{same}: observe(..., key=...).")
+    if "zombies" in found and clues.gone is None and "gone" not in asks[:2]:
+        steps.insert(1, f"{QUESTIONS['gone']} Then diagnose(..., gone=...).")
+    if clues.answered is False and not clues.failed and seen.packets:
+        steps.insert(0, "Does its handler answer: return a value, or call its last argument?")
     if "in vain" in found:
         steps.insert(0, "Does its handler return before the effect? Print a line beside it.")
-    if found and not suspects and not clues.listens:
+    if not fits:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
-    if len(suspects) > 1 and not asks:
-        steps.append("These leave the same counters and clues: only the proof tells them apart.")
     return steps

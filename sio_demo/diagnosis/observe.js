@@ -298,8 +298,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       ({ namespace, recipient: otherSide, event, id, times: 0, raised: false, rooms: new Set(), traces: [] }));
     if (facts.target) one.rooms.add(facts.target);
     if (one.traces.length < 100) one.traces.push(new Error()); // its stack is not written yet
-    const onceAway = one.onceAway || facts.away;
-    Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway });
+    const onceAway = one.onceAway || facts.away, here = one.here || (facts.away === undefined ? null : !facts.away);
+    Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway, here });
   }
 
   // The lines of the program that led to emit(), the nearest first: after the wrapper and the library.
@@ -420,7 +420,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
           places: [...new Set(one.traces?.map(place))].filter(Boolean).sort().join(", ") || null,
           rooms: one.rooms?.size || null, alike: handled ? message.alike : null,
           ...Object.fromEntries(AIM.map((fact) => [fact, one[fact] ?? null])),
-          away: (message.packets ? one.onceAway : one.away) ?? null,
+          away: (message.packets ? one.onceAway : one.away) ?? null, here: one.here ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? message.hears() : null,
           large: message.large, died: handled || !message.sent.size ? null

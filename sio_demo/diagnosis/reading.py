@@ -13,15 +13,18 @@ from typing import Any, get_args
 from .seen import Recipient, Seen
 
 
-def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
-    """Return the patterns with their numbers (0 if lost), what they mean, and how many stories."""
+def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
+    """Return the patterns with their numbers (0 if lost), what they mean, and how many stories.
+
+    The last is whether that says why it was lost, so that no cause of the atlas is needed.
+    """
     one, words = of_one_client(seen)
     if words:
-        found, findings, stories = read(one)
-        return found, [words, *(findings if any(one.counters) else ())], stories
+        found, findings, stories, explained = read(one)
+        return found, [words, *(findings if any(one.counters) else ())], stories, explained
     if _contradicts_itself(seen):
         words = "These counters contradict each other: count all five for one message."
-        return {}, [words], 0
+        return {}, [words], 0, False
     lost = _lost(seen)[: 1 if seen.clues.failed else None]  # the exception is why
     if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
         lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
@@ -39,7 +42,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int]:
         findings.insert(0, f"It is {seen.args}; what came last is {', '.join(seen.apart)}.")
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
-    return found, findings + _facts(seen, bool(lost)), stories
+    why, facts = _why(seen) if lost else [], _facts(seen, bool(lost))
+    return found, findings + why + facts, stories, len(lost) == 1 or bool(why)
 
 
 def of_one_client(seen: Seen) -> tuple[Seen, str]:
@@ -80,41 +84,25 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         overlap = "Its call overlapped another of this event: is what it checked still true then, "
         overlap += "and has the newer one the last word (L18)?"
         facts[overlap] = c.overlapped and seen.calls == 1
+        wide = c.whose and not to_server and (c.reached or 0) > (seen.sids or 0) > 0
+        facts[f"emit() was for {c.reached} sessions: those of other users too."] = wide
         return [words for words, holds in facts.items() if holds]
-    to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
+    to_nobody = c.reached == 0
     alone = to_nobody and not others
     counted = c.emitted is not None and not c.elsewhere
-    unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
     turned_away = c.rejected and c.connected is False
-    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
-    dismissed = state == (False, False, True) and c.reason and not c.rejected
     idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
     busy = c.busy and not seen.calls
-    never = "was never connected, and no attempt failed: does connect() run, and does each"
     facts |= {
         f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": counted,
         f"It was for other sessions: {others}.": to_nobody and others,
         "Its emit() was for no session: not in that room, or left out.": alone and not c.skipped,
         "It left out all who were there.": alone and c.skipped,
-        "It was emitted before the client was connected: wait for that.": c.early and to_server,
         f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
         f'A handler of "{c.busy}" is still running: does it hold up what follows (L30)?': busy,
-        "That is the sid of a session that has ended.": c.ended,
         "In another namespace somebody is.": c.astray,
-        f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
-        f"It is listened to in {c.listens}.": c.listens and c.arrived,
-        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
         "The server has rejected the client, with the words that `connect_error` has. In "
         "JavaScript it tries again only if connect() is called.": turned_away,
-        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
-        "The client keeps it until it is connected again; a page that is closed loses it.": (
-            to_server and kept and c.volatile is False
-        ),
-        "There is no entry where the name of that room was looked up.": unnamed,
-        f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
-        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
-        "That listener was registered with once(): it takes one message.": c.once,
-        "It has a listener now: that was registered after it had come.": c.late,
         "The session that it was sent to has ended since: before it came?": c.died,
         "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": idle,
         "emit() was called for others of this event: what decides for which?": c.kin,
@@ -124,6 +112,32 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         "A blocked process ends it so as well (L30).": (
             c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
         ),
+    }
+    return [words for words, holds in facts.items() if holds]
+
+
+def _why(seen: Seen) -> list[str]:
+    """Return what says why a message was lost."""
+    c, state = seen.clues, (seen.clues.connected, seen.clues.before, seen.clues.refused)
+    to_server = c.recipient == "server"
+    unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
+    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
+    dismissed = state == (False, False, True) and c.reason and not c.rejected
+    kept = to_server and (c.client, c.away, c.volatile) == ("javascript", True, False)
+    never = "was never connected, and no attempt failed: does connect() run, and does each"
+    facts = {
+        "It was emitted before the client was connected: wait for that.": c.early and to_server,
+        "That is the sid of a session that has ended.": c.ended,
+        f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
+        f"It is listened to in {c.listens}.": c.listens and c.arrived,
+        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
+        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
+        "The client keeps it until it is connected again; a page that is closed loses it.": kept,
+        "There is no entry where the name of that room was looked up.": unnamed,
+        f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
+        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
+        "That listener was registered with once(): it takes one message.": c.once,
+        "It has a listener now: that was registered after it had come.": c.late,
     }
     return [words for words, holds in facts.items() if holds]
 
@@ -190,7 +204,7 @@ _FINDINGS = {
     "sessions": "One client has {n} live sessions, and each of them gets the message.",
     "copies": "The message was sent {n} times.",
     "runs": "One packet led to {n} calls of each listener.",
-    "effects": "Each call has {n} effects, or something else brings about the same effect.",
+    "effects": "Each call has {n} effects, or another client or line brings about the same one.",
     "zombies": "Live sids without a client that was counted: {n}.",
     "lost": "Packets that were lost on the way: {n}.",
 }

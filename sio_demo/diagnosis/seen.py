@@ -49,6 +49,7 @@ class Clues:
     raised: bool | None = None  # the last emit() raised an exception
     volatile: bool | None = None  # the last emit() was volatile
     away: bool | None = None  # emit() came while the client was not connected
+    here: bool | None = None  # one of its calls came while the client was connected
     arrived: bool | None = None  # a packet of it reached the recipient
     died: bool | None = None  # the sessions that it was sent to have ended since
     large: bool | None = None  # it is longer than the server takes, 1 MB by default

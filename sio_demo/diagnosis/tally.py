@@ -38,6 +38,7 @@ class Emits:
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
+    once_here: bool | None = None  # any of them came while the client was connected
     when: int = 0
 
     def ended(self, error: BaseException | None) -> None:
@@ -148,6 +149,7 @@ class Tally:
             emits.times += 1
             emits.places |= {place} if (place := caller()) else set()
             emits.away, emits.once_away = away, emits.once_away or away
+            emits.once_here = None if away is None else emits.once_here or not away
             emits.when = next(self._clock)
             return emits
 

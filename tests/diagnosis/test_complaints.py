@@ -427,6 +427,8 @@ return {
   ask: (event, ...args) => socket.emitWithAck(event, ...args),
   burst: (...events) => events.forEach((event) => socket.emit(event)),
   say: (event, ...args) => { socket.emit(event, ...args); },
+  leave: () => { socket.disconnect(); },
+  enter: () => { socket.connect(); return connected(socket); },
   unanswered: (event) => { socket.emit(event, () => {}); },
 };
 """
@@ -1595,3 +1597,71 @@ async def test_a_listener_in_another_namespace_is_cause_enough(apart):
     found = diagnose(there.message("hello", namespace="/"))
     assert "It is listened to in /chat." in found.findings
     assert "does not have yet" not in str(found)
+
+
+def test_what_the_program_emits_only_while_it_is_away_is_not_sent_by_two_buffers():
+    known = {"recipient": "server", "client": "javascript", "reconnects": 1, "connections": 1}
+    known |= {"emitted": 3, "away": True, "always": False, "ids": False}
+    only_away = diagnose(Seen(packets=3).with_clues(here=False, **known))
+    assert not only_away.certain
+    assert "D12" not in only_away.letters
+    assert diagnose(Seen(packets=3).with_clues(here=True, **known)).letters[0] == "D12"
+
+
+@pytest.mark.parametrize("observer", ["python", "javascript"])
+async def test_whether_a_client_was_there_is_told_of_all_calls_of_emit(observer):
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page, python_client() as client:
+        with observe(client) as here:
+            if observer == "python":
+                with pytest.raises(socketio.exceptions.BadNamespaceError):
+                    await client.emit("order", "tea")
+                told = [here.message("order")]
+                await b.connect(client)
+                await client.emit("order", "tea")
+                told.append(here.message("order"))
+            else:
+                await page("leave()")
+                await page("say('order', 'tea')")
+                told = [Seen.of(await page("seen('order')"))]
+                await page("enter()")
+                await page("say('order', 'tea')")
+                told.append(Seen.of(await page("seen('order')")))
+    assert [seen.clues.here for seen in told] == [False, True]
+
+
+async def test_what_goes_to_other_users_too_is_said_so():
+    async with bench() as b, python_client() as one, python_client() as two:
+        with observe(b.sio, user=lambda sid: sid) as there:
+            for client in (one, two):
+                await client.connect(b.link.url)
+            await b.sio.emit("news", "hi")
+            await b.settled()
+        found = diagnose(there.message("news", user=two.get_sid()))
+    assert "emit() was for 2 sessions: those of other users too." in found.findings
+
+
+def test_of_a_session_too_many_it_is_asked_whether_its_client_is_gone():
+    clues = {"recipient": "client", "server": "python", "whose": True, "connections": 2}
+    found = diagnose(Seen(sids=2, packets=2).with_clues(**clues))
+    assert any("gone=" in step for step in found.next[:2])
+
+
+def test_what_was_not_answered_asks_first_whether_its_handler_answers():
+    clues = {"recipient": "client", "acknowledged": True, "answered": False, "emitted": 1}
+    found = diagnose(Seen(sids=1, packets=1).with_clues(**clues))
+    assert found.next[0].startswith("Does its handler answer")
+
+
+@pytest.mark.parametrize(
+    ("counters", "clues"),
+    [
+        ((None, None, 0, None, None), {"early": True, "away": True, "raised": True}),
+        ((0, 1, 1, 0, None), {"once": True, "worked": True, "arrived": True}),
+        ((1, 1, 1, 0, None), {"arrived": True, "server": "javascript"}),
+    ],
+)
+def test_a_finding_that_says_why_needs_no_cause(counters, clues):
+    found = diagnose(counters, recipient="server", **clues)
+    assert found.explained
+    assert "does not have yet" not in str(found)
+    assert "I cannot tell. " not in str(found)

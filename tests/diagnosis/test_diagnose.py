@@ -15,7 +15,17 @@ ANSWERS = {
     **{"reconnects": (0, 1), "connections": (1, 2), "servers": (1, 2), "emitted": (1, 2)},
     **{"rooms": (1, 2), "fresh": (True, False), "timed_out": (True, False)},
     **dict.fromkeys(
-        ["grows", "always", "ids", "away", "acknowledged", "overlapped", "queue", "recovery"],
+        [
+            "grows",
+            "always",
+            "ids",
+            "away",
+            "here",
+            "acknowledged",
+            "overlapped",
+            "queue",
+            "recovery",
+        ],
         (True, False),
     ),
 }
