@@ -66,7 +66,8 @@ class ClientProbe(Probe):
         asked_for = space in (self.sio.connection_namespaces or ())  # internal
         early = away and asked_for and self.sio.eio.state == "connected"  # internal
         emits = self._tally.emitted(name, away)
-        emits.clues = {"raised": False, "early": early, "greeted": self._greeted}
+        here = not away or emits.clues.get("here", False)
+        emits.clues = {"raised": False, "early": early, "greeted": self._greeted, "here": here}
         return emits.ended
 
     def _sending(self, packet: Any) -> None:

@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from traceback import walk_stack
 from typing import Any
 
 Function = Callable[..., Any]
@@ -88,14 +89,13 @@ class Hooks:
 
 def caller() -> str:
     """Return the lines of the program that led here, the nearest first; "" if none is known."""
-    frame, lines = sys._getframe(1), list[str]()
-    while frame is not None and len(lines) < 3:
+    lines = list[str]()
+    for frame, line in walk_stack(sys._getframe(1)):
         name = _in_program(frame.f_code.co_filename)
-        if name:
-            lines.append(f"{name}:{frame.f_lineno}")
+        if name and len(lines) < 3:
+            lines.append(f"{name}:{line}")
         elif lines or name is None:
             break
-        frame = frame.f_back  # type: ignore[assignment]
     return " < ".join(lines)
 
 

@@ -261,7 +261,6 @@ class Observer(AbstractContextManager["Observer"]):
                 kin=any(n[:3] == name[:3] for n in table) if sends and not emits.times else None,
                 rooms=len(emits.rooms) or None,
                 away=emits.once_away if m.packets else emits.away,
-                here=emits.once_here,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 died=not m.sent_to & now if m.sent_to and not handled else None,

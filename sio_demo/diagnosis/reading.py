@@ -5,7 +5,7 @@ packet for each session of its user, and a packet a call of each listener. So a 
 often explains all five.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any, get_args
@@ -42,8 +42,13 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
         findings.insert(0, f"It is {seen.args}; what came last is {', '.join(seen.apart)}.")
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
-    why, facts = _why(seen) if lost else [], _facts(seen, bool(lost))
-    return found, findings + why + facts, stories, len(lost) == 1 or bool(why)
+    facts, explained = _facts(seen, bool(lost))
+    return (
+        found,
+        findings + facts,
+        stories,
+        explained or (len(lost) == 1 and seen.clues.recipient is not None),
+    )
 
 
 def of_one_client(seen: Seen) -> tuple[Seen, str]:
@@ -67,7 +72,8 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     return replace(seen, sids=None, packets=None, clues=replace(clues, connections=None)), words
 
 
-def _facts(seen: Seen, lost: bool) -> list[str]:
+def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
+    """Return what else is known, and whether it says why."""
     c, others = seen.clues, len(seen.who.get("sent", ()))
     to_server, kept = c.recipient == "server", (c.client, c.away) == ("javascript", True)
     facts: dict[str, Any] = {
@@ -86,13 +92,32 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
         facts[overlap] = c.overlapped and seen.calls == 1
         wide = c.whose and not to_server and (c.reached or 0) > (seen.sids or 0) > 0
         facts[f"emit() was for {c.reached} sessions: those of other users too."] = wide
-        return [words for words, holds in facts.items() if holds]
-    to_nobody = c.reached == 0
+        return [words for words, holds in facts.items() if holds], again
+    to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     alone = to_nobody and not others
     counted = c.emitted is not None and not c.elsewhere
     turned_away = c.rejected and c.connected is False
     idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
     busy = c.busy and not seen.calls
+    unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
+    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
+    dismissed = state == (False, False, True) and c.reason and not c.rejected
+    kept = to_server and kept and c.volatile is False
+    never = "was never connected, and no attempt failed: does connect() run, and does each"
+    why: dict[str, Any] = {
+        "It was emitted before the client was connected: wait for that.": c.early and to_server,
+        "That is the sid of a session that has ended.": c.ended,
+        f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
+        f"It is listened to in {c.listens}.": c.listens and c.arrived,
+        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
+        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
+        "The client keeps it until it is connected again; a page that is closed loses it.": kept,
+        "There is no entry where the name of that room was looked up.": unnamed,
+        f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
+        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
+        "That listener was registered with once(): it takes one message.": c.once,
+        "It has a listener now: that was registered after it had come.": c.late,
+    }
     facts |= {
         f"Calls of emit() for it, at the ends that are observed: {c.emitted}.": counted,
         f"It was for other sessions: {others}.": to_nobody and others,
@@ -113,33 +138,7 @@ def _facts(seen: Seen, lost: bool) -> list[str]:
             c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
         ),
     }
-    return [words for words, holds in facts.items() if holds]
-
-
-def _why(seen: Seen) -> list[str]:
-    """Return what says why a message was lost."""
-    c, state = seen.clues, (seen.clues.connected, seen.clues.before, seen.clues.refused)
-    to_server = c.recipient == "server"
-    unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
-    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
-    dismissed = state == (False, False, True) and c.reason and not c.rejected
-    kept = to_server and (c.client, c.away, c.volatile) == ("javascript", True, False)
-    never = "was never connected, and no attempt failed: does connect() run, and does each"
-    facts = {
-        "It was emitted before the client was connected: wait for that.": c.early and to_server,
-        "That is the sid of a session that has ended.": c.ended,
-        f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
-        f"It is listened to in {c.listens}.": c.listens and c.arrived,
-        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
-        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
-        "The client keeps it until it is connected again; a page that is closed loses it.": kept,
-        "There is no entry where the name of that room was looked up.": unnamed,
-        f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
-        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
-        "That listener was registered with once(): it takes one message.": c.once,
-        "It has a listener now: that was registered after it had come.": c.late,
-    }
-    return [words for words, holds in facts.items() if holds]
+    return [words for words, holds in (why | facts).items() if holds], any(why.values())
 
 
 def _contradicts_itself(seen: Seen) -> bool:
@@ -248,24 +247,16 @@ def _first_odd(seen: Seen) -> Factors:
 def explanations(seen: Seen, recipients: Iterable[Recipient]) -> list[Factors]:
     """Return what explains these counters with the fewest odd factors; no counter is 0."""
     found: list[Factors] = []
-    for recipient in recipients:
-        for factors in _products(seen, recipient):
+    counts = [count for count in seen.counters[:4] if count]
+    numbers = sorted({n for count in counts for n in range(2, count + 1) if count % n == 0})
+    for recipient, size in product(recipients, range(3)):  # no more than two factors are odd
+        names = ["clients", "listeners", "copies", "runs", "sessions"]
+        odd = product(names[: 5 if recipient == "client" else 4], numbers)
+        for factors in map(dict, combinations(odd, size)):
             story = _completed(factors, seen, recipient)
             found += [] if story is None or story in found else [story]
     fewest = min(map(len, found), default=0)
     return [story for story in found if len(story) == fewest]
-
-
-def _products(seen: Seen, recipient: Recipient) -> Iterator[Factors]:
-    """Yield products with no odd factor, then with one, then with two."""
-    counts = [count for count in seen.counters[:4] if count]
-    numbers = {n for count in counts for n in range(2, count + 1) if count % n == 0}
-    names = ["clients", "listeners", "copies", "runs"]
-    names += ["sessions"] if recipient == "client" else []
-    for size in range(3):
-        for chosen in combinations(names, size):
-            for values in product(sorted(numbers), repeat=size):
-                yield dict(zip(chosen, values, strict=True))
 
 
 def _completed(factors: Factors, seen: Seen, recipient: Recipient) -> Factors | None:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 from .hooks import caller
 from .seen import Recipient, Sids
 
-Key = Callable[[str, tuple[Any, ...]], Hashable]
+Args = tuple[Any, ...]
+Key = Callable[[str, Args], Hashable]
 Census = dict[Hashable, Sids]  # the live sids of each user
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
@@ -38,7 +39,6 @@ class Emits:
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     away: bool | None = None  # the last one
     once_away: bool | None = None  # any of them
-    once_here: bool | None = None  # any of them came while the client was connected
     when: int = 0
 
     def ended(self, error: BaseException | None) -> None:
@@ -109,17 +109,10 @@ class Tally:
         self._running: defaultdict[tuple[Any, ...], list[MessageCounts]] = defaultdict(list)
         self._lock = RLock()
 
-    def name(
-        self,
-        recipient: Recipient,
-        namespace: str,
-        event: str,
-        user: Hashable,
-        data: tuple[Any, ...],
-    ) -> Name:
+    def name(self, to: Recipient, namespace: str, event: str, user: Hashable, data: Args) -> Name:
         """Name a message; each connection is one of its own, which `data` names."""
         key = data if event == "connect" else self.key(event, data)
-        return Name(recipient, namespace, event, user, key)
+        return Name(to, namespace, event, user, key)
 
     def packet(
         self, name: Name, connection: str, ack_id: int | None, came: bool, **facts: Any
@@ -149,7 +142,6 @@ class Tally:
             emits.times += 1
             emits.places |= {place} if (place := caller()) else set()
             emits.away, emits.once_away = away, emits.once_away or away
-            emits.once_here = None if away is None else emits.once_here or not away
             emits.when = next(self._clock)
             return emits
 

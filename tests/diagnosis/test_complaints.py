@@ -1665,3 +1665,18 @@ def test_a_finding_that_says_why_needs_no_cause(counters, clues):
     assert found.explained
     assert "does not have yet" not in str(found)
     assert "I cannot tell. " not in str(found)
+
+
+async def test_what_a_page_sends_again_without_waiting_is_no_retry():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        b.sio.on("order", lambda sid, text: None)
+        b.sio.on("pay", lambda sid, text: "done")
+        for _ in range(2):
+            await page("say('order', 'tea')")
+            await page("ask('pay', 'tea')")
+        said, asked = [Seen.of(await page(f"seen('{event}')")) for event in ("order", "pay")]
+    assert (said.clues.acknowledged, asked.clues.acknowledged) == (False, True)
+    found = diagnose(said, always=False)
+    assert {"D23", "D24"} >= set(found.letters)
+    assert any(finding.startswith("The program called it in") for finding in found.findings)
+    assert "does not have yet" not in str(found)
