@@ -105,8 +105,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     later = _later(message, standing)
     standing = [suspect for suspect in standing if suspect not in later]
     asks = _asks(standing or later)
-    fits = standing or later or explained or not found
-    steps = _next(message, found, asks, bool(fits))
+    steps = _next(message, found, asks, bool(standing or later or explained or not found))
     if len(standing + later) > 1 and not asks:
         steps.append("These leave the same counters and clues: only the proof tells them apart.")
     if later:

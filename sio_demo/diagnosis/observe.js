@@ -412,7 +412,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         effects: message.effects,
         clues: {
           recipient: message.recipient, [side]: "javascript", event, namespace,
-          whose: options.user === undefined ? null : true,
+          whose: options.user === undefined && message.user === null ? null : true,
           reconnects: message.packets ? message.reconnects : (places[0] ?? null),
           connections: message.connections.size || null,
           clients: (side === "client" && message.listeners.size) || null,

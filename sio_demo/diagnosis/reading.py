@@ -14,10 +14,7 @@ from .seen import Recipient, Seen
 
 
 def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
-    """Return the patterns with their numbers (0 if lost), what they mean, and how many stories.
-
-    The last is whether that says why it was lost, so that no cause of the atlas is needed.
-    """
+    """Return patterns with numbers (0 if lost), findings, how many stories, and if they say why."""
     one, words = of_one_client(seen)
     if words:
         found, findings, stories, explained = read(one)
@@ -43,12 +40,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
     if found and seen.effects == 1:
         findings.append("Its effect is there once all the same.")
     facts, explained = _facts(seen, bool(lost))
-    return (
-        found,
-        findings + facts,
-        stories,
-        explained or (len(lost) == 1 and seen.clues.recipient is not None),
-    )
+    explained |= len(lost) == 1 and seen.clues.recipient is not None
+    return found, findings + facts, stories, explained
 
 
 def of_one_client(seen: Seen) -> tuple[Seen, str]:
@@ -92,6 +85,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         facts[overlap] = c.overlapped and seen.calls == 1
         wide = c.whose and not to_server and (c.reached or 0) > (seen.sids or 0) > 0
         facts[f"emit() was for {c.reached} sessions: those of other users too."] = wide
+        some = c.skipped and not to_server
+        facts["It left somebody out, as socket.to() and skip_sid do with a sender."] = some
         return [words for words, holds in facts.items() if holds], again
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     alone = to_nobody and not others
@@ -233,15 +228,11 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
         findings.append("They may be those of other clients, which nobody has observed.")
         found["clients"] = seen.sids
     if not stories:
-        found = _first_odd(seen)
+        names = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
+        pairs = zip(names, seen.counters, strict=True)
+        found = next((dict.fromkeys(each.split(), n) for each, n in pairs if n and n > 1), {})
         findings = ["No simple story gives these counters. Were all counted for one message?"]
     return found, findings
-
-
-def _first_odd(seen: Seen) -> Factors:
-    odd = ["listeners clients", "clients sessions zombies", "copies", "runs", "effects"]
-    pairs = zip(odd, seen.counters, strict=True)
-    return next((dict.fromkeys(names.split(), n) for names, n in pairs if n and n > 1), {})
 
 
 def explanations(seen: Seen, recipients: Iterable[Recipient]) -> list[Factors]:

@@ -184,4 +184,5 @@ class ServerProbe(Probe):
 
 def _bare(room: Any) -> str:
     """Return the letters and digits of a room's name; the name if it has none."""
-    return "".join(filter(str.isalnum, str(room).lower())) or str(room)
+    name = room.decode(errors="replace") if isinstance(room, bytes) else str(room)
+    return "".join(filter(str.isalnum, name.lower())) or name
