@@ -47,7 +47,7 @@ class Promise:
             self._waiters.append(waiter)
             yield from waiter
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # else it would grow at every call
         return self._value
 
 
