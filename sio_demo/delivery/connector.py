@@ -45,12 +45,16 @@ class _Line:
         self._ws = await self.session.ws_connect(*args, **options)
         return self._ws
 
+    def shut_down(self) -> None:
+        """End the connection, on a silent network too, and in a session that stays open."""
+        with suppress(OSError, AttributeError), self._ws.get_extra_info("socket").dup() as sock:
+            sock.shutdown(socket.SHUT_RDWR)  # AttributeError: there is none
+
     async def cut(self) -> None:
-        """Close the socket, on a silent network too, and in a session that stays open."""
+        """Close the socket."""
         eio, ws = self.eio, self._ws
         loops = {eio.read_loop_task, eio.write_loop_task} - {None}  # internal
-        with suppress(OSError, AttributeError), ws.get_extra_info("socket").dup() as sock:
-            sock.shutdown(socket.SHUT_RDWR)  # AttributeError: there is none
+        self.shut_down()
         with suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP / 2):
                 if self.session is not None and not eio.external_http:  # internal
@@ -84,6 +88,11 @@ class Connector:
         """Drop this connection, and make another."""
         if self._line is not None:
             self._line.over.cancel()
+
+    def abandon(self) -> None:
+        """End the connection at once: the event loop waits for its tasks, and is ending."""
+        if self._line is not None:
+            self._line.shut_down()
 
     def next_delay(self) -> float:
         """Return the seconds to wait before the next attempt to connect or to send."""

@@ -284,7 +284,7 @@ class Outbox:
     def _usable(self) -> None:
         self._check_loop()
         if self._storing.failure is not None:
-            raise self._storing.failure
+            raise self._storing.failure.with_traceback(None)
         if self._loop is None or self._closing is not None:
             raise ClosedError("Open the outbox first: `await outbox.open(url)`; and only once.")
 
@@ -308,5 +308,8 @@ class Outbox:
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """If a bug ends a task of the outbox, fail the receipts: no caller waits for ever."""
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        if task.cancelled():
+            if self._closing is None:  # the program ends
+                self._connector.abandon()
+        elif isinstance(error := task.exception(), Exception):
             self._storing.fail(error)

@@ -78,7 +78,8 @@ class Receiver:
         The callback, a coroutine function, is called with the `Received` once its message is
         applied. It is called again if it raises, or if the process crashes before it returns: its
         effects happen at least once, not exactly once. The id lets receivers recognize a repeat.
-        One callback is called after the other.
+        One callback is called after the other; what an earlier process has left, as soon as the
+        store is used again.
 
         Raises UsageError: the callback is not a coroutine function.
         """

@@ -43,6 +43,7 @@ from sio_demo.errors import (
     BatchError,
     ClosedError,
     DeadLetterError,
+    DeliveryError,
     HandlerError,
     OutboxFullError,
     RestoredError,
@@ -737,6 +738,36 @@ async def test_two_outboxes_do_not_share_a_store(bench, tmp_path):
     with pytest.raises(UsageError):
         Outbox(socketio.AsyncClient(handle_sigint=False), store)
     assert await outbox.send("note", 1) == 1
+
+
+async def test_an_error_that_is_raised_again_does_not_grow(bench):
+    outbox = await bench.outbox()
+    receipt = outbox.send("refuse")
+    outbox_failed = await bench.outbox()
+    outbox_failed._storing.fail(StoreError("the disk is gone"))
+
+    async def look_again():
+        await receipt
+
+    async def send_again():
+        outbox_failed.send("note")
+
+    for call in (look_again, send_again):
+        depths = set()
+        for _ in range(5):
+            with pytest.raises(DeliveryError) as raised:
+                await call()
+            depths.add(len(raised.traceback))
+        assert len(depths) == 1
+
+
+async def test_a_program_that_ends_without_a_close_leaves_no_connection(bench):
+    outbox = await bench.outbox()
+    reader = outbox.client.eio.read_loop_task
+    for task in outbox._tasks:  # as asyncio.run does; the reader may miss it (CPython gh-86296)
+        task.cancel()
+    await asyncio.wait({reader}, timeout=3)
+    assert reader.done()
 
 
 @pytest.mark.parametrize("db", [None, {}, 5])

@@ -478,7 +478,8 @@ export class Outbox {
 
   /**
    * Go on after a final refusal, under a new producer id, with the unanswered messages or without.
-   * What the inbox may have applied under the old id, it will apply again: it cannot tell.
+   * What the inbox may have applied under the old id, it will apply again: it cannot tell. This is
+   * for the tab that sends: in the others it throws a UsageError.
    */
   async reissue({ keep = true } = {}) {
     if (!this.#failure || !this.#window) {
