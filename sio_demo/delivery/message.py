@@ -8,7 +8,7 @@ import secrets
 from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from .. import errors
 
@@ -45,6 +45,8 @@ class Message(NamedTuple):
 class Packet:
     """What crosses the wire as an object with the fields of a class."""
 
+    may_be_refusal: ClassVar[bool] = False  # an answer, or why there is none
+
     def to_wire(self) -> dict[str, Any]:
         """Return the argument of the event, or of the acknowledgement."""
         names: tuple[str, ...] = self.__slots__
@@ -57,6 +59,9 @@ class Packet:
         """Read that argument; raise `BatchError` if it does not have the documented format."""
         name = cls.__name__.lower()
         fields: tuple[str, ...] = cls.__slots__
+        if cls.may_be_refusal and isinstance(data, dict) and "error" in data:
+            unnamed = errors.BatchError("The server refused without a reason.")
+            raise Answer.from_wire(data).error or unnamed
         if not isinstance(data, dict) or set(data) != set(fields):
             raise errors.BatchError(f"A {name} is an object with {', '.join(fields)}.")
         for field, value in data.items():
@@ -105,11 +110,7 @@ class Welcome(Packet):
     batch: int
     characters: int
     unconfirmed: int
-
-    @classmethod
-    def from_wire(cls, data: Any) -> Self:
-        _raise_refusal(data)
-        return super(Welcome, cls).from_wire(data)
+    may_be_refusal = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +133,7 @@ class Batch(Packet):
     def from_wire(cls, data: Any) -> Self:
         batch = super(Batch, cls).from_wire(data)
         if batch.confirmed > batch.first:
-            raise errors.BatchError(
-                f"confirmed ({batch.confirmed}) is beyond first ({batch.first})."
-            )
+            raise errors.BatchError(f"confirmed is {batch.confirmed}, beyond first.")
         return batch
 
 
@@ -153,10 +152,10 @@ class Page(Packet):
     topic: str
     end: int
     entries: Batch | None
+    may_be_refusal = True
 
     @classmethod
     def from_wire(cls, data: Any) -> Self:
-        _raise_refusal(data)
         if isinstance(data, dict) and data.get("entries") is not None:
             data = {**data, "entries": Batch.from_wire(data["entries"])}
         return super(Page, cls).from_wire(data)
@@ -165,13 +164,6 @@ class Page(Packet):
 def only(arguments: tuple[Any, ...]) -> Any:
     """Return the argument of an event; what has more or none is no packet."""
     return arguments[0] if len(arguments) == 1 else arguments
-
-
-def _raise_refusal(data: Any) -> None:
-    if isinstance(data, dict) and "error" in data:
-        raise Answer.from_wire(data).error or errors.BatchError(
-            "The server refused without a reason."
-        )
 
 
 def wire_size(text: str) -> int:

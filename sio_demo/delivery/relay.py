@@ -10,7 +10,7 @@ from ..errors import BatchError, DeliveryError
 from .connector import Connector
 from .message import EVENT, HELLO, Answer, Batch, Welcome, only, read_reply
 from .receipt import Promise
-from .send_window import FLIGHTS, SendWindow, worth_a_retry
+from .send_window import FLIGHTS, worth_a_retry
 from .storing import Storing
 
 
@@ -30,10 +30,6 @@ class Relay:
         self._ready = self._stopped = False
         self.connections = self.refusals = 0
         self.tried = Promise()  # to connect, once
-
-    @property
-    def _window(self) -> SendWindow:
-        return self._storing.window
 
     def stop(self) -> None:
         """Send nothing more, and ignore answers."""
@@ -79,8 +75,8 @@ class Relay:
         elif self._hello is None:
             self._hello = hello = object()
             greeted = partial(self._greeted, hello)
-            await emit(HELLO, self._window.hello().to_wire(), namespace, greeted)
-        elif not self._ready or (batch := self._window.next_batch()) is None:
+            await emit(HELLO, self._storing.window.hello().to_wire(), namespace, greeted)
+        elif not self._ready or (batch := self._storing.window.next_batch()) is None:
             return False
         else:
             await emit(EVENT, batch.to_wire(), namespace, partial(self._answered, batch))
@@ -89,7 +85,7 @@ class Relay:
     def _waiting(self) -> bool:
         """Return whether an answer is expected."""
         greeting = self._hello is not None and not self._ready and self._welcome is None
-        return greeting or self._window.in_flight > 0
+        return greeting or self._storing.window.in_flight > 0
 
     def _greeted(self, hello: object, *arguments: Any) -> None:
         """Handle the acknowledgement of a hello."""
@@ -104,11 +100,11 @@ class Relay:
 
     async def _go_on_from(self, welcome: Welcome) -> None:
         """Store that the inbox knows the producer; then messages may leave."""
-        hello, window = self._hello, self._window
+        hello, window = self._hello, self._storing.window
         try:
             if not window.known:
                 await self._storing.welcomed()
-            if hello is not self._hello or window is not self._window:  # a new connection
+            if hello is not self._hello or window is not self._storing.window:  # a new connection
                 return
             polling = self._connector.client.transport() == "polling"  # packets share a request
             window.welcomed(welcome, 1 if polling else FLIGHTS)
@@ -122,7 +118,8 @@ class Relay:
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
         """Handle the acknowledgement of a batch."""
-        if self._stopped or batch.producer != self._window.identity.producer:
+        window = self._storing.window
+        if self._stopped or batch.producer != window.identity.producer:
             return
         self._heard = asyncio.get_running_loop().time()
         try:
@@ -132,16 +129,16 @@ class Relay:
         except DeliveryError as error:
             self._refused(error, helps=False)
             return
-        current = self._window.expects(batch)
-        helps = answer.error is None or self._window.refused(batch, answer)
-        done = self._window.answered(batch, answer)
+        current = window.expects(batch)
+        helps = answer.error is None or window.refused(batch, answer)
+        done = window.answered(batch, answer)
         for receipt, reply in done:
             receipt.settle(*read_reply(reply))
         if done:
             self._connector.succeeded()
             self._storing.answered()
         if answer.error is not None and current:
-            self._refused(self._window.named(answer.error, answer.next), helps)
+            self._refused(window.named(answer.error, answer.next), helps)
         self._wanted.set()
 
     def _refused(self, error: DeliveryError, helps: bool) -> None:
@@ -164,7 +161,7 @@ class Relay:
     def _attempted(self, error: Exception | None) -> None:
         if error is None:
             self.connections += 1
-            self._window.lost()
+            self._storing.window.lost()
             self._hello = self._welcome = None
             self._ready = False
             self._wanted.set()
@@ -180,9 +177,5 @@ class Relay:
         if not self._stopped and self._waiting() and silence > self._ack_timeout:
             self._connector.replace()
             self.tried.settle(None)
-            self._storing.troubled(
-                DeliveryError(
-                    f"No answer for {silence:.1f} s. Is the connection dead, or is there no inbox "
-                    "on the server?"
-                )
-            )
+            words = f"No answer for {silence:.1f} s. A dead connection, or no inbox on the server?"
+            self._storing.troubled(DeliveryError(words))

@@ -110,9 +110,18 @@ class Turns:
             self._settle(group, answers)
 
     async def _applied_together(self, group: list[Item], answers: list[Answer]) -> bool:
-        """Return False if an effect is to blame that the transaction failed: find out whose."""
+        """Move waiting batches to `group`, and apply them in one transaction.
+
+        Return False if an effect is to blame that it failed: find out whose.
+        """
         try:
-            await self._apply_together(group, answers)
+            async with self._transactions.held() as store:
+                until = perf_counter() + GROUP
+                while self.waiting and (not group or perf_counter() < until):
+                    group.append(item := self._take())
+                    answers.append(await self._applier.apply_batch(store, item.batch, item.session))
+                    if not self._durable:  # there is no commit to wait for
+                        self._settle(group[-1:], answers[-1:])
         except BaseException as error:
             answers.clear()
             if not group and self.waiting:  # the transaction did not even begin
@@ -123,16 +132,6 @@ class Turns:
             if not isinstance(error, Exception):  # the process is ending
                 raise
         return True
-
-    async def _apply_together(self, group: list[Item], answers: list[Answer]) -> None:
-        """Move waiting batches to `group`, apply them in one transaction, and note the answers."""
-        async with self._transactions.held() as store:
-            until = perf_counter() + GROUP
-            while self.waiting and (not group or perf_counter() < until):
-                group.append(item := self._take())
-                answers.append(await self._applier.apply_batch(store, item.batch, item.session))
-                if not self._durable:  # there is no commit to wait for
-                    self._settle(group[-1:], answers[-1:])
 
     async def _apply_again(self, item: Item) -> Answer:
         """Apply a batch whose group has failed."""
