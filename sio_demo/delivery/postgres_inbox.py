@@ -281,15 +281,14 @@ class PostgresTransaction(Tables):
     def is_contention(self, error: BaseException) -> bool:
         return not self._connection.closed and _is_contention(error)
 
-    async def owned(self, user: str | None, limit: int) -> int:
+    async def owned(self, user: str | None, limit: int) -> Any:
         await self._run("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(?))", (user,))
-        (count,) = await self._run(
+        return await self._run(
             'SELECT count(*) FROM (SELECT FROM inbox_producers WHERE "user" IS NOT DISTINCT FROM '
             "? LIMIT ?) AS owned",
             (user, limit),
-            first_of,
+            lambda rows: first_of(rows)[0],
         )
-        return int(count)
 
     async def progress(self, producer: str) -> Progress | None:
         found = await self._run(

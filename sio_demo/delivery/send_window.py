@@ -14,13 +14,10 @@ from .receipt import Receipt
 FLIGHTS = 8  # batches in flight; messages sent meanwhile gather in the next one
 
 
-Identity = Hello  # as it is in the store
-
-
 class SendWindow:
     """A sliding window over numbered messages, `window` in flight: go-back-N, an answer a batch."""
 
-    def __init__(self, identity: Identity, base: int, window: int, after: str = "") -> None:
+    def __init__(self, identity: Hello, base: int, window: int, after: str = "") -> None:
         self.identity = identity
         self.known = identity.known  # if not, no message may have left
         self.base = base  # the lowest number without a reply

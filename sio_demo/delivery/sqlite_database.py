@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
 from ..errors import StoreError, UsageError
@@ -32,8 +32,7 @@ _OURS = (
 
 BEGIN = "BEGIN IMMEDIATE"
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Database:
@@ -134,21 +133,18 @@ class Database:
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
-def file_at(path: str) -> tuple[int, int] | None:
+def file_at(path: str | int) -> tuple[int, int] | None:
     with suppress(OSError):
         found = os.stat(path)
         return found.st_dev, found.st_ino
     return None
 
 
-D = TypeVar("D", bound=Database)
-
-
-def guarded(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P], R]:
+def guarded(method: F) -> F:
     """Turn SQLite errors into StoreError, after a rollback."""
 
     @functools.wraps(method)
-    def inner(self: D, *args: P.args, **kwargs: P.kwargs) -> R:
+    def inner(self: Database, *args: Any, **kwargs: Any) -> Any:
         with self.lock:
             try:
                 return method(self, *args, **kwargs)

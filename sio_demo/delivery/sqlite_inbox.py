@@ -95,22 +95,20 @@ class SQLiteInboxStore(Database, Tables):
     def is_contention(self, error: BaseException) -> bool:
         return False
 
-    def owned(self, user: str | None, limit: int) -> int:
-        (count,) = self._run(
+    def owned(self, user: str | None, limit: int) -> Any:
+        return self._run(
             "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
             (user, limit),
-            first_of,
+            lambda rows: first_of(rows)[0],
         )
-        return int(count)
 
-    def progress(self, producer: str) -> Progress | None:
-        found: Progress | None = self._run(
+    def progress(self, producer: str) -> Any:
+        return self._run(
             "SELECT user, epoch, start, last, floor, next, attempts FROM inbox_producers "
             "WHERE producer = ?",
             (producer,),
             lambda rows: first_of(map(Progress._make, rows)),
         )
-        return found
 
     def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
         self._release()

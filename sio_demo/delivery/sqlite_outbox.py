@@ -10,7 +10,7 @@ from os import PathLike
 from typing import IO, Any
 
 from ..errors import StoreError, UncertainError
-from .send_window import Identity
+from .message import Hello
 from .sqlite_database import BEGIN, Database, file_at, guarded
 from .stores import Saved
 
@@ -46,8 +46,7 @@ class SQLiteOutboxStore(Database):
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
         self._lock = os.path.realpath(path) + ".lock"
         self._held, self._process = _lock_file(self._lock), os.getpid()
-        held = os.fstat(self._held.fileno())
-        self._lock_at = held.st_dev, held.st_ino
+        self._lock_at = file_at(self._held.fileno())
         self._broken = False
         try:
             super().__init__(path, SCHEMA, schema)
@@ -76,7 +75,7 @@ class SQLiteOutboxStore(Database):
         producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
         texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
         self.control("COMMIT")
-        return Saved(Identity(producer, bool(known), epoch), base, after, texts)
+        return Saved(Hello(producer, bool(known), epoch), base, after, texts)
 
     @guarded
     def known(self) -> None:
@@ -108,7 +107,7 @@ class SQLiteOutboxStore(Database):
             db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
             self.control("COMMIT")
 
-    def restart(self, texts: list[str]) -> Identity:
+    def restart(self, texts: list[str]) -> Hello:
         producer, db = str(uuid.uuid4()), self.connection
         with self._committed("SELECT 1 FROM outbox_producer WHERE producer = ?", producer):
             self.control(BEGIN)
@@ -117,7 +116,7 @@ class SQLiteOutboxStore(Database):
             db.execute("DELETE FROM outbox_messages")
             db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts))
             self.control("COMMIT")
-        return Identity(producer)
+        return Hello(producer)
 
     @contextmanager
     def _committed(self, sql: str, *values: Any) -> Iterator[None]:

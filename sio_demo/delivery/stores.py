@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
-from .message import read_message
-from .send_window import Identity
+from .message import Hello, read_message
 
 if TYPE_CHECKING:
     from .postgres_inbox import PostgresTransaction
@@ -27,7 +26,7 @@ Row = TypeVar("Row")
 class Saved(NamedTuple):
     """What an outbox loads from its store when it opens."""
 
-    identity: Identity
+    identity: Hello
     base: int
     after: str
     texts: list[str]
@@ -87,7 +86,7 @@ class MemoryOutboxStore:
 
     def load(self) -> Saved:
         """Return what the last outbox left, with an epoch that counts this start too."""
-        return Saved(Identity(str(uuid.uuid4())), 0, "", [])
+        return Saved(Hello(str(uuid.uuid4())), 0, "", [])
 
     def known(self) -> None:
         """Store that the inbox knows the producer."""
@@ -98,9 +97,9 @@ class MemoryOutboxStore:
         `after` is the id of the message before `base`.
         """
 
-    def restart(self, texts: list[str]) -> Identity:
+    def restart(self, texts: list[str]) -> Hello:
         """Make a new producer id, with `texts` as its messages from 0 on, and no others."""
-        return Identity(str(uuid.uuid4()))
+        return Hello(str(uuid.uuid4()))
 
     def close(self) -> None:
         """Close the store; may be called twice."""

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import ClosedError, StoreError, UncertainError, UsageError
+from .message import Hello
 from .receipt import ACCEPTED, Receipt
-from .send_window import Identity, SendWindow
+from .send_window import SendWindow
 from .stores import OutboxStore, Saved
 
-T = TypeVar("T")
 NewReceipt = Callable[[str, Any, int], Receipt]
 log = logging.getLogger("sio_demo.delivery")
 
@@ -43,7 +43,7 @@ class Storing:
 
     def __init__(self, store: OutboxStore, window_size: int) -> None:
         self.store, self._window_size = store, window_size
-        self.window = SendWindow(Identity(""), 0, window_size)
+        self.window = SendWindow(Hello(""), 0, window_size)
         self.resumed: list[Receipt] = []
         self.incoming: list[Receipt] = []  # not in the store yet
         self.accepted = asyncio.Event()  # there is something to send
@@ -210,7 +210,7 @@ class Storing:
         finally:
             self._busy.release()
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._closed:
             raise ClosedError("The outbox is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)

@@ -1,13 +1,12 @@
 """What the two databases of an inbox have in common: statements, and the causes of an error."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from .inbox_state import StoredReply
 from .stores import Entry, Letter, Log, fitting
 
 Read = Callable[[Any], Any] | None  # what is made of the rows of a statement
-Row = TypeVar("Row")
 
 
 class Tables:
@@ -70,7 +69,7 @@ class Tables:
         return self._run("DELETE FROM feed_entries WHERE topic = ? AND number < ?", (topic, first))
 
 
-def first_of(rows: Iterable[Row]) -> Row | None:
+def first_of(rows: Iterable[Any]) -> Any:
     return next(iter(rows), None)
 
 

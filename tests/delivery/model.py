@@ -28,11 +28,11 @@ from sio_demo import errors
 from sio_demo.delivery import inbox_state
 from sio_demo.delivery.inbox_state import Progress, StoredReply, advanced, checked
 from sio_demo.delivery.message import LARGEST, Answer, Batch, Hello, Welcome, id_of, read_message
-from sio_demo.delivery.send_window import Identity, SendWindow, worth_a_retry
+from sio_demo.delivery.send_window import SendWindow, worth_a_retry
 
 MESSAGES = 2  # sequence numbers in use
 WINDOW = 16  # so that two messages travel in one batch or in two
-WHO = Identity("00000000-0000-4000-8000-000000000000")
+WHO = Hello("00000000-0000-4000-8000-000000000000")
 NEVER = 99
 
 INVARIANTS = {
@@ -322,7 +322,7 @@ class Search:
 
         if outbox.window is None:
             starts, disk = outbox.starts + 1, disk._replace(epoch=disk.epoch + 1)
-            who = Identity(WHO.producer, disk.known, disk.epoch, f"{outbox.branch}{starts}")
+            who = Hello(WHO.producer, disk.known, disk.epoch, f"{outbox.branch}{starts}")
             window = SendWindow(who, disk.base, WINDOW, disk.after)
             window.accept(Text(text) for text in disk.texts)
             add("starts", operated(outbox, window, disk=disk, starts=starts), fair=0)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sio_demo.delivery import OUTBOX_MJS, MemoryInboxStore, Retry
-from sio_demo.delivery.message import Answer, Welcome, id_of
-from sio_demo.delivery.send_window import Identity, SendWindow
+from sio_demo.delivery.message import Answer, Hello, Welcome, id_of
+from sio_demo.delivery.send_window import SendWindow
 from sio_demo.errors import DeliveryError, NotSeenError, StoreError
 from sio_demo.lab.node import NodeClient
 from sio_demo.lab.waiting import wait_until
@@ -69,7 +69,7 @@ def play(steps):
         match what:
             case "start":
                 [start] = argument
-                identity = Identity(*(start[n] for n in ("producer", "known", "epoch", "start")))
+                identity = Hello(*(start[n] for n in ("producer", "known", "epoch", "start")))
                 window = SendWindow(identity, start["base"], 4000, start["after"])
             case "accept":
                 window.accept([Text(text) for text in argument[0]])

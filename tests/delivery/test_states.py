@@ -24,7 +24,7 @@ from sio_demo.delivery.message import (
     read_message,
     wire_size,
 )
-from sio_demo.delivery.send_window import FLIGHTS, Identity, SendWindow, backoff
+from sio_demo.delivery.send_window import FLIGHTS, SendWindow, backoff
 from sio_demo.errors import (
     BatchError,
     ConflictError,
@@ -38,7 +38,7 @@ from sio_demo.errors import (
     UnknownProducerError,
 )
 
-WHO = Identity("0b0e7c1e-0000-4000-8000-000000000000", known=True, epoch=7, start="a")
+WHO = Hello("0b0e7c1e-0000-4000-8000-000000000000", known=True, epoch=7, start="a")
 WELCOME = Welcome(0, "", 500, LARGEST, 20_000)
 
 
@@ -155,7 +155,7 @@ def test_every_message_is_applied_once_in_order_and_gets_its_reply(seed):
                 stray += to_server
                 to_server, to_client, state = [], [], "new"
                 known, epoch = outbox.known, outbox.identity.epoch + 1
-                identity = Identity(WHO.producer, known, epoch, f"start {epoch}")
+                identity = Hello(WHO.producer, known, epoch, f"start {epoch}")
                 base, end = outbox.confirmed, outbox.next
                 outbox = SendWindow(identity, base, window, name(base - 1) if base else "")
                 outbox.accept(Message(text) for text in all_texts[base:end])
