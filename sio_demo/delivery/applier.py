@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from time import perf_counter
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
 SLICE = 0.005  # seconds of handlers before other tasks run
 
 Handler = Callable[..., Any]
-Note = Callable[[InboxStore, str, Letter], Awaitable[None]]
 Held = Callable[..., AbstractAsyncContextManager[InboxStore]]
 
 
 class Applier:
     """Runs the handlers of an inbox, in a transaction of its store."""
 
-    def __init__(self, note: Note, dead: str, limit: int | None, most: int) -> None:
+    def __init__(self, note: Callable[..., Any], dead: str, limit: int | None, most: int) -> None:
         self.handlers: dict[str, tuple[Handler, bool]] = {}  # and whether it takes a `Received`
         self.counts: Counter[str] = Counter()  # by the names of `InboxStatistics`
         self.last_error: DeliveryError | None = None  # why a request was refused last

@@ -45,7 +45,6 @@ class Feed:
     Parameters
     ----------
     sio : socketio.AsyncServer
-        The feed registers a handler for its event ``"feed"``.
     store : InboxStore, optional
         The store of an inbox, or one of its own; `MemoryInboxStore` is the default. In memory the
         log is lost with the process, and its followers must `restart`.
@@ -67,7 +66,7 @@ class Feed:
     ) -> None:
         check_vacant(sio, socketio.AsyncServer, namespace, FEED, "feed")
         self.store: Any = MemoryInboxStore() if store is None else store
-        self._transactions = Transactions(self.store, set)
+        self._transactions = Transactions(self.store)
         self._sio, self._namespace, self._may_read = sio, namespace, may_read
         self._appended: dict[int, set[str]] = {}  # topics, by id(db), in `transaction`
         self._published: dict[str, int] = {}  # the offset up to which a topic was sent

@@ -47,7 +47,6 @@ class Inbox(Receiver):
     Parameters
     ----------
     sio : socketio.AsyncServer
-        The inbox registers a handler for its event ``"outbox"``.
     store : InboxStore, optional
         Holds effects and marks: `MemoryInboxStore`, the default, `SQLiteInboxStore`, or
         `PostgresInboxStore`.
@@ -82,6 +81,7 @@ class Inbox(Receiver):
             max_producers = 1000 if user else 100_000
         check_positive(int, max_producers=max_producers)
         super().__init__(store, namespace, retry_limit, max_unconfirmed)
+        self._transactions.online = self._online
         self._sio, self._namespace = sio, namespace
         self._user, self._wanted = user, 1 if user is None else arguments(user, 1, 2)
         self._max_producers = max_producers

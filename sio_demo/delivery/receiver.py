@@ -28,7 +28,7 @@ class Receiver:
         check_positive(int, max_unconfirmed=most)
         check_positive(int, retry_limit=1 if retry_limit is None else retry_limit)
         self.store: Any = MemoryInboxStore() if store is None else store
-        self._transactions = Transactions(self.store, self._online)
+        self._transactions = Transactions(self.store)
         mine = "" if namespace == "/" else f" {namespace}"  # not those of others of the store
         self._dead = "dead" + mine
         self._callbacks = Callbacks(self._transactions, "after" + mine)
@@ -121,10 +121,6 @@ class Receiver:
         await asyncio.gather(*[turns.finish(CLOSE) for turns in self._all_turns])
         await self._callbacks.close()
         await self._transactions.close(CLOSE)
-
-    def _online(self) -> set[str]:
-        """Return the producers that are connected."""
-        return set()
 
 
 class Callbacks:

@@ -54,8 +54,9 @@ class Transactions:
     `ended` is called after each, with what it yielded and whether it was committed.
     """
 
-    def __init__(self, store: Any, online: Callable[[], set[str]]) -> None:
-        self.store, self.online = store, online
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.online: Callable[[], set[str]] = set
         self.contended = False  # whether the latest one had to wait for another process
         self.ended: Callable[[InboxStore, bool], None] = lambda store, committed: None
         self.concurrent: bool = store.concurrent
