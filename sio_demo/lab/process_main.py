@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-from aiohttp import web
+from sio_demo.lab.server import serve
 
 
 def _die_with_parent() -> None:
@@ -20,12 +20,8 @@ def _die_with_parent() -> None:
 async def _serve(source: str, variables: dict[str, object]) -> None:
     namespace = {"__name__": "__main__", **variables}
     exec(compile(source, "<server>", "exec"), namespace)
-    app = web.Application()
-    namespace["sio"].attach(app)  # type: ignore[attr-defined]
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1])
+    server = await serve(namespace["sio"])
+    print(server.port)
     await asyncio.Event().wait()
 
 
