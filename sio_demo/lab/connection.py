@@ -18,6 +18,7 @@ from . import HOST
 from .faults import Cut, CutHere, Fault
 from .packet import TO_CLIENT, TO_SERVER, Direction
 from .tap import Chunk, Tap
+from .wire import Conversation
 
 BACKLOG = 1_000  # connections that may wait to be accepted
 FILES = 4_096  # sockets and other files that this process may have open
@@ -93,7 +94,7 @@ class Connection:
     def __init__(
         self, number: int, accepted: socket.socket, faults: Faults, tap: Tap | None
     ) -> None:
-        self.number = number
+        self.conversation = Conversation(number)
         self.client = _Side(self, TO_SERVER, faults[TO_SERVER], tap)
         self._server = _Side(self, TO_CLIENT, faults[TO_CLIENT], tap)
         self.client.peer, self._server.peer = self._server, self.client
@@ -146,12 +147,6 @@ class Connection:
         for side in self._sides:
             side.pump()
 
-    def close_if_finished(self) -> None:
-        """Close both sockets once each side has ended its stream."""
-        if all(side.finished for side in self._sides):
-            for side in self._sides:
-                side.close()
-
 
 class _Held(NamedTuple):
     """What waits on its way: bytes, or what happens after them."""
@@ -199,7 +194,7 @@ class _Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what this side has sent; look into it while a packet is awaited."""
-        chunk = Chunk(data, self._connection.number, self._direction)
+        chunk = Chunk(data, self._connection.conversation, self._direction)
         if self._tap is None:
             self._push_chunk(chunk)
         elif not self._tap.expectations:
@@ -314,7 +309,9 @@ class _Side(asyncio.Protocol):
     def _pass_eof(self) -> None:
         self.finished = True
         self.peer.send_eof()
-        self._connection.close_if_finished()
+        if self.peer.finished:
+            self.close()
+            self.peer.close()
 
     def _pass_reset(self) -> None:
         """Pass on that this side is gone (RST), unless the peer is at its end anyway."""

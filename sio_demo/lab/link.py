@@ -251,8 +251,6 @@ class Link:
             await connection.run(host, port)
         finally:
             del self._connections[connection]
-            if self._tap is not None:
-                self._tap.end(connection.number)
 
     def _need_open(self) -> None:
         if self.closed:

@@ -24,8 +24,8 @@ class Chunk:
     """Bytes on their way through the link, with the packets that end in them."""
 
     data: bytes
-    connection: int = 0
-    direction: Direction = "client→server"
+    conversation: Conversation  # of its connection
+    direction: Direction
     delivered: bool = True
     packets: list[Packet] = field(default_factory=list)
 
@@ -113,9 +113,8 @@ class Tap:
         self.expectations: list[Expectation] = []
         self._packets: deque[Packet] = deque(maxlen=PACKETS_KEPT)
         self._order = 0
-        self._unread: deque[Chunk] = deque()  # one without data: its connection ended
+        self._unread: deque[Chunk] = deque()
         self._unread_bytes = 0
-        self._conversations: dict[int, Conversation | None] = {}  # None: too much was dropped
 
     @property
     def packets(self) -> list[Packet]:
@@ -132,13 +131,6 @@ class Tap:
         for expectation in self.expectations:
             expectation.give_up("before the link closed")
 
-    def end(self, connection: int) -> None:
-        """Forget the state of a connection that is over, once its bytes are decoded."""
-        if self._unread:
-            self._unread.append(Chunk(b"", connection))
-        else:
-            self._conversations.pop(connection, None)
-
     def note(self, chunk: Chunk) -> None:
         """Record bytes without looking into them."""
         self._unread.append(chunk)
@@ -149,8 +141,8 @@ class Tap:
     def read(self, chunk: Chunk) -> Iterator[Chunk]:
         """Record bytes packet by packet: give them again, in order, in pieces."""
         self._decode_unread()
-        for data, packets in self._decode(chunk):
-            piece = Chunk(data, chunk.connection, chunk.direction)
+        for data, packets in chunk.conversation.feed(chunk.direction, chunk.data):
+            piece = Chunk(data, chunk.conversation, chunk.direction)
             self._add(piece, packets)
             yield piece
 
@@ -158,40 +150,28 @@ class Tap:
         for expectation in self.expectations if packets else ():
             expectation.see(packets)
 
-    def _decode(self, chunk: Chunk) -> Iterator[tuple[bytes, list[Packet]]]:
-        if chunk.connection not in self._conversations:
-            self._conversations[chunk.connection] = Conversation()
-        conversation = self._conversations[chunk.connection]
-        if conversation is None:
-            yield chunk.data, []
-        else:
-            yield from conversation.feed(chunk.direction, chunk.data)
-
     def _decode_unread(self) -> None:
         while self._unread:
             chunk = self._unread.popleft()
-            for _, packets in self._decode(chunk):
+            for _, packets in chunk.conversation.feed(chunk.direction, chunk.data):
                 self._add(chunk, packets)
-            if not chunk.data:
-                del self._conversations[chunk.connection]
         self._unread_bytes = 0
 
     def _add(self, chunk: Chunk, packets: list[Packet]) -> None:
         for packet in packets:
             self._order += 1
             packet.order = self._order
-            packet.connection = chunk.connection
+            packet.connection = chunk.conversation.connection
             packet.delivered = chunk.delivered
         chunk.packets += packets
         self._packets += packets
 
     def _drop_unread(self) -> None:
         for chunk in self._unread:
-            if not chunk.data:
-                self._conversations.pop(chunk.connection, None)
-            elif self._conversations.get(chunk.connection, ...) is not None:
-                self._conversations[chunk.connection] = None
-                reason = f"connection {chunk.connection}: too many bytes passed unread"
+            if not chunk.conversation.broken:
+                chunk.conversation.give_up()
+                number = chunk.conversation.connection
+                reason = f"connection {number}: too many bytes passed unread"
                 self._add(chunk, [undecoded(chunk.direction, "websocket", reason)])
         self._unread.clear()
         self._unread_bytes = 0

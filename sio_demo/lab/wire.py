@@ -29,7 +29,9 @@ class Conversation:
     in each role; what one parses, the other is told to have sent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: int = 0) -> None:
+        self.connection = connection  # its number
+        self.broken = False  # nothing more is decoded
         self._machines: dict[Direction, h11.Connection] = {
             TO_SERVER: h11.Connection(h11.SERVER),
             TO_CLIENT: h11.Connection(h11.CLIENT),
@@ -40,7 +42,6 @@ class Conversation:
         self._is_engineio = False
         self._status = 0
         self._encoding = ""
-        self._broken = False
         self._streams: dict[Direction, _WebSocketStream] = {}  # from the upgrade on
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
@@ -57,9 +58,14 @@ class Conversation:
         if data:
             yield from self._streams[direction].feed(data)
 
+    def give_up(self) -> None:
+        """Decode nothing more: some of its bytes are missing."""
+        self.broken = True
+        self._streams.clear()
+
     def _feed_http(self, direction: Direction, data: bytes) -> list[Packet]:
         """Return the packets of the HTTP messages that `data` completes."""
-        if self._broken:
+        if self.broken:
             return []
         machine = self._machines[direction]
         other = self._machines[TO_CLIENT if direction == TO_SERVER else TO_SERVER]
@@ -73,7 +79,7 @@ class Conversation:
                 other.send(event)  # type: ignore[arg-type]
                 packets += self._on_event(direction, event)
         except h11.ProtocolError as error:
-            self._broken = True
+            self.broken = True
             packets.append(undecoded(direction, "polling", f"not HTTP: {error}"))
         return packets
 

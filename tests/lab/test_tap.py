@@ -13,8 +13,14 @@ from sio_demo.lab.tap import Chunk, Expectation, Tap
 from sio_demo.lab.wire import Conversation
 
 
+def conversation(tap, connection):
+    """Give the conversation on a connection, which a link would keep."""
+    kept = vars(tap).setdefault("conversations", {})
+    return kept.setdefault(connection, Conversation(connection))
+
+
 def note(tap, data, connection=1, direction=TO_SERVER):
-    chunk = Chunk(data, connection, direction)
+    chunk = Chunk(data, conversation(tap, connection), direction)
     tap.note(chunk)
     return chunk
 
@@ -56,7 +62,7 @@ def test_bytes_are_decoded_when_somebody_looks_in_the_order_in_which_they_passed
 def test_reading_piece_by_piece_comes_after_what_is_still_unread():
     tap = Tap()
     note(tap, post('42["a"]', '42["b"]'), connection=1)
-    pieces = list(tap.read(Chunk(post('42["c"]'), 2, TO_SERVER)))
+    pieces = list(tap.read(Chunk(post('42["c"]'), Conversation(2), TO_SERVER)))
     assert b"".join(piece.data for piece in pieces) == post('42["c"]')
     assert names(tap) == ["a", "b", "c"]
 
@@ -90,10 +96,9 @@ def test_too_many_unread_bytes_are_dropped_and_their_connections_named(monkeypat
     note(tap, post('42["c"]'), connection=3)
     assert names(tap) == ["undecoded", "undecoded", "c"]
     assert "connection 1: too many bytes passed unread" in tap.packets[0].data
-    assert [piece.data for piece in tap.read(Chunk(b"more", 2, TO_SERVER))] == [b"more"]
+    more = Chunk(b"more", conversation(tap, 2), TO_SERVER)
+    assert [piece.data for piece in tap.read(more)] == [b"more"]
     assert names(tap) == ["undecoded", "undecoded", "c"]
-    for connection in (1, 2, 3):
-        tap.end(connection)
     note(tap, post('42["d"]'), connection=4)
     assert names(tap)[-1] == "d"
 
@@ -128,7 +133,7 @@ def test_connections_that_are_over_leave_nothing_behind_but_their_packets(looked
         note(tap, post('42["news"]'), connection=number)
         if looked:
             assert tap.packets
-        tap.end(number)
+        del tap.conversations[number]
     assert names(tap) == ["news"] * 50
     assert conversations() <= before
 
