@@ -8,7 +8,7 @@ been applied once, in order. ``await run(seed)`` plays one, ``run_all(seeds)`` m
 
 from .broken import VARIANTS
 from .checker import Verdict
-from .play import run, run_all
 from .schedule import FAULTS, PlannedFault, Schedule
+from .stage import run, run_all
 
 __all__ = ["FAULTS", "VARIANTS", "PlannedFault", "Schedule", "Verdict", "run", "run_all"]
