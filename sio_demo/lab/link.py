@@ -25,7 +25,8 @@ from .waiting import PATIENCE, patience
 class Link:
     """A TCP proxy in front of a server, or of several; made by :meth:`Link.to`.
 
-    Clients connect to :attr:`url`. Every fault works on all the connections that pass.
+    Clients connect to :attr:`url`. Every fault works on all the connections that pass. An argument
+    that cannot be used is a UsageError; ClosedError says that the link or the server is closed.
     """
 
     def __init__(
@@ -52,8 +53,6 @@ class Link:
         several each gets a TCP connection in turn, as from a load balancer; with `sticky` sessions,
         each gets an IP address in turn, with all of its connections. Without a `tap`, which records
         what passes, :attr:`packets`, :meth:`expect` and :meth:`cut_when` cannot be used.
-
-        UsageError says that one is neither, or that there is none; ClosedError, that it is closed.
         """
         return cls(_addresses(servers), Tap() if tap else None, sticky)
 
@@ -81,8 +80,7 @@ class Link:
     def retarget(self, *servers: Server | str) -> None:
         """Lead the connections to come to other servers; those that are open stay.
 
-        So a client keeps its URL when a server is restarted, on another port. `servers` are as in
-        :meth:`to`, which raises the same; ClosedError also if the link is closed.
+        So a client keeps its URL when a server is restarted, on another port.
         """
         self._need_open()
         self._targets = itertools.cycle(_addresses(servers))
@@ -97,8 +95,6 @@ class Link:
         ``"reset"``: both sides get a TCP RST, as when a router or a process dies. ``"close"``: both
         get a FIN. ``"half-open"``: the client sees a close, the server sees nothing and keeps its
         side until its own ping timeout. One that is half-open is cut already, and is left alone.
-
-        UsageError says that there is no such way to cut; ClosedError, that the link is closed.
         """
         self._need_open()
         check_cut(how)
@@ -115,10 +111,7 @@ class Link:
 
     @asynccontextmanager
     async def inject(self, fault: Fault, direction: Direction | None = None) -> AsyncIterator[None]:
-        """Have any fault of :mod:`sio_demo.lab.faults`, in one direction or in both.
-
-        UsageError says that there is no such direction; ClosedError, that the link is closed.
-        """
+        """Have any fault of :mod:`sio_demo.lab.faults`, in one direction or in both."""
         self._need_open()
         check_direction(direction)
         affected = [self._faults[way] for way in DIRECTIONS if direction in (None, way)]
@@ -135,14 +128,14 @@ class Link:
     def latency(
         self, seconds: float, direction: Direction | None = None
     ) -> AbstractAsyncContextManager[None]:
-        """Delay every byte by `seconds`; UsageError: not finite and positive; else as `inject`."""
+        """Delay every byte by so many seconds, in one direction or in both."""
         return self.inject(Latency(seconds), direction)
 
     def black_hole(self, direction: Direction | None = None) -> AbstractAsyncContextManager[None]:
         """Let nothing through, silently, in one direction or in both.
 
         As with TCP nothing is skipped: what is alive when the block ends receives the bytes then;
-        what was cut within the block never does. Raises what :meth:`inject` does.
+        what was cut within the block never does.
         """
         return self.inject(BlackHole(), direction)
 
@@ -175,7 +168,7 @@ class Link:
         ``"client→server"``, ``"server→client"`` or None for both. The packet is lost with the
         connection, or gets through first, with `after`. `how` is as in :meth:`cut`; but the side
         that the packet was on its way to always sees a FIN, behind all that came before, for a RST
-        might overtake it. Raises what :meth:`cut` and :meth:`expect` do.
+        might overtake it.
         """
         fault = CutWhen(wanted, direction, patience.get(), how, after)
         async with self.inject(fault, direction):
@@ -194,8 +187,7 @@ class Link:
 
         It passes when the link takes it in, also if latency or a black hole then holds it; what is
         lost at once, on a connection that is cut, does not pass. `wanted` and `direction` are as in
-        :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``. UsageError says
-        that one is not of that form, or that the link has no tap; ClosedError, that it is closed.
+        :meth:`cut_when`; `timeout` is in seconds and begins with the ``await``.
         """
         self._need_open()
         seconds = patience.get() if timeout is None else timeout
