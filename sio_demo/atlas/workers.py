@@ -50,12 +50,8 @@ class MemoryManager(AsyncPubSubManager):  # type: ignore[misc]
 
     def __init__(self, queue: MemoryQueue, **options: Any) -> None:
         super().__init__(**options)
-        self.thread: asyncio.Task[None] | None = None  # the one that listens
+        self.thread: Any = None  # the task that listens
         self._queue = queue
-
-    @property
-    def is_deaf(self) -> bool:
-        return self.thread is not None and self.thread.done()
 
     async def __aenter__(self) -> MemoryManager:
         return self
@@ -152,7 +148,7 @@ async def deaf_worker(fixed: bool) -> Counters:
         await b.connect(client)
         await wait_until(lambda: bool(queue.subscribers))
         queue.restart()
-        await wait_until(lambda: bool(queue.subscribers) or manager.is_deaf)
+        await wait_until(lambda: bool(queue.subscribers) or manager.thread.done())
         await elsewhere.emit("news", MESSAGE)  # raises nothing
         await b.settled()
         return counted(b, "news", screen, client)

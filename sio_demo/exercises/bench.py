@@ -21,6 +21,7 @@ class ExerciseBench(Bench):
     """The bench of one check; made by :func:`open_bench`."""
 
     patience = LIMIT
+    server_notices = False  # a handler of the reader's may keep it from that
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
@@ -68,9 +69,6 @@ class ExerciseBench(Bench):
                 return
             await asyncio.sleep(LOOK_EVERY)
         raise StoppedError(otherwise or self.reader.hanging())
-
-    async def _noticed(self, cut_off: list[str]) -> None:
-        """Do not wait: a handler of the reader's may keep the server from noticing."""
 
     async def quiet(self) -> None:
         """Wait until nothing has passed the link for a while."""
