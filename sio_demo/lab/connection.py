@@ -180,7 +180,6 @@ class _Side(asyncio.Protocol):
         self._queued_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._peer_is_full = False
-        self._reading = True
         self._loop = asyncio.get_running_loop()
 
     # --- what asyncio says of the socket ------------------------------------------------
@@ -334,11 +333,9 @@ class _Side(asyncio.Protocol):
         self._regulate()
 
     def _regulate(self) -> None:
-        reading = not self._peer_is_full and self._queued_bytes <= BYTES_HELD
-        if reading == self._reading or self.transport is None or self.transport.is_closing():
+        if self.transport is None:
             return
-        self._reading = reading
-        if reading:
-            self.transport.resume_reading()
-        else:
+        if self._peer_is_full or self._queued_bytes > BYTES_HELD:
             self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
