@@ -6,12 +6,12 @@ from typing import Any
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import bench, python_client
+from ..lab.bench import bench, connects, python_client
 from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, carried, counted, server_and_client, tab
+from .kit import CONNECT, MESSAGE, Log, carried, counted, rig, server_and_client, tab
 
 CUTS = 3  # so that something for each connection makes four
 MOUNTS = 3
@@ -239,8 +239,8 @@ async def shared_emitter(fixed: bool) -> Counters:
 @reproduces("D11")
 async def announced_again(fixed: bool) -> Counters:
     """Join a chat in `connect`, as one must; the server announces who joins."""
-    log, known = Log(), set[str]()
-    async with bench() as b, python_client() as client:
+    known: set[str] = set()
+    async with rig() as (b, client, log):
 
         @b.sio.on("connect")  # type: ignore[untyped-decorator]
         async def arrives(sid: str, _environ: dict[str, Any], auth: dict[str, str]) -> None:
@@ -298,7 +298,7 @@ async def type_error(fixed: bool) -> Counters:
 
         # <<<
         await b.connect(client)
-        packets = _sent(b.link, "CONNECT")
+        packets = connects(b.link, way=TO_SERVER)
         return counted(b, "connect", log, b.sio)._replace(packets=packets)
 
 
@@ -309,7 +309,7 @@ async def slow_connect(fixed: bool) -> Counters:
 
     async with bench() as b, AsyncExitStack() as stack, python_client(wait_timeout=1) as client:
         await b.connect(client)
-        earlier = _sent(b.link, "CONNECT")
+        earlier = b.last()
 
         async def check(sid: str, attempt: int) -> None:
             if fixed:
@@ -333,7 +333,7 @@ async def slow_connect(fixed: bool) -> Counters:
         await wait_until(lambda: client.connected)
         connected.set()
         await wait_until(lambda: len(log.rows) == log.calls)
-        packets = _sent(b.link, "CONNECT") - earlier
+        packets = connects(b.link, earlier, TO_SERVER)
         return counted(b, "connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
 
 
@@ -341,7 +341,3 @@ def _given_up(link: Link) -> int:
     """Count the connections that the client has ended; newer Pythons let it say so twice."""
     ended = [p for p in link.packets if p.name == "close" and p.direction == TO_SERVER]
     return len({packet.connection for packet in ended})
-
-
-def _sent(link: Link, name: str) -> int:
-    return sum(packet.name == name and packet.direction == TO_SERVER for packet in link.packets)

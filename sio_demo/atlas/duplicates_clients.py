@@ -11,7 +11,7 @@ from ..counters import Counters
 from ..lab.bench import Bench, bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, news, tab
+from .kit import MESSAGE, Log, background, carried, counted, news, rig, tab
 
 CUTS = 3
 RUNS = 3  # of a cell
@@ -177,8 +177,7 @@ async def namespace_again(fixed: bool) -> Counters:
 @reproduces("D16")
 async def zombie(fixed: bool) -> Counters:
     """Come back while the server has not noticed that the old connection is dead."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
         # >>>
         async def connect(sid: str, _environ: Any, auth: dict[str, str]) -> None:
             room = auth["user"]

@@ -14,7 +14,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, server_and_client
+from .kit import MESSAGE, Log, background, counted, rig, server_and_client
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
@@ -132,8 +132,7 @@ async def replay_and_live(
 @reproduces("D22")
 async def echo(fixed: bool) -> Counters:
     """Show one's own line at once, and again when the room's copy comes back."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         @b.sio.event  # type: ignore[untyped-decorator]
         async def say(_sid: str, id: str, text: str) -> None:

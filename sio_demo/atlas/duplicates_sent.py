@@ -6,10 +6,10 @@ from socketio.exceptions import TimeoutError as NoAcknowledgementError
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import Bench, bench, connects, python_client
+from ..lab.bench import Bench, bench, connects
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, tab
+from .kit import MESSAGE, Log, background, counted, rig, tab
 
 LIMIT = 0.5  # seconds that a call may take
 ROOMS = ["sports", "local", "today"]
@@ -128,8 +128,7 @@ async def retries_at_first(fixed: bool) -> Counters:
 @reproduces("D15")
 async def call_again(fixed: bool) -> Counters:
     """Lose an answer, wait for it in vain, and call again."""
-    log = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, log):
         till(b, log, fixed)
         await b.connect(client)
         # >>> the client: the first attempt
@@ -150,8 +149,7 @@ async def call_again(fixed: bool) -> Counters:
 @reproduces("D18")
 async def room_by_room(fixed: bool) -> Counters:
     """Send to three rooms that one user is in."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
         client.on("news", screen.add)
         sid = await b.connect(client)
         for room in ROOMS:

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import socketio
 
 from ..counters import Counters
-from ..lab.bench import Bench
+from ..lab.bench import Bench, bench, python_client
 from ..lab.link import Link
 from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
@@ -52,6 +52,13 @@ async def news(b: Bench, log: Log, *clients: socketio.AsyncClient, **to: Any) ->
     await b.sio.emit("news", MESSAGE, **to)
     await b.settled()
     return counted(b, "news", log, *clients, sids=sids)
+
+
+@asynccontextmanager
+async def rig(**options: Any) -> AsyncIterator[tuple[Bench, Any, Log]]:
+    """Open a bench, whose server has these options, a client in Python, and a log."""
+    async with bench(**options) as b, python_client() as client:
+        yield b, client, Log()
 
 
 @asynccontextmanager

@@ -9,12 +9,12 @@ from socketio.exceptions import BadNamespaceError, ConnectionError
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import bench, connects, python_client
+from ..lab.bench import bench, connects
 from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, carried, counted, handlers, news, server_and_client, tab
+from .kit import CONNECT, MESSAGE, carried, counted, handlers, news, rig, server_and_client, tab
 
 
 def rooms_of(token: str) -> list[str]:
@@ -25,8 +25,7 @@ def rooms_of(token: str) -> list[str]:
 @reproduces("L5")
 async def rooms(fixed: bool) -> Counters:
     """Join a room by an event, and drop."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         async def save(sid: str, environ: Any, auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)
@@ -63,8 +62,7 @@ async def late_disconnect(fixed: bool) -> Counters:
     """Change the network, and let the server notice the old connection's end late."""
     sid_of: dict[str, str] = {}
     gone: list[str] = []
-    screen = Log()
-    async with bench() as b, python_client() as client, await Link.to(b.server) as mobile:
+    async with rig() as (b, client, screen), await Link.to(b.server) as mobile:
 
         async def connect(sid: str, environ: Any, auth: dict[str, str]) -> None:
             await b.sio.save_session(sid, auth)
@@ -107,9 +105,8 @@ async def late_disconnect(fixed: bool) -> Counters:
 async def stale_credentials(fixed: bool) -> Counters:
     """Let the token expire, and drop."""
     valid = "token 1"
-    screen = Log()
     refused: list[Any] = []
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         def connect(sid: str, environ: Any, auth: dict[str, str]) -> bool:
             return auth["token"] == valid
@@ -194,11 +191,10 @@ async def listener_after_await(fixed: bool) -> Counters:
 async def greeting_overtakes(fixed: bool) -> Counters:
     """Reply to an event that comes before the answer to the CONNECT."""
     listeners = sids = 0
-    answers = Log()
     # >>> options of the server
     options = {"always_connect": fixed}
     # <<<
-    async with bench(**options) as b, python_client() as client:
+    async with rig(**options) as (b, client, answers):
         # >>> the server
         async def connect(sid: str, environ: Any) -> None:
             nonlocal listeners, sids  # rig
@@ -225,8 +221,7 @@ async def greeting_overtakes(fixed: bool) -> Counters:
 async def greeting_unheard(fixed: bool) -> Counters:
     """Greet in the server's `connect`, and listen in the client's."""
     listeners = sids = 0
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         async def greet(sid: str, environ: Any) -> None:
             nonlocal listeners, sids
@@ -252,8 +247,7 @@ async def greeting_unheard(fixed: bool) -> Counters:
 @reproduces("L25")
 async def another_object(fixed: bool) -> Counters:
     """Emit on a server object that nobody is connected to."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
         client.on("news", screen.add)
         await b.connect(client)
         # >>> in another file
@@ -267,8 +261,7 @@ async def another_object(fixed: bool) -> Counters:
 @reproduces("L27")
 async def sender_left_out(fixed: bool) -> Counters:
     """Send what a client says to all but the client."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
         # >>>
         @b.sio.event  # type: ignore[untyped-decorator]
         async def say(sid: str, text: str) -> None:
@@ -284,8 +277,8 @@ async def sender_left_out(fixed: bool) -> Counters:
 @reproduces("L28")
 async def first_connection(fixed: bool) -> Counters:
     """Start the client before its server."""
-    screen, failed = Log(), list[Any]()
-    async with bench() as b, python_client() as client:
+    failed: list[Any] = []
+    async with rig() as (b, client, screen):
         client.on("news", screen.add)
         client.on("connect_error", failed.append)
 

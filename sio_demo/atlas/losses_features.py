@@ -9,7 +9,7 @@ from ..counters import Counters
 from ..lab.bench import SILENT, bench, python_client
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, news, server_and_client, tab
+from .kit import MESSAGE, Log, carried, counted, news, rig, server_and_client, tab
 
 _RECOVERING_SERVER = """
 let left, sids;
@@ -176,8 +176,8 @@ async def overtaken(fixed: bool) -> Counters:
 @reproduces("L20")
 async def replaced(fixed: bool) -> Counters:
     """Register two handlers for one event, of which the first stores it."""
-    screen, table = Log(), Log()
-    async with bench() as b, python_client() as client:
+    table = Log()
+    async with rig() as (b, client, screen):
         # >>>
         if fixed:
 
@@ -223,12 +223,11 @@ async def wrong_user(fixed: bool) -> Counters:
 async def too_long(fixed: bool) -> Counters:
     """Send more than the server takes."""
     photo = MESSAGE.ljust(2000)
-    album = Log()
     # >>> options of the server
     limit = 10_000 if fixed else 1000
     options = {"max_http_buffer_size": limit}  # bytes; 1 MB unless it is given
     # <<<
-    async with bench(**options) as b, python_client() as client:
+    async with rig(**options) as (b, client, album):
         b.sio.on("photo", lambda _sid, data: album.add(data.strip()))
         await b.connect(client)
         back = b.expect_client()
@@ -243,8 +242,7 @@ async def too_long(fixed: bool) -> Counters:
 @reproduces("L26")
 async def too_many(fixed: bool) -> Counters:
     """Emit 20 events at once over long-polling."""
-    booked = Log()
-    async with bench(engineio_logger=SILENT) as b, python_client() as client:
+    async with rig(engineio_logger=SILENT) as (b, client, booked):
         b.sio.on("order", booked.add)
         b.sio.on("orders", lambda sid, texts: booked.add(sid, *texts[:1]))
         await b.connect(client, transports=["polling"])

@@ -12,7 +12,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, news
+from .kit import MESSAGE, Log, background, carried, counted, news, rig
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -21,8 +21,7 @@ SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can 
 async def no_buffer(fixed: bool) -> Counters:
     """Emit to a client that is away."""
     kept: list[str] = []
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
         client.on("news", screen.add)
         await b.connect(client)
         async with b.link.refuse():
@@ -53,8 +52,7 @@ async def no_buffer(fixed: bool) -> Counters:
 @reproduces("L2")
 async def unnoticed_outage(fixed: bool) -> Counters:
     """Emit into a black hole, and cut the link."""
-    booked = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, booked):
         b.sio.on("order", booked.add)
         await b.connect(client)
         sids = len(b.server.sids())
@@ -82,10 +80,9 @@ async def unnoticed_outage(fixed: bool) -> Counters:
 @reproduces("L3")
 async def known_offline(fixed: bool) -> Counters:
     """Emit after a drop, before the client is back."""
-    booked = Log()
     outbox: list[str] = []
     log: list[Exception] = []
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, booked):
         b.sio.on("order", booked.add)
         await b.connect(client)
         async with b.link.refuse():
@@ -225,8 +222,7 @@ async def gave_up_once(fixed: bool) -> Counters:
 @reproduces("L17")
 async def goodbye_too_soon(fixed: bool) -> Counters:
     """Disconnect while a request is under way, behind which the message has to wait."""
-    booked = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, booked):
 
         async def leave() -> None:
             await under_way

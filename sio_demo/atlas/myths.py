@@ -7,7 +7,7 @@ from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_SERVER
-from .kit import CONNECT, MESSAGE, Log, carried, news, server_and_client
+from .kit import CONNECT, MESSAGE, Log, carried, news, rig, server_and_client
 
 CUTS = 3
 
@@ -72,8 +72,7 @@ async def upgrade(_fixed: bool) -> Counters:
 @reproduces("M3")
 async def catch_all(_fixed: bool) -> Counters:
     """Register two handlers: for the event, and for all events."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         def every_event(event: str, *data: object) -> None:
             if event == "news":
@@ -104,8 +103,7 @@ async def function_and_class(_fixed: bool) -> Counters:
 @reproduces("M6")
 async def handler_in_connect(_fixed: bool) -> Counters:
     """Register a handler at each connection, and drop three times."""
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         @client.event  # type: ignore[untyped-decorator]
         def connect() -> None:
@@ -118,8 +116,7 @@ async def handler_in_connect(_fixed: bool) -> Counters:
 
 
 async def _rooms(joins: list[str], to: str | list[str]) -> Counters:
-    screen = Log()
-    async with bench() as b, python_client() as client:
+    async with rig() as (b, client, screen):
 
         async def join(sid: str, room: str) -> None:
             await b.sio.enter_room(sid, room)

@@ -23,7 +23,7 @@ import socketio
 from .experiment import settled
 from .faults import Cut
 from .link import Link
-from .packet import TO_CLIENT
+from .packet import TO_CLIENT, Direction
 from .server import Server, serve
 from .tap import Expectation
 from .waiting import PATIENCE, Condition, wait_until
@@ -139,10 +139,10 @@ async def bench(**options: Any) -> AsyncIterator[Bench]:
         await b.close()
 
 
-def connects(link: Link, after: int = 0) -> int:
-    """Count the server's CONNECTs to clients, behind the packet of that order."""
+def connects(link: Link, after: int = 0, way: Direction = TO_CLIENT) -> int:
+    """Count the server's CONNECTs, or the clients', behind the packet of that order."""
     return sum(
-        each.name == "CONNECT" and each.direction == TO_CLIENT and each.order > after
+        each.name == "CONNECT" and each.direction == way and each.order > after
         for each in link.packets
     )
 
