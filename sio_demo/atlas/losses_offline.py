@@ -111,7 +111,6 @@ async def known_offline(fixed: bool) -> Counters:
 async def answer_lost(fixed: bool) -> Counters:
     """Count the answer to a payment: :data:`MESSAGE` on its way back."""
     receipts: dict[str, str] = {}
-    screen = Log()
     bank = asyncio.Event()
 
     async def pay(_sid: str, number: str) -> str:
@@ -120,7 +119,7 @@ async def answer_lost(fixed: bool) -> Counters:
             receipts[number] = MESSAGE
         return receipts[number]
 
-    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+    async with rig() as (b, client, screen), AsyncExitStack() as at_the_end:
         at_the_end.callback(bank.set)
         b.sio.on("pay", pay)
         await b.connect(client)
@@ -148,9 +147,8 @@ async def answer_lost(fixed: bool) -> Counters:
 @reproduces("L16a")
 async def dead_and_connected(fixed: bool) -> Counters:
     """Cut the link while the `connect` handler of a reconnection runs."""
-    booked = Log()
     slow = asyncio.Event()
-    async with bench() as b, AsyncExitStack() as at_the_end, python_client() as client:
+    async with rig() as (b, client, booked), AsyncExitStack() as at_the_end:
         at_the_end.callback(slow.set)
 
         async def load() -> None:

@@ -220,11 +220,6 @@ class _Side(asyncio.Protocol):
 
     # --- the ways to end it -------------------------------------------------------------
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether nothing more can be sent to this side."""
-        return self.transport is None or self.transport.is_closing()
-
     def send_eof(self) -> None:
         """Send what is buffered, then a FIN; go on reading until this side ends, too."""
         if self.transport is not None and not self.transport.is_closing():
@@ -300,10 +295,11 @@ class _Side(asyncio.Protocol):
         self._regulate()
 
     def _write(self, chunk: Chunk) -> None:
-        if self.peer.transport is None or self.peer.is_closing:
+        transport = self.peer.transport
+        if transport is None or transport.is_closing():
             chunk.lose()
         else:
-            self.peer.transport.write(chunk.data)
+            transport.write(chunk.data)
 
     def _pass_eof(self) -> None:
         self.finished = True
@@ -314,7 +310,7 @@ class _Side(asyncio.Protocol):
 
     def _pass_reset(self) -> None:
         """Pass on that this side is gone (RST), unless the peer is at its end anyway."""
-        if not self.peer.is_closing:
+        if self.peer.transport is not None and not self.peer.transport.is_closing():
             self.peer.reset()
 
     def end(self) -> None:
