@@ -401,14 +401,9 @@ def wire(client: ClientKind = "browser", listener: ListenerPlace = "inside") -> 
     UsageError says that there is no such client, or no such place.
     """
     check(client, listener)
-    for panel in _open:
-        if not panel.closed:
-            panel.retire()
-    _open[:] = [Panel(client, listener)]
-    return _open[0]
-
-
-_open: list[Panel] = []
+    for panel in [each for each in resources.opened if isinstance(each, Panel)]:
+        panel.retire()
+    return Panel(client, listener)
 
 
 def check(client: Any, listener: Any) -> None:
