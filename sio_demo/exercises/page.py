@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import NodeError, NotSeenError
+from ..errors import NotSeenError, SioDemoError
 from ..lab.node import NodeClient
 from .bench import ExerciseBench
 from .reader import LIMIT, StoppedError
@@ -104,10 +104,8 @@ async def shared_node() -> NodeClient:
 async def _answers(js: NodeClient) -> bool:
     try:
         return bool(await js.run("1", timeout=LIMIT))
-    except (NodeError, NotSeenError):
+    except SioDemoError:  # it hangs, has ended, or was closed by clean_up
         await js.close()
-        return False
-    except Exception:  # closed by clean_up
         return False
 
 
