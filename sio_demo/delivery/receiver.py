@@ -24,6 +24,8 @@ ROUND = 0.1  # seconds of callbacks before it is noted which have ended
 class Receiver:
     """Registers handlers, and applies messages with them, each once."""
 
+    applier: type[Applier] = Applier  # those of broken deliveries have their own
+
     def __init__(self, store: Any, namespace: str, retry_limit: int | None, most: int) -> None:
         check_positive(int, max_unconfirmed=most)
         check_positive(int, retry_limit=1 if retry_limit is None else retry_limit)
@@ -32,7 +34,7 @@ class Receiver:
         mine = "" if namespace == "/" else f" {namespace}"  # not those of others of the store
         self._dead = "dead" + mine
         self._callbacks = Callbacks(self._transactions, "after" + mine)
-        self._applier = Applier(self._callbacks.note, self._dead, retry_limit, most)
+        self._applier = self.applier(self._callbacks.note, self._dead, retry_limit, most)
         self._turns = Turns(self._applier, self._transactions)
         self._all_turns = WeakSet([self._turns])
         self._closed = False
