@@ -228,7 +228,7 @@ def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) 
         steps.insert(0, f"{same}: observe(..., key=...).")
     if "zombies" in found and clues.gone is None and "gone" not in asks[:2]:
         steps.insert(1, f"{QUESTIONS['gone']} Then diagnose(..., gone=...).")
-    if clues.answered is False and not clues.failed and seen.packets:
+    if clues.answered is False and not clues.failed and seen.packets and seen.calls != 0:
         steps.insert(0, "Does its handler answer: return a value, or call its last argument?")
     if "in vain" in found:
         steps.insert(0, "Does its handler return before the effect? Print a line beside it.")

@@ -1651,6 +1651,10 @@ def test_what_was_not_answered_asks_first_whether_its_handler_answers():
     clues = {"recipient": "client", "acknowledged": True, "answered": False, "emitted": 1}
     found = diagnose(Seen(sids=1, packets=1).with_clues(**clues))
     assert found.next[0].startswith("Does its handler answer")
+    lost = diagnose(
+        Seen(listeners=1, sids=1, packets=1, calls=0).with_clues(arrived=False, **clues)
+    )
+    assert not any("Does its handler answer" in step for step in lost.next)
 
 
 @pytest.mark.parametrize(
