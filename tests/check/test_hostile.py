@@ -66,6 +66,16 @@ def test_thousands_of_listeners_are_all_found(tmp_path: Path):
     assert (len(report.findings), report.skipped) == (len(MANY), ())
 
 
+def test_thousands_of_subscriptions_are_all_found(tmp_path: Path):
+    kept = "".join(f"  const s{n} = bus.on('e{n}', (v) => socket.emit('v', v));\n" for n in MANY)
+    (tmp_path / "a.js").write_text(
+        "const io = require('socket.io')(3000);\nconst bus = require('./bus');\n"
+        f"io.on('connection', (socket) => {{\n{kept}  socket.on('disconnect', s1);\n}});\n"
+    )
+    report = check_paths([tmp_path])
+    assert (len(report.findings), report.skipped) == (len(MANY) - 1, ())
+
+
 def test_a_long_chain_is_read_to_its_end(tmp_path: Path):
     chain = "".join(f"else if (a === {n}) {{ go({n}); }}\n" for n in MANY)
     (tmp_path / "a.js").write_text(f"{BAD}if (b) {{ }}\n{chain}{BAD}")

@@ -120,6 +120,8 @@ def _closes(calls: Iterable[Call]) -> bool:
 
 def shared_emitters(source: Source) -> None:
     ends = [end for f in source.disconnections for end in source.flow.steps(f)]
+    added = source.script.called(*REGISTERS)
+    leaving = "\n".join(c.node.text() for c in added if source.event_of(c) == "disconnect")
     for function in source.connections:
         steps = source.flow.steps(function)
         calls = [step.call for step in [*steps, *ends] if step.call.target is not None]
@@ -129,18 +131,16 @@ def shared_emitters(source: Source) -> None:
         ending = (c for c in calls if c.name not in CLOSES or text(c.target) not in map(text, old))
         stops = [c for c in ending if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
-            if _ends_with_connection(source, step.call) or source.first_time(step):
-                continue
-            if _adds_to_shared(source, step, function, stops):
+            adds = _adds_to_shared(source, step, function, stops) and not source.first_time(step)
+            if adds and not _is_used_in(leaving, step.call):
                 rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]
                 source.report(step.call, rule, "listener", emitter=emitter)
 
 
-def _ends_with_connection(source: Source, call: Call) -> bool:
+def _is_used_in(leaving: str, call: Call) -> bool:
     """Return whether what a call returns, such as `unsubscribe`, is used at the disconnection."""
     kept = re.escape(text(label(beyond(call.node, (*_PASSES_ON, "array")), "name", "left")))
-    ends = (c for c in source.script.called(*REGISTERS) if source.event_of(c) == "disconnect")
-    return kept != "" and any(re.search(rf"\b{kept}\b", end.node.text()) for end in ends)
+    return kept != "" and re.search(rf"\b{kept}\b", leaving) is not None
 
 
 def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:

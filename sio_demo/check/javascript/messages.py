@@ -65,12 +65,13 @@ def _joined(part: SgNode) -> SgNode:
     return whole
 
 
-def _is_an_id(source: Source, node: SgNode) -> bool:
+def _is_an_id(source: Source, node: SgNode, depth: int = 2) -> bool:
     """Return whether a value is assigned to the name of an id, emitted, or returned for that."""
     place = node.parent()
     if kind(place) in ("arrow_function", "return_statement"):
-        name = source.script.names_of_functions.get(source.script.enclosing(node) or node, "-")
-        return any(_is_an_id(source, call.node) for call in source.script.called(name))
+        function = source.script.enclosing(node) or node
+        calls = source.script.called(source.script.names_of_functions.get(function, ""))
+        return depth > 0 and any(_is_an_id(source, call.node, depth - 1) for call in calls)
     if given := label(place, "name", "key", "left"):
         return MESSAGE_ID.search(last_name(given)) is not None
     call = call_of(outer) if place and (outer := place.parent()) else None
