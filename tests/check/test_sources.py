@@ -101,8 +101,8 @@ def test_such_names_are_left_out_by_what_is_in_them(
 
 def test_what_git_ignores_is_left_out(tmp_path: Path):
     write(tmp_path / ".gitignore", "# outputs\n/made\n*.gen.js\n!kept.gen.js\nold/\n")
-    write(tmp_path / "app" / ".gitignore", "local.js\n")
-    kept = ["app/a.js", "app/made/b.js", "kept.gen.js", "local.js"]
+    write(tmp_path / "app" / ".gitignore", "local.js\n!own.gen.js\n")
+    kept = ["app/a.js", "app/made/b.js", "app/own.gen.js", "kept.gen.js", "local.js"]
     for name in (*kept, "made/c.js", "app/d.gen.js", "app/old/e.js", "app/local.js"):
         write(tmp_path / name)
     assert found(tmp_path) == sorted(kept)
