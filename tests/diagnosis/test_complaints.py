@@ -1461,6 +1461,18 @@ async def test_one_client_on_several_connections_is_not_several_clients():
     assert {"D1", "D3", "D10"} <= set(found.letters)
 
 
+async def test_a_client_alone_tells_that_its_connections_are_of_one_client(apart):
+    b, client, _, here = apart
+    await b.connect(client)
+    await b.sio.emit("news", "hi")
+    await b.settled()
+    await b.cut()
+    await b.sio.emit("news", "hi")
+    await b.settled()
+    seen = here.message("news")
+    assert (seen.packets, seen.clues.connections, seen.clues.clients) == (2, 2, 1)
+
+
 def test_several_clients_are_told_in_whole_sentences():
     found = diagnose((2, 2, 4, 4, None), recipient="client")
     assert all("same One" not in finding and ".:" not in finding for finding in found.findings)
@@ -1619,12 +1631,17 @@ async def test_whether_a_client_was_there_is_told_of_all_calls_of_emit(observer)
                 told = [here.message("order")]
                 await b.connect(client)
                 await client.emit("order", "tea")
+                await client.disconnect()
+                with pytest.raises(socketio.exceptions.BadNamespaceError):
+                    await client.emit("order", "tea")
                 told.append(here.message("order"))
             else:
                 await page("leave()")
                 await page("say('order', 'tea')")
                 told = [Seen.of(await page("seen('order')"))]
                 await page("enter()")
+                await page("say('order', 'tea')")
+                await page("leave()")
                 await page("say('order', 'tea')")
                 told.append(Seen.of(await page("seen('order')")))
     assert [seen.clues.here for seen in told] == [False, True]
