@@ -623,6 +623,17 @@ async def test_what_the_application_emits_twice_is_traced_to_its_lines(apart):
     assert f"The program called it in {first}, {then}: what leads there?" in found.findings
 
 
+async def test_three_lines_of_a_deep_program_are_told(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+
+    async def publish(depth):
+        await (publish(depth - 1) if depth else b.sio.emit("news", "hi"))
+
+    await publish(5)
+    assert there.message("news").clues.places.count(" < ") == 2
+
+
 async def test_what_a_task_emits_has_no_line_before_its_own(apart):
     b, client, there, _ = apart
     await b.connect(client)
