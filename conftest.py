@@ -11,7 +11,9 @@ from itertools import groupby
 from typing import Any
 
 import hypothesis
+import nbval.kernel
 import pytest
+from kernels import LocalKernelManager
 from nbval.plugin import IPyNbFile
 from twice import second_run
 from xdist.scheduler import LoadScopeScheduling
@@ -39,6 +41,8 @@ LONGEST = [
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("same")
+
+nbval.kernel.KernelManager = LocalKernelManager
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
-from jupyter_client.manager import KernelManager
+from kernels import LocalKernelManager
 
 RIG = """
 import asyncio, socketio
@@ -31,7 +31,7 @@ class Kernel:
     """A kernel that runs cells."""
 
     def __init__(self) -> None:
-        self._manager = KernelManager()
+        self._manager = LocalKernelManager()
         self._manager.start_kernel()
         self._client: BlockingKernelClient = self._manager.client()
         self._client.start_channels()
