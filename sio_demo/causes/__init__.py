@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NewType, get_args
 
 from ..counters import Counters
 from ..errors import UsageError
@@ -23,26 +23,9 @@ Library = Literal[
     "python-socketio client",
     "Flask-SocketIO",
 ]
-Pattern = Literal[
-    "listeners",
-    "clients",
-    "sessions",
-    "zombies",
-    "copies",
-    "runs",
-    "effects",
-    "lost",
-    "nobody listens",
-    "nobody waits",
-    "not connected",
-    "not sent",
-    "not emitted",
-    "emitted elsewhere",
-    "in vain",
-]
-"""What the counters show: the factor that is odd, or where the message was lost."""
+Pattern = NewType("Pattern", str)  # one of `PATTERNS`
 
-PATTERNS: dict[Pattern, str] = {
+PATTERNS = {
     "listeners": "several listeners",
     "clients": "several clients",
     "sessions": "several sessions",
@@ -59,7 +42,7 @@ PATTERNS: dict[Pattern, str] = {
     "nobody listens": "no listener yet",
     "in vain": "no effect",
 }
-"""The patterns in a reader's words."""
+"""What the counters show, the factor that is odd or where it was lost, and in a reader's words."""
 
 Reproduction = Callable[[bool], Awaitable[Counters]]
 """Makes a cause happen, or its fix work if the argument is true; returns what one message left."""

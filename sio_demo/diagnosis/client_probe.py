@@ -79,7 +79,8 @@ class ClientProbe(Probe):
             if eio.current_transport == "polling":
                 waiting = eio.queue.qsize() + 1  # internal
                 self._clues["queued"] = max(self._clues["queued"], waiting)
-            self._count_sent(eio.sid, packet, data, large=large)  # internal
+            space, sid = packet.namespace, eio.sid  # internal
+            self._count(sid, space, packet.id, data, came=False, large=large)
 
     def _connected(self, namespace: str | None, data: Any) -> None:
         space = namespace or "/"
@@ -98,17 +99,14 @@ class ClientProbe(Probe):
     def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
         early = (namespace or "/") not in self.sio.namespaces  # internal
         self._greeted |= early
-        eio_sid = self.sio.eio.sid  # internal
-        self._count_arrived(eio_sid, namespace, packet_id, data, early=early)
+        self._count(self.sio.eio.sid, namespace, packet_id, data, early=early)  # internal
 
     def _answered(self, namespace: str | None, ack_id: int, _data: Any) -> None:
         self._tally.answered(self.sio.eio.sid, namespace, ack_id)  # internal
 
     def _connecting(self, *_: Any, **__: Any) -> Ended:
-        def ended(error: BaseException | None) -> None:
-            self._clues["refused"] |= error is not None
-
-        return ended
+        clues = self._clues
+        return lambda error: clues.update(refused=clues["refused"] or error is not None)
 
     def _disconnected(self, reason: str = "") -> None:
         self._clues["reason"] = self._left or reason

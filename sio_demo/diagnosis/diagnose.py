@@ -202,36 +202,38 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) -> list[str]:
     clues, emitted = seen.clues, seen.clues.emitted
     sender = {"client": "server", "server": "client"}.get(clues.recipient or "")
-    waits = clues.arrived and seen.calls == 0 and seen.listeners and not clues.failed
-    steps = [f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)." for clue in asks[:2]]
+    waits = clues.busy or (clues.arrived and seen.listeners and not clues.failed)
+    waits = seen.calls == 0 and waits and getattr(clues, clues.recipient or "", None) == "python"
+    again = (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found)
     unsent = emitted is None and clues.event != "connect"  # which no emit() sends
-    if sender and unsent and (not seen.packets or "emitted" in asks):
-        what = "it tells whether, when and for whom emit() was called"
-        steps.insert(0, f"Observe the {sender} as well, which sends it: {what}.")
-    if clues.recipient is None and emitted == 0:
-        steps.insert(0, f"{QUESTIONS['recipient']} Then diagnose(..., recipient=...).")
-    if clues.unheard:
-        steps.insert(0, f'Is "{clues.unheard}" this event, by another name at the other end?')
-    if seen.apart:
-        named = "seen.message(event, *its_arguments, recipient=...)"
-        steps.insert(0, f"Name one message at both ends: {named}.")
     several = (seen.sids or 0) > 1 and not clues.whose
-    if several and (found or seen.packets != seen.sids):
-        whose = "Are all these sids one user's? If not, count each user apart"
-        steps.insert(0, f"{whose}: observe(..., user=...).")
-    steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
-    if waits and getattr(clues, clues.recipient or "", None) == "python":
-        again = "Ask again in a while: a blocked process, or another handler, may hold it up (L30)."
-        return [again, *steps]
-    if (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found):
-        same = "Are these several messages with the same arguments? Then tell them apart"
-        steps.insert(0, f"{same}: observe(..., key=...).")
+    first: dict[str, Any] = {
+        "Ask again in a while: a blocked process, or another handler, may hold it up (L30).": waits,
+        "Does its handler return before the effect? Print a line beside it.": "in vain" in found,
+        "Does its handler answer: return a value, or call its last argument?": (
+            clues.answered is False and not clues.failed and seen.packets and seen.calls != 0
+        ),
+        "Are these several messages with the same arguments? Then tell them apart: "
+        "observe(..., key=...).": again,
+        "Are all these sids one user's? If not, count each user apart: observe(..., user=...).": (
+            several and (found or seen.packets != seen.sids)
+        ),
+        "Name one message at both ends: seen.message(event, *its_arguments, recipient=...).": (
+            seen.apart
+        ),
+        f'Is "{clues.unheard}" this event, by another name at the other end?': clues.unheard,
+        _question("recipient"): clues.recipient is None and emitted == 0,
+        f"Observe the {sender} as well, which sends it: it tells whether, when and for whom emit() "
+        "was called.": sender and unsent and (not seen.packets or "emitted" in asks),
+    }
+    steps = [words for words, holds in first.items() if holds] + [*map(_question, asks[:2])]
     if "zombies" in found and clues.gone is None and "gone" not in asks[:2]:
-        steps.insert(1, f"{QUESTIONS['gone']} Then diagnose(..., gone=...).")
-    if clues.answered is False and not clues.failed and seen.packets and seen.calls != 0:
-        steps.insert(0, "Does its handler answer: return a value, or call its last argument?")
-    if "in vain" in found:
-        steps.insert(0, "Does its handler return before the effect? Print a line beside it.")
-    if not fits:
+        steps.insert(1, _question("gone"))
+    steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
+    if not fits and not waits:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     return steps
+
+
+def _question(clue: str) -> str:
+    return f"{QUESTIONS[clue]} Then diagnose(..., {clue}=...)."

@@ -4,14 +4,11 @@
 //   const seen = observe(io);                   a server of socket.io, or one of its namespaces
 //   JSON.stringify(seen.message("news"))        what diagnose() in Python takes
 //
-// Paste it into the console of a browser, or into a program in Node.js, before the first cut: one
-// that comes later does not know how often the client has reconnected. It wraps emit() of a socket
-// and broadcast() of a server's adapter, to see what is never sent; the rest is documented.
-// Calls are the listeners that an event has when it comes: the emitter calls each of them once. (If
-// one of them throws, the later ones are not called; a middleware of the server may stop an event.)
-//
-// Options: key(event, args) gives what the copies of one message have in common; user(socket), for
-// a server, gives the user of a socket, so that each user's messages and sids are counted apart.
+// Paste it before the first cut: later it does not know how often the client has reconnected. It
+// wraps emit() of a socket and broadcast() of a server's adapter, to see what is never sent; the
+// rest is documented. Calls are the listeners that an event has when it comes; if one of them
+// throws, the later ones are not called. Options: key(event, args) gives what the copies of one
+// message have in common; user(socket), for a server, the user of a socket, to be counted apart.
 
 function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   const user = whose ?? (() => null);
@@ -22,6 +19,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   const undo = [];
   const ever = new Set(); // all sids that a server had
   let error = null; // the first that key() or user() has thrown
+  let running = null; // the message whose listeners a server calls in this tick
   const ends = [];
   const OWN = ["connect", "connect_error", "disconnect"]; // a client's: this observer listens too
   const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "ended", "volatile"];
@@ -36,6 +34,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   }
   const { side } = ends[0];
   const otherSide = side === "client" ? "server" : "client";
+  if (side === "server") listen(process, "uncaughtExceptionMonitor", () => { if (running) running.failed = true; });
 
   function known(end) {
     if (typeof end?.sockets === "object" || typeof end?.onAnyOutgoing === "function") return end;
@@ -177,6 +176,9 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       message.alike = listeners > 1 ? written.size < listeners : null;
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));
       message.calls += listeners;
+      if (side === "client") return;
+      running = message;
+      process.nextTick(() => { running = null; });
     });
     let last = null; // the middleware of a server's socket, the last one that its events pass
     const arrived = quiet((event, ...args) => {
@@ -209,13 +211,13 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     patch(socket, "emit", (event, ...args) => {
       const { volatile, fromQueue } = socket.flags ?? {}; // fromQueue: retries emit it again
       const facts = side === "client" ? { away: !socket.connected } : end.direct(socket);
-      if (!fromQueue) emitted(end, event, plain(args), { volatile: Boolean(volatile), ...facts });
-      if (side !== "client" || typeof args.at(-1) !== "function") return;
-      const one = emits.get(name(end.namespace, otherSide, event, key(event, plain(args))));
-      if (one === undefined) return;
-      one.answered ??= false;
-      asked.set(socket.ids, one);
-      if (asked.size > keep) asked.delete(asked.keys().next().value);
+      const one = fromQueue ? emits.get(name(end.namespace, otherSide, event, key(event, plain(args))))
+        : emitted(end, event, plain(args), { volatile: Boolean(volatile), ...facts });
+      if (one && side === "client" && typeof args.at(-1) === "function") {
+        one.answered ??= false;
+        keepLast(asked.set(socket.ids, one));
+      }
+      return () => { if (one) one.raised = true; };
     });
     if (end.side === "client") listen(socket.io, "packet", ({ type, nsp, id }) => {
       if (type === 3 && nsp === end.namespace && asked.has(id)) asked.get(id).answered = true;
@@ -239,8 +241,13 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   function patch(owner, method, look) {
     const before = owner[method], own = Object.hasOwn(owner, method), safely = quiet(look);
     const wrapper = function (...args) {
-      safely(...args);
-      return before.apply(this, args);
+      const raised = safely(...args);
+      try {
+        return before.apply(this, args);
+      } catch (thrown) {
+        raised?.();
+        throw thrown;
+      }
     };
     owner[method] = wrapper;
     undo.push(() => {
@@ -259,7 +266,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   function quiet(look) {
     return (...args) => {
       try {
-        look(...args);
+        return look(...args);
       } catch (thrown) {
         error ??= thrown;
       }
@@ -295,11 +302,11 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   function emitted({ namespace }, event, args, facts) {
     const id = key(event, args);
     const one = the(emits, name(namespace, otherSide, event, id), () =>
-      ({ namespace, recipient: otherSide, event, id, times: 0, raised: false, rooms: new Set(), traces: [] }));
+      ({ namespace, recipient: otherSide, event, id, times: 0, rooms: new Set(), traces: [] }));
     if (facts.target) one.rooms.add(facts.target);
     if (one.traces.length < 100) one.traces.push(new Error()); // its stack is not written yet
     const onceAway = one.onceAway || facts.away, here = one.here || (facts.away === undefined ? null : !facts.away);
-    Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway, here });
+    return Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway, here, raised: false });
   }
 
   // The lines of the program that led to emit(), the nearest first: after the wrapper and the library.
@@ -427,7 +434,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
             : ![...message.sent].some((sid) => now.some((end) => end.rooms?.has(sid))),
           unheard: (message.arrived ? null : unheard?.event) ?? null,
           ...(handled ? worked(message) : {}),
-          arrived: handled ? message.arrived : null,
+          arrived: handled ? message.arrived : null, failed: message.failed ?? null,
           acknowledged: message.acknowledged ?? (side === "client" && !handled && message.packets ? "answered" in one : null),
           answered: one.answered ?? null,
           grows: message.reconnects === null ? null : grows(message),
@@ -447,7 +454,6 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     effect(event, ...args) {
       theMessage(ends[0].namespace, side, event, args).effects += 1;
     },
-    // Observe no more.
     close() {
       for (const each of undo.splice(0)) each();
     },

@@ -101,11 +101,8 @@ class Observer(AbstractContextManager["Observer"]):
         """Return what was seen of the last message of an event, or of the one with `data`.
 
         The last is the one that was emitted last, even if it was lost, where the ends that send it
-        are observed; elsewhere it is the one that came last. Of a message that was never sent there
-        is the current state and no packet. Without a `namespace` it is that of the last message.
-        The event of a connection is ``"connect"``.
-        UsageError says that it was seen both ways and no recipient is given, or that `key` or
-        `user` raised.
+        are observed; elsewhere the one that came last. A connection's event is ``"connect"``.
+        UsageError says that it was seen both ways, or that `key` or `user` raised.
         """
         if self._tally.errors:
             error = self._tally.errors.pop()
@@ -296,17 +293,14 @@ class Observer(AbstractContextManager["Observer"]):
 
     def _unheard(self, name: Name) -> str | None:
         """Return another event that came to the same side, and had no listener."""
-        for other, m in reversed(self._tally.messages()):
-            another = other.event not in (name.event, "connect") and other[0] == name.recipient
-            if another and set(m.listeners.values()) == {0}:
-                return other.event
-        return None
+        came = [e for e in self._tally.messages() if set(e[1].listeners.values()) == {0}]
+        events = [other.event for other, _ in came if other[0] == name.recipient]
+        return next((e for e in events[::-1] if e not in (name.event, "connect")), None)
 
     def _worked(self, name: Name) -> bool | None:
         """Return whether another message of this event was handled; None if none was seen."""
-        others = [
-            m.calls > 0 for each, m in self._alike(name) if each.key != name.key and m.packets
-        ]
+        alike = self._alike(name)
+        others = [m.calls > 0 for each, m in alike if each.key != name.key and m.packets]
         return any(others) if others else None
 
     def _grows(self, name: Name, m: MessageCounts) -> bool | None:

@@ -1,8 +1,4 @@
-"""Where an observer looks at python-socketio: what is alike at a client and at a server.
-
-Incoming packets and calls of handlers pass the methods in `LOOKS`; for outgoing packets see the
-two. `Probe.close` undoes it.
-"""
+"""Where an observer looks at python-socketio: what is alike at a client and at a server."""
 
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -65,19 +61,20 @@ class Probe:
         user = self._user_of(connection, namespace)
         return self._tally.name(side, namespace, event, user, tuple(args))
 
-    def _count_arrived(
-        self, connection: str, space: str | None, ack_id: int | None, data: Any, **more: Any
+    def _count(
+        self,
+        connection: str,
+        space: str | None,
+        ack_id: Any,
+        data: Any,
+        came: bool = True,
+        **m: Any,
     ) -> None:
-        """Count a packet that came; with an id it asks for an acknowledgement."""
-        name = self._named(self.side, space or "/", data, connection)
-        more["listeners"] = id(self.sio), self.listeners(name.event, name.namespace)
-        facts = self._facts(connection, name)
-        self._tally.packet(name, connection, ack_id, came=True, **facts, **more)
-
-    def _count_sent(self, connection: str, packet: Any, data: Any, **more: Any) -> None:
-        name = self._named(self.other_side, packet.namespace or "/", data, connection)
-        facts = self._facts(connection, name)
-        self._tally.packet(name, connection, packet.id, came=False, **facts, **more)
+        """Count a packet that came, or is sent; with an id it asks for an acknowledgement."""
+        name = self._named(self.side if came else self.other_side, space or "/", data, connection)
+        if came:
+            m["listeners"] = id(self.sio), self.listeners(name.event, name.namespace)
+        self._tally.packet(name, connection, ack_id, came, **self._facts(connection, name), **m)
 
     def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
         """Count a call; one whose arguments do not fit the handler counts as failed."""

@@ -1,8 +1,6 @@
 """What the five counters of a message mean: which is the odd one, and of which pattern that is.
 
-They are products of a few factors, each of which is 1 when all is well: one message becomes a
-packet for each session of its user, and a packet a call of each listener. So a single factor
-often explains all five.
+They are products of a few factors that are 1 when all is well, so one often explains all five.
 """
 
 from collections.abc import Iterable
@@ -19,7 +17,10 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
     if words:
         found, findings, stories, explained = read(one)
         return found, [words, *(findings if any(one.counters) else ())], stories, explained
-    if _contradicts_itself(seen):
+    missing = 0 in (seen.sids, seen.packets, seen.listeners)
+    if missing and (
+        seen.calls or (seen.sids == 0 and seen.packets and seen.clues.arrived is not False)
+    ):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0, False
     lost = _lost(seen)[: 1 if seen.clues.failed else None]  # the exception is why
@@ -75,19 +76,20 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "emit() was called for it on another server object than the client's.": c.elsewhere,
     }
     if not lost:
-        again = (c.emitted or 0) > 1
-        facts[f"Calls of emit() for it: {c.emitted}."] = again and c.reached in (None, 1)
-        facts[f"The program called it in {c.places}: what leads there?"] = again and c.places
-        later = to_server and kept and seen.packets
-        facts["It was emitted while the client was away, and sent when that was back."] = later
-        overlap = "Its call overlapped another of this event: is what it checked still true then, "
-        overlap += "and has the newer one the last word (L18)?"
-        facts[overlap] = c.overlapped and seen.calls == 1
+        again, later = (c.emitted or 0) > 1, to_server and kept and seen.packets
         wide = c.whose and not to_server and (c.reached or 0) > (seen.sids or 0) > 0
-        facts[f"emit() was for {c.reached} sessions: those of other users too."] = wide
         some = c.skipped and not to_server
-        facts["It left somebody out, as socket.to() and skip_sid do with a sender."] = some
+        facts |= {
+            f"Calls of emit() for it: {c.emitted}.": again and c.reached in (None, 1),
+            f"The program called it in {c.places}: what leads there?": again and c.places,
+            "It was emitted while the client was away, and sent when that was back.": later,
+            "Its call overlapped another of this event: is what it checked still true then, and "
+            "has the newer one the last word (L18)?": c.overlapped and seen.calls == 1,
+            f"emit() was for {c.reached} sessions: those of other users too.": wide,
+            "It left somebody out, as socket.to() and skip_sid do with a sender.": some,
+        }
         return [words for words, holds in facts.items() if holds], again
+    absent = len(seen.who.get("live", frozenset()) - seen.who.get("skipped", frozenset()))
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     alone = to_nobody and not others
     counted = c.emitted is not None and not c.elsewhere
@@ -100,6 +102,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     kept = to_server and kept and c.volatile is False
     never = "was never connected, and no attempt failed: does connect() run, and does each"
     why: dict[str, Any] = {
+        "emit() raised an exception: is it caught, and not told?": c.raised,
         "It was emitted before the client was connected: wait for that.": c.early and to_server,
         "That is the sid of a session that has ended.": c.ended,
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
@@ -118,6 +121,9 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         f"It was for other sessions: {others}.": to_nobody and others,
         "Its emit() was for no session: not in that room, or left out.": alone and not c.skipped,
         "It left out all who were there.": alone and c.skipped,
+        f"Live sids that are not in its room: {absent}. Joined again at a reconnect (L5)?": (
+            alone and c.skipped and absent
+        ),
         f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
         f'A handler of "{c.busy}" is still running: does it hold up what follows (L30)?': busy,
         "In another namespace somebody is.": c.astray,
@@ -134,12 +140,6 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         ),
     }
     return [words for words, holds in (why | facts).items() if holds], any(why.values())
-
-
-def _contradicts_itself(seen: Seen) -> bool:
-    missing = 0 in (seen.sids, seen.packets, seen.listeners)
-    sent_to_nobody = seen.sids == 0 and seen.packets and seen.clues.arrived is not False
-    return bool((missing and seen.calls) or sent_to_nobody)
 
 
 def _lost(seen: Seen) -> tuple[str, ...]:
@@ -174,7 +174,8 @@ def _lost(seen: Seen) -> tuple[str, ...]:
     if seen.calls is None and seen.effects is None and clues.answered is False:
         words = "It was sent. Was it lost, or its answer, or has its handler not answered yet?"
         return words, "lost", "nobody waits"
-    if seen.calls is None and seen.effects is None and (clues.large or clues.died):
+    left = clues.recipient == "server" and clues.connected is False and not clues.answered
+    if seen.calls is None and seen.effects is None and (clues.large or clues.died or left):
         return "It was sent; whether it was handled was not counted.", "lost"
     if seen.calls == 0 and arrived:
         return "It arrived, and no handler ran for it.", "lost"
@@ -188,9 +189,7 @@ def _lost(seen: Seen) -> tuple[str, ...]:
 
 
 Factors = dict[str, int]
-"""What is odd, by the names below; what is not there is 1, or with "lost" and "zombies" 0. Zombies
-are sessions whose client is gone or was not counted; a run calls each listener for one packet.
-"""
+"""What is odd, by the names below; what is not there is 1, or with "lost" and "zombies" 0."""
 
 _FINDINGS = {
     "clients": "{n} clients are there at the same time, and each does the same{whose}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
@@ -223,8 +224,8 @@ class Seen:
         recipients = "own" if clues.recipient == "client" else "live"
         if clues.recipient and packets == 0 and recipients in who:
             told["arrived"], calls = False, calls or 0
-        if self.args == "[]":
-            told["ids"] = False
+        if self.args and len(self.args) < 200 and not re.search(r'\d|id"', self.args, re.I):
+            told["ids"] = False  # nothing in it can be one
         if self.effects is not None:
             told["doubled"] = self.effects > 1
         if own and "live" in who:

@@ -17,7 +17,7 @@ SERVERS = (socketio.AsyncServer, socketio.Server)
 
 class ServerProbe(Probe):
     side, other_side = "server", "client"
-    _arrived = Probe._count_arrived
+    _arrived = Probe._count
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
@@ -141,7 +141,7 @@ class ServerProbe(Probe):
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
         self.spaces_used.add(namespace or "/")
-        self._count_arrived(connection, namespace, None, ["connect", connection])
+        self._count(connection, namespace, None, ["connect", connection])
 
     def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
         self._tally.answered(connection, namespace, ack_id)
@@ -154,7 +154,7 @@ class ServerProbe(Probe):
             elif event is not None and event.packet_type == CONNECT_ERROR:
                 self.rejects = True
             elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):
-                self._count_sent(connection, event, event.data)
+                self._count(connection, event.namespace, event.id, event.data, came=False)
 
     def _decoded(self, connection: str, data: Any) -> Any:
         """Return the Socket.IO packet; None until it is complete, or if it cannot be decoded."""

@@ -16,7 +16,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sio_demo.causes import NEEDS, Cause, Family, Need, Signature, parts
+from sio_demo.causes import NEEDS, PATTERNS, Cause, Family, Need, Pattern, Signature, parts
 from sio_demo.errors import UsageError
 
 INITIAL: dict[Family, str] = {"duplicate": "D", "loss": "L", "myth": "M"}
@@ -135,7 +135,8 @@ class _Entry:
             return tuple(self._value(get_args(kind)[0], where, key, each) for each in value)
         if not isinstance(value, str) or not value.strip():
             raise UsageError(f"{where}: {key!r} takes text, not {value!r}.")
-        allowed = NEEDS if kind is Need else get_args(kind) if get_origin(kind) is Literal else None
+        tables: dict[Any, Any] = {Need: NEEDS, Pattern: PATTERNS}
+        allowed = tables.get(kind, get_args(kind) if get_origin(kind) is Literal else None)
         if allowed is not None and value not in allowed:
             raise UsageError(
                 f"{where}: {key!r} has {value!r}, which is none of: {', '.join(allowed)}."

@@ -8,6 +8,7 @@ import socketio
 from sio_demo.atlas.kit import tab
 from sio_demo.diagnosis import Seen, diagnose, observe, snippet
 from sio_demo.diagnosis.tally import remember
+from sio_demo.errors import SnippetError
 from sio_demo.lab.bench import bench, python_client
 
 
@@ -1740,3 +1741,87 @@ async def test_a_page_server_says_that_it_tells_users_apart():
         await server("tell('news', 1)")
         await page("ask('sync')")
         assert Seen.of(await server("seen('news')")).clues.whose is True
+
+
+async def test_an_emit_of_a_page_that_raises_is_said_so():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        with pytest.raises(SnippetError, match="reserved"):
+            await page("say('disconnect')")
+        found = diagnose(await page("seen('disconnect')"))
+    assert found.seen.clues.raised is True
+    assert any(finding.startswith("emit() raised an exception") for finding in found.findings)
+    assert "does not have yet" not in str(found)
+    assert "I cannot tell" not in str(found)
+
+
+async def test_a_listener_of_a_javascript_server_that_throws_has_not_handled_it():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+
+        async def say(event):
+            await page(f"say('{event}')")  # the listener calls an acknowledgement
+            await page("ask('enter')")
+
+        await page("ask('enter')")
+        with pytest.raises(SnippetError, match="ack is not a function"):
+            await say("turn")
+        turn = Seen.of(await server("seen('turn', 'server')"))
+        enter = Seen.of(await server("seen('enter')"))
+    assert (turn.clues.failed, enter.clues.failed) == (True, None)
+    assert diagnose(turn).findings[0] == "It came once, and was not handled."
+
+
+async def test_what_a_client_sent_before_it_left_may_be_lost():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        await page("say('order', 'tea')")
+        stays = diagnose(await page("seen('order')"))
+        await page("leave()")
+        left = diagnose(await page("seen('order')"))
+    assert not any("client disconnect" in finding for finding in stays.findings)
+    assert left.findings[0] == "It was sent; whether it was handled was not counted."
+    assert 'The client\'s last connection ended with "io client disconnect".' in left.findings
+
+
+async def test_a_session_that_is_not_in_the_room_is_told_from_a_sender_that_is_left_out():
+    async with bench() as b, python_client() as one, python_client() as two:
+        with observe(b.sio) as there:
+            for client in (one, two):
+                await client.connect(b.link.url)
+            await b.sio.enter_room(one.get_sid(), "game")
+            await b.sio.emit("turn", 1, room="game", skip_sid=one.get_sid())
+            away = diagnose(there.message("turn"))
+            await b.sio.enter_room(two.get_sid(), "game")
+            await b.sio.emit("turn", 2, room="game", skip_sid=[one.get_sid(), two.get_sid()])
+            out = diagnose(there.message("turn"))
+    said = "Live sids that are not in its room: 1."
+    assert any(finding.startswith(said) for finding in away.findings)
+    assert "It left out all who were there." in out.findings
+    assert not any("not in its room" in finding for finding in out.findings)
+
+
+def test_where_nothing_can_be_an_id_none_is_compared():
+    clues = {"recipient": "server", "client": "javascript", "emitted": 2, "acknowledged": True}
+    plain, numbered = [
+        diagnose(Seen(1, 1, 2, 2, args=args).with_clues(**clues, connections=1))
+        for args in ('[{"text":"I agree"}]', '[{"text":"I agree","n":7}]')
+    ]
+    assert (plain.seen.clues.ids, numbered.seen.clues.ids) == (False, None)
+    assert not {"D23", "D24"} & set(plain.letters)
+    assert {"D23", "D24"} <= set(numbered.letters)
+
+
+async def test_what_waits_for_another_handler_is_asked_for_again_first(apart):
+    b, client, there, _ = apart
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def job(sid):
+        began.set()
+        await goes_on.wait()
+
+    b.sio.on("job", job)
+    b.sio.on("stop", lambda sid: None)
+    await b.connect(client)
+    await client.emit("job")
+    await asyncio.wait_for(began.wait(), 5)
+    found = diagnose(there.message("stop", recipient="server"))
+    goes_on.set()
+    assert found.next[0].startswith("Ask again in a while")
