@@ -24,7 +24,6 @@ Library = Literal[
     "Flask-SocketIO",
 ]
 Pattern = NewType("Pattern", str)  # one of `PATTERNS`
-
 PATTERNS = {
     "listeners": "several listeners",
     "clients": "several clients",

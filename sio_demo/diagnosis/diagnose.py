@@ -215,12 +215,9 @@ def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) 
         ),
         "Are these several messages with the same arguments? Then tell them apart: "
         "observe(..., key=...).": again,
-        "Are all these sids one user's? If not, count each user apart: observe(..., user=...).": (
-            several and (found or seen.packets != seen.sids)
-        ),
-        "Name one message at both ends: seen.message(event, *its_arguments, recipient=...).": (
-            seen.apart
-        ),
+        "Are all these sids one user's? If not, count each user apart: "
+        "observe(..., user=...).": several and (found or seen.packets != seen.sids),
+        "Name one message at both ends: message(event, *arguments, recipient=...).": seen.apart,
         f'Is "{clues.unheard}" this event, by another name at the other end?': clues.unheard,
         _question("recipient"): clues.recipient is None and emitted == 0,
         f"Observe the {sender} as well, which sends it: it tells whether, when and for whom emit() "

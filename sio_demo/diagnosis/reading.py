@@ -25,7 +25,10 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
         return {}, [words], 0, False
     lost = _lost(seen)[: 1 if seen.clues.failed else None]  # the exception is why
     if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
-        lost = ("Nobody ever was in its room. In asyncio, enter_room() is to be awaited.",)
+        awaited = " In asyncio, enter_room() is to be awaited." * (
+            seen.clues.server != "javascript"
+        )
+        lost = (f"Nobody ever was in its room.{awaited}",)
     used = seen.clues.room and (seen.clues.vacant, seen.clues.astray) == (False, False)
     if lost and used and (seen.clues.whose, seen.clues.reason) == (None, ""):
         words = "leave_room() or close_room() has emptied the room"
@@ -89,9 +92,12 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
             "It left somebody out, as socket.to() and skip_sid do with a sender.": some,
         }
         return [words for words, holds in facts.items() if holds], again
-    absent = len(seen.who.get("live", frozenset()) - seen.who.get("skipped", frozenset()))
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     alone = to_nobody and not others
+    left = seen.who.get("live", frozenset()) - seen.who.get("skipped", frozenset())
+    absent = alone and c.skipped and len(left)
+    sends = c.client if to_server else c.server
+    awaited = " In asyncio it is to be awaited." * (sends != "javascript")
     counted = c.emitted is not None and not c.elsewhere
     turned_away = c.rejected and c.connected is False
     idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
@@ -121,16 +127,14 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         f"It was for other sessions: {others}.": to_nobody and others,
         "Its emit() was for no session: not in that room, or left out.": alone and not c.skipped,
         "It left out all who were there.": alone and c.skipped,
-        f"Live sids that are not in its room: {absent}. Joined again at a reconnect (L5)?": (
-            alone and c.skipped and absent
-        ),
+        f"Live sids not in its room: {absent}. Joined again at a reconnect (L5)?": absent,
         f"Nobody is in the room {c.room}: what joins it, and when?": c.room,
         f'A handler of "{c.busy}" is still running: does it hold up what follows (L30)?': busy,
         "In another namespace somebody is.": c.astray,
         "The server has rejected the client, with the words that `connect_error` has. In "
         "JavaScript it tries again only if connect() is called.": turned_away,
         "The session that it was sent to has ended since: before it came?": c.died,
-        "Is the line that emits it reached, in this process? In asyncio it is to be awaited.": idle,
+        f"Is the line that emits it reached, in this process?{awaited}": idle,
         "emit() was called for others of this event: what decides for which?": c.kin,
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
         f'"{c.unheard}" came, and nobody listens to it.': c.unheard,

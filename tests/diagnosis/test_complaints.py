@@ -1792,7 +1792,7 @@ async def test_a_session_that_is_not_in_the_room_is_told_from_a_sender_that_is_l
             await b.sio.enter_room(two.get_sid(), "game")
             await b.sio.emit("turn", 2, room="game", skip_sid=[one.get_sid(), two.get_sid()])
             out = diagnose(there.message("turn"))
-    said = "Live sids that are not in its room: 1."
+    said = "Live sids not in its room: 1."
     assert any(finding.startswith(said) for finding in away.findings)
     assert "It left out all who were there." in out.findings
     assert not any("not in its room" in finding for finding in out.findings)
@@ -1825,3 +1825,12 @@ async def test_what_waits_for_another_handler_is_asked_for_again_first(apart):
     found = diagnose(there.message("stop", recipient="server"))
     goes_on.set()
     assert found.next[0].startswith("Ask again in a while")
+
+
+@pytest.mark.parametrize(("library", "said"), [("python", True), ("javascript", False)])
+def test_what_asyncio_needs_is_not_told_of_javascript(library, said):
+    clues = {"recipient": "client", "server": library}
+    empty = Seen(sids=1, packets=0).with_clues(**clues, emitted=1, reached=0, room="x")
+    idle = Seen(sids=1, packets=0).with_clues(**clues, emitted=0, kin=False)
+    for found in (diagnose(empty, vacant=True, astray=False), diagnose(idle)):
+        assert ("In asyncio" in str(found)) is said
