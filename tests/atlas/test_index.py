@@ -247,6 +247,22 @@ def test_what_has_no_letter_is_in_a_table_of_the_index():
     assert "\n## " not in index().removeprefix(INDEX)
 
 
+def test_what_a_program_keeps_itself_stands_before_the_rules():
+    tables = re.split(r"\n\n(?=\| )", index())
+    [kept] = [table for table in tables if table.startswith("| It is late or wrong")]
+    assert tables.index(kept) == 3, "after duplicates and losses"
+    for said in (
+        "One sender at a time",
+        "after a crash, send what was unanswered",
+        "No answer means *unknown*",
+        "merge by id",
+        "or show the server's total",
+        "(a double click)",
+    ):
+        assert said in kept
+    assert "(drop what an old client brings)" in tables[-1]
+
+
 def test_the_index_leads_to_every_lesson_and_stays_short():
     lessons = {path.name for path in NOTEBOOK.parent.glob("0[3-8]*.ipynb")}
     assert lessons <= set(re.findall(r"\]\((\w+\.ipynb)\)", index()))
