@@ -38,7 +38,10 @@ return { leave: () => socket.disconnect().connected };
 """
 BUFFERED = """
 const socket = io(url, { ...fast, autoConnect: false });
-socket.on("connect", () => socket.emit("said", "in connect"));
+socket.on("connect", () => {
+  socket.sendBuffer.length = 0;
+  socket.emit("said", "in connect");
+});
 socket.emit("said", "offline");
 socket.connect();
 await connected(socket);
@@ -171,6 +174,7 @@ async def test_rooms_have_types_and_are_left_before_disconnect():
 
 async def test_what_waited_offline_goes_before_what_connect_emits():
     assert "(before socket.io-client 4.1) what waited offline" in index()
+    assert "just before `connect` fires: too late to empty it there" in cause("D12").mechanism
     async with kit.server_and_client(HEARD, BUFFERED) as (server, _link, _client):
         assert await server("heard()") == ["offline", "in connect"]
 
@@ -261,6 +265,10 @@ def test_what_a_program_keeps_itself_stands_before_the_rules():
     ):
         assert said in kept
     assert "(drop what an old client brings)" in tables[-1]
+
+
+def test_a_history_is_not_appended_again():
+    assert "A history replaces the list, or joins it by id" in cause("D11").fix
 
 
 def test_the_index_leads_to_every_lesson_and_stays_short():
