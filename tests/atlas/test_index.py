@@ -259,7 +259,9 @@ def test_what_a_program_keeps_itself_stands_before_the_rules():
         "One sender at a time",
         "after a crash, send what was unanswered",
         "No answer means *unknown*",
-        "merge by id",
+        "load every list",
+        "merge by id, deletions too",
+        "hold back what is early",
         "or show the server's total",
         "(a double click)",
     ):
