@@ -259,7 +259,7 @@ def test_what_a_program_keeps_itself_stands_before_the_rules():
         "One sender at a time",
         "after a crash, send what was unanswered",
         "No answer means *unknown*",
-        "load every list",
+        "load every list (who is here: replace it)",
         "merge by id, deletions too",
         "hold back what is early",
         "or show the server's total",
