@@ -264,9 +264,12 @@ def test_what_a_program_keeps_itself_stands_before_the_rules():
         "hold back what is early",
         "or show the server's total",
         "(a double click)",
+        "[05, sections 4 and 5]",
     ):
         assert said in kept
     assert "(drop what an old client brings)" in tables[-1]
+    assert "`socket.data` with `fetchSockets`, Redis, a database" in tables[-1]
+    assert "`socketsJoin` doesn't wait for others" in tables[-1]
 
 
 def test_a_history_is_not_appended_again():
