@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .turns import Session
 
 SLICE = 0.005  # seconds of handlers before other tasks run
+SHARE = 0.2  # seconds of a batch's handlers; the sender sends the rest again, after others' turns
 
 Handler = Callable[..., Any]
 Held = Callable[..., AbstractAsyncContextManager[InboxStore]]
@@ -138,7 +139,8 @@ class Applier:
     ) -> tuple[list[StoredReply], Retry | None]:
         """Run the handlers of new messages, up to one that must be tried again."""
         new: list[StoredReply] = []
-        until = perf_counter() + SLICE
+        began = perf_counter()
+        until = began + SLICE
         old = progress.next - batch.first
         for number in range(old, len(messages)):
             message, sequence = messages[number], batch.first + number
@@ -157,7 +159,9 @@ class Applier:
                 await settled(store.put_aside(self._dead, letter._replace(error=words)))
                 reply = write_failure(why, "dead")
             new.append(StoredReply(message.id, reply))
-            if perf_counter() > until:
+            if (now := perf_counter()) > began + SHARE:
+                break
+            if now > until:
                 await asyncio.sleep(0)
                 until = perf_counter() + SLICE
         return new, None
@@ -165,8 +169,10 @@ class Applier:
     async def apply_alone(self, batch: Batch, session: Session, transaction: Held) -> Answer:
         """Apply the messages of a batch in a transaction each, and name the one that fails."""
         replies, verdict = list[str](), None
-        answer = Answer(batch.first, [])
+        answer, end = Answer(batch.first, []), perf_counter() + SHARE
         while len(replies) < len(batch.messages) and answer.error is None:
+            if replies and verdict is None and perf_counter() > end:
+                break
             at = len(replies)
             only = replace(
                 batch,

@@ -264,7 +264,10 @@ class Follower(Receiver):
                         reading.due = 0.0
                     return
                 await self._jump(reading, batch)
-            await self._apply(reading, batch)
+            before = None
+            while reading.progress is not before:  # a part of it is applied at a time
+                before = reading.progress
+                await self._apply(reading, batch)
         if asked is None:
             return
         if reading.progress.next < page.end:

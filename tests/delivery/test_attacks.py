@@ -913,3 +913,71 @@ async def test_an_outbox_refuses_what_it_cannot_use(quiet, options):
 async def test_an_inbox_refuses_what_it_cannot_use(quiet, options):
     with pytest.raises(UsageError):
         Inbox(socketio.AsyncServer(async_mode="aiohttp"), **options)
+
+
+# --- slow links, slow handlers, callbacks that close -----------------------------------------
+
+
+async def test_others_have_their_turn_within_a_batch_of_slow_handlers(either, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.applier.SHARE", 0.0, raising=False)
+    outbox, other = await either.outbox(), await either.outbox()
+    order = []
+
+    def slow(_db, number):
+        if not order:
+            other.send("quick")
+        order.append(number)
+        return number
+
+    either.inbox.on("slow", slow)
+    either.inbox.on("quick", lambda _db, _payload: order.append("quick"))
+    receipts = [outbox.send("slow", number) for number in range(100)]
+    assert await asyncio.wait_for(asyncio.gather(*receipts), 10) == [*range(100)]
+    assert order.index("quick") < 50
+    assert [one for one in order if one != "quick"] == [*range(100)]
+
+
+async def test_others_have_their_turn_within_a_batch_that_fails(quiet, tmp_path, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.applier.SHARE", 0.0, raising=False)
+    tables = (
+        "CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE IF NOT EXISTS late ("
+        "id INTEGER REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);"
+        "PRAGMA foreign_keys = ON;"
+    )
+    bench, order = DeliveryBench(), []
+    await bench.start_server(SQLiteInboxStore(tmp_path / "late.db", tables))
+    outbox, other = await bench.outbox(), await bench.outbox()
+
+    def late(db, number):
+        db.execute("INSERT INTO late VALUES (?)", (number,))
+        order.append(number)
+        if order == [0]:
+            other.send("quick")
+
+    bench.inbox.on("late", late)
+    bench.inbox.on("quick", lambda _db, _payload: order.append("quick"))
+    receipts = [outbox.send("late", number) for number in range(40)]
+    done = asyncio.gather(*receipts, return_exceptions=True)
+    assert {type(one) for one in await asyncio.wait_for(done, 10)} == {HandlerError}
+    assert max(order[: order.index("quick")]) < 20
+    await bench.close()
+
+
+async def test_a_batch_may_take_longer_than_a_transaction(quiet, url, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.postgres_inbox.HANDLERS", 1.0)
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox, calls = Inbox(sio, PostgresInboxStore(url)), []
+
+    @bench.inbox.on("service")
+    async def service(_db, number):
+        calls.append(number)
+        await asyncio.sleep(0.03)  # it calls another one
+        return number
+
+    await bench.serve(sio)
+    outbox = await bench.outbox(ack_timeout=5)
+    receipts = [outbox.send("service", number) for number in range(60)]
+    await asyncio.wait(list(map(asyncio.ensure_future, receipts)), timeout=8)
+    assert calls == [*range(60)]
+    await bench.close()
