@@ -30,6 +30,7 @@ from .transactions import check_vacant, log, raise_end, settled
 from .turns import Session
 
 WAITING = 16  # pages of a topic that wait to be applied; what else comes is asked for later
+SLOW = 16  # intervals in which an answer is asked for once more
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +38,7 @@ class Reading:
     """A topic that is followed.
 
     `progress` is as in the store: `start` is the id of the log, `next` the offset. `due` is the
-    time of the next request; `asked` is whether one on this connection has no answer yet.
+    time of the next request; `asked` is one on this connection that has no answer yet.
     """
 
     topic: str
@@ -46,7 +47,7 @@ class Reading:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
     due: float = 0.0
-    asked: bool = False
+    asked: Question | None = None
     task: asyncio.Task[None] = field(init=False)
 
 
@@ -183,9 +184,9 @@ class Follower(Receiver):
             _ask_now(reading)
 
     def _answered(self, reading: Reading, question: Question, data: Any = None, *_: Any) -> None:
-        if not reading.asked:  # another question has its answer already
+        if question != reading.asked:  # it was asked again, and has its answer already
             return
-        reading.asked = False
+        reading.asked = None
         try:
             page: Page | DeliveryError = Page.from_wire(data)
         except DeliveryError as error:
@@ -232,13 +233,14 @@ class Follower(Receiver):
             if progress is None:
                 await settled(store.save(reading.topic, progress := Progress(), 0, []))
         reading.progress = progress
+        delay = self._interval * random.uniform(0.5, 1)
         if reading.asked and self._client.connected:
+            delay *= SLOW  # its answer may be on the way, and another one would come after it
             self._applier.last_error = DeliveryError(
                 f"The server has not answered for {reading.topic!r} yet. Has it a feed?"
             )
-        reading.due = asyncio.get_running_loop().time() + self._interval * random.uniform(0.5, 1)
-        reading.asked = True
-        question = Question(reading.topic, reading.progress.next)
+        reading.due = asyncio.get_running_loop().time() + delay
+        reading.asked = question = Question(reading.topic, reading.progress.next)
         with suppress(SocketIOError):  # not connected: it asks when it is
             await self._client.emit(
                 FEED,
@@ -327,7 +329,7 @@ class Follower(Receiver):
 
 
 def _ask_now(reading: Reading) -> None:
-    reading.asked, reading.due = False, 0.0
+    reading.asked, reading.due = None, 0.0
     reading.woken.set()
 
 

@@ -981,3 +981,27 @@ async def test_a_batch_may_take_longer_than_a_transaction(quiet, url, monkeypatc
     await asyncio.wait(list(map(asyncio.ensure_future, receipts)), timeout=8)
     assert calls == [*range(60)]
     await bench.close()
+
+
+async def test_an_answer_on_its_way_is_not_asked_for_again_and_again(quiet, tmp_path):
+    bench, asked, go = FeedBench(tmp_path), [], asyncio.Event()
+
+    async def may_read(_sid, _topic):
+        asked.append(1)
+        await go.wait()
+        return True
+
+    bench.pings = {}
+    await bench.start(may_read=may_read)
+    async with bench.feed.transaction() as db:
+        for number in range(1200):  # more than two pages
+            bench.feed.append(db, "orders", "note", number)
+    follower = await bench.follower(topics=(), interval=0.02)
+    following = asyncio.create_task(follower.follow("orders"))
+    await wait_until(lambda: follower.last_error is not None)
+    await asyncio.sleep(0.4)  # in which it would have asked 20 times
+    go.set()
+    await asyncio.wait_for(following, 5)
+    assert follower.seen == [*range(1200)]
+    assert len(asked) < 12
+    await bench.close()

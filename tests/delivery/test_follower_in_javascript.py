@@ -301,3 +301,26 @@ async def test_a_feed_that_is_not_there_is_named(bench, js):
     await js.run("while (!follower.lastError) await new Promise((go) => setTimeout(go, 5));")
     words = await js.run("follower.lastError.message")
     assert words.endswith("Is it a feed?")
+
+
+@pytest.mark.parametrize("bench", [{}], indirect=True)  # rare pings: no reconnect makes it ask
+async def test_an_answer_on_its_way_is_not_asked_for_again_and_again(bench, js):
+    asked, go = [], asyncio.Event()
+
+    async def may_read(_sid, _topic):
+        asked.append(1)
+        await go.wait()
+        return True
+
+    bench.feed._may_read = may_read
+    async with bench.feed.transaction() as db:
+        for number in range(1200):  # more than two pages
+            bench.feed.append(db, "orders", "note", number)
+    await js.run("await follower.close(); follower = open({ interval: 20 })")
+    await js.run("globalThis.following = follower.follow('orders'); null")
+    await js.run("while (!follower.lastError) await new Promise((go) => setTimeout(go, 5))")
+    await asyncio.sleep(0.4)  # in which it would have asked 20 times
+    go.set()
+    await asyncio.wait_for(seen(js, *range(1200)), 5)
+    await js.run("following")
+    assert len(asked) < 12

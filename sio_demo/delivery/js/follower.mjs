@@ -121,7 +121,7 @@ const stored = async (transaction, topic) =>
 class Reading {
   progress = START;
   arrived = []; // pages, each with the offset that was asked for, if it is an answer
-  asked = false; // a request on this connection has no answer yet
+  asked = -1; // the offset of a request on this connection that has no answer yet
   due = 0; // the time of the next request
   over = false;
   wake = () => {};
@@ -133,7 +133,7 @@ class Reading {
   }
 
   askNow() {
-    this.asked = false;
+    this.asked = -1;
     this.due = 0;
     this.wake();
   }
@@ -191,7 +191,7 @@ export class Follower {
    */
   on(event, handler) {
     this.#handlers.set(event, handler);
-    for (const reading of this.#topics.values()) reading.wake();
+    this.#topics.forEach((reading) => reading.wake());
   }
 
   /** Follow a topic, from where the store says; return when all that it has is read. */
@@ -238,7 +238,7 @@ export class Follower {
   // --- what comes from the server -----------------------------------------------------
 
   #connected = () => {
-    for (const reading of this.#topics.values()) reading.askNow();
+    this.#topics.forEach((reading) => reading.askNow());
   };
 
   #hear = (page) => {
@@ -252,16 +252,15 @@ export class Follower {
     const { topic } = reading;
     reading.progress = await this.#store.load(topic);
     const { next } = reading.progress, { connected } = this.#socket;
-    if (reading.asked && connected) {
-      this.lastError = new DeliveryError("DeliveryError", "No answer. Is it a feed?");
-    }
-    reading.due = performance.now() + jittered(this.#options.interval);
-    reading.asked = true;
+    const late = reading.asked >= 0 && connected; // its answer may be on the way
+    if (late) this.lastError = new DeliveryError("DeliveryError", "No answer. Is it a feed?");
+    reading.due = performance.now() + jittered(this.#options.interval * (late ? 16 : 1));
+    reading.asked = next;
     if (!connected) return; // it asks when it is
     this.#socket.emit(FEED, { topic, next }, (error, page = error) => { // two, with ackTimeout
-      if (!reading.asked || page instanceof Error) return; // another has its answer
+      if (reading.asked !== next || page instanceof Error) return; // another has its answer
       reading.add(page, next);
-      reading.asked = false;
+      reading.asked = -1;
     });
   }
 
@@ -314,7 +313,7 @@ export class Follower {
     }
     if (entries && (entries.first > next || !log)) {
       if (asked === null) { // something is missing before it
-        if (!reading.asked) reading.due = 0;
+        if (reading.asked < 0) reading.due = 0;
         return;
       }
       await this.#jump(reading, entries);
@@ -343,8 +342,8 @@ export class Follower {
     while (!reading.over) {
       const { log, next, last } = reading.progress;
       const at = next - first;
-      if (log !== producer || at < 0) reading.due = 0; // another tab has restarted
-      if (log !== producer || at < 0 || at > messages.length) return;
+      if (log !== producer || at < 0) return (reading.due = 0); // another tab has restarted
+      if (at > messages.length) return;
       if ((at ? idOf(messages[at - 1]) : after) !== last) throw restored(reading);
       if (at === messages.length) return;
       await this.#applyOne(reading, messages[at]);
