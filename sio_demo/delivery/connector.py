@@ -146,7 +146,8 @@ class Connector:
         if self._line is not None:
             await asyncio.wait({self._start(self.client.disconnect())}, timeout=HANG_UP)
         await self.hang_up()
-        vars(self.client).pop("_trigger_event", None)  # internal
+        if self.client._trigger_event == self._event:  # internal; a follower may be in front
+            self.client._trigger_event = self._trigger  # internal
 
     async def hang_up(self) -> None:
         """Close the connection without telling the server. If cancelled, it goes on by itself."""

@@ -144,6 +144,8 @@ class Follower(Receiver):
         self._closed = True
         for topic in list(self._topics):
             await self._stop(topic)
+        if self._client._trigger_event == self._event:  # internal; an outbox may be in front
+            self._client._trigger_event = self._trigger  # internal
         await self._end()
 
     def _check(self, topic: str) -> None:

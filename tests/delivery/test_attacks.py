@@ -1005,3 +1005,32 @@ async def test_an_answer_on_its_way_is_not_asked_for_again_and_again(quiet, tmp_
     assert follower.seen == [*range(1200)]
     assert len(asked) < 12
     await bench.close()
+
+
+@pytest.mark.parametrize("first", ["follower", "outbox"])
+async def test_a_follower_goes_on_with_the_next_outbox_of_its_client(bench, first):
+    client, seen = socketio.AsyncClient(handle_sigint=False), []
+    feed = Feed(bench.inbox._sio, bench.inbox.store)
+    if first == "outbox":
+        outbox = await bench.outbox(client=client)
+    follower = Follower(client, interval=1e6)
+    follower.on("note", lambda _db, number: seen.append(number))
+    if first == "follower":
+        outbox = await bench.outbox(client=client)
+    await asyncio.wait_for(follower.follow("orders"), 5)
+    await outbox.close()
+    await bench.outbox(client=client)
+    async with feed.transaction() as db:
+        feed.append(db, "orders", "note", 1)
+    try:
+        await wait_until(lambda: seen == [1], 3)
+    finally:
+        await follower.close()
+        await feed.close()
+
+
+async def test_followers_that_are_closed_leave_nothing_on_their_client(quiet):
+    client = socketio.AsyncClient(handle_sigint=False)
+    for _ in range(3):
+        await Follower(client).close()
+    assert client._trigger_event == type(client)._trigger_event.__get__(client)
