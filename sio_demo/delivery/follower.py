@@ -130,7 +130,7 @@ class Follower(Receiver):
         self._check(topic)
         if type(offset) is not int or not 0 <= offset < 2**53:
             raise UsageError(f"An offset is a whole number from 0 on, not {offset!r}.")
-        self._check_task()
+        self._check_task(*[reading.task for reading in self._topics.values()])
         await self._stop(topic)
         async with self._transactions.one() as store:
             before = await settled(store.progress(topic)) or Progress()
@@ -140,7 +140,7 @@ class Follower(Receiver):
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""
         self._transactions.check_loop()
-        self._check_task()
+        self._check_task(*[reading.task for reading in self._topics.values()])
         self._closed = True
         for topic in list(self._topics):
             await self._stop(topic)
@@ -153,10 +153,6 @@ class Follower(Receiver):
             raise ClosedError("The follower is closed.")
         check_topic(topic)
         self._transactions.check()
-
-    def _check_task(self) -> None:
-        if asyncio.current_task() in {reading.task for reading in self._topics.values()}:
-            raise UsageError("`on_gap` would wait for its own end: use another task.")
 
     async def _stop(self, topic: str) -> None:
         if (reading := self._topics.pop(topic, None)) is not None:

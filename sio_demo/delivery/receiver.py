@@ -118,6 +118,11 @@ class Receiver:
         async with self._transactions.one() as store:
             await settled(store.take_out(self._dead, letter))
 
+    def _check_task(self, *tasks: Any) -> None:
+        """Refuse a call that would wait for the end of the task that makes it."""
+        if asyncio.current_task() in (self._callbacks.task, *tasks):
+            raise UsageError("A callback would wait for its own end: use another task.")
+
     async def _end(self) -> None:
         """Apply what has arrived, and close the store, unless another uses it."""
         await asyncio.gather(*[turns.finish(CLOSE) for turns in self._all_turns])
@@ -135,7 +140,7 @@ class Callbacks:
         self._noted: dict[InboxStore, list[Letter]] = {}  # by transactions that are under way
         self._due: deque[Letter] = deque()
         self._looked = False  # whether those were read that an earlier process has left
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._closed = False
 
     def register(self, event: str, callback: Callable[[Received], Awaitable[object]]) -> None:
@@ -157,15 +162,15 @@ class Callbacks:
             self._due += noted
         elif noted and self._transactions.concurrent:
             self._looked = False  # it may have been committed though its answer was lost
-        idle = self._task is None and not self._closed
+        idle = self.task is None and not self._closed
         if committed and idle and self._callbacks and (self._due or not self._looked):
-            self._task = asyncio.create_task(self._run())
+            self.task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=AGAIN)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task}, timeout=AGAIN)
 
     async def _run(self) -> None:
         try:
@@ -173,7 +178,7 @@ class Callbacks:
                 if not await self._run_due():
                     await asyncio.sleep(AGAIN)
         finally:
-            self._task = None
+            self.task = None
 
     async def _run_due(self) -> bool:
         """Call what is due, for a while; return False if only what has failed is left."""

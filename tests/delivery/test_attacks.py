@@ -1007,6 +1007,21 @@ async def test_an_answer_on_its_way_is_not_asked_for_again_and_again(quiet, tmp_
     await bench.close()
 
 
+async def test_what_follows_a_commit_does_not_wait_for_its_own_end(disk):
+    refused = []
+
+    @disk.inbox.after_commit("insert")
+    async def follows(_received):
+        with pytest.raises(UsageError, match="its own end") as caught:
+            await disk.inbox.close()
+        refused.append(caught.value)
+
+    outbox = await disk.outbox()
+    assert await outbox.send("insert", 1) == 1
+    await wait_until(lambda: refused, 3)
+    assert await outbox.send("insert", 2) == 2
+
+
 @pytest.mark.parametrize("first", ["follower", "outbox"])
 async def test_a_follower_goes_on_with_the_next_outbox_of_its_client(bench, first):
     client, seen = socketio.AsyncClient(handle_sigint=False), []
