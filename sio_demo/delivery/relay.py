@@ -161,6 +161,8 @@ class Relay:
     def _attempted(self, error: Exception | None) -> None:
         if error is None:
             self.connections += 1
+            if self._waiting():
+                self._storing.troubled(DeliveryError("The connection ended before an answer."))
             self._storing.window.lost()
             self._hello = self._welcome = None
             self._ready = False

@@ -1049,3 +1049,23 @@ async def test_followers_that_are_closed_leave_nothing_on_their_client(quiet):
     for _ in range(3):
         await Follower(client).close()
     assert client._trigger_event == type(client)._trigger_event.__get__(client)
+
+
+@pytest.mark.parametrize("event", [HELLO, EVENT])
+async def test_a_server_that_ends_every_connection_is_named(bench, event):
+    """Its limit for a packet, for example, is too small for a hello, or for any batch."""
+    sio = bench.inbox._sio
+
+    @sio.on(event)
+    async def end(sid, _):
+        await sio.eio.disconnect(sio.manager.eio_sid_from_sid(sid, "/"))
+
+    outbox = Outbox(socketio.AsyncClient(handle_sigint=False), **(QUICK | {"ack_timeout": 60}))
+    opening = asyncio.create_task(outbox.open(bench.link.url, transports=["websocket"]))
+    try:
+        await wait_until(lambda: outbox._loop is not None)
+        outbox.send("note", 1)
+        await wait_until(lambda: "before an answer" in str(outbox.last_error), 3)
+    finally:
+        await outbox.close()
+        await asyncio.wait([opening])
