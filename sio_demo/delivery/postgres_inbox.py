@@ -141,7 +141,7 @@ class PostgresInboxStore:
                 given = conninfo_to_dict(self._begin).get("options", "")
                 self._pool = AsyncConnectionPool(
                     make_conninfo(self._begin, options=f"{given} {_OPTIONS}"),
-                    kwargs={"autocommit": True},
+                    kwargs={"autocommit": True, "client_encoding": "utf8"},
                     configure=_configure,
                     reset=_reset,
                     min_size=1,

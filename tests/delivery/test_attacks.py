@@ -12,7 +12,8 @@ from functools import partial
 import pytest
 import socketio
 from aiohttp import ClientSession
-from kit import QUICK, DeliveryBench, greet
+from kit import QUICK, DeliveryBench, connected, greet
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from test_feed import FeedBench, until
 
@@ -1020,6 +1021,32 @@ async def test_what_follows_a_commit_does_not_wait_for_its_own_end(disk):
     assert await outbox.send("insert", 1) == 1
     await wait_until(lambda: refused, 3)
     assert await outbox.send("insert", 2) == 2
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "UTF8"])
+async def test_a_database_may_have_another_encoding(quiet, postgres, encoding):
+    name = f"test_{uuid.uuid4().hex}"
+    async with connected(postgres.url) as connection:
+        await connection.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' "
+            "TEMPLATE template0"
+        )
+    url = make_conninfo(postgres.url, dbname=name, client_encoding="sql_ascii")
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, PostgresInboxStore(url))
+
+    @bench.inbox.on("echo")
+    async def echo(_db, payload):
+        return payload
+
+    await bench.serve(sio)
+    outbox = await bench.outbox()
+    try:
+        assert await asyncio.wait_for(outbox.send("echo", "für 5 €"), 5) == "für 5 €"
+    finally:
+        await bench.close()
+        async with connected(postgres.url) as connection:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("first", ["follower", "outbox"])
