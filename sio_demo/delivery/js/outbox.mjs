@@ -291,9 +291,10 @@ export class Database {
 }
 
 /**
- * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock. It sends
- * on its own connection, so give each user a store of another name. If the database is deleted,
- * as when the user clears the data of the site, what waits ends with a ClosedError.
+ * Keeps the messages of all tabs of a site. One tab sends: the one that holds a Web Lock, as long as
+ * its socket tries to connect. It sends on its own connection, so give each user a store of another
+ * name, and use the store only where the page may connect. If the database is deleted, as when the
+ * user clears the data of the site, what waits ends with a ClosedError.
  */
 export class IndexedDBStore {
   #name;
