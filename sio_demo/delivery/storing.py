@@ -1,7 +1,6 @@
 """Writes the messages of an outbox to its store, and accepts them once they are there."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +13,9 @@ from .message import Hello
 from .receipt import ACCEPTED, Receipt
 from .send_window import SendWindow
 from .stores import OutboxStore, Saved
+from .transactions import log
 
 NewReceipt = Callable[[str, Any, int], Receipt]
-log = logging.getLogger("sio_demo.delivery")
 
 
 class OutboxTransaction:
