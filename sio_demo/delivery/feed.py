@@ -10,18 +10,7 @@ from typing import Any
 import socketio
 
 from ..errors import DeliveryError, ForbiddenError, StoreError, UsageError
-from .message import (
-    FEED,
-    LARGEST,
-    Answer,
-    Batch,
-    Page,
-    Question,
-    check_topic,
-    id_of,
-    in_words,
-    write_message,
-)
+from .message import FEED, LARGEST, Answer, Batch, Page, Question, check_topic, id_of, write_message
 from .queues import Queues
 from .stores import InboxStore, MemoryInboxStore
 from .transactions import CLOSE, Transactions, check_vacant, log, raise_end, settled
@@ -112,8 +101,8 @@ class Feed:
                     self._due.discard(topic)  # what is appended from here on is due again
                     if await self._send_page(topic):
                         self._due.add(topic)
-            except Exception as error:
-                log.warning("%s was not published: %s", topic, in_words(error))
+            except Exception:
+                log.warning("%s was not published", topic, exc_info=True)
 
     async def _send_page(self, topic: str) -> bool:
         """Send the next entries, or the last one of an earlier process; return whether more are."""
@@ -157,7 +146,7 @@ class Feed:
             raise_end(error)
             if not isinstance(error, DeliveryError):
                 log.exception("A request to a feed failed")
-                error = StoreError(f"The feed failed: {in_words(error)}")
+                error = StoreError(f"The feed failed: {type(error).__name__}.")
             return Answer(0, [], error).to_wire()
 
     async def _read(self, sid: str, asked: Question) -> Page:

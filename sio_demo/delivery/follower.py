@@ -12,15 +12,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import SocketIOError
 
-from ..errors import (
-    ClosedError,
-    DeliveryError,
-    GapError,
-    RestoredError,
-    Retry,
-    SequenceError,
-    UsageError,
-)
+from .. import errors
 from .inbox_state import Progress
 from .message import FEED, NOTHING, Batch, Page, Question, check_topic, id_of, in_words, read_reply
 from .receipt import Promise
@@ -43,7 +35,7 @@ class Reading:
 
     topic: str
     progress: Progress = field(default_factory=Progress)
-    arrived: deque[tuple[Page | DeliveryError, int | None]] = field(default_factory=deque)
+    arrived: deque[tuple[Page | errors.DeliveryError, int | None]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
     due: float = 0.0
@@ -129,7 +121,7 @@ class Follower(Receiver):
         """
         self._check(topic)
         if type(offset) is not int or not 0 <= offset < 2**53:
-            raise UsageError(f"An offset is a whole number from 0 on, not {offset!r}.")
+            raise errors.UsageError(f"An offset is a whole number from 0 on, not {offset!r}.")
         self._check_task(*[reading.task for reading in self._topics.values()])
         await self._stop(topic)
         async with self._transactions.one() as store:
@@ -150,7 +142,7 @@ class Follower(Receiver):
 
     def _check(self, topic: str) -> None:
         if self._closed:
-            raise ClosedError("The follower is closed.")
+            raise errors.ClosedError("The follower is closed.")
         check_topic(topic)
         self._transactions.check()
 
@@ -158,7 +150,7 @@ class Follower(Receiver):
         if (reading := self._topics.pop(topic, None)) is not None:
             reading.task.cancel()
             await asyncio.wait({reading.task})
-            reading.caught_up.settle(None, ClosedError("The topic is not followed any more."))
+            reading.caught_up.settle(None, errors.ClosedError("The topic is followed no more."))
 
     async def _event(self, event: str, namespace: str, *arguments: Any) -> Any:
         """Ask again on a new connection; then the client calls its handler."""
@@ -171,7 +163,7 @@ class Follower(Receiver):
         """Take in a page that the server has sent by itself."""
         try:
             page = Page.from_wire(data)
-        except DeliveryError as error:
+        except errors.DeliveryError as error:
             self._applier.last_error = error
             return
         reading = self._topics.get(page.topic)
@@ -186,8 +178,8 @@ class Follower(Receiver):
             return
         reading.asked = None
         try:
-            page: Page | DeliveryError = Page.from_wire(data)
-        except DeliveryError as error:
+            page: Page | errors.DeliveryError = Page.from_wire(data)
+        except errors.DeliveryError as error:
             page = error
         reading.arrived.append((page, question.next))
         reading.woken.set()
@@ -217,7 +209,7 @@ class Follower(Receiver):
                     with suppress(TimeoutError):
                         async with asyncio.timeout_at(reading.due):
                             await reading.woken.wait()
-            except DeliveryError as error:
+            except errors.DeliveryError as error:
                 if not worth_a_retry(error):
                     raise
                 self._applier.last_error = error
@@ -234,7 +226,7 @@ class Follower(Receiver):
         delay = self._interval * random.uniform(0.5, 1)
         if reading.asked and self._client.connected:
             delay *= SLOW  # its answer may be on the way, and another one would come after it
-            self._applier.last_error = DeliveryError(
+            self._applier.last_error = errors.DeliveryError(
                 f"The server has not answered for {reading.topic!r} yet. Has it a feed?"
             )
         reading.due = asyncio.get_running_loop().time() + delay
@@ -247,9 +239,11 @@ class Follower(Receiver):
                 callback=partial(self._answered, reading, question),
             )
 
-    async def _take(self, reading: Reading, page: Page | DeliveryError, asked: int | None) -> None:
+    async def _take(
+        self, reading: Reading, page: Page | errors.DeliveryError, asked: int | None
+    ) -> None:
         """Apply a page; `asked` is the offset that was asked for, if it is an answer."""
-        if isinstance(page, DeliveryError):
+        if isinstance(page, errors.DeliveryError):
             reading.arrived.popleft()
             reading.due = 0.0
             raise page
@@ -274,7 +268,7 @@ class Follower(Receiver):
             reading.due = 0.0
             if reading.progress is known:
                 reading.arrived.popleft()
-                raise Retry(f"The server has nothing from {known.next} to {page.end}.")
+                raise errors.Retry(f"The server has nothing from {known.next} to {page.end}.")
         else:
             reading.caught_up.settle(None)
 
@@ -282,7 +276,7 @@ class Follower(Receiver):
         """Begin with a log, or go on behind entries that the server has no more."""
         topic, missing = reading.topic, reading.progress.next
         if batch.first > missing:
-            self._applier.last_error = GapError(
+            self._applier.last_error = errors.GapError(
                 f"The entries {missing} to {batch.first - 1} of {topic!r} were trimmed unread."
             )
             log.warning("%s", self._applier.last_error)
@@ -291,7 +285,7 @@ class Follower(Receiver):
                     await settled(self._on_gap(topic, missing, batch.first))
                 except BaseException as error:
                     raise_end(error)
-                    raise Retry(f"`on_gap` failed: {in_words(error)}") from error
+                    raise errors.Retry(f"`on_gap` failed: {in_words(error)}") from error
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)
         async with self._transactions.one() as store:
             now = await settled(store.progress(topic))
@@ -317,7 +311,7 @@ class Follower(Receiver):
                 self._applier.last_error = error
                 log.warning("An entry of %s was not applied: %s", reading.topic, error)
         done = answer.next - rest.first
-        if isinstance(answer.error, SequenceError) or not 0 <= done <= len(new):
+        if isinstance(answer.error, errors.SequenceError) or not 0 <= done <= len(new):
             reading.due = 0.0  # another process reads with this store
             return
         if done:
@@ -331,8 +325,8 @@ def _ask_now(reading: Reading) -> None:
     reading.woken.set()
 
 
-def _restored(reading: Reading) -> RestoredError:
-    return RestoredError(
+def _restored(reading: Reading) -> errors.RestoredError:
+    return errors.RestoredError(
         f"{reading.topic!r} is not the log that was read up to {reading.progress.next}: the feed's "
         "store was restored from a backup, or is another one. `Follower.restart` goes on in it."
     )
