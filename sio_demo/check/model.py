@@ -10,8 +10,7 @@ class Finding:
     """A line of source code that handles messages twice, or loses them.
 
     The `path` is the file, or the `language` that `check_source` was called with. `line` and
-    `column` count from 1, in characters. The `rule` is a key of `RULES`; the `message` says what
-    happens at run time and what to do about it; `code` is the line of the source.
+    `column` count from 1, in characters. The `rule` is a key of `RULES`; `code` is the line.
     """
 
     path: str

@@ -16,8 +16,6 @@ from .model import Finding, Report
 
 JsonObject = dict[str, Any]
 
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-
 
 def as_text(report: Report) -> str:
     """Return each finding with its line of code, then a fix for each rule, then a summary."""
@@ -76,11 +74,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    names = ("path", "line", "column", "rule", "atlas", "message", "code")
-    findings = [
-        {name: getattr(found, name) for name in names} | {"fix": RULES[found.rule].fix}
-        for found in report.findings
-    ]
+    findings = [asdict(f) | {"atlas": f.atlas, "fix": RULES[f.rule].fix} for f in report.findings]
     counts = {"files": report.files, "lines": report.lines}
     skipped = [asdict(skipped) for skipped in report.skipped]
     record = {"version": 1, "findings": findings, "skipped": skipped, **counts}
@@ -108,7 +102,6 @@ def without_known(findings: Iterable[Finding], baseline: Path) -> list[Finding]:
 
 def as_sarif(report: Report) -> str:
     """Return a report as SARIF 2.1.0 (OASIS), which code hosts and editors show beside the code."""
-    order = list(RULES)
     rules = [_rule(rule) for rule in RULES.values()]
     driver = {"name": "sio-demo", "semanticVersion": version("sio-demo"), "rules": rules}
     notes = [
@@ -118,8 +111,7 @@ def as_sarif(report: Report) -> str:
     results = [
         {
             "ruleId": f.rule,
-            "ruleIndex": order.index(f.rule),
-            "level": "warning",
+            "ruleIndex": list(RULES).index(f.rule),
             "message": {"text": f.message},
             **_place(f.path, region={"startLine": f.line, "startColumn": f.column}),
         }
@@ -131,7 +123,8 @@ def as_sarif(report: Report) -> str:
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
         "results": results,
     }
-    sarif = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    sarif = {"$schema": schema, "version": "2.1.0", "runs": [run]}
     return json.dumps(sarif, indent=2, ensure_ascii=False)
 
 
@@ -146,7 +139,6 @@ def _rule(rule: Rule) -> JsonObject:
             "markdown": f"{rule.why}\n\n**Fix.** {rule.fix}\n\nAtlas entry {rule.atlas}.",
         },
         "helpUri": _address(cause(rule.atlas).evidence[0]),
-        "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["socket.io", "reconnection", f"atlas-{rule.atlas}"]},
     }
 

@@ -15,7 +15,6 @@ from .script import ASSIGNMENTS, FUNCTIONS, Script
 _OWNERS = word_set("this self that _this methods actions")
 _OBJECTS = ("object", "new_expression")  # whose methods may be written here
 _LATER = word_set("setTimeout then nextTick finally setImmediate run")
-_CONNECTED = re.compile(r"[\w$.]+\.(connected|disconnected|active)\b")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
 
@@ -79,7 +78,7 @@ class Flow:
             later = {name for place, name in changes if place > end}
             if condition.endswith("\0") or _LISTENERS.search(condition):
                 return True
-            if mentions(_CONNECTED.sub("", _plain(condition)), later):
+            if mentions(_plain(condition), later):
                 return True
         return False
 

@@ -56,11 +56,9 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
 
 def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:
     """Return whether a cleanup calls the object that a call is for, or may end all it does."""
-    owner, here = (source.script.path(call.target) or ("",))[-1], source.script.functions
+    owner = (source.script.path(call.target) or ("",))[-1]
     return any(
-        owner in text(end.target) or end.name in REMOVES
-        if end.target
-        else not owner or (TIDY.search(end.name) and end.name not in (*_OF_OTHERS, *here))
+        owner in text(end.target) or end.name in REMOVES if end.target else not owner
         for end in ends
     )
 
