@@ -52,6 +52,11 @@ def found(folder: Path, **sources: str) -> list[tuple[str, int, str]]:
             "io.on('connection', (client) => { require('./talk')(client); });",
             "module.exports = (socket) => {",
         ),
+        (
+            "const start = (client) => require('./talk').talk(client);\n"
+            "io.on('connection', (client) => { start(client); });",
+            "exports.talk = (socket) => {",
+        ),
     ],
 )
 def test_handler_of_connections_in_another_file(tmp_path: Path, server: str, handler: str):

@@ -31,6 +31,7 @@ _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
 def listeners_in_connect(source: Source) -> None:
+    rule = "listener-in-connect"
     handlers = [h for h in source.handlers if h.event in _AGAIN and not _only_once(source, h)]
     lost = (h.function for h in source.handlers if h.event == "disconnect")
     undone = [step.call for function in lost for step in source.flow.steps(function)]
@@ -44,7 +45,7 @@ def listeners_in_connect(source: Source) -> None:
             call = step.call
             if adds_through(source, call) and not source.first_time(step):
                 names = {"event": f"`{call.name}`", "handler": handler.event, "what": _PILES[0]}
-                source.report(call, "listener-in-connect", "javascript", **names)
+                source.report(call, rule, "javascript", **names)
             if call.node == handler.call.node or call.target is None:
                 continue
             here = not step.trail and _registers_elsewhere(source, call, regions)
@@ -57,9 +58,8 @@ def listeners_in_connect(source: Source) -> None:
                 continue
             if source.removed_before(call, removing) or source.removed(call, undone):
                 continue
-            event, what = source.words_for_event(call), _PILES[once]
-            names = {"event": event, "handler": handler.event, "what": what}
-            source.report(call, "listener-in-connect", "javascript", **names)
+            names = {"event": source.words_for_event(call), "what": _PILES[once]}
+            source.report(call, rule, "javascript", handler=handler.event, **names)
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
@@ -145,7 +145,8 @@ def _is_used_in(leaving: str, call: Call) -> bool:
 
 def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
-    if call.name not in _ADDS or call.target is None or len(call.args) < 2 or call.new:
+    hook = re.search(r"(?i)schema\.(pre|post)$", call.callee.text()[-20:])  # of a model
+    if not (hook or call.name in _ADDS) or call.target is None or len(call.args) < 2 or call.new:
         return False
     target = source.root_of(call.target)
     own = target.kind() == "this" and kind(source.script.enclosing(target)) == "arrow_function"

@@ -155,7 +155,7 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
         if found := _imported(source.script, call.args[1]):
             yield Entry(*found, "connection", 0)
     for function in source.connections:
-        for call in source.script.calls_within(function):
+        for call in (step.call for step in source.flow.steps(function)):
             found = _imported(source.script, call.callee)
             for index, argument in enumerate(call.args):
                 if found and source.roles.of(argument) is Role.PEER:
@@ -180,6 +180,8 @@ def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str
         return binding.module, binding.imported
     if node.kind() == "member_expression":
         owner, name = origin_of(script, node.field("object")), text(node.field("property"))
+        if module := required_module(node.field("object")):
+            return module, name
     elif composed and binding is not None and binding.key:
         owner, name = origin_of(script, binding.source), binding.key
     else:
