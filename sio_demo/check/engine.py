@@ -89,6 +89,7 @@ class _Run:
     def __init__(self, files: Iterable[SourceFile]) -> None:
         self._files = dict.fromkeys(files)
         self._modules = ModuleResolver(self._files)
+        self._composables = [f for f in self._files if "composables" in f.path.parts]
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
         self._scripts: dict[SourceFile, Script] = {}
         self._unnamed: dict[SourceFile, str] = {}  # components that may import a client
@@ -181,6 +182,10 @@ class _Run:
         """Return the file of a module, or the one whose function or class it hands on."""
         file = self._modules.file_of(module, near)
         with suppress(UnreadableError):
+            if module == "#imports":  # of Nuxt, from the nearest folder of composables
+                owners = [f for f in self._composables if f != near and self._load(f).has(name)]
+                above = {*near.path.parents}
+                return max(owners, key=lambda f: len(above & {*f.path.parents}), default=None)
             if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
                 return None
             if file and depth and not self._load(file).has(name):

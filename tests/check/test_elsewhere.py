@@ -224,6 +224,33 @@ SHARED = (
 )
 
 
+NEWS_PAGE = (
+    "<script setup>const { socket } = useNews();\nsocket.value.on('news', show);</script>\n"
+    "<template><ul /></template>\n"
+)
+
+
+@pytest.mark.parametrize("name", ["composables__news_ts", "app__composables__useNews_ts"])
+def test_composable_that_nuxt_imports_by_itself(tmp_path: Path, name: str):
+    makes = "import { io } from 'socket.io-client';\nexport function useNews() {\n  %s\n}\n"
+    page = name.partition("composables")[0] + "pages__news_vue"
+    file = name.replace("__", "/").replace("_ts", ".ts")
+    never_closed = makes % "return { socket: io('/news') };"
+    expected = [(file, 3, "client-in-handler")]
+    assert found(tmp_path, **{page: NEWS_PAGE, name: never_closed}) == expected
+    closed = (
+        makes % "const socket = io('/news'); onUnmounted(() => socket.close()); return { socket };"
+    )
+    assert found(tmp_path, **{page: NEWS_PAGE, name: closed}) == []
+
+
+def test_nuxt_imports_the_composable_of_the_same_project(tmp_path: Path):
+    pages = {"a__composables__all_ts": SHARED, "b__composables__all_ts": OWN}
+    pages |= {"a__pages__news_vue": NEWS_PAGE, "b__pages__news_vue": NEWS_PAGE}
+    expected = [("a/pages/news.vue", 2, "listener-without-cleanup")]
+    assert found(tmp_path, **pages) == expected
+
+
 @pytest.mark.parametrize(("composable", "lines"), [(OWN, []), (SHARED, [3])])
 def test_composable_that_owns_its_client(tmp_path: Path, composable: str, lines: list[int]):
     page = (

@@ -240,6 +240,10 @@ class Script:
         for node in self.root.find_all(kind="variable_declarator"):
             for binding in bindings_of_declarator(node, self.enclosing(node)):
                 self.bindings.setdefault((binding.scope, binding.name), binding)
+        for call in self.calls:  # Nuxt imports what its folder of composables exports
+            hook = call.target is None and re.match(r"use[A-Z]", call.name)
+            if hook and self.resolve(call.callee) is None:
+                self.bindings[None, call.name] = _imported(call.callee, "#imports", call.name)
 
     def _name_function(self, node: SgNode) -> None:
         name = text(node.field("name"))
