@@ -24,7 +24,7 @@ from .sources import LANGUAGES, Search, SourceFile, UnreadableError, language_of
 MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.component.ts")
 _REGISTERS = re.compile(
-    r"\.\s*(on|once|addListener|prependListener|onAny|event|emit|subscribe)\b|\bio\s*\("
+    r"\.\s*(on|once|addListener|prependListener|onAny|event|emit|subscribe|syncUpdates)\b|\bio\s*\("
 )
 _RUNS = re.compile(  # what is in other files
     r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"

@@ -76,9 +76,9 @@ _MOST_VALUES = 6  # how many of the values assigned to a name are looked at
 HOLDERS = word_set(
     "useMemo useState computed reactive markRaw shallowReactive readonly toRaw inject"
 )
-REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny")
+REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny unsyncUpdates")
 CLOSES = word_set("disconnect close destroy end terminate")
-LASTING = word_set("on addListener addEventListener prependListener")
+LASTING = word_set("on addListener addEventListener prependListener syncUpdates")
 OF_ANY = word_set("onAny prependAny onAnyOutgoing")
 REGISTERS = LASTING | OF_ANY | word_set("once prependOnceListener")
 CHAINED = REGISTERS | REMOVES | word_set("emit connect open send compress timeout")

@@ -7,3 +7,10 @@ angular
   .controller("AppCtrl", function ($scope, socket) {
     socket.on("closed", () => ($scope.closed = true)); // there is one, around all pages
   });
+
+angular.module("kitchen").controller("MenuCtrl", ($scope, $http, socket) => {
+  $http.get("/api/dishes").success((dishes) => {
+    socket.syncUpdates("dish", dishes);
+  });
+  $scope.$on("$destroy", () => socket.unsyncUpdates("dish"));
+});

@@ -11,3 +11,9 @@ angular.module("kitchen").controller("StoveCtrl", StoveCtrl);
 function StoveCtrl($scope, socket) {
   socket.on("heat", (heat) => ($scope.heat = heat)); // expect: listener-without-cleanup
 }
+
+angular.module("kitchen").controller("MenuCtrl", ($scope, $http, socket) => {
+  $http.get("/api/dishes").success((dishes) => {
+    socket.syncUpdates("dish", dishes); // expect: listener-without-cleanup
+  });
+});
