@@ -11,6 +11,7 @@ from .connections import (
     timers_in_connect,
 )
 from .elsewhere import run_by_connections
+from .handlers import listeners_in_handlers
 from .left_behind import component_listeners
 from .messages import check_then_await, ids_from_socket_id
 from .script import Ask, Script
@@ -30,6 +31,7 @@ def check_javascript(
     run = [*run_by_connections(source), *component_listeners(source, root_component)]
     shared_emitters(source)
     connections_in_requests(source)
+    listeners_in_handlers(source)
     check_then_await(source)
     ids_from_socket_id(source)
     return run

@@ -57,6 +57,7 @@ class Source:
         self.ask = ask
         self.instances = script.page.instances if script.page else ()
         self.report_node = report
+        self.reported: set[SgNode] = set()
         for function, entry in self.run_elsewhere("connection"):
             self.roles.peers[function] = entry.peer
         self.disconnections = script.functions.get("handleDisconnect", [])  # of NestJS
@@ -142,6 +143,7 @@ class Source:
         member = call.callee.field("property") if call.name in CHAINED else None
         apart = member and member.range().start.line != call.node.range().start.line
         self.report_node(member if apart else call.node, rule, message, **names)
+        self.reported.add(call.node)
 
     def words_for_event(self, call: Call) -> str:
         if len(call.args) > 1:

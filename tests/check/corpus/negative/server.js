@@ -10,7 +10,7 @@ io.on("connection", (socket) => {
   socket.on("message", (text) => io.emit("message", text));
   socket.on("join", (room) => {
     socket.join(room);
-    socket.on("leave", () => socket.leave(room));
+    socket.once("leave", () => socket.leave(room));
   });
 
   const tell = (text) => socket.emit("news", text);

@@ -1,0 +1,48 @@
+// What one event or one click registers, the next one registers again.
+const { Server } = require("socket.io");
+const { io: connect } = require("socket.io-client");
+const bell = require("./bell");
+
+const io = new Server(3000);
+const socket = connect("https://example.org");
+const button = document.querySelector("#open");
+
+io.on("connection", (peer) => {
+  peer.on("enter", (room) => {
+    peer.join(room);
+    peer.on("line", (text) => io.to(room).emit("line", text)); // expect: listener-in-handler
+    watchTyping(peer, room);
+  });
+});
+
+function watchTyping(peer, room) {
+  peer.on("typing", () => peer.to(room).emit("typing")); // expect: listener-in-handler
+}
+
+socket.on("welcome", (user) => {
+  socket.on("mail", (mail) => show(user, mail)); // expect: listener-in-handler
+});
+
+function openBoard(id) {
+  socket.emit("board", id);
+  socket.on("strokes", draw); // expect: listener-in-handler
+}
+button.addEventListener("click", () => openBoard(button.value));
+
+$("#name").keyup(function () {
+  socket.emit("is free", this.value);
+  socket.on("free", (yes) => $("#name").toggleClass("bad", !yes)); // expect: listener-in-handler
+});
+
+$("form").on("submit", () => {
+  socket.on("saved", draw); // expect: listener-in-handler
+});
+
+button.onclick = function () {
+  bell.ring();
+  socket.addListener("answered", draw); // expect: listener-in-handler
+};
+
+function draw(data) {
+  console.log(data);
+}
