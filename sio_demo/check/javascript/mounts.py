@@ -20,6 +20,7 @@ EFFECTS = word_set(
     "useEffect useLayoutEffect useInsertionEffect useFocusEffect useIsomorphicLayoutEffect "
     "useMount useEffectOnce useDeepCompareEffect useUpdateEffect"
 )
+_VALUES_OF = word_set("useMemo useState")  # the functions that return them
 _OF_SVELTE = word_set("onMount $effect")
 MOUNTS = _OF_SVELTE | word_set(
     "onMounted onBeforeMount onActivated watchEffect watch createEffect useVisibleTask$"
@@ -84,8 +85,7 @@ class Mount:
 
 def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     """Return what runs when components are mounted; of the root component, only effects."""
-    memos = [c for c in source.script.called("useMemo") if c.args[1:] and c.args[1].text() != "[]"]
-    effects = [m for c in (*source.script.called(*EFFECTS), *memos) for m in _effect(source, c)]
+    effects = [m for c in source.script.called(*EFFECTS, *_VALUES_OF) for m in _effect(source, c)]
     found = [*effects, *_renders(source)]
     if root_component:
         return found
@@ -193,7 +193,7 @@ def _effect(source: Source, call: Call) -> Iterator[Mount]:
     """Yield an effect, unless it returns what may be a cleanup and cannot be followed."""
     function_of = source.flow.function_of
     function = function_of(call.args[0]) if call.args else None
-    value = call.name == "useMemo"  # and no cleanup
+    value = call.name in _VALUES_OF  # and no cleanup
     returned = _returns(source, function) if function and not value else []
     if function and not any(function_of(r) is None and _may_clean(r, function) for r in returned):
         component = source.script.enclosing(call.node) or source.script.root
@@ -216,6 +216,8 @@ def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, 
 
 def _runs_as_often(other: Call, call: Call) -> bool:
     """Return whether the cleanup of `other` runs whenever the effect `call` runs again."""
+    if call.name == "useState":  # the first render calls it
+        return True
     if len(call.args) < 2 or len(other.args) < 2:
         return len(other.args) < 2
     ours, theirs = ({part.text() for part in parts(c.args[1])} for c in (call, other))

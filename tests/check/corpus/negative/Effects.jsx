@@ -52,6 +52,13 @@ export function Own() {
 export function Lazy() {
   const [client] = useState(() => io("https://example.org"));
   const memo = useMemo(() => io("https://example.org"), []);
+  useEffect(() => {
+    memo.connect();
+    return () => {
+      client.close();
+      memo.close();
+    };
+  }, [client, memo]);
   const ref = useRef(null);
   if (!ref.current) {
     ref.current = io("https://example.org");

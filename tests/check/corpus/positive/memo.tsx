@@ -1,5 +1,5 @@
 // What `useMemo` runs again for other dependencies, nothing takes back.
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { io } from "socket.io-client";
 import { socket } from "./socket";
 
@@ -9,4 +9,10 @@ export function Prices({ room }: { room: string }) {
     socket.on("closed", () => alert(room)); // expect: listener-without-cleanup
   }, [room]);
   return <Table prices={prices} />;
+}
+
+export function Ticker() {
+  const [feed] = useState(() => io("/feed")); // expect: client-in-handler
+  const quotes = useMemo(() => io("/quotes"), []); // expect: client-in-handler
+  return <Table prices={[feed, quotes]} />;
 }
