@@ -27,6 +27,7 @@ _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
 _OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
 _REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b|\(ctx\b")
+_RETURNS = word_set("visibilitychange online focus pageshow resume")  # to the page
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -101,16 +102,20 @@ def clients_in_handlers(source: Source) -> None:
             automatic = "reconnection: false" not in made.node.text()
             if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
                 source.report(made, "client-in-handler", "handler", event=handler.event)
-    running = dict.fromkeys(source.connections, "connection")
+    running = dict.fromkeys(source.connections, ("again", "connection"))
     made_in = (
         source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c)
     )
-    running |= {f: "request" for f in made_in if f is not None and _answers_request(f)}
-    for function, what in running.items():
+    running |= {f: ("again", "request") for f in made_in if f is not None and _answers_request(f)}
+    for call in source.script.called("addEventListener"):
+        event, back = source.event_of(call) or "", source.flow.function_of(call.args[-1])
+        if back and (event in _RETURNS or text(call.target) == "AppState"):
+            running[back] = "handler", event
+    for function, (message, what) in running.items():
         for step in source.flow.steps(function):
             makes = roles.makes_client(step.call) and not source.makes_once(step)
             if makes and not _closes(source.script.calls_within(function)):
-                source.report(step.call, "client-in-handler", "again", what=what)
+                source.report(step.call, "client-in-handler", message, what=what, event=what)
 
 
 def _closes(calls: Iterable[Call]) -> bool:

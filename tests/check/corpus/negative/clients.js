@@ -23,3 +23,11 @@ lasting.on("connect", () => {
 });
 
 export const makeClient = () => io("https://example.org/made");
+
+window.addEventListener("online", () => {
+  lazy.disconnect();
+  lazy = io("https://example.org/lazy");
+});
+window.addEventListener("pageshow", () => {
+  if (!other) other = io("https://example.org/other");
+});

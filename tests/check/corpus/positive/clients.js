@@ -19,3 +19,9 @@ socket.on("connect_error", () => {
 function open() {
   socket = io("https://example.org"); // expect: client-in-handler
 }
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) {
+    second = io("https://example.org/shown"); // expect: client-in-handler
+  }
+});
