@@ -108,7 +108,8 @@ def clients_in_handlers(source: Source) -> None:
     )
     running |= {f: ("again", "request") for f in made_in if f is not None and _answers_request(f)}
     for call in source.script.called("addEventListener"):
-        event, back = source.event_of(call) or "", source.flow.function_of(call.args[-1])
+        event = source.event_of(call) or ""
+        back = source.flow.function_of(call.args[-1]) if call.args else None
         if back and (event in _RETURNS or text(call.target) == "AppState"):
             running[back] = "handler", event
     for function, (message, what) in running.items():

@@ -40,6 +40,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
             regions = {step.call.node for step in steps if step.call.name not in EFFECTS}
         _left_behind(source, mount, steps, regions)
         ends = [end.call for f in mount.cleanups for end in source.flow.steps(f)]
+        _taken_from_others(source, ends)
         for call in (s.call for s in steps if not source.first_time(s)):
             kept = kind(beyond(call.node, _CHAIN)) != "expression_statement"
             if mount.cleanups and (kept or _ends_owner(source, call, ends)):
@@ -52,6 +53,20 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
                 event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
     return run
+
+
+def _taken_from_others(source: Source, ends: list[Call]) -> None:
+    """Report what removes each listener for an event, if another part of the file has one too."""
+    added = [call for call in source.script.called(*LASTING) if source.listens(call)]
+    for end in ends if not source.instances else ():  # there the whole file is one component
+        all_of = end.name in ("off", "removeAllListeners") and len(end.args) < 2
+        if not all_of or source.roles.of(end.target) not in CLIENTS:
+            continue
+        event = source.event_of(end)
+        same = (c for c in added if not end.args or event == source.event_of(c) is not None)
+        others = (c for c in same if source.script.part(c) != source.script.part(end))
+        if end.node not in source.reported and any(source.takes_off(end, c) for c in others):
+            source.report(end, "cleanup-of-others", "component", removal=end.node.text()[:60])
 
 
 def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:

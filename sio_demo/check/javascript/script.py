@@ -171,6 +171,10 @@ class Script:
             number = outer
         return None
 
+    def part(self, call: Call) -> SgNode:
+        """Return the part of the file that a call is in, such as a component."""
+        return [call.node, *call.node.ancestors()][-2]
+
     def own(self, function: SgNode | None, *kinds: str) -> list[SgNode]:
         """Return the nodes of some kinds in a function, without those of inner functions."""
         if kinds not in self._own:

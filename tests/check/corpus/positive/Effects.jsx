@@ -137,9 +137,9 @@ export function OnlyListenersRemoved({ user }) {
 
 export function RemovedMoreSeldom({ room }) {
   useEffect(() => {
-    late.on("news", () => console.log(room)); // expect: listener-without-cleanup
+    late.on("seldom", () => console.log(room)); // expect: listener-without-cleanup
   }, [room]);
-  useEffect(() => () => late.off("news"), []);
+  useEffect(() => () => late.off("seldom"), []);
   return <p />;
 }
 
