@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+import engineio
 import hypothesis
 import nbval.kernel
 import pytest
@@ -43,6 +44,25 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000
 hypothesis.settings.load_profile("same")
 
 nbval.kernel.KernelManager = LocalKernelManager
+
+
+_reset = engineio.AsyncClient._reset  # internal
+
+
+async def _reset_own_session(client: engineio.AsyncClient) -> None:
+    """Reset a client, but leave it a session that its next connection has opened meanwhile.
+
+    python-engineio awaits the closing of the old one, and forgets the new one then. A client that
+    connects again within milliseconds, as in tests, would leave it open.
+    """
+    session = None if client.external_http else client.http  # internal
+    client.http = None if session else client.http
+    await _reset(client)
+    if session:
+        await session.close()
+
+
+engineio.AsyncClient._reset = _reset_own_session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -225,3 +225,19 @@ async def test_a_forgotten_process_is_named(monkeypatch):
     process.stdin.close()
     await process.wait()
     await nothing_left()
+
+
+async def test_a_client_keeps_the_session_of_its_next_connection():
+    """conftest.py sees to it in all tests, so that a session that is left open fails one."""
+    client, newer = new_client().eio, object()
+
+    class Old:
+        closed = False
+
+        async def close(self):
+            client.http = newer  # as a connection does that is opened meanwhile
+
+    client.http = Old()
+    await client._reset()
+    kept, client.http = client.http, None
+    assert kept is newer
