@@ -32,6 +32,11 @@ def test_every_rule_has_a_case():
     assert {rule for *_, rule in score(CORPUS / "positive").expected} == set(RULES)
 
 
+def test_nothing_is_reported_twice():
+    findings = check_paths([CORPUS]).findings
+    assert len(findings) == len(set(findings))
+
+
 def test_every_message_says_what_to_do_and_names_the_atlas():
     for finding in check_paths([CORPUS]).findings:
         assert finding.message.endswith(f"[{finding.atlas}]")

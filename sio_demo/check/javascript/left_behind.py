@@ -65,7 +65,7 @@ def _taken_from_others(source: Source, ends: list[Call]) -> None:
         event = source.event_of(end)
         same = (c for c in added if not end.args or event == source.event_of(c) is not None)
         others = (c for c in same if source.script.part(c) != source.script.part(end))
-        if end.node not in source.reported and any(source.takes_off(end, c) for c in others):
+        if any(source.takes_off(end, c) for c in others):
             source.report(end, "cleanup-of-others", "component", removal=end.node.text()[:60])
 
 

@@ -25,3 +25,9 @@ document.addEventListener("visibilitychange", () => {
     second = io("https://example.org/shown"); // expect: client-in-handler
   }
 });
+
+const { AppState } = require("react-native");
+AppState.addEventListener("change", (state) => {
+  if (state === "active") second = io("https://example.org/front"); // expect: client-in-handler
+});
+addEventListener();

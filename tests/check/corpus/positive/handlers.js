@@ -23,6 +23,12 @@ socket.on("welcome", (user) => {
   socket.on("mail", (mail) => show(user, mail)); // expect: listener-in-handler
 });
 
+socket.on("connect", () => {
+  socket.on("ready", () => { // expect: listener-in-connect
+    socket.on("steady", draw); // expect: listener-in-connect
+  });
+});
+
 function openBoard(id) {
   socket.emit("board", id);
   socket.on("strokes", draw); // expect: listener-in-handler
