@@ -28,6 +28,7 @@ _REGISTERS = re.compile(
 )
 _RUNS = re.compile(  # what is in other files
     r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
+    r"|\bon[A-Za-z]{1,80} ?="
 )
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
 _MOUNTED = word_set("useEffect idMount onMount ngOnInit mounted created constructor( <script")

@@ -642,3 +642,26 @@ def test_object_that_a_component_makes_around_a_client_of_its_own(tmp_path: Path
     )
     expected = [("link.ts", 4, "client-in-handler")]  # and its listener goes with it
     assert found(tmp_path, link_ts=link, game_ts=game, Page_vue=page) == expected
+
+
+@pytest.mark.parametrize(
+    ("app", "parameters"),
+    [
+        ("io.on('connection', (s) => { s.on('enter', (r) => talk(s, r)); });", "socket, room"),
+        ("import { socket } from './socket';\nsocket.on('entered', () => talk());", "room"),
+        ("import { socket } from './socket';\nbutton.onclick = () => talk(socket);", ""),
+    ],
+)
+def test_function_of_another_file_that_an_event_runs(tmp_path: Path, app: str, parameters: str):
+    talk = "import { socket } from './socket';\n"
+    talk += f"export function talk({parameters}) {{\n  socket.on('line', show);\n}}\n"
+    app = f"import {{ talk }} from './talk';\n{app}\n"
+    expected = [("talk.js", 3, "listener-in-handler")]
+    assert found(tmp_path, app_js=app, talk_js=talk) == expected
+
+
+def test_function_that_an_event_runs_once(tmp_path: Path):
+    app = "import { talk } from './talk';\nio.on('connection', (s) => {\n  let known = false;\n"
+    app += "  s.on('enter', () => { if (!known) { known = true; talk(s); } });\n});\n"
+    talk = "export function talk(socket) {\n  socket.on('line', show);\n}\n"
+    assert found(tmp_path, app_js=app, talk_js=talk) == []

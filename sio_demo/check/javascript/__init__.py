@@ -11,7 +11,7 @@ from .connections import (
     timers_in_connect,
 )
 from .elsewhere import run_by_connections
-from .handlers import listeners_in_handlers
+from .handlers import handlers_of, listeners_in_handlers
 from .left_behind import component_listeners
 from .messages import check_then_await, ids_from_socket_id
 from .script import Ask, Script
@@ -28,10 +28,11 @@ def check_javascript(
     listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)
-    run = [*run_by_connections(source), *component_listeners(source, root_component)]
+    run = [*run_by_connections(source), *listeners_in_handlers(source, handlers_of(source))]
+    run += component_listeners(source, root_component)
+    run += listeners_in_handlers(source, source.messages.items())
     shared_emitters(source)
     connections_in_requests(source)
-    listeners_in_handlers(source)
     check_then_await(source)
     ids_from_socket_id(source)
     return run

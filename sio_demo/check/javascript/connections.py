@@ -25,7 +25,7 @@ _CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(quit|cancel)")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
-_OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
+OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
 _REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b|\(ctx\b")
 _RETURNS = word_set("visibilitychange online focus pageshow resume")  # to the page
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
@@ -65,7 +65,7 @@ def listeners_in_connect(source: Source) -> None:
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
     """Return whether a call adds a new function to the page, or to another outer emitter."""
-    short = call.name in _OF_JQUERY
+    short = call.name in OF_JQUERY
     known = short or call.name in ("on", "addEventListener")
     if not known or call.target is None or len(call.args) < 2 - short:
         return False

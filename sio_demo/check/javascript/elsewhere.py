@@ -156,10 +156,20 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
             yield Entry(*found, "connection", 0)
     for function in source.connections:
         for call in (step.call for step in source.flow.steps(function)):
-            found = _imported(source.script, call.callee)
-            for index, argument in enumerate(call.args):
-                if found and source.roles.of(argument) is Role.PEER:
-                    yield Entry(*found, "connection", index)
+            if found := _imported(source.script, call.callee):
+                yield from (Entry(*found, "connection", peer) for peer in _sockets_in(source, call))
+
+
+def run_by_event(source: Source, step: Step) -> Iterator[Entry]:
+    """Yield the function of another file that a step in the handler of an event runs."""
+    found = _imported(source.script, step.call.callee)
+    if found and not source.first_time(step):
+        yield Entry(*found, "event", *_sockets_in(source, step.call)[:1])
+
+
+def _sockets_in(source: Source, call: Call) -> list[int]:
+    """Return which arguments of a call are the server's end of a connection."""
+    return [i for i, given in enumerate(call.args) if source.roles.of(given) is Role.PEER]
 
 
 def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:

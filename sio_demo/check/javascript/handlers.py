@@ -1,63 +1,84 @@
 """What the handler of another event, or of a click, adds to an old socket each time it runs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
 from ..nodes import find_kinds, holds, kind, last_name, parts
-from ..shared import word_set
+from .connections import OF_JQUERY
+from .elsewhere import run_by_event
 from .roles import LASTING, REMOVES, Role
-from .source import Source
+from .source import Entry, Source
 
-_OF_PAGES = word_set(
-    "click dblclick submit change input keydown keypress keyup press touchstart touchend "
-    "mousedown mouseup pointerdown"
-)
 _OF_CONNECTIONS = re.compile(r"connect|reconnect|disconnect|error$|close$|ping$|pong$")
-_PROPERTY = re.compile(r"on([A-Z]?[a-z]+)$")  # `onclick`, `onClick`
+_AT_START = r"(?i)load|ready|init|mount|layout|connect|hook:"  # of a page or a component
+_RARE = re.compile(  # what comes once, or once for each new object
+    rf"{_AT_START}|creat|open|clos|^end$|exit|err(or)?$|destroy|finish|success|listening|install|"
+    r"activ|sig[a-z]+$|boot|launch|start|upgrade"
+)
+_PROPERTY = re.compile(r"on([A-Z]\w*|[a-z]+)$")  # `onclick`, `onClick`
+_IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclick="ask()"`
+    r"(?:@|\bv-on:|\bon:?)([a-z][\w:-]{0,40})((?:[.|]\w{1,20}){0,4})=[\"'{]{1,2}\s{0,9}"
+    r"(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"
+)
 
 
-def listeners_in_handlers(source: Source) -> None:
+def listeners_in_handlers(source: Source, handlers: Iterable[tuple[SgNode, str]]) -> set[Entry]:
+    """Find what handlers add; return the functions of other files that they run."""
+    run: set[Entry] = set()
     removing = source.script.called(*REMOVES)
-    for event, function in _handlers(source):
+    for function, event in handlers:
         steps = source.flow.steps(function)
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:
-            if _adds_to_old(source, step, [*regions]) and not source.removed(step.call, removing):
+            if step.call.name not in LASTING:
+                run.update(run_by_event(source, step))
+            elif _adds_to_old(source, step, [*regions]) and not source.removed(step.call, removing):
                 names = {"event": source.words_for_event(step.call), "handler": event}
                 source.report(step.call, "listener-in-handler", "javascript", **names)
+    return run
 
 
 def _adds_to_old(source: Source, step: Step, regions: list[SgNode]) -> bool:
     call = step.call
-    apart = call.node in source.reported or holds(call.node, regions[0])
-    if apart or call.name not in LASTING or call.target is None or source.first_time(step):
+    if call.target is None or holds(call.node, regions[0]) or source.first_time(step):
         return False
     if _of_peer(source, call):
-        return source.outlives(source.root_of(call.target), regions[:1])
+        entered = regions[0] in source.roles.peers
+        return entered or source.outlives(source.root_of(call.target), regions[:1])
+    found = source.script.resolve(source.root_of(call.target))
+    if found and found.kind == "parameter" and found.scope == regions[0]:
+        return False
     return source.listens(call) and not source.fresh(call.target, regions)
 
 
 def _of_peer(source: Source, call: Call) -> bool:
-    return source.roles.of(call.target) is Role.PEER and len(call.args) > 1
+    needed = 1 if call.name == "use" else 2
+    return source.roles.of(call.target) is Role.PEER and len(call.args) >= needed
 
 
-def _handlers(source: Source) -> Iterator[tuple[str, SgNode]]:
+def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
     """Yield the handlers of events that may come again on one connection or page."""
     for event, handler in (*_given(source), *_assigned(source)):
         if function := source.flow.function_of(handler):
-            yield event, function
+            yield function, event
+    yield from _of_templates(source)
 
 
 def _given(source: Source) -> Iterator[tuple[str, SgNode]]:
-    for call in source.script.called(*LASTING, *_OF_PAGES):
-        short = call.name in _OF_PAGES  # jQuery's `.click(ask)`
-        event = call.name if short else source.event_of(call) or ""
-        again = _of_peer(source, call) or source.listens(call)
-        if call.args and (event in _OF_PAGES or (again and not _OF_CONNECTIONS.match(event))):
-            yield event, call.args[-1]
+    for call in source.script.called(*LASTING, "use", "handle", *OF_JQUERY):
+        own = _of_peer(source, call) or source.listens(call)
+        short = call.name in OF_JQUERY  # jQuery's `.click(ask)`
+        event = call.name if short or call.name == "use" else source.event_of(call) or ""
+        again = own or short or (event and call.name != "use" and len(call.args) > 1)
+        if source.roles.is_server(call.target):
+            continue  # each call gets another socket
+        if again and call.args and not (_OF_CONNECTIONS.match if own else _RARE.search)(event):
+            capture = call.name == "addEventListener" and call.args[2:]
+            if not (capture and re.search(r"\bonce: true", call.args[-1].text())):
+                yield event, call.args[1 if capture else -1]
 
 
 def _assigned(source: Source) -> Iterator[tuple[str, SgNode]]:
@@ -67,6 +88,20 @@ def _assigned(source: Source) -> Iterator[tuple[str, SgNode]]:
     for node in find_kinds(source.script.root, kinds):
         name, *values = parts(node)
         found = _PROPERTY.match(last_name(name))
-        if found and values and found[1].lower() in _OF_PAGES:
+        rare = _RARE.pattern if kind(node) == "assignment_expression" else _AT_START
+        if found and values and not re.search(rare, found[1]):
             given = parts(values[0]) if kind(values[0]) == "jsx_expression" else values
             yield from ((found[1].lower(), value) for value in given)
+
+
+def _of_templates(source: Source) -> Iterator[tuple[SgNode, str]]:
+    """Yield the functions that templates call; of Angular, the methods that nothing else calls."""
+    script = source.script
+    named = _IN_TEMPLATE.findall(script.text) if script.page else []
+    if "@Component(" in script.text:
+        used = {"constructor", *re.findall(r"\bthis\.(\w+)", script.text)}
+        own = (name for name in script.functions if not re.match("ng[A-Z]|ion[A-Z]", name))
+        named = [(name, "", name) for name in own if name not in used]
+    for event, marks, name in named:
+        if not re.search(_AT_START, event) and "once" not in marks:
+            yield from ((function, event) for function in script.functions.get(name, ()))

@@ -13,13 +13,16 @@ from ..nodes import holds, label, last_name, span, text, unwrap
 from ..shared import Reporter, word_set
 from .flow import Flow
 from .roles import CHAINED, CLIENTS, REGISTERS, REMOVES, Role, Roles
-from .script import Ask, Script, text_of_string
+from .script import Ask, Script, bindings_of_parameters, text_of_string
 
 TIDY = re.compile(
     r"(?i)clean|unsub|off$|^off|disconn|close|leave|remove|dispose|destroy|tear_?down|stop|detach|"
     r"reset|unregister|unlisten|unbind|unmount|abort|clear|kill|shutdown|terminate|^end$"
 )
 _START = re.compile(r"(?s)(?:[\"'`]([^\"'`$]*))?.*")
+_SUBSCRIBED = re.compile(  # a method of NestJS for an event
+    r"@SubscribeMessage\([^()]{0,99}\)(?:\s*@\w+\([^()]{0,99}\))*\s+(?:public |async )*(\w+)\("
+)
 _STREAMED = word_set(
     "data end close error drain timeout ready open lookup secureConnect ping pong "
     "finish pipe readable listening upgrade connection exit"
@@ -40,7 +43,7 @@ class Entry:
 
     module: str
     name: str
-    when: Literal["connection", "mount"]
+    when: Literal["connection", "event", "mount"]
     peer: int = -1
 
 
@@ -67,6 +70,14 @@ class Source:
         registered = [f for c in calls if (f := self.flow.function_of(c.args[1]))]
         self.roles.peers = dict.fromkeys(registered, 0) | self.roles.peers
         self.connections = [*self.roles.peers]  # what runs for each, here or in another file
+        entered = self.run_elsewhere("event")  # what runs for each event
+        self.messages = {function: entry.name for function, entry in entered}
+        self.roles.peers.update((f, entry.peer) for f, entry in entered if entry.peer >= 0)
+        for name in _SUBSCRIBED.findall(script.text):
+            for function in script.functions.get(name, ()):
+                given = (p for p in bindings_of_parameters(function) if "Socket" in p.type)
+                self.roles.peers.update((function, p.index) for p in given)
+                self.messages[function] = name
 
     def root_of(self, target: SgNode) -> SgNode:
         """Return the start of a chain such as `socket.on(...).on(...)`."""
@@ -140,6 +151,8 @@ class Source:
 
     def report(self, call: Call, rule: str, message: str, **names: str) -> None:
         """Report a call, once; a chained call at its own part of the chain."""
+        if call.node in self.reported:
+            return
         member = call.callee.field("property") if call.name in CHAINED else None
         apart = member and member.range().start.line != call.node.range().start.line
         self.report_node(member if apart else call.node, rule, message, **names)

@@ -43,3 +43,16 @@ socket.on("call", (offer) => {
   const peer = new RTCPeerConnection();
   peer.addEventListener("track", () => socket.emit("answered", offer));
 });
+
+window.addEventListener("load", () => socket.on("page", console.log));
+window.addEventListener("popstate", () => socket.on("sheet", console.log), { once: true });
+
+authorized(io).on("authenticated", (client) => {
+  client.on("note", (text) => io.emit("note", text));
+});
+
+gate.on("visitor", (socket) => {
+  socket.on("knock", () => socket.emit("come in"));
+});
+
+process.on("exit", () => socket.on("late", console.log));

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { socket } from "./socket";
 
 export function Quiz({ round }) {
@@ -7,6 +7,17 @@ export function Quiz({ round }) {
     socket.emit("question", round);
     socket.on("answer", (answer) => setAnswers((all) => [...all, answer])); // expect: listener-in-handler
   };
+  useEffect(() => {
+    const press = () => {
+      socket.on("pressed", console.log); // expect: listener-in-handler
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, []);
+  const turn = (page) => {
+    socket.on("page", console.log); // expect: listener-in-handler
+    socket.emit("turn", page);
+  };
   return (
     <form onSubmit={ask}>
       <input
@@ -14,6 +25,7 @@ export function Quiz({ round }) {
           socket.on("hint", () => event.target.blur()); // expect: listener-in-handler
         }}
       />
+      <Pages onTurned={(page) => turn(page)} />
       <b>{answers.length}</b>
     </form>
   );

@@ -52,3 +52,24 @@ button.onclick = function () {
 function draw(data) {
   console.log(data);
 }
+
+// Events of a page, of a window, of a library: they come again as well.
+window.addEventListener("popstate", function () {
+  socket.on("page", draw); // expect: listener-in-handler
+}, false);
+
+ipcMain.handle("sheet", (_, id) => {
+  socket.emit("sheet", id);
+  socket.on("cells", draw); // expect: listener-in-handler
+});
+
+chart.on("zoomend", () => {
+  socket.on("points", draw); // expect: listener-in-handler
+});
+
+io.of("/staff").on("connection", (peer) => {
+  peer.use((packet, next) => {
+    peer.on("log", draw); // expect: listener-in-handler
+    next();
+  });
+});
