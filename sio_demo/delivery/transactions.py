@@ -32,6 +32,8 @@ def raise_end(error: BaseException) -> None:
     cancelled = issubclass(type(error), asyncio.CancelledError) and task and task.cancelling()
     if cancelled or issubclass(type(error), KeyboardInterrupt | SystemExit):  # as in asyncio
         raise error
+    while task and task.cancelling():  # a TaskGroup of Python 3.11 has left it so
+        task.uncancel()
 
 
 class Shared:

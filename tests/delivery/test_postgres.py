@@ -462,6 +462,29 @@ async def test_backends_that_are_killed_cost_no_effect(pg, postgres):
     assert sorted(await pg.rows()) == sorted([*range(600)] * 3)
 
 
+async def test_a_task_group_that_fails_does_not_spoil_the_next_handlers(pg):
+    async def fail():
+        raise ValueError("no service")
+
+    async def parallel(_db, _payload):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+
+    async def cancelled(_db, _payload):
+        child = asyncio.create_task(fail())
+        child.cancel()
+        await child
+
+    pg.inbox.on("parallel", parallel)
+    pg.inbox.on("cancelled", cancelled)
+    outbox = await pg.outbox()
+    receipts = [outbox.send(event) for event in ("parallel", "cancelled")]
+    await wait_until(lambda: all(receipt.done for receipt in receipts), 3)
+    for receipt in receipts:
+        with pytest.raises(HandlerError):
+            await receipt
+
+
 async def test_another_worker_takes_over_a_producer(pg):
     """A zombie holds the producer's row: the other worker refuses for a while, and goes on."""
     outbox = await pg.outbox(ack_timeout=5)
