@@ -381,6 +381,10 @@ async def test_what_a_handler_does_commits_with_the_offset_or_not_at_all(shop: S
         seen(transaction, item);
         transaction.objectStore("items").add({ id: 1 });
       });
+      follower.on("aborts", (transaction, item) => {
+        seen(transaction, item);
+        transaction.abort();
+      });
       follower.on("full", (transaction, item) => {
         seen(transaction, item);
         if (full--) throw new DOMException("full", "QuotaExceededError");
@@ -391,8 +395,8 @@ async def test_what_a_handler_does_commits_with_the_offset_or_not_at_all(shop: S
         throw Object.assign(new Error("too late"), { name: "Retry" });
       });
     }""")
-    events = "ordered", "raises", "known already", "known already", "full", "waits", "ordered"
-    for item, event in enumerate(events):
+    undone = "raises", "known already", "known already", "aborts"
+    for item, event in enumerate(["ordered", *undone, "full", "waits", "ordered"]):
         await shop.append(item, event=event)
     await follow(page)
-    await seen(page, 0, 2, 4, 5, 6)
+    await seen(page, 0, 2, 5, 6, 7)

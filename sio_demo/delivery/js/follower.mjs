@@ -330,7 +330,7 @@ export class Follower {
     const { topic, progress } = reading;
     if (first > progress.next) {
       this.lastError = new DeliveryError("GapError",
-        `${topic}: ${progress.next} to ${first - 1} were trimmed unread.`);
+        `${topic}: ${progress.next} to ${first - 1} are trimmed.`);
       await this.#options.onGap(topic, progress.next, first);
     }
     const begin = { log: producer, next: first, last: after };
@@ -361,7 +361,9 @@ export class Follower {
     try {
       reading.progress = await save((transaction) => called(handler, transaction, payload));
     } catch (error) {
-      if (WORTH_A_RETRY.has(error.name) && error.cause?.name !== "ConstraintError") throw error;
+      // Without a cause, the handler has called `abort`.
+      const why = error.cause?.name;
+      if (WORTH_A_RETRY.has(error.name) && why && why !== "ConstraintError") throw error;
       this.lastError = error;
       console.warn(error);
       reading.progress = await save(() => {});
