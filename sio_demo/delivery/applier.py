@@ -50,9 +50,10 @@ class Applier:
     def refuse(self, error: BaseException, expected: int = 0) -> Answer:
         """Return the answer that nothing was applied, and note why."""
         if not isinstance(error, DeliveryError):
-            failure = StoreError(f"The inbox failed: {in_words(error)}")
-            failure.__cause__ = error
-            error = failure
+            log.error("A request failed", exc_info=error)
+            words = in_words(error) if isinstance(error, UsageError) else type(error).__name__ + "."
+            error, cause = StoreError(f"The inbox failed: {words}"), error
+            error.__cause__ = cause  # which the client does not hear
         self.last_error = error
         self.counts["refused"] += 1
         log.info("refused: %s", error)

@@ -43,6 +43,7 @@ class Database:
 
     def __init__(self, path: str | PathLike[str], own: str, schema: str) -> None:
         self.path = os.path.abspath(path)
+        self.name = os.path.basename(self.path)  # clients may read it in an error
         self._schema = own + schema
         self._own = set(re.findall("TABLE IF NOT EXISTS (\\w+)", own))
         self.lock = threading.RLock()
@@ -118,7 +119,7 @@ class Database:
         if file_at(self.path) != self._file:
             with suppress(sqlite3.Error):  # what was accepted so far is to go with the file
                 self.control("PRAGMA wal_checkpoint(TRUNCATE)")
-            raise StoreError(f"{self.path} was moved, deleted or replaced while it was open.")
+            raise StoreError(f"{self.name} was moved, deleted or replaced while it was open.")
 
     def _authorize(self, action: int, name: str | None, value: str | None, *_: str | None) -> int:
         """Return SQLITE_DENY for a handler's statement that only the store may run."""
@@ -151,7 +152,7 @@ def guarded(method: F) -> F:
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):  # the first error matters more
                     self.rollback()
-                raise StoreError(f"{self.path}: {error}.") from error
+                raise StoreError(f"{self.name}: {error}.") from error
 
     return inner  # type: ignore[return-value]
 

@@ -75,7 +75,7 @@ class SQLiteInboxStore(Database, Tables):
             except sqlite3.Error as error:
                 if primary(error) == sqlite3.SQLITE_CONSTRAINT:
                     raise  # a deferred one: a handler is to blame
-                raise StoreError(f"{self.path}: {error}.") from error
+                raise StoreError(f"{self.name}: {error}.") from error
 
     @guarded
     def savepoint(self) -> None:

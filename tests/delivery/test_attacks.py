@@ -208,8 +208,25 @@ async def test_a_user_function_that_raises_is_no_final_refusal(bench, raised):
         timeout=5,
     )
     assert answer["error"] == "StoreError"
+    assert answer["message"] == f"The inbox failed: {type(raised).__name__}."
     await client.shutdown()
     await inbox.close()
+
+
+async def test_clients_do_not_hear_where_the_server_keeps_its_files(disk, tmp_path):
+    client = socketio.AsyncClient(handle_sigint=False)
+    await client.connect(disk.server.url)
+    path = disk.inbox.store.path
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        locked = await greet(client)
+    (tmp_path / "inbox.db").rename(tmp_path / "elsewhere.db")
+    moved = await greet(client)
+    assert "inbox.db: database is locked" in locked["message"]
+    assert "inbox.db was moved" in moved["message"]
+    assert str(tmp_path) not in locked["message"] + moved["message"]
+    (tmp_path / "elsewhere.db").rename(tmp_path / "inbox.db")
+    await client.shutdown()
 
 
 # --- texts that a store cannot keep ---------------------------------------------------------
