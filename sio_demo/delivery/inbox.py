@@ -104,11 +104,12 @@ class Inbox(Receiver):
         """
         if not (isinstance(seconds, int | float) and 0 <= seconds < 2**32):
             raise UsageError(f"{seconds!r} is no number of seconds.")
+        heard, here = set(self._contacts), self._online()
         async with self._transactions.one() as store:
-            await settled(store.touch(self._contacts))
-            self._contacts = self._online()
-            online = self._transactions.online_anywhere()
-            return await settled(store.forget(seconds, online))
+            await settled(store.touch(heard))
+            gone = await settled(store.forget(seconds, self._transactions.online_anywhere()))
+        self._contacts = self._contacts - heard | here  # not if it failed
+        return gone
 
     def statistics(self) -> InboxStatistics:
         """Return counts: what is connected and waits now, and what was done so far."""

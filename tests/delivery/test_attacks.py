@@ -744,6 +744,25 @@ def test_a_child_process_does_not_keep_the_lock_of_a_store_that_is_closed(tmp_pa
         child.communicate()
 
 
+async def test_a_contact_is_noted_although_forgetting_fails_once(bench, monkeypatch):
+    touched = []
+
+    def fail(*_):
+        raise StoreError("no disk")
+
+    outbox = await bench.outbox()
+    [producer] = bench.inbox._contacts
+    await outbox.close()
+    await wait_until(lambda: not bench.inbox._online())
+    monkeypatch.setattr(bench.inbox.store, "touch", lambda heard: touched.append(set(heard)))
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.inbox.store, "forget", fail)
+        with pytest.raises(StoreError):
+            await bench.inbox.forget(60)
+    await bench.inbox.forget(60)
+    assert touched == [{producer}, {producer}]
+
+
 @pytest.mark.parametrize("seconds", [-5, float("nan"), 10**400, None, "60"])
 async def test_an_inbox_forgets_after_so_many_seconds_and_nothing_else(bench, seconds):
     with pytest.raises(UsageError):
