@@ -79,8 +79,9 @@ class PostgresInboxStore:
     pipeline mode; if one of them fails, the batch is undone and applied again with a savepoint for
     each message. A deadlock, a serialization failure and a canceled statement count as a `Retry`. A
     handler that waits for a lock for two seconds, that takes ten, or that cancels its own task, is
-    tried again without a limit. A transaction has many messages, and connections are used again:
-    write ``SET LOCAL`` in each handler, and ``ON COMMIT DROP``.
+    tried again without a limit. A handler that reads no result of a slow statement does not wait
+    for it in a pipeline, and the batch takes the time of all. A transaction has many messages, and
+    connections are used again: write ``SET LOCAL`` in each handler, and ``ON COMMIT DROP``.
 
     Parameters
     ----------
