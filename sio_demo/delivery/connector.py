@@ -51,7 +51,6 @@ class _Line:
             sock.shutdown(socket.SHUT_RDWR)  # AttributeError: there is none
 
     async def cut(self) -> None:
-        """Close the socket."""
         eio, ws = self.eio, self._ws
         loops = {eio.read_loop_task, eio.write_loop_task} - {None}  # internal
         self.shut_down()

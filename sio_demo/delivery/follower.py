@@ -160,7 +160,6 @@ class Follower(Receiver):
         return await self._trigger(event, namespace, *arguments)
 
     def _hear(self, data: Any = None, *_: Any) -> None:
-        """Take in a page that the server has sent by itself."""
         try:
             page = Page.from_wire(data)
         except errors.DeliveryError as error:

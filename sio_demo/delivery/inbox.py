@@ -130,7 +130,6 @@ class Inbox(Receiver):
         await self._end()
 
     async def _greet(self, sid: str, *arguments: Any) -> dict[str, Any]:
-        """Handle a hello; the return value is the acknowledgement."""
         try:
             hello = Hello.from_wire(only(arguments))
             async with self._greetings.turn(sid):
@@ -140,7 +139,6 @@ class Inbox(Receiver):
             return self._applier.refuse(error).to_wire()
 
     async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
-        """Handle a batch; the return value is the acknowledgement."""
         try:
             batch = Batch.from_wire(only(arguments))
             if not 0 < len(batch.messages) <= BATCH:

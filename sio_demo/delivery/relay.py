@@ -44,7 +44,6 @@ class Relay:
         self._connector.replace()
 
     async def keep_connected(self, url: str, arguments: dict[str, Any]) -> None:
-        """Stay connected, until cancelled."""
         interval = self._ack_timeout / 4
         await self._connector.run(url, arguments, self._attempted, self._check, interval)
 
@@ -88,7 +87,6 @@ class Relay:
         return greeting or self._storing.window.in_flight > 0
 
     def _greeted(self, hello: object, *arguments: Any) -> None:
-        """Handle the acknowledgement of a hello."""
         if self._stopped or hello is not self._hello:
             return
         try:
@@ -117,7 +115,6 @@ class Relay:
         self.tried.settle(None)
 
     def _answered(self, batch: Batch, *arguments: Any) -> None:
-        """Handle the acknowledgement of a batch."""
         window = self._storing.window
         if self._stopped or batch.producer != window.identity.producer:
             return

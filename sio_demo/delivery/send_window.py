@@ -58,7 +58,6 @@ class SendWindow:
         self.messages.extend(messages)
 
     def hello(self) -> Hello:
-        """Return the first request of a connection."""
         return replace(self.identity, known=self.known)
 
     def welcomed(self, welcome: Welcome, flights: int = FLIGHTS) -> None:

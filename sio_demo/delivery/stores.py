@@ -134,16 +134,13 @@ class UndoDict(dict[Any, Any]):
     clear = popitem = setdefault = update = __ior__ = _refuse
 
     def keep(self) -> None:
-        """Make all changes so far final."""
         self._before.clear()
         self._marked = 0
 
     def savepoint(self) -> None:
-        """Mark where `undo` goes back to."""
         self._marked = len(self._before)
 
     def roll_back(self) -> None:
-        """Undo all changes that are not final."""
         self._marked = 0
         self.undo()
 

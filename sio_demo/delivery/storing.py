@@ -55,7 +55,6 @@ class Storing:
         self._wanted = asyncio.Event()
 
     def resume(self, saved: Saved) -> None:
-        """Begin with what is in the store."""
         loop = asyncio.get_running_loop()
         identity = replace(saved.identity, start=secrets.token_hex(8))
         self.window = SendWindow(identity, saved.base, self._window_size, saved.after)
@@ -71,7 +70,6 @@ class Storing:
             self.accepted.set()
 
     def troubled(self, error: Exception) -> None:
-        """Note why something has failed that is tried again."""
         self.last_error = error
         log.info("outbox: %s: %s", type(error).__name__, error)
 
