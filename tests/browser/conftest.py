@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread, Timer
 
-import kernels
 import nbformat
 import psutil
 import pytest
@@ -81,12 +80,11 @@ def start(home: Path, token: str) -> subprocess.Popen[str]:
     command += ["--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={home / 'notebooks'}"]
     command += [f"--IdentityProvider.token={token}"]
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
-    command += ["--KernelManager.transport=ipc"]
     own = {
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_CONFIG_PATH": str(ROOT / "sio_demo" / "panel" / "jupyter"),
         "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(Path(kernels.FOLDER.name, "jupyterlab")),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),
         "PYTHONPATH": str(ROOT),
     }
