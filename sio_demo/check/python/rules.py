@@ -68,14 +68,27 @@ def check_python(root: SgNode, source: str, report: Reporter) -> None:
 
 
 def _handlers_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:
+    functions = {handler.function, *(step.function for step in steps)}
     rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
-    for function in {handler.function, *(step.function for step in steps)}:
+    for function in functions:
         for decorator in function.find_all(kind="decorator"):
-            if module.registration(decorator):
+            found = module.registration(decorator)
+            if found and not _made_within(module, found[0], functions):
                 module.report(decorator, rule, "python")
-    for call in (step.call for step in steps if not module.first_time(step)):
-        if module.event_of(call) is not None and call.argument(1, "handler"):
+    for step in steps:
+        call = step.call
+        if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
+            continue
+        if not _made_within(module, call.target, functions) and not module.first_time(step):
             module.report(call.node, rule, "python")
+
+
+def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
+    return any(
+        name == owner.text() and module.side_of_value(node.field("right"))
+        for function in functions
+        for name, node in assignments_in(function)
+    )
 
 
 def _loops_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:

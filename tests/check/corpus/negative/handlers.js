@@ -56,3 +56,10 @@ gate.on("visitor", (socket) => {
 });
 
 process.on("exit", () => socket.on("late", console.log));
+
+// Each `authenticated` brings another socket.
+io.on("authenticated", (peer) => greet(peer));
+
+function greet(socket) {
+  socket.on("say", (text) => console.log(text));
+}
