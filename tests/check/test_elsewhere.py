@@ -660,6 +660,14 @@ def test_function_of_another_file_that_an_event_runs(tmp_path: Path, app: str, p
     assert found(tmp_path, app_js=app, talk_js=talk) == expected
 
 
+def test_function_of_another_file_that_gets_the_socket_of_an_event(tmp_path: Path):
+    app = "import { talk } from './talk';\n"
+    app += "io.on('connection', (s) => { s.on('enter', (r) => talk(r, s)); });\n"
+    talk = "import { socket } from './socket';\n"
+    talk += "export function talk(room, guest) {\n  guest.on('line', show);\n}\n"
+    assert found(tmp_path, app_js=app, talk_js=talk) == [("talk.js", 3, "listener-in-handler")]
+
+
 def test_function_that_an_event_runs_once(tmp_path: Path):
     app = "import { talk } from './talk';\nio.on('connection', (s) => {\n  let known = false;\n"
     app += "  s.on('enter', () => { if (!known) { known = true; talk(s); } });\n});\n"

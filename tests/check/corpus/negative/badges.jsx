@@ -38,3 +38,11 @@ export function Lift({ ring }) {
   }, [ring]);
   return null;
 }
+
+export function Bus({ bus, show }) {
+  useEffect(() => {
+    bus.on("bell", show);
+    return () => bus.off("bell");
+  }, [bus, show]);
+  return null;
+}

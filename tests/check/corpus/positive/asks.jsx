@@ -26,6 +26,11 @@ export function Quiz({ round }) {
         }}
       />
       <Pages onTurned={(page) => turn(page)} />
+      <Hints
+        onOpened={() => {
+          socket.on("opened", console.log); // expect: listener-in-handler
+        }}
+      />
       <b>{answers.length}</b>
     </form>
   );
