@@ -92,7 +92,7 @@ class Link:
     async def cut(self, how: Cut = "reset") -> int:
         """Cut every connection, now, and return how many.
 
-        ``"reset"``: both sides get a TCP RST, as when a router or a process dies. ``"close"``: both
+        ``"reset"``: both sides get a TCP RST, as when a proxy ends it. ``"close"``: both
         get a FIN. ``"half-open"``: the client sees a close, the server sees nothing and keeps its
         side until its own ping timeout. One that is half-open is cut already, and is left alone.
         """
