@@ -250,8 +250,8 @@ export class View {
     this.svg.ariaLabel = `${count} listener${count === 1 ? "" : "s"} in the client; the user sees: ${state.screen.join(", ") || "nothing yet"}`;
     this.say(words);
     this.el.querySelector(".counters").innerHTML =
-      `Now: <b>${counters.listeners}</b> listeners, <b>${counters.sids}</b> live sids. Last message: ` +
-      `<b>${counters.packets}</b> packets, <b>${counters.calls}</b> calls, <b>${counters.effects}</b> effects.`;
+      `Now: listeners <b>${counters.listeners}</b>, live sids <b>${counters.sids}</b>. Last message: ` +
+      `packets <b>${counters.packets}</b>, calls <b>${counters.calls}</b>, effects <b>${counters.effects}</b>.`;
   }
 
   say(words) {

@@ -79,8 +79,8 @@ class Shown:
     def counts(self, listeners: int, sids: int, packets: int, calls: int, effects: int) -> None:
         """Wait until the counters are these."""
         words = (
-            f"Now: {listeners} listeners, {sids} live sids. "
-            f"Last message: {packets} packets, {calls} calls, {effects} effects."
+            f"Now: listeners {listeners}, live sids {sids}. "
+            f"Last message: packets {packets}, calls {calls}, effects {effects}."
         )
         expect(self.box.locator(".counters")).to_have_text(words, timeout=PATIENCE)
 
