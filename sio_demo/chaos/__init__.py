@@ -6,9 +6,8 @@ been applied once, in order. ``await run(seed)`` plays one, ``run_all(seeds)`` m
 `Verdict`. The variants are broken deliveries, which the same schedules must catch.
 """
 
-from .broken import VARIANTS
 from .checker import Verdict
 from .schedule import FAULTS, PlannedFault, Schedule
 from .stage import run, run_all
 
-__all__ = ["FAULTS", "VARIANTS", "PlannedFault", "Schedule", "Verdict", "run", "run_all"]
+__all__ = ["FAULTS", "PlannedFault", "Schedule", "Verdict", "run", "run_all"]

@@ -20,7 +20,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from ..errors import ClosedError
@@ -28,8 +27,6 @@ from ..lab import resources
 from .programs import run_program
 
 PID = struct.Struct("!I")  # a request: which process to kill, or 0 to fork one; and its answer
-
-_ROOT = Path(__file__).parents[2]  # what holds the package
 
 
 class Child:
@@ -82,14 +79,13 @@ class ForkServer:
     async def open(cls) -> ForkServer:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-c"),
                 f"from {__name__} import serve; serve({theirs.fileno()})",
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # to interrupt a terminal or a kernel must not end it
             )
         server = cls(ours, process)

@@ -17,7 +17,7 @@ from ..delivery import Outbox, Receipt, Received, Retry
 from ..errors import DeliveryError, HandlerError, NotSeenError, StoreError
 from ..lab.server import serve
 from ..lab.waiting import wait_until
-from .broken import PARTS, WORKER_PARTS, Parts
+from .broken import Parts
 from .schedule import TRANSPORTS, Schedule
 from .stores import FailPoint
 
@@ -64,7 +64,7 @@ class Server:
     """Serves an inbox, and knows by itself which clients are connected."""
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
-        parts = parts_of(order)
+        parts: Parts = order["parts"]
         self._order = order
         self._connection = connection
         self._fail_point = FailPoint(order["path"])
@@ -164,7 +164,7 @@ class _Client:
         self._client = socketio.AsyncClient(handle_sigint=False, http_session=self._http)
         self._outbox = Outbox(
             self._client,
-            parts_of(order).outbox_store(order["path"], self._fail_point),
+            order["parts"].outbox_store(order["path"], self._fail_point),
             window=self._schedule.window,
             ack_timeout=ACK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
@@ -260,7 +260,7 @@ class _Member(_Client):
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
         super().__init__(order, connection)
-        parts = parts_of(order)
+        parts: Parts = order["parts"]
         self._follower = parts.follower(
             self._client,
             parts.follower_store(order["seen"], self._fail_point),
@@ -282,14 +282,10 @@ class _Member(_Client):
 async def _open_second_outbox(order: dict[str, Any], connection: Connection) -> None:
     """Open the outbox of another process, and say what came of it."""
     try:
-        parts_of(order).outbox_store(order["path"], FailPoint(order["path"])).close()
+        order["parts"].outbox_store(order["path"], FailPoint(order["path"])).close()
         connection.send(("words", "it was opened"))
     except StoreError as error:
         connection.send(("words", str(error)))
-
-
-def parts_of(order: dict[str, Any]) -> Parts:
-    return (WORKER_PARTS | PARTS)[order["variant"]]
 
 
 Program = Callable[[dict[str, Any], Connection], Coroutine[Any, Any, None]]

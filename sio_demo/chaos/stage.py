@@ -50,7 +50,7 @@ class Stage:
         self.schedule, self.variant = schedule, variant
         self._fork_server = fork_server
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        both = {"variant": variant, "run": {"folder": str(folder)}}
+        both = {"parts": self.variants[variant], "run": {"folder": str(folder)}}
         self.servers = [
             ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
             for _ in range(self.servers_at_once)

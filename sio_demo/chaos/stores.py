@@ -5,17 +5,13 @@ import resource
 import signal
 import sqlite3
 import sys
-import time
-from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from .. import delivery
-from ..delivery import SQLiteInboxStore, SQLiteOutboxStore, sqlite_outbox
-from ..delivery.inbox_state import Progress, StoredReply
+from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
 from ..delivery.sqlite_database import Database
-from ..delivery.stores import Saved
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -119,15 +115,6 @@ class KillableOutboxStore(_Killable, SQLiteOutboxStore):
         self._fail_point.hit("after save")
 
 
-class MarkOutside(KillableInboxStore):
-    """Broken: commits the effects, and then the mark in another transaction."""
-
-    def save(self, producer: str, progress: Progress, first: int, kept: list[StoredReply]) -> None:
-        SQLiteInboxStore.commit(self)
-        self.begin()
-        super().save(producer, progress, first, kept)
-
-
 class MarkFirst(KillableInboxStore):
     """Broken: commits the mark, and then the effects in another transaction."""
 
@@ -147,20 +134,3 @@ class MarkFirst(KillableInboxStore):
             self._database.execute(sql, parameters)
         self._statements.clear()
         SQLiteInboxStore.commit(self)
-
-
-class Unlocked(KillableOutboxStore):
-    """Broken: lets a second outbox open the same file."""
-
-    def __init__(self, path: str, fail_point: FailPoint) -> None:
-        sqlite_outbox._lock_file = lambda path: open(path, "ab")  # noqa: SIM115
-        super().__init__(path, fail_point)
-
-
-class ClockEpochs(KillableOutboxStore):
-    """Broken: takes the time for a number that only grows."""
-
-    def load(self) -> Saved:
-        saved = super().load()
-        epoch = int(time.time() * 1000)
-        return saved._replace(identity=replace(saved.identity, epoch=epoch))

@@ -11,7 +11,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack, suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import socketio
@@ -23,7 +23,7 @@ from ..errors import NotSeenError
 from ..lab.engines import Engine, Postgres, Valkey
 from ..lab.waiting import PATIENCE, wait_until
 from .actors import APPLIED, ClientActor
-from .broken import WORKER_PARTS, Parts
+from .broken import PARTS, Parts
 from .checker import Applied, Discrepancies, Journal, check
 from .faults import STRIKES, handler_error, kill, lasting
 from .programs import INSERT, PROGRAMS, TOPIC, Server
@@ -75,7 +75,7 @@ PROGRAMS["worker"] = lambda *arguments: Worker(*arguments).run()
 class WorkerStage(Stage):
     """Workers behind a link, and clients that send to them and read from them."""
 
-    variants = WORKER_PARTS
+    variants: ClassVar = {"none": PARTS["none"], "no-dedup": PARTS["no-dedup"]}
     kinds = WORKER_KINDS
     servers_at_once = WORKERS
 

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 HELP = "play seeded fault schedules, process kills included, against the delivery"
 FAILED = 1  # exit code
-VARIANTS = (
-    *("none", "no-dedup", "mark-outside", "mark-first", "id-per-attempt"),
-    *("dedup-per-process", "implicit-producers", "clock-epochs", "unlocked"),
-)
-WORKER_VARIANTS = ("check-then-set", "no-gap-check", "offset-first", "offset-outside")
+VARIANTS = ("none", "no-dedup", "mark-first")
 PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 ENGINES = 4  # deployments at once with --workers: each has a PostgreSQL and a Valkey
@@ -47,7 +43,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--client", choices=("python", "node", "browser"), default="python", help="who sends"
     )
     broken = "play against a broken delivery"
-    variants = VARIANTS + WORKER_VARIANTS + PAGE_VARIANTS
+    variants = VARIANTS + PAGE_VARIANTS
     command.add_argument("--variant", choices=variants, default="none", help=broken)
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"

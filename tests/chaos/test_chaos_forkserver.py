@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sio_demo import cleanup
+from sio_demo.chaos.broken import PARTS
 from sio_demo.chaos.forkserver import ForkServer
 from sio_demo.errors import ClosedError
 
@@ -25,7 +26,7 @@ async def fork_server(quiet):
 
 @pytest.fixture
 def order(tmp_path):
-    return {"path": str(tmp_path / "inbox.db"), "variant": "none"}
+    return {"path": str(tmp_path / "inbox.db"), "parts": PARTS["none"]}
 
 
 class Ear:
@@ -70,7 +71,7 @@ async def test_a_program_that_fails_says_why(fork_server):
     child = await fork_server.start("server", {}, hear)
     said, why = await hear.next()
     assert said == "failed"
-    assert why.rstrip().endswith("KeyError: 'variant'")
+    assert why.rstrip().endswith("KeyError: 'parts'")
     await child.kill()
 
 
@@ -129,11 +130,14 @@ async def test_clean_up_closes_it(order):
 async def test_all_die_with_the_process_that_started_them(order):
     parent = textwrap.dedent(f"""
         import asyncio, os, signal
+        from sio_demo.chaos.broken import PARTS
         from sio_demo.chaos.forkserver import ForkServer
+
+        order = {{"path": {order["path"]!r}, "parts": PARTS["none"]}}
 
         async def main():
             fork_server = await ForkServer.open()
-            child = await fork_server.start("server", {order!r}, lambda message: None)
+            child = await fork_server.start("server", order, lambda message: None)
             print(fork_server._process.pid, child.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -3,10 +3,10 @@
 from contextlib import aclosing
 
 import pytest
+from broken_parts import BrokenWorkerStage
 
 from sio_demo import chaos
 from sio_demo.chaos import workers
-from sio_demo.chaos.broken import WORKER_PARTS
 from sio_demo.chaos.schedule import WORKER_KINDS
 from sio_demo.chaos.workers import WorkerStage
 from sio_demo.errors import UsageError
@@ -33,6 +33,8 @@ async def test_workers_and_engines_that_fail_lose_double_and_reorder_nothing(qui
     [
         ("check-then-set", "", [5]),  # lost or duplicated
         ("no-gap-check", "in the feed, lost", [1]),
+        ("dedup-per-process", "lost", [5]),
+        ("offset-first", "in the feed, lost", [4]),
         ("offset-outside", "in the feed, duplicated", [2, 17, 26, 33, 34, 36]),
     ],
 )
@@ -41,7 +43,7 @@ async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, se
     monkeypatch.setattr(workers, "PATIENCE", 1.0)
     rest = set(range(1, 101)).difference(seeds)
     async with aclosing(
-        chaos.run_all([*seeds, *rest], variant, jobs=1, stage=WorkerStage)
+        chaos.run_all([*seeds, *rest], variant, jobs=1, stage=BrokenWorkerStage)
     ) as playing:
         async for verdict in playing:
             if any(words.startswith(finding) for words in verdict.findings):
@@ -50,6 +52,5 @@ async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, se
 
 
 async def test_there_is_no_other_variant():
-    names = ", ".join(WORKER_PARTS)
-    with pytest.raises(UsageError, match=f"variant 'unlocked': take one of {names}"):
-        await anext(chaos.run_all([1], "unlocked", stage=WorkerStage))
+    with pytest.raises(UsageError, match="variant 'mark-first': take one of none, no-dedup"):
+        await anext(chaos.run_all([1], "mark-first", stage=WorkerStage))
