@@ -11,7 +11,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, carried, counted, rig, server_and_client, tab
+from .kit import CONNECT, MESSAGE, Log, carried, counted, left_behind, rig, server_and_client, tab
 
 CUTS = 3  # so that something for each connection makes four
 MOUNTS = 3
@@ -30,7 +30,6 @@ if (fixed) {
   });
 }
 // <<<
-await connected(socket);
 """
 
 
@@ -57,7 +56,6 @@ socket.on("connect", () => {
   }
 });
 // <<<
-await connected(socket);
 """
 
 
@@ -92,7 +90,6 @@ function mount() {
   }
 }
 // <<<
-await connected(socket);
 let unmount;
 for (let time = 0; time < %d; time += 1) {
   unmount?.();
@@ -194,8 +191,7 @@ async def ticker_in_connect(fixed: bool) -> Counters:
         await b.settled()
         minute.set()
         await asyncio.gather(*tickers)
-        await client.call("sync")
-        return counted(b, "reading", log, b.sio)
+        return await left_behind(b, "reading", log, b.sio)
 
 
 _SHOP = """
@@ -219,7 +215,6 @@ return {
 _CUSTOMER = """
 const socket = io(url, fast);
 socket.on("news", show);
-await connected(socket);
 """
 
 
@@ -267,9 +262,7 @@ async def announced_again(fixed: bool) -> Counters:
         for _ in range(CUTS):
             await b.settled()
             await b.cut()
-        await b.settled()
-        await client.call("sync")
-        return counted(b, "join", log, b.sio)
+        return await left_behind(b, "join", log, b.sio)
 
 
 @reproduces("D25")
@@ -299,7 +292,7 @@ async def type_error(fixed: bool) -> Counters:
         # <<<
         await b.connect(client)
         packets = connects(b.link, way=TO_SERVER)
-        return counted(b, "connect", log, b.sio)._replace(packets=packets)
+        return counted(b, "connect", log, b.sio, packets=packets)
 
 
 @reproduces("D26")
@@ -334,7 +327,7 @@ async def slow_connect(fixed: bool) -> Counters:
         connected.set()
         await wait_until(lambda: len(log.rows) == log.calls)
         packets = connects(b.link, earlier, TO_SERVER)
-        return counted(b, "connect", log, b.sio, sids=sids[-1])._replace(packets=packets)
+        return counted(b, "connect", log, b.sio, sids=sids[-1], packets=packets)
 
 
 def _given_up(link: Link) -> int:

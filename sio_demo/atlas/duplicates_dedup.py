@@ -14,7 +14,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, rig, server_and_client
+from .kit import MESSAGE, Log, background, counted, left_behind, rig, server_and_client
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
@@ -40,7 +40,6 @@ return {
 _READER = """
 const socket = io(url, fast);
 socket.on("news", ({ text }) => show(text));
-await connected(socket);
 """
 
 
@@ -125,8 +124,7 @@ async def replay_and_live(
 
         await b.connect(client)
         await client.call("follow", 0)
-        await b.settled()
-        return counted(b, "news", screen, client)
+        return await left_behind(b, "news", screen, client)
 
 
 @reproduces("D22")
@@ -152,8 +150,7 @@ async def echo(fixed: bool) -> Counters:
         screen.rows.append(("id 1", MESSAGE))
         await client.call("say", ("id 1", MESSAGE))
         # <<<
-        await b.settled()
-        return counted(b, "line", screen, client)
+        return await left_behind(b, "line", screen, client)
 
 
 Payment = Callable[[str, str], Awaitable[str]]
@@ -282,7 +279,6 @@ const ackTimeout = fixed ? 20000 : 100; // an answer may be late on a machine wi
 // >>> the client
 const socket = io(url, { ...fast, retries: 2, ackTimeout });
 // <<<
-await connected(socket);
 return { pay: () => new Promise((done) => socket.emit("pay", MESSAGE, () => done())) };
 """
 

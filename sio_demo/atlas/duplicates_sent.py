@@ -9,7 +9,7 @@ from ..counters import Counters
 from ..lab.bench import Bench, bench, connects
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, rig, tab
+from .kit import MESSAGE, Log, background, counted, left_behind, rig, tab
 
 LIMIT = 0.5  # seconds that a call may take
 ROOMS = ["sports", "local", "today"]
@@ -41,7 +41,6 @@ function send() {
   for (const payment of outbox) socket.emit("pay", payment);
 }
 // <<<
-await connected(socket);
 const gone = new Promise((done) => socket.once("disconnect", done));
 return {
   pay: async () => {
@@ -77,7 +76,6 @@ async def buffer_and_outbox(fixed: bool) -> Counters:
 
 _RETRIES = """
 const socket = io(url, { ...fast, retries: 3, ackTimeout: 20000 });
-await connected(socket);
 return { pay: () => socket.emitWithAck("pay", MESSAGE, crypto.randomUUID()) };
 """
 
@@ -161,5 +159,4 @@ async def room_by_room(fixed: bool) -> Counters:
             for room in ROOMS:
                 await b.sio.emit("news", MESSAGE, to=room)
         # <<<
-        await b.settled()
-        return counted(b, "news", screen, client)
+        return await left_behind(b, "news", screen, client)

@@ -33,25 +33,38 @@ def counted(
     event: str,
     log: Log,
     *ends: socketio.AsyncClient | socketio.AsyncServer,
-    sids: int | None = None,
+    **known: int,
 ) -> Counters:
     """Count what the message has left behind at its recipient: the server, or the user's clients.
 
-    `sids` is the number of live sessions when the message came, if it is another one now.
+    What is `known` is taken as it is: the number of `sids` when it came, if it is another one now.
     """
-    way = TO_SERVER if b.sio in ends else TO_CLIENT
-    live = len(b.server.sids()) if sids is None else sids
-    packets = carried(b.link, event, way)
-    return Counters(handlers(ends, event), live, packets, log.calls, len(log.rows))
+    packets = carried(b.link, event, TO_SERVER if b.sio in ends else TO_CLIENT)
+    counters = handlers(ends, event), len(b.server.sids()), packets, log.calls, len(log.rows)
+    return Counters(*counters)._replace(**known)
+
+
+async def left_behind(
+    b: Bench, event: str, log: Log, *ends: socketio.AsyncClient | socketio.AsyncServer, **known: int
+) -> Counters:
+    """Wait until all is handled, and count as :func:`counted` does."""
+    await b.settled()
+    return counted(b, event, log, *ends, **known)
 
 
 async def news(b: Bench, log: Log, *clients: socketio.AsyncClient, **to: Any) -> Counters:
     """Send the message as ``"news"`` when all else is handled, and count what it leaves behind."""
+    sids = await _send_news(b, **to)
+    return counted(b, "news", log, *clients, sids=sids)
+
+
+async def _send_news(b: Bench, **to: Any) -> int:
+    """Send it when all else is handled, and wait for its end; return the live sessions before."""
     await b.settled()
     sids = len(b.server.sids())
     await b.sio.emit("news", MESSAGE, **to)
     await b.settled()
-    return counted(b, "news", log, *clients, sids=sids)
+    return sids
 
 
 @asynccontextmanager
@@ -160,14 +173,10 @@ class Tab:
 
     async def news(self, b: Bench) -> Counters:
         """Let a server in Python send the message to this tab, as :func:`news` does, and count."""
-        await b.settled()
-        sids = len(b.server.sids())
-        await b.sio.emit("news", MESSAGE)
-        await b.settled()
-        return await self.counted("news", b.link, sids)
+        return await self.counted("news", b.link, await _send_news(b))
 
 
-CONNECT = "await connected(io(url, fast));"  # a client that does nothing of itself
+CONNECT = "io(url, fast);"  # a client that does nothing of itself
 
 _numbers = itertools.count(1)
 
@@ -180,7 +189,7 @@ _OPEN = "await openTab(%s, async ({ " + _SCOPE + " }) => {%s\n})"
 async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterator[Tab]:
     """Run a snippet of JavaScript in a scope of its own, and close what it opened at the end.
 
-    In its scope are, besides the globals of :class:`~sio_demo.lab.node.NodeClient`:
+    Its clients are connected in the block. In its scope are, besides the globals of `NodeClient`:
 
     - ``url``, ``fixed``: the arguments; ``MESSAGE``; ``fast``: the options with which ``io`` comes
       back within milliseconds;

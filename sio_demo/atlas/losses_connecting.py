@@ -14,7 +14,18 @@ from ..lab.experiment import settled
 from ..lab.link import Link
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, carried, counted, handlers, news, rig, server_and_client, tab
+from .kit import (
+    CONNECT,
+    MESSAGE,
+    carried,
+    counted,
+    handlers,
+    left_behind,
+    news,
+    rig,
+    server_and_client,
+    tab,
+)
 
 
 def rooms_of(token: str) -> list[str]:
@@ -53,8 +64,7 @@ async def rooms(fixed: bool) -> Counters:
             await client.call("join", "kitchen")
         await b.cut()
         await b.sio.emit("order", MESSAGE, room="kitchen")
-        await b.settled()
-        return counted(b, "order", screen, client)
+        return await left_behind(b, "order", screen, client)
 
 
 @reproduces("L6")
@@ -98,7 +108,7 @@ async def late_disconnect(fixed: bool) -> Counters:
             await b.sio.emit("news", MESSAGE, to=sid_of["ann"])
         await b.settled()
         packets = carried(wifi, "news") + carried(mobile, "news")
-        return counted(b, "news", screen, client)._replace(packets=packets)
+        return counted(b, "news", screen, client, packets=packets)
 
 
 @reproduces("L15")
@@ -136,7 +146,6 @@ if (fixed) {
   });
 }
 // <<<
-await connected(socket);
 const gone = new Promise((done) => socket.on("disconnect", done));
 return { leaves: async () => [await gone, socket.active] };
 """
@@ -212,9 +221,7 @@ async def greeting_overtakes(fixed: bool) -> Counters:
         b.sio.on("hello to you", lambda _sid, text: answers.rows.append(text))
         client.on("hello", hello)
         await b.connect(client)
-        await b.settled()
-        await client.call("sync")
-        return counted(b, "hello", answers, client, sids=sids)._replace(listeners=listeners)
+        return await left_behind(b, "hello", answers, client, sids=sids, listeners=listeners)
 
 
 @reproduces("L9")
@@ -240,8 +247,7 @@ async def greeting_unheard(fixed: bool) -> Counters:
 
         await b.connect(client)
         # <<<
-        await b.settled()
-        return counted(b, "hello", screen, client, sids=sids)._replace(listeners=listeners)
+        return await left_behind(b, "hello", screen, client, sids=sids, listeners=listeners)
 
 
 @reproduces("L25")
@@ -254,8 +260,7 @@ async def another_object(fixed: bool) -> Counters:
         sio = b.sio if fixed else socketio.AsyncServer()
         await sio.emit("news", MESSAGE)
         # <<<
-        await b.settled()
-        return counted(b, "news", screen, client)
+        return await left_behind(b, "news", screen, client)
 
 
 @reproduces("L27")
@@ -301,7 +306,6 @@ const list = (text) => show(text);
 const badge = () => {};
 socket.on("news", list);
 socket.on("news", badge);
-await connected(socket);
 return {
   // >>> the badge goes
   unmount: () => (fixed ? socket.off("news", badge) : socket.off("news")),

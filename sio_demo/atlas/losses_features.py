@@ -43,7 +43,6 @@ return {
 _RECOVERED_CLIENT = """
 const socket = io(url, { ...fast, auth: (tell) => tell({ seen: rows.length }) });
 socket.on("news", show);
-await connected(socket);
 """
 
 
@@ -106,7 +105,6 @@ async def colliding_ids(fixed: bool) -> Counters:
 
 _VOLATILE = """
 const socket = io(url, fast);
-await connected(socket);
 return {
   send: async () => {
     // >>>
@@ -170,7 +168,7 @@ async def overtaken(fixed: bool) -> Counters:
         exchange.set()
         await wait_until(lambda: len(prices.rows) == 2)
         effects = prices.rows[-1:].count(MESSAGE)
-        return counted(b, "price", prices, b.sio, sids=sids)._replace(effects=effects)
+        return counted(b, "price", prices, b.sio, sids=sids, effects=effects)
 
 
 @reproduces("L20")
@@ -216,7 +214,7 @@ async def wrong_user(fixed: bool) -> Counters:
         await ann.call("say", MESSAGE)
         sids = sum(user_of[sid] == "ann" for sid in b.server.sids())
         said.calls, effects = len(said.rows), said.rows.count(("ann", MESSAGE))
-        return counted(b, "say", said, b.sio, sids=sids)._replace(effects=effects)
+        return counted(b, "say", said, b.sio, sids=sids, effects=effects)
 
 
 @reproduces("L22")
@@ -273,7 +271,6 @@ function render() {
 }
 socket.on("news", render());  // once
 // <<<
-await connected(socket);
 return {
   counts: () => [...counts("news").slice(0, 2), list.includes(MESSAGE) ? 1 : 0],
 };

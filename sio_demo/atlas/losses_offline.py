@@ -12,7 +12,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, news, rig
+from .kit import MESSAGE, Log, background, carried, counted, left_behind, news, rig
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -45,8 +45,7 @@ async def no_buffer(fixed: bool) -> Counters:
             sids = len(b.server.sids())  # rig
             await client.call("missed", len(screen.rows))  # from the client
         # <<<
-        await b.settled()
-        return counted(b, "news", screen, client, sids=sids)
+        return await left_behind(b, "news", screen, client, sids=sids)
 
 
 @reproduces("L2")
@@ -73,8 +72,7 @@ async def unnoticed_outage(fixed: bool) -> Counters:
             sids = len(b.server.sids())  # rig
             await client.call("order", MESSAGE)
         # <<<
-        await client.call("sync")
-        return counted(b, "order", booked, b.sio, sids=sids)
+        return await left_behind(b, "order", booked, b.sio, sids=sids)
 
 
 @reproduces("L3")
@@ -103,8 +101,7 @@ async def known_offline(fixed: bool) -> Counters:
             sids = len(b.server.sids())  # rig
             await client.call("order", outbox[0])  # then take it out
         # <<<
-        await client.call("sync")
-        return counted(b, "order", booked, b.sio, sids=sids)
+        return await left_behind(b, "order", booked, b.sio, sids=sids)
 
 
 @reproduces("L4")

@@ -15,7 +15,7 @@ from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.link import Link
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, carried, counted, tab
+from .kit import MESSAGE, Log, carried, left_behind, tab
 
 SERVERS = 2
 LOGGER = logging.getLogger(__name__)  # what these servers complain of; without it they print it
@@ -91,8 +91,7 @@ async def every_server(fixed: bool) -> Counters:
             await each.sio.emit("news", MESSAGE, ignore_queue=fixed)
         # <<<
         await wait_until(lambda: carried(user.link, "news") == (1 if fixed else SERVERS))
-        await user.settled()
-        return counted(user, "news", screen, client)
+        return await left_behind(user, "news", screen, client)
 
 
 _GUEST = """
@@ -150,5 +149,4 @@ async def deaf_worker(fixed: bool) -> Counters:
         queue.restart()
         await wait_until(lambda: bool(queue.subscribers) or manager.thread.done())
         await elsewhere.emit("news", MESSAGE)  # raises nothing
-        await b.settled()
-        return counted(b, "news", screen, client)
+        return await left_behind(b, "news", screen, client)

@@ -104,7 +104,7 @@ const kept = [];
 
 
 def let_the_client_hear_something(monkeypatch, *more):
-    hears = "connected(socket)", 'new Promise((done) => socket.on("hello", done))'
+    hears = "show);", 'show);\nawait new Promise((done) => socket.on("hello", done));'
     changes = {
         "_RECOVERING_SERVER": [("=> socket.on", GREETS), *more],
         "_RECOVERED_CLIENT": [hears],
