@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -31,8 +31,7 @@ class Step(NamedTuple):
 
     By kind: ``"packet"`` is an arrow. ``"call"`` ends in the number of the call, counted for the
     packet that the caller received last, or for one message. ``"lost"`` ends midway in a cross.
-    ``"fault"`` is a zigzag between two lifelines, or across all of them if source and target are
-    one. ``"note"`` is a text in a box between source and target.
+    ``"fault"`` is a zigzag between two lifelines. ``"note"`` is a text in a box between them.
     """
 
     source: str
@@ -73,9 +72,9 @@ def sequence(
     rows = zip(steps, _calls(steps, one_message), texts, heights, strict=True)
     for number, (step, call, lines, height) in enumerate(rows, 1):
         row = _Row(axes, f"step-{number}", y, height, "\n".join(lines), call)
-        _DRAW[step.kind](row, columns[step.source], columns[step.target])
+        getattr(row, step.kind)(columns[step.source], columns[step.target])
         y += height
-        words.append(f"{number}. {_words(step, call, names)}")
+        words.append(f"{number}. {_words(step, call)}")
     between = ", ".join(map(one_line, names))
     return Plot(figure, in_words(title, f"events in order, between {between}", words))
 
@@ -91,13 +90,10 @@ def _calls(steps: Sequence[Step], one_message: bool) -> Iterator[int]:
         yield calls[step.source]
 
 
-def _words(step: Step, call: int, names: Sequence[str]) -> str:
+def _words(step: Step, call: int) -> str:
     words = f"call {call}" if step.kind == "call" else step.kind
-    ends = [step.source, step.target]
-    if step.kind == "fault" and step.source == step.target:
-        ends = [names[0], names[-1]]
     if step.kind != "note":
-        words += f", {' to '.join(map(one_line, ends))}"
+        words += f", {one_line(step.source)} to {one_line(step.target)}"
     return f"{words}: {one_line(step.label)}" if step.label.strip() else words
 
 
@@ -139,7 +135,7 @@ class _Row(NamedTuple):
     top: float
     height: float
     text: str
-    call: int
+    number: int  # of a call
 
     @property
     def foot(self) -> float:
@@ -163,62 +159,43 @@ class _Row(NamedTuple):
         props = {**shape, "color": color, "linewidth": 1.6}
         self.axes.annotate("", (end, y), (start, y), arrowprops=props, gid=f"{self.name}-{kind}")
 
+    # --- what each kind of step draws, from the position of its source to that of its target
 
-def _packet(row: _Row, source: float, target: float) -> None:
-    row.arrow("packet", source, target, row.foot, style.INK)
-    row.write((source + target) / 2, row.foot - 0.05, va="bottom")
+    def packet(self, source: float, target: float) -> None:
+        self.arrow("packet", source, target, self.foot, style.INK)
+        self.write((source + target) / 2, self.foot - 0.05, va="bottom")
 
+    def lost(self, source: float, target: float) -> None:
+        ends, y = [source, (source + target) / 2], [self.foot] * 2
+        line: Look = {"color": style.INK, "linewidth": 1.6, "linestyle": (0, (4, 3))}
+        cross: Look = {"color": style.AGAIN, "markersize": 11, "markeredgewidth": 3.2, "zorder": 4}
+        self.axes.plot(ends, y, gid=f"{self.name}-lost", **line)
+        self.axes.plot(ends[1:], y[1:], "x", **cross)
+        self.write(ends[1], self.foot - 0.11, va="bottom")
 
-def _lost(row: _Row, source: float, target: float) -> None:
-    ends, y = [source, (source + target) / 2], [row.foot] * 2
-    line: Look = {"color": style.INK, "linewidth": 1.6, "linestyle": (0, (4, 3))}
-    cross: Look = {"color": style.AGAIN, "markersize": 11, "markeredgewidth": 3.2, "zorder": 4}
-    row.axes.plot(ends, y, gid=f"{row.name}-lost", **line)
-    row.axes.plot(ends[1:], y[1:], "x", **cross)
-    row.write(ends[1], row.foot - 0.11, va="bottom")
-
-
-def _call(row: _Row, source: float, target: float) -> None:
-    color = style.ONCE if row.call == 1 else style.AGAIN
-    badge: Look = {"color": color, "markersize": 2 * 72 * _BADGE, "zorder": 4}
-    if source == target:
-        badge["gid"] = f"{row.name}-call"
-    else:
+    def call(self, source: float, target: float) -> None:
+        color = style.ONCE if self.number == 1 else style.AGAIN
+        badge: Look = {"color": color, "markersize": 2 * 72 * _BADGE, "zorder": 4}
         edge = target - math.copysign(_BADGE, target - source)
-        row.arrow("call", source, edge, row.middle, color)
-    row.axes.plot([target], [row.middle], "o", **badge)
-    number: Look = {"color": "white", "fontweight": "bold", "ha": "center", "zorder": 5}
-    row.axes.text(
-        target, row.middle, str(row.call), va="center_baseline", gid=f"{row.name}-number", **number
-    )
-    if row.text:
-        row.write(target + 0.2, row.middle, ha="left")
+        self.arrow("call", source, edge, self.middle, color)
+        self.axes.plot([target], [self.middle], "o", **badge)
+        look: Look = {"color": "white", "fontweight": "bold", "zorder": 5, "ha": "center"}
+        look |= {"va": "center_baseline", "gid": f"{self.name}-number"}
+        self.axes.text(target, self.middle, str(self.number), **look)
+        if self.text:
+            self.write(target + 0.2, self.middle, ha="left")
 
+    def fault(self, source: float, target: float) -> None:
+        step, height = _TOOTH
+        teeth = 2 * round(abs(target - source) / step / 2)
+        x = [source + (target - source) * tooth / teeth for tooth in range(teeth + 1)]
+        y = [self.middle + (0, -height, 0, height)[tooth % 4] for tooth in range(teeth + 1)]
+        self.axes.plot(x, y, color=style.AGAIN, linewidth=2, gid=f"{self.name}-fault", zorder=2)
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 5}
+        self.write((source + target) / 2, self.middle, fontweight="bold", bbox=white)
 
-def _fault(row: _Row, source: float, target: float) -> None:
-    step, height = _TOOTH
-    if source == target:
-        source, target = style.MARGIN, style.WIDTH - style.MARGIN
-    teeth = 2 * round(abs(target - source) / step / 2)
-    x = [source + (target - source) * tooth / teeth for tooth in range(teeth + 1)]
-    y = [row.middle + (0, -height, 0, height)[tooth % 4] for tooth in range(teeth + 1)]
-    row.axes.plot(x, y, color=style.AGAIN, linewidth=2, gid=f"{row.name}-fault", zorder=2)
-    white = {"facecolor": "white", "edgecolor": "none", "pad": 5}
-    row.write((source + target) / 2, row.middle, fontweight="bold", bbox=white)
-
-
-def _note(row: _Row, source: float, target: float) -> None:
-    box = {"facecolor": "#f3f3f3", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
-    half = max(map(len, row.text.splitlines())) / _CHARACTERS / 2 + style.MARGIN
-    x = min(max((source + target) / 2, half), style.WIDTH - half)
-    row.write(x, row.middle, "note", bbox=box)
-
-
-#: By kind: draws a row, given the positions of its source and its target.
-_DRAW: dict[str, Callable[[_Row, float, float], None]] = {
-    "packet": _packet,
-    "call": _call,
-    "lost": _lost,
-    "fault": _fault,
-    "note": _note,
-}
+    def note(self, source: float, target: float) -> None:
+        box = {"facecolor": "#f3f3f3", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
+        half = max(map(len, self.text.splitlines())) / _CHARACTERS / 2 + style.MARGIN
+        x = min(max((source + target) / 2, half), style.WIDTH - half)
+        self.write(x, self.middle, "note", bbox=box)
