@@ -43,7 +43,7 @@ bench: setup ## Measure speed side by side with peers; table on the screen, buil
 	$(call run,python tests/benchmarks/bench.py)
 
 chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SEED=17 replays one; CLIENT=node, CLIENT=browser
-	$(call run,sio-demo chaos --client $(CLIENT) \
+	$(call run,$(if $(filter python,$(CLIENT)),sio-demo chaos,python tests/chaos/pages.py --client $(CLIENT)) \
 	  $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS))
 
 notebooks: setup ## Run every notebook in a fresh kernel and store its outputs

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 HELP = "play seeded fault schedules, process kills included, against the delivery"
 FAILED = 1  # exit code
 VARIANTS = ("none", "no-dedup", "mark-first")
-PAGE_VARIANTS = ("id-per-tab", "offset-beside", "no-lock")  # with the client node or browser
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
 ENGINES = 4  # deployments at once with --workers: each has a PostgreSQL and a Valkey
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
@@ -33,18 +32,18 @@ def positive(text: str) -> int:
     return number
 
 
-def add(command: argparse.ArgumentParser) -> None:
+def add_seeds(command: argparse.ArgumentParser) -> None:
     which = command.add_mutually_exclusive_group()
     which.add_argument(
         "--seeds", type=positive, default=100, metavar="N", help="play seeds 1 to N (default: 100)"
     )
     which.add_argument("--seed", type=count, metavar="N", help="play this one, and show it")
-    command.add_argument(
-        "--client", choices=("python", "node", "browser"), default="python", help="who sends"
-    )
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    add_seeds(command)
     broken = "play against a broken delivery"
-    variants = VARIANTS + PAGE_VARIANTS
-    command.add_argument("--variant", choices=variants, default="none", help=broken)
+    command.add_argument("--variant", choices=VARIANTS, default="none", help=broken)
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
     )
@@ -52,32 +51,48 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", action="store_true", help=workers)
 
 
+def seeds(options: argparse.Namespace) -> list[int]:
+    return [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
+
+
 def run(options: argparse.Namespace) -> int:
-    seeds = [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
-    return asyncio.run(_chaos(seeds, options))
+    from ..chaos import run_all
+
+    stage, numbers = _stage(options), seeds(options)
+    jobs = min(options.jobs, ENGINES) if options.workers else options.jobs
+    if len(numbers) == 1:
+        print(stage.draw(numbers[0]), flush=True)
+
+    def again(failure: Verdict) -> str:
+        where = " --workers" if options.workers else ""
+        if failure.variant == "none" and not where:
+            return f"make chaos SEED={failure.seed}"
+        return f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}{where}"
+
+    runs = run_all(numbers, options.variant, jobs=jobs, stage=stage)
+    return asyncio.run(report(runs, len(numbers), lambda v: str(stage.draw(v.seed)), again))
 
 
-async def _chaos(seeds: list[int], options: argparse.Namespace) -> int:
-    from ..chaos import pages, run_all
+async def report(
+    runs: AsyncGenerator[Verdict, None],
+    total: int,
+    said: Callable[[Verdict], str],
+    again: Callable[[Verdict], str],
+) -> int:
+    """Play schedules, show what comes of them, and return the exit code.
 
-    if options.client == "browser" and not pages.find_chromium():
-        print("no Chromium on PATH: no schedule was played")
-        return 0
-    if options.client != "python":
-        runs = pages.run_all(seeds, options.variant, client=options.client)
-    else:
-        jobs = min(options.jobs, ENGINES) if options.workers else options.jobs
-        runs = run_all(seeds, options.variant, jobs=jobs, stage=_stage(options))
-        if len(seeds) == 1:
-            print(_stage(options).draw(seeds[0]), flush=True)
+    Of a failure, `said` is what was played, and `again` how to play it once more.
+    """
     verdicts: list[Verdict] = []
     async with aclosing(runs) as playing:
         async for verdict in playing:
             verdicts.append(verdict)
-            _show_progress(verdicts, len(seeds))
+            _show_progress(verdicts, total)
     failures = [verdict for verdict in verdicts if not verdict.ok]
     for failure in failures[:FAILURES_SHOWN]:
-        _print_failure(failure, options)
+        print(f"\nFAILED {said(failure)}")
+        print(*(f"  {finding}" for finding in failure.findings), sep="\n")
+        print(f"play it again: {again(failure)}\n", flush=True)
     if failures:
         print("failed seeds:", *(failure.seed for failure in failures))
     struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
@@ -103,18 +118,6 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
         print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done % STEP == 0:
         print(text, file=sys.stderr, flush=True)
-
-
-def _print_failure(failure: Verdict, options: argparse.Namespace) -> None:
-    is_page = options.client != "python"
-    said: object = failure if is_page else _stage(options).draw(failure.seed)
-    where = f" --client {options.client}" if is_page else " --workers" if options.workers else ""
-    again = f"make chaos SEED={failure.seed}"
-    if failure.variant != "none" or where:
-        again = f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}{where}"
-    print(f"\nFAILED {said}")
-    print(*(f"  {finding}" for finding in failure.findings), sep="\n")
-    print(f"play it again: {again}\n", flush=True)
 
 
 def _sum_up(verdicts: Sequence[Verdict]) -> None:

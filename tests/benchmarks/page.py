@@ -8,6 +8,7 @@ link's latency of 10 ms each way.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -20,11 +21,13 @@ from delivery import LATENCY
 from harness import Figure, Options, ratio, take_turns
 from playwright.async_api import Page, Route, async_playwright
 
-from sio_demo.chaos.pages import FLAGS, find_chromium
 from sio_demo.delivery import OUTBOX_MJS, Inbox
 from sio_demo.lab import packages
 from sio_demo.lab.link import Link
 from sio_demo.lab.server import serve
+
+sys.path.append(str(Path(__file__).parents[1] / "chaos"))
+from pages import FLAGS, find_chromium
 
 PAGE = """<!doctype html><script type="module">
   import { io } from "/page/socket.io.mjs";

@@ -1,10 +1,15 @@
-"""Fault schedules with a page as the client: socket.io-client in Node, or in headless Chromium."""
+"""Fault schedules with a page as the client: socket.io-client in Node, or in headless Chromium.
 
+``make chaos CLIENT=node`` and ``CLIENT=browser`` run this file.
+"""
+
+import argparse
 import asyncio
 import json
 import logging
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, suppress
@@ -16,16 +21,18 @@ from urllib.parse import quote
 import psutil
 import socketio
 
-from ..delivery import Feed, Inbox, MemoryInboxStore
-from ..lab import packages
-from ..lab.bench import Bench
-from ..lab.node import NodeClient
-from ..lab.packet import TO_CLIENT
-from . import faults as cuts
-from .checker import Applied, Journal, Verdict, check
-from .schedule import TRANSPORTS
+from sio_demo.chaos import faults as cuts
+from sio_demo.chaos.checker import Applied, Journal, Verdict, check
+from sio_demo.chaos.schedule import TRANSPORTS
+from sio_demo.commands import chaos as command
+from sio_demo.delivery import Feed, Inbox, MemoryInboxStore
+from sio_demo.lab import packages
+from sio_demo.lab.bench import Bench
+from sio_demo.lab.node import NodeClient
+from sio_demo.lab.packet import TO_CLIENT
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+PAGE = "tests/chaos/page"
 LIMIT = 10.0  # seconds in which all must be applied and seen, once the faults are over
 CUTS = ("reset", "half-open", "black hole", "lost ack", "reload")
 DEATHS = ("tab killed", "browser killed", "second tab", "tab closed")
@@ -47,7 +54,7 @@ class NodePage:
     async def start(self, exits: AsyncExitStack) -> None:
         self.tabs[1] = node = await NodeClient.start()
         exits.push_async_callback(node.close)
-        module = (ROOT / "chaos/page.mjs").as_uri()
+        module = (ROOT / f"{PAGE}.mjs").as_uri()
         await node.run(f"const {{ lasting, open }} = await load('{module}')")
         await node.run("const place = lasting(); let page")
         await self.strike("open")
@@ -139,7 +146,7 @@ async def _serve(route: Any) -> None:
     """Answer with a file of this package: the page's own requests meet no fault."""
     name = route.request.url.split("/page/")[1].split("#")[0]
     client = packages.folder() / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
-    path = client if name == "socket.io.mjs" else ROOT / (name or "chaos/page.html")
+    path = client if name == "socket.io.mjs" else ROOT / (name or f"{PAGE}.html")
     await route.fulfill(path=path)
 
 
@@ -148,10 +155,13 @@ def find_chromium() -> str | None:
     return next((path for path in found if path), None)
 
 
+KINDS = {"node": NodePage, "browser": BrowserPage}
+
+
 async def run_all(
     seeds: Iterable[int], variant: str = "none", *, client: str = "node"
 ) -> AsyncGenerator[Verdict, None]:
-    kind = {"node": NodePage, "browser": BrowserPage}[client]
+    kind = KINDS[client]
     logging.disable(logging.ERROR)  # the libraries log every connection that is cut
     try:
         for seed in seeds:
@@ -262,3 +272,27 @@ class Play:
             sum(len(journal.accepted) for journal in self.journals.values()),
             *found._replace(findings=(*found.findings, *stuck)),
         )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    command.add_seeds(parser)
+    parser.add_argument("--client", choices=KINDS, default="node", help="who sends")
+    variants = ("none", "id-per-tab", "offset-beside", "no-lock")
+    parser.add_argument("--variant", choices=variants, default="none", help="one with a fault")
+    options = parser.parse_args(arguments)
+    if options.client == "browser" and not find_chromium():
+        print("no Chromium on PATH: no schedule was played")
+        return 0
+    seeds = command.seeds(options)
+    runs = run_all(seeds, options.variant, client=options.client)
+
+    def again(failure: Verdict) -> str:
+        broken = f' ARGS="--variant {failure.variant}"' if failure.variant != "none" else ""
+        return f"make chaos SEED={failure.seed} CLIENT={options.client}{broken}"
+
+    return asyncio.run(command.report(runs, len(seeds), str, again))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

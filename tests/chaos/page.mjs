@@ -1,7 +1,7 @@
 // The page of a schedule, in Node or in Chromium: an outbox, and a follower that notes what it sees.
 
-import { IndexedDBStore, MemoryStore, Outbox, promised } from "../delivery/js/outbox.mjs";
-import { Follower, IndexedDBOffsets, MemoryOffsets } from "../delivery/js/follower.mjs";
+import { IndexedDBStore, MemoryStore, Outbox, promised } from "../../sio_demo/delivery/js/outbox.mjs";
+import { Follower, IndexedDBOffsets, MemoryOffsets } from "../../sio_demo/delivery/js/follower.mjs";
 
 const QUICK = { ackTimeout: 400, retryDelay: 10, retryDelayMax: 50, interval: 200 };
 
