@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from pathlib import Path
 import nbformat
 
 from sio_demo.atlas import Cause
-from sio_demo.causes import BY_THEME, SYMPTOMS
+from sio_demo.causes import BY_THEME
 from sio_demo.causes import cause as find
+from sio_demo.causes import text as read
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09_atlas_of_causes.ipynb"
 WORDS = Path(__file__).with_name("atlas_index.md")
@@ -25,6 +27,10 @@ INDEX, FIRST, LAST = "## 1. What do you see?", "## 4. The causes", "## What you 
 COUNTERS = ("listeners", "live sids", "packets", "calls", "effects")
 TOGETHER = 4  # causes with one signature, from which on a table tells them apart
 Measured = dict[str, tuple[list[int], list[int]]]
+SYMPTOMS = {  # what people say when they ask, by heading, and the causes that it can be
+    heading: {said: tuple(map(find, letters)) for said, letters in table.items()}
+    for heading, table in tomllib.loads(read("symptoms.toml")).items()
+}
 
 
 # --- the code: the reproduction's own lines, without the branch that does not run

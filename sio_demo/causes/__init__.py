@@ -239,10 +239,3 @@ def cause(letter: str) -> Cause:
             return each
     known = ", ".join(each.letter for each in CAUSES)
     raise UsageError(f"There is no cause {letter!r}. There are: {known}.")
-
-
-SYMPTOMS = {
-    heading: {said: tuple(map(cause, letters)) for said, letters in table.items()}
-    for heading, table in tomllib.loads(text("symptoms.toml")).items()
-}
-"""What people say when they ask, by heading, and the causes that it can be."""

@@ -7,11 +7,11 @@ import fastapi
 import pytest
 import socketio
 
-from atlas_sections import INDEX, NOTEBOOK, WORDS, index
+from atlas_sections import INDEX, NOTEBOOK, SYMPTOMS, WORDS, index
 from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
 from sio_demo.atlas.workers import MemoryManager, MemoryQueue
-from sio_demo.causes import SYMPTOMS, cause
+from sio_demo.causes import cause
 from sio_demo.lab.bench import bench, python_client
 from sio_demo.lab.waiting import wait_until
 

@@ -9,9 +9,19 @@ import nbformat
 import pytest
 from ast_grep_py import SgRoot
 
-from atlas_sections import COUNTERS, NOTEBOOK, code, decided, language, measured, section, update
+from atlas_sections import (
+    COUNTERS,
+    NOTEBOOK,
+    SYMPTOMS,
+    code,
+    decided,
+    language,
+    measured,
+    section,
+    update,
+)
 from sio_demo.atlas import CAUSES, cause
-from sio_demo.causes import BY_THEME, SYMPTOMS
+from sio_demo.causes import BY_THEME
 
 CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
 TEXT = "\n\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from causes_schema import check_together, read, read_symptoms
 
+from atlas_sections import SYMPTOMS
 from sio_demo.causes import (
     BY_THEME,
     CAUSES,
     FILES,
     NEEDS,
     RULES,
-    SYMPTOMS,
     TWINS,
     Cause,
     Rule,
