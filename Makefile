@@ -6,6 +6,8 @@ VENV   ?= .venv
 ARGS   ?=
 SEEDS  ?= 100
 CLIENT ?= python
+CHAOS  := $(if $(filter --workers,$(ARGS)),python tests/chaos/chaos_workers.py,$(if \
+  $(filter python,$(CLIENT)),sio-demo chaos,python tests/chaos/pages.py --client $(CLIENT)))
 
 # Run a command with the environment's programs first on PATH: Node may be one of them. Python is
 # to keep its bytecode even where the machine says otherwise: each kernel imports a lot.
@@ -43,7 +45,7 @@ bench: setup ## Measure speed side by side with peers; table on the screen, buil
 	$(call run,python tests/benchmarks/bench.py)
 
 chaos: setup ## Fault schedules against outbox and inbox: SEEDS=1000 of them; SEED=17 replays one; CLIENT=node, CLIENT=browser
-	$(call run,$(if $(filter python,$(CLIENT)),sio-demo chaos,python tests/chaos/pages.py --client $(CLIENT)) \
+	$(call run,$(CHAOS) \
 	  $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS))
 
 notebooks: setup ## Run every notebook in a fresh kernel and store its outputs

@@ -76,13 +76,14 @@ class ForkServer:
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls) -> ForkServer:
+    async def open(cls, *modules: str) -> ForkServer:
+        """Start it; it imports the modules of programs that are not in this package."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-c"),
-                f"from {__name__} import serve; serve({theirs.fileno()})",
+                f"from {__name__} import serve; serve({theirs.fileno()}, {modules})",
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -136,11 +137,11 @@ class ForkServer:
                 return b""
 
 
-def serve(fd: int) -> None:
+def serve(fd: int, modules: tuple[str, ...] = ()) -> None:
     """Be the fork server, until the driver hangs up. One thread, no event loop: a fork is safe."""
     control = socket.socket(fileno=fd)
-    with suppress(ImportError):  # where what workers need is not installed
-        importlib.import_module(f"{__package__}.workers")
+    for module in modules:
+        importlib.import_module(module)
     logging.disable(logging.ERROR)  # the libraries log every connection that is cut
     gc.collect()
     gc.freeze()  # what is here stays: no collection in a child shall copy its pages

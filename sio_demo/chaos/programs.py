@@ -26,12 +26,10 @@ CONNECT_TIMEOUT = 0.5
 RETRY_DELAY, RETRY_DELAY_MAX = 0.01, 0.05
 NOTICED = 0.5  # seconds in which a server hears that a client is dead, if its line says so
 
-INTERVAL = 0.5  # seconds after which a follower asks
 ERRORS: dict[str, type[BaseException]] = {
     "raises": ValueError,
     "is cancelled": asyncio.CancelledError,
 }
-TOPIC = "applied"
 INSERT = "INSERT INTO applied (client, id, reply) VALUES (?, ?, ?)"
 
 _clock = time.time
@@ -143,7 +141,7 @@ class Server:
         self._connection.send(("forgot", stayed))
 
 
-class _Client:
+class Client:
     """Sends messages, and says what becomes of each."""
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
@@ -255,30 +253,6 @@ class _Client:
             self._say(("reissued",))
 
 
-class _Member(_Client):
-    """A client that follows what the workers have applied, of all clients."""
-
-    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
-        super().__init__(order, connection)
-        parts: Parts = order["parts"]
-        self._follower = parts.follower(
-            self._client,
-            parts.follower_store(order["seen"], self._fail_point),
-            interval=INTERVAL,
-            retry_delay=RETRY_DELAY,
-            retry_delay_max=RETRY_DELAY_MAX,
-        )
-        self._follower.on("applied", self._note)
-
-    def _note(self, db: Any, row: list[Any]) -> None:
-        db.execute(INSERT, tuple(row))
-        self._fail_point.hit("handler has run")
-
-    async def _listen(self) -> None:
-        self._tasks.create_task(self._follower.follow(TOPIC))
-        await super()._listen()
-
-
 async def _open_second_outbox(order: dict[str, Any], connection: Connection) -> None:
     """Open the outbox of another process, and say what came of it."""
     try:
@@ -290,10 +264,9 @@ async def _open_second_outbox(order: dict[str, Any], connection: Connection) -> 
 
 Program = Callable[[dict[str, Any], Connection], Coroutine[Any, Any, None]]
 
-PROGRAMS: dict[str, Program] = {  # and the worker's, where psycopg is installed
+PROGRAMS: dict[str, Program] = {  # and what a stage of the tests adds
     "server": lambda *arguments: Server(*arguments).run(),
-    "client": lambda *arguments: _Client(*arguments).run(),
-    "member": lambda *arguments: _Member(*arguments).run(),
+    "client": lambda *arguments: Client(*arguments).run(),
     "second outbox": _open_second_outbox,
 }
 

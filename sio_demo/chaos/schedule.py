@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..lab.packet import DIRECTIONS, Direction
@@ -17,7 +17,6 @@ COUNTED = {  # of what, and how many at most: one message takes more
     "statement kill": ("instructions of SQLite", 120),
     "write kill": ("bytes of its log", 8000),
 }
-WORKERS = 2
 AHEAD = 4  # messages that clients may send beyond the one at which the next fault strikes
 
 TRANSPORTS = {
@@ -87,41 +86,6 @@ KINDS = {
     ),
 }
 FAULTS = tuple(KINDS)
-_WORKER = {"worker": range(1, WORKERS + 1)}
-WORKER_KINDS = {  # with several workers, PostgreSQL and Valkey instead of the one server
-    **{
-        name: kind._replace(choices={**kind.choices, "half": ("client",)})
-        if "half" in kind.choices
-        else kind
-        for name, kind in KINDS.items()
-        if name not in ("server restart", "server kill", "server restore", "forget")
-        and name != "missing handler"
-    },
-    "line kill": KINDS["line kill"]._replace(
-        choices={**KINDS["line kill"].choices, "half": ("client", "workers")}
-    ),
-    "worker kill": FaultKind(
-        {**_WORKER, "point": ("at once",)}, " (-9): number {fault.worker}, at once", weight=2
-    ),
-    "workers kill": FaultKind(
-        {"point": ("handler has run",)}, " (-9): the first that has run a handler", weight=2
-    ),
-    "zombie worker": FaultKind(
-        {**_WORKER, "seconds": (0.05, 0.5)},
-        ": number {fault.worker} is stopped for {fault.seconds:g} s, and goes on",
-        weight=2,
-    ),
-    "database error": FaultKind(
-        {"point": ("SerializationFailure", "DeadlockDetected"), "count": range(1, 6)},
-        ": {fault.point}, {fault.count} times",
-    ),
-    "database cut": FaultKind({}, ": the connection breaks in the middle of a transaction", 2),
-    "table lock": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
-    "backends killed": FaultKind(weight=2),
-    "PostgreSQL kill": FaultKind({}, " (-9)"),
-    "Valkey kill": FaultKind({}, " (-9)"),
-    "Valkey pause": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +104,11 @@ class PlannedFault:
     half: str = ""  # which process it strikes, "server" or "client", if the kind does not say it
     count: int = 0  # of lines, instructions, bytes or calls
     worker: int = 0  # which one, from 1
+    words: str = field(default="", repr=False)  # that say so, with its details in braces
 
     def __str__(self) -> str:
-        words = (WORKER_KINDS | KINDS)[self.kind].words.format(
-            fault=self, way=self.direction or "both ways"
-        )
-        return f"{self.kind}{words}"
+        way = self.direction or "both ways"
+        return f"{self.kind}{self.words.format(fault=self, way=way)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +176,4 @@ def _draw(
     [kind] = rng.choices([*kinds], [kind.weight for kind in kinds.values()])
     counts = rng.choice(("accepted", "answered"))
     details = {name: rng.choice(choices) for name, choices in kinds[kind].choices.items()}
-    return PlannedFault(kind, client, after, counts, **details)
+    return PlannedFault(kind, client, after, counts, words=kinds[kind].words, **details)

@@ -29,6 +29,7 @@ class Stage:
     kinds: ClassVar = KINDS
     strikes: ClassVar[dict[str, Strike]] = STRIKES
     servers_at_once = 1
+    modules: ClassVar[tuple[str, ...]] = ()  # that processes need besides
     link: Link  # once it is open
     tasks: asyncio.TaskGroup  # for faults that last while others strike
 
@@ -221,8 +222,7 @@ async def run_all(
 ) -> AsyncGenerator[Verdict, None]:
     """Play schedules, `jobs` at once; yield the verdicts in the order of their seeds.
 
-    UsageError: the `stage`, `Stage` or `WorkerStage`, has no such variant, or `jobs` is below 1;
-    EngineMissingError: a `WorkerStage` has no PostgreSQL, or no Valkey.
+    UsageError: the `stage` has no such variant, or `jobs` is below 1.
     """
     if variant not in stage.variants:
         names = ", ".join(stage.variants)
@@ -233,7 +233,7 @@ async def run_all(
     tasks: deque[asyncio.Task[Verdict]] = deque()
     grounds = asyncio.Queue[Any]()
     async with AsyncExitStack() as exits:
-        fork_server = await ForkServer.open()
+        fork_server = await ForkServer.open(*stage.modules)
         exits.push_async_callback(fork_server.close)
         for _ in range(min(jobs, len(schedules))):
             grounds.put_nowait(await stage.ground(exits))

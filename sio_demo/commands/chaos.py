@@ -14,13 +14,11 @@ from . import count
 
 if TYPE_CHECKING:
     from ..chaos import Verdict
-    from ..chaos.stage import Stage
 
 HELP = "play seeded fault schedules, process kills included, against the delivery"
 FAILED = 1  # exit code
 VARIANTS = ("none", "no-dedup", "mark-first")
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again
-ENGINES = 4  # deployments at once with --workers: each has a PostgreSQL and a Valkey
 STEP = 100  # schedules between two lines of progress, unless a terminal can rewrite one
 
 
@@ -47,8 +45,6 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--jobs", type=positive, default=8, metavar="N", help="how many at once (default: 8)"
     )
-    workers = "kill and pause two workers, PostgreSQL and Valkey; a follower reads along"
-    command.add_argument("--workers", action="store_true", help=workers)
 
 
 def seeds(options: argparse.Namespace) -> list[int]:
@@ -56,21 +52,22 @@ def seeds(options: argparse.Namespace) -> list[int]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..chaos import run_all
+    from ..chaos import Schedule, run_all
 
-    stage, numbers = _stage(options), seeds(options)
-    jobs = min(options.jobs, ENGINES) if options.workers else options.jobs
+    numbers = seeds(options)
     if len(numbers) == 1:
-        print(stage.draw(numbers[0]), flush=True)
+        print(Schedule.from_seed(numbers[0]), flush=True)
+
+    def said(failure: Verdict) -> str:
+        return str(Schedule.from_seed(failure.seed))
 
     def again(failure: Verdict) -> str:
-        where = " --workers" if options.workers else ""
-        if failure.variant == "none" and not where:
+        if failure.variant == "none":
             return f"make chaos SEED={failure.seed}"
-        return f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}{where}"
+        return f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
 
-    runs = run_all(numbers, options.variant, jobs=jobs, stage=stage)
-    return asyncio.run(report(runs, len(numbers), lambda v: str(stage.draw(v.seed)), again))
+    runs = run_all(numbers, options.variant, jobs=options.jobs)
+    return asyncio.run(report(runs, len(numbers), said, again))
 
 
 async def report(
@@ -99,16 +96,6 @@ async def report(
     print("faults:", ", ".join(f"{number} {kind}" for kind, number in struck.most_common()))
     _sum_up(verdicts)
     return FAILED if failures else 0
-
-
-def _stage(options: argparse.Namespace) -> type[Stage]:
-    if options.workers:  # it needs PostgreSQL's client
-        from ..chaos.workers import WorkerStage
-
-        return WorkerStage
-    from ..chaos.stage import Stage
-
-    return Stage
 
 
 def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:

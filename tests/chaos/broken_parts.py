@@ -6,12 +6,12 @@ Processes that play them import this module: they have the paths of pytest.
 import time
 from dataclasses import replace
 
+from chaos_workers import WorkerStage
 from valkey.asyncio import Valkey
 
 from sio_demo.chaos.broken import PARTS, ApplyAll, Parts
 from sio_demo.chaos.stage import Stage
 from sio_demo.chaos.stores import KillableInboxStore, KillableOutboxStore, MarkFirst
-from sio_demo.chaos.workers import WorkerStage
 from sio_demo.delivery import Follower, Inbox, SQLiteInboxStore, sqlite_outbox
 
 
@@ -107,6 +107,7 @@ class SkipsGaps(Follower):
 
 
 class BrokenStage(Stage):
+    modules = ("broken_parts",)
     variants = PARTS | {
         "mark-outside": Parts(inbox_store=MarkOutside),
         "id-per-attempt": Parts(inbox=IdPerAttempt),
@@ -118,6 +119,7 @@ class BrokenStage(Stage):
 
 
 class BrokenWorkerStage(WorkerStage):
+    modules = ("broken_parts",)
     variants = {  # noqa: RUF012
         "dedup-per-process": Parts(inbox=DedupPerProcess),
         "check-then-set": Parts(inbox=CheckThenSet),

@@ -6,7 +6,6 @@ import pytest
 
 from sio_demo import chaos
 from sio_demo.chaos.broken import PARTS
-from sio_demo.chaos.stage import Stage
 from sio_demo.commands import chaos as command
 
 FIELDS = chaos.Verdict.__slots__
@@ -25,8 +24,7 @@ def played(monkeypatch):
     asked = {}
     failing = {}
 
-    async def run_all(seeds, variant, *, jobs, stage):
-        assert stage is Stage
+    async def run_all(seeds, variant, *, jobs):
         asked.update(seeds=seeds, variant=variant, jobs=jobs)
         for seed in seeds:
             changes = {"seed": seed, "variant": variant, **failing.get(seed, {})}

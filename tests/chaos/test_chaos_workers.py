@@ -2,13 +2,12 @@
 
 from contextlib import aclosing
 
+import chaos_workers
 import pytest
 from broken_parts import BrokenWorkerStage
+from chaos_workers import WORKER_KINDS, WorkerStage
 
 from sio_demo import chaos
-from sio_demo.chaos import workers
-from sio_demo.chaos.schedule import WORKER_KINDS
-from sio_demo.chaos.workers import WorkerStage
 from sio_demo.errors import UsageError
 
 DRAWN = [fault for seed in range(1000) for fault in WorkerStage.draw(seed).faults]
@@ -40,7 +39,7 @@ async def test_workers_and_engines_that_fail_lose_double_and_reorder_nothing(qui
 )
 async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, seeds):
     """In one of a hundred schedules; those that have caught it before are played first."""
-    monkeypatch.setattr(workers, "PATIENCE", 1.0)
+    monkeypatch.setattr(chaos_workers, "PATIENCE", 1.0)
     rest = set(range(1, 101)).difference(seeds)
     async with aclosing(
         chaos.run_all([*seeds, *rest], variant, jobs=1, stage=BrokenWorkerStage)
@@ -54,3 +53,17 @@ async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, se
 async def test_there_is_no_other_variant():
     with pytest.raises(UsageError, match="variant 'mark-first': take one of none, no-dedup"):
         await anext(chaos.run_all([1], "mark-first", stage=WorkerStage))
+
+
+def test_a_failure_says_how_it_is_played_again(monkeypatch, capsys):
+    async def run_all(seeds, variant, *, jobs, stage):
+        assert (jobs, stage) == (chaos_workers.ENGINES, WorkerStage)
+        for seed in seeds:
+            yield chaos.Verdict(seed, variant, ("reset",), 1, 1, 0, 1, 0, ("duplicated: one",))
+
+    monkeypatch.setattr(chaos_workers, "run_all", run_all)
+    assert chaos_workers.main(["--seed", "7", "--workers"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"{WorkerStage.draw(7)}\n")
+    assert 'play it again: make chaos SEED=7 ARGS="--workers"\n' in out
+    assert out.endswith("\n1 schedules, 1 messages: 0 lost, 1 duplicated, 0 reordered\n")

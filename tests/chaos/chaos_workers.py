@@ -1,14 +1,16 @@
 """Several workers: server processes behind one link, one PostgreSQL, one Valkey.
 
 Each client follows a feed of what is applied, for all clients. The engines outlive a schedule,
-which has a schema of its own in the database.
+which has a schema of its own in the database. ``make chaos ARGS=--workers`` runs this file.
 """
 
+import argparse
 import asyncio
 import json
 import os
 import signal
 import socket
+import sys
 from contextlib import AsyncExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
@@ -17,19 +19,24 @@ import psycopg
 import socketio
 from psycopg.conninfo import make_conninfo
 
-from ..delivery import Feed, PostgresInboxStore, Received
-from ..delivery.transactions import settled
-from ..errors import NotSeenError
-from ..lab.engines import Engine, Postgres, Valkey
-from ..lab.waiting import PATIENCE, wait_until
-from .actors import APPLIED, ClientActor
-from .broken import PARTS, Parts
-from .checker import Applied, Discrepancies, Journal, check
-from .faults import STRIKES, handler_error, kill, lasting
-from .programs import INSERT, PROGRAMS, TOPIC, Server
-from .schedule import WORKER_KINDS, WORKERS, PlannedFault, Schedule
-from .stage import Stage
+from sio_demo.chaos import run_all
+from sio_demo.chaos.actors import APPLIED, ClientActor
+from sio_demo.chaos.broken import PARTS, Parts
+from sio_demo.chaos.checker import Applied, Discrepancies, Journal, Verdict, check
+from sio_demo.chaos.faults import STRIKES, handler_error, kill, lasting
+from sio_demo.chaos.programs import INSERT, PROGRAMS, RETRY_DELAY, RETRY_DELAY_MAX, Client, Server
+from sio_demo.chaos.schedule import KINDS, FaultKind, PlannedFault, Schedule
+from sio_demo.chaos.stage import Stage
+from sio_demo.commands import chaos as command
+from sio_demo.delivery import Feed, PostgresInboxStore, Received
+from sio_demo.delivery.transactions import settled
+from sio_demo.errors import NotSeenError
+from sio_demo.lab.engines import Engine, Postgres, Valkey
+from sio_demo.lab.waiting import PATIENCE, wait_until
 
+TOPIC = "applied"
+INTERVAL = 0.5  # seconds after which a follower asks
+ENGINES = 4  # deployments at once: each has a PostgreSQL and a Valkey
 SCHEMA = "CREATE TABLE applied (position bigserial, client int, id text, reply text)"
 
 
@@ -69,7 +76,69 @@ class Worker(Server):
         return error(words) if error else super()._error(words)
 
 
+class Member(Client):
+    """A client that follows what the workers have applied, of all clients."""
+
+    def __init__(self, order: dict[str, Any], connection: Connection) -> None:
+        super().__init__(order, connection)
+        parts: Parts = order["parts"]
+        self._follower = parts.follower(
+            self._client,
+            parts.follower_store(order["seen"], self._fail_point),
+            interval=INTERVAL,
+            retry_delay=RETRY_DELAY,
+            retry_delay_max=RETRY_DELAY_MAX,
+        )
+        self._follower.on("applied", self._note)
+
+    def _note(self, db: Any, row: list[Any]) -> None:
+        db.execute(INSERT, tuple(row))
+        self._fail_point.hit("handler has run")
+
+    async def _listen(self) -> None:
+        self._tasks.create_task(self._follower.follow(TOPIC))
+        await super()._listen()
+
+
 PROGRAMS["worker"] = lambda *arguments: Worker(*arguments).run()
+PROGRAMS["member"] = lambda *arguments: Member(*arguments).run()
+
+WORKERS = 2
+_WORKER = {"worker": range(1, WORKERS + 1)}
+WORKER_KINDS = {  # with several workers, PostgreSQL and Valkey instead of the one server
+    **{
+        name: kind._replace(choices={**kind.choices, "half": ("client",)})
+        if "half" in kind.choices
+        else kind
+        for name, kind in KINDS.items()
+        if name not in ("server restart", "server kill", "server restore", "forget")
+        and name != "missing handler"
+    },
+    "line kill": KINDS["line kill"]._replace(
+        choices={**KINDS["line kill"].choices, "half": ("client", "workers")}
+    ),
+    "worker kill": FaultKind(
+        {**_WORKER, "point": ("at once",)}, " (-9): number {fault.worker}, at once", weight=2
+    ),
+    "workers kill": FaultKind(
+        {"point": ("handler has run",)}, " (-9): the first that has run a handler", weight=2
+    ),
+    "zombie worker": FaultKind(
+        {**_WORKER, "seconds": (0.05, 0.5)},
+        ": number {fault.worker} is stopped for {fault.seconds:g} s, and goes on",
+        weight=2,
+    ),
+    "database error": FaultKind(
+        {"point": ("SerializationFailure", "DeadlockDetected"), "count": range(1, 6)},
+        ": {fault.point}, {fault.count} times",
+    ),
+    "database cut": FaultKind({}, ": the connection breaks in the middle of a transaction", 2),
+    "table lock": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
+    "backends killed": FaultKind(weight=2),
+    "PostgreSQL kill": FaultKind({}, " (-9)"),
+    "Valkey kill": FaultKind({}, " (-9)"),
+    "Valkey pause": FaultKind({"seconds": (0.05, 0.5)}, ", for {fault.seconds:g} s"),
+}
 
 
 class WorkerStage(Stage):
@@ -78,6 +147,7 @@ class WorkerStage(Stage):
     variants: ClassVar = {"none": PARTS["none"], "no-dedup": PARTS["no-dedup"]}
     kinds = WORKER_KINDS
     servers_at_once = WORKERS
+    modules = ("chaos_workers",)
 
     @classmethod
     async def ground(cls, exits: AsyncExitStack) -> dict[str, Engine]:
@@ -194,3 +264,28 @@ WorkerStage.strikes = {
     **dict.fromkeys(("PostgreSQL kill", "Valkey kill"), engine_kill),
     "Valkey pause": valkey_pause,
 }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    command.add(parser)
+    parser.add_argument("--workers", action="store_true", help="as it is")
+    options = parser.parse_args(arguments)
+    seeds = command.seeds(options)
+    if len(seeds) == 1:
+        print(WorkerStage.draw(seeds[0]), flush=True)
+    jobs = min(options.jobs, ENGINES)
+    runs = run_all(seeds, options.variant, jobs=jobs, stage=WorkerStage)
+
+    def said(failure: Verdict) -> str:
+        return str(WorkerStage.draw(failure.seed))
+
+    def again(failure: Verdict) -> str:
+        broken = f" --variant {failure.variant}" if failure.variant != "none" else ""
+        return f'make chaos SEED={failure.seed} ARGS="--workers{broken}"'
+
+    return asyncio.run(command.report(runs, len(seeds), said, again))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
