@@ -24,17 +24,23 @@ class OutboxTransaction:
     def __init__(self, store: Any, new_receipt: NewReceipt) -> None:
         if not hasattr(store, "db"):
             raise UsageError("Only a SQLiteOutboxStore has transactions.")
-        self.execute, self.executemany = store.db.execute, store.db.executemany
-        self._new_receipt = new_receipt
+        self._db, self._new_receipt = store.db, new_receipt
         self.receipts: list[Receipt] = []
         self.ended = False
 
     def send(self, event: str, payload: Any = None) -> Receipt:
         """Queue a message with the transaction; see `Outbox.send`."""
-        if self.ended:
-            raise UsageError("This transaction has ended. Begin another.")
+        self._check()
         self.receipts.append(self._new_receipt(event, payload, len(self.receipts)))
         return self.receipts[-1]
+
+    def __getattr__(self, name: str) -> Any:
+        self._check()
+        return getattr(self._db, name)
+
+    def _check(self) -> None:
+        if self.ended:
+            raise UsageError("This transaction has ended. Begin another.")
 
 
 class Storing:
@@ -134,22 +140,21 @@ class Storing:
         self._owner, receipts = task, transaction.receipts
         store: Any = self.store
         try:
-            check()
-            await self._in_thread(store.begin)
             try:
+                check()
+                await self._in_thread(store.begin)
                 yield transaction
             finally:
-                transaction.ended = True
+                transaction.ended, self._owner = True, None
             check()
             store.check_transaction()
         except BaseException as error:
-            store.rollback()
-            self._owner = None
+            if not self._closed:  # in its thread, which may still be waiting to begin
+                self._thread.submit(store.rollback)
             self._busy.release()
             for receipt in receipts:
                 receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
             raise
-        self._owner = None
         self.incoming += receipts
         await asyncio.shield(asyncio.create_task(self._commit(receipts)))
 

@@ -160,8 +160,15 @@ class Transactions:
                 await settled(self.store.close())
 
     async def _in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Wait for the end of a call; if cancelled too, since it goes on with the connection."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._shared.thread, function, *arguments)
+        work = loop.run_in_executor(self._shared.thread, function, *arguments)
+        try:
+            await asyncio.shield(work)
+        finally:
+            while not work.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({work})
 
 
 def check_vacant(end: Any, kind: Any, namespace: str, event: str, name: str) -> None:

@@ -1,0 +1,138 @@
+"""What attack programs have found that were written from the promises alone."""
+
+import asyncio
+import sqlite3
+import time
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from kit import SCHEMA
+from test_feed import FeedBench
+
+from sio_demo.delivery import (
+    SQLiteOutboxStore,
+)
+from sio_demo.errors import ClosedError, UsageError
+from sio_demo.lab.bench import python_client
+from sio_demo.lab.waiting import wait_until
+
+LATE = f"""
+PRAGMA foreign_keys = ON; {SCHEMA} CREATE TABLE accounts (id INTEGER PRIMARY KEY);
+CREATE TABLE late (account INTEGER REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);"""
+
+
+@asynccontextmanager
+async def busy(path):
+    """Hold the file's lock, as another process does; yield what ends that."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield lambda: other.execute("COMMIT")
+
+
+@asynccontextmanager
+async def connection(bench, namespace="/"):
+    """Connect a client without an outbox or a follower."""
+    async with python_client() as client:
+        await client.connect(bench.server.url, namespaces=[namespace])
+        yield client
+
+
+def column(path, sql):
+    with closing(sqlite3.connect(path)) as db:
+        return [row[0] for row in db.execute(sql)]
+
+
+@pytest.fixture
+async def feeds(quiet, tmp_path):
+    bench = FeedBench(tmp_path)
+    await bench.start()
+    yield bench
+    await bench.close()
+
+
+# --- who waits for a file's lock, and gives up ----------------------------------------------
+
+
+async def test_who_gives_up_waiting_for_the_file_takes_nothing_from_the_next(disk, tmp_path):
+    """Its thread went on, and rolled the next one's effects back, which was answered."""
+
+    def slow(db, number):
+        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        time.sleep(0.02)  # longer than the thread waits between attempts
+
+    disk.inbox.on("slow", slow)
+    outbox = await disk.outbox()
+    for number in range(5):
+        async with busy(tmp_path / "inbox.db") as release:
+            waiting = asyncio.create_task(disk.inbox.dead_letters())
+            await wait_until(lambda: disk.inbox._transactions.contended)
+            receipt = outbox.send("slow", number)
+            await wait_until(lambda: disk.inbox.statistics().waiting)
+            release()
+            waiting.cancel()
+            await receipt
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+    assert column(tmp_path / "inbox.db", "SELECT number FROM effects") == [*range(5)]
+
+
+async def test_who_gives_up_waiting_for_the_outboxs_file_does_not_stop_the_loop(bench, tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = await bench.outbox(SQLiteOutboxStore(path, "CREATE TABLE mine (x)"))
+    loop = asyncio.get_running_loop()
+
+    async def write(number):
+        async with outbox.transaction() as db:
+            db.execute("INSERT INTO mine VALUES (?)", (number,))
+            return db.send("note", number)
+
+    async with busy(path) as release:
+        waiting = asyncio.create_task(write(1))
+        await wait_until(outbox._storing._busy.locked)
+        await asyncio.sleep(0.05)  # for the thread to ask for the lock: nobody tells
+        began = loop.time()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert loop.time() - began < 1
+        release()
+    await (await write(2))
+    assert column(path, "SELECT x FROM mine") == bench.applied == [2]
+
+
+async def test_a_transaction_that_outlives_its_outbox_ends_by_name(bench, tmp_path, monkeypatch):
+    """It raised an error of sqlite3, and the transaction behind it waited for ever."""
+    monkeypatch.setattr("sio_demo.delivery.outbox.CLOSE", 0.05)
+    path = tmp_path / "outbox.db"
+    outbox = await bench.outbox(SQLiteOutboxStore(path, "CREATE TABLE mine (x)"))
+    receipts, closed = [], asyncio.Event()
+
+    async def write():
+        async with outbox.transaction() as db:
+            db.execute("INSERT INTO mine VALUES (1)")
+            receipts.append(db.send("note", 1))
+            await closed.wait()
+
+    first = asyncio.create_task(write())
+    await wait_until(lambda: receipts)
+    behind = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    await outbox.close()
+    closed.set()
+    async with asyncio.timeout(5):
+        ended = await asyncio.gather(first, behind, receipts[0], return_exceptions=True)
+    assert [type(error) for error in ended] == [ClosedError] * 3
+    assert column(path, "SELECT x FROM mine") == []
+
+
+async def test_a_transaction_that_has_ended_writes_nothing_into_the_next(bench, tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = await bench.outbox(SQLiteOutboxStore(path, "CREATE TABLE mine (x)"))
+    async with outbox.transaction() as before:
+        pass
+    async with outbox.transaction() as db:
+        db.execute("INSERT INTO mine VALUES (1)")
+        with pytest.raises(UsageError):
+            before.execute("INSERT INTO mine VALUES (2)")
+        with pytest.raises(UsageError):
+            before.executemany("INSERT INTO mine VALUES (?)", [(3,)])
+    assert column(path, "SELECT x FROM mine") == [1]
