@@ -35,6 +35,7 @@ class Receiver:
         self._dead = "dead" + mine
         self._callbacks = Callbacks(self._transactions, "after" + mine)
         self._applier = self.applier(self._callbacks.note, self._dead, retry_limit, most)
+        self._transactions.ended += self._applier.ended, self._callbacks.ended
         self._turns = Turns(self._applier, self._transactions)
         self._all_turns = WeakSet([self._turns])
         self._closed = False
@@ -135,7 +136,6 @@ class Callbacks:
 
     def __init__(self, transactions: Transactions, box: str) -> None:
         self._transactions, self._box = transactions, box
-        transactions.ended = self._ended
         self._callbacks: dict[str, Callable[[Received], Awaitable[object]]] = {}
         self._noted: dict[InboxStore, list[Letter]] = {}  # by transactions that are under way
         self._due: deque[Letter] = deque()
@@ -155,12 +155,12 @@ class Callbacks:
             await settled(store.put_aside(self._box, letter))
             self._noted.setdefault(store, []).append(letter)
 
-    def _ended(self, store: InboxStore, committed: bool) -> None:
+    def ended(self, store: InboxStore, committed: bool) -> None:
         """Let callbacks run that are due after a transaction."""
         noted = self._noted.pop(store, [])
         if committed:
             self._due += noted
-        elif noted and self._transactions.concurrent:
+        elif noted:
             self._looked = False  # it may have been committed though its answer was lost
         idle = self.task is None and not self._closed
         if committed and idle and self._callbacks and (self._due or not self._looked):

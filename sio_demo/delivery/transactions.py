@@ -51,16 +51,15 @@ _shared: WeakKeyDictionary[Any, Shared] = WeakKeyDictionary()
 
 
 class Transactions:
-    """The transactions of one inbox, whose connected producers `online` returns.
-
-    `ended` is called after each, with what it yielded and whether it was committed.
-    """
+    """The transactions of one inbox, follower or feed."""
 
     def __init__(self, store: Any) -> None:
+        if isinstance(store, type) or not hasattr(store, "concurrent"):
+            raise UsageError(f"This needs the store of an inbox, not {store!r}.")
         self.store = store
-        self.online: Callable[[], set[str]] = set
+        self.online: Callable[[], set[str]] = set  # returns the producers that are connected
         self.contended = False  # whether the latest one had to wait for another process
-        self.ended: Callable[[InboxStore, bool], None] = lambda store, committed: None
+        self.ended: list[Callable[[Any, bool], None]] = []  # what hears whether it was committed
         self.concurrent: bool = store.concurrent
         self._shared = _shared.setdefault(store, Shared())
         self._shared.users.add(self)
@@ -86,22 +85,18 @@ class Transactions:
 
     @asynccontextmanager
     async def held(self, *, careful: bool = False) -> AsyncIterator[InboxStore]:
-        """Do as `one`; the caller holds `turn`, if the store does one transaction at a time.
-
-        If it does many, `careful` asks for one in which the effects of a message can be undone.
-        """
+        """Do as `one`, if the caller holds `turn`; if `careful`, so that messages can be undone."""
         self.check()
-        store: InboxStore | None = None
+        store, committed = None, False
         try:
             many = self.concurrent
             async with self.store.transaction(careful) if many else self._serial() as store:
                 yield store
                 self.check()
-        except BaseException:
-            if store is not None:
-                self.ended(store, False)
-            raise
-        self.ended(store, True)
+            committed = True
+        finally:
+            for tell in self.ended if store is not None else ():
+                tell(store, committed)
 
     def is_open(self, db: Any) -> bool:
         """Return whether a handler's ``db`` is in a transaction of this store."""

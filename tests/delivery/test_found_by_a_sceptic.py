@@ -2,17 +2,20 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
-from kit import SCHEMA
+from kit import SCHEMA, DeliveryBench
 from test_feed import FeedBench
 
 from sio_demo.delivery import (
+    Retry,
+    SQLiteInboxStore,
     SQLiteOutboxStore,
 )
-from sio_demo.errors import ClosedError, UsageError
+from sio_demo.errors import ClosedError, DeadLetterError, HandlerError, UsageError
 from sio_demo.lab.bench import python_client
 from sio_demo.lab.waiting import wait_until
 
@@ -136,3 +139,61 @@ async def test_a_transaction_that_has_ended_writes_nothing_into_the_next(bench, 
         with pytest.raises(UsageError):
             before.executemany("INSERT INTO mine VALUES (?)", [(3,)])
     assert column(path, "SELECT x FROM mine") == [1]
+
+
+# --- counters, and callbacks ----------------------------------------------------------------
+
+
+async def test_a_message_counts_when_it_is_committed(quiet, tmp_path):
+    """Each attempt of a commit that failed was counted."""
+    bench, store = DeliveryBench(), SQLiteInboxStore(tmp_path / "inbox.db", LATE)
+    await bench.start_server(store)
+
+    @bench.inbox.on("late")
+    def late(db, account):
+        db.execute("INSERT INTO late VALUES (?)", (account,))
+
+    outbox = await bench.outbox()
+    receipts = [outbox.send("insert", 1), outbox.send("late", 9), outbox.send("insert", 2)]
+    for receipt in receipts:
+        with suppress(HandlerError):
+            await receipt
+    assert bench.inbox.statistics().applied == 3
+    await bench.close()
+
+
+async def test_what_follows_a_commit_follows_one_that_nobody_waited_for(disk, monkeypatch):
+    """A replay was cancelled while it was committed: its callback came at the next start."""
+    began, go_on, failures, calls = threading.Event(), threading.Event(), [Retry("not yet")], []
+    disk.inbox._applier._retry_limit = 1
+
+    @disk.inbox.on("later")
+    def later(_db, _number):
+        if failures:
+            raise failures.pop()
+
+    @disk.inbox.after_commit("later")
+    async def follows(received):
+        calls.append(received.payload)
+
+    outbox = await disk.outbox()
+    with pytest.raises(DeadLetterError):
+        await outbox.send("later", 7)
+    (letter,) = await disk.inbox.dead_letters()
+    commit = disk.inbox.store.commit
+
+    def commit_slowly():
+        began.set()
+        go_on.wait(10)
+        commit()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.inbox.store, "commit", commit_slowly)
+        replaying = asyncio.create_task(disk.inbox.replay(letter))
+        await wait_until(began.is_set)
+        replaying.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait({replaying})
+    assert await disk.inbox.dead_letters() == []
+    await wait_until(lambda: calls == [7])
