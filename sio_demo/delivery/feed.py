@@ -17,6 +17,7 @@ from .transactions import CLOSE, Transactions, check_vacant, log, raise_end, set
 
 ENTRIES = 500  # in a page
 QUESTIONS = 1000  # of one connection that wait: a client may follow many topics
+LOOKUPS = 8  # of one connection at a time, with `may_read`
 
 
 class Feed:
@@ -63,7 +64,7 @@ class Feed:
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[str] = set()  # topics to publish
         self._removals = 0
-        self._questions = Queues(sio, namespace, QUESTIONS)
+        self._questions = Queues(sio, namespace, QUESTIONS, LOOKUPS)
         sio.on(FEED, self._answer, namespace=namespace)
 
     def append(self, db: Any, topic: str, event: str, payload: Any = None) -> Any:
@@ -141,7 +142,9 @@ class Feed:
     async def _answer(self, sid: str, question: Any = None, *_: Any) -> dict[str, Any]:
         """Handle a request: join the room first, then read, so that nothing falls in between."""
         try:
-            return (await self._read(sid, Question.from_wire(question))).to_wire()
+            asked = Question.from_wire(question)
+            async with self._questions.turn(sid):
+                return (await self._read(sid, asked)).to_wire()
         except BaseException as error:
             raise_end(error)
             if not isinstance(error, DeliveryError):
@@ -158,7 +161,8 @@ class Feed:
             if not self._sio.manager.is_connected(sid, self._namespace):  # internal
                 raise StoreError("The client has gone meanwhile.")
             await self._sio.enter_room(sid, _room(asked.topic), namespace=self._namespace)
-            async with self._questions.turn(sid), self._transactions.one() as store:
+            async with self._transactions.one() as store:
+                self._questions.check(sid)
                 page = await _page(store, asked.topic, asked.next)
             if before == self._removals:  # else perhaps it may read no more
                 return page

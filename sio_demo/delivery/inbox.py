@@ -132,8 +132,10 @@ class Inbox(Receiver):
     async def _greet(self, sid: str, *arguments: Any) -> dict[str, Any]:
         try:
             hello = Hello.from_wire(only(arguments))
+            session = await self._session(sid)
             async with self._greetings.turn(sid):
-                return (await self._welcome(await self._session(sid), hello)).to_wire()
+                self._greetings.check(sid)
+                return (await self._welcome(session, hello)).to_wire()
         except BaseException as error:
             raise_end(error)
             return self._applier.refuse(error).to_wire()
@@ -182,7 +184,10 @@ class Inbox(Receiver):
     async def _session(self, sid: str) -> Session:
         if self._closed:
             raise StoreError("The inbox is closed. Try again later.")
-        return self._sessions.get(sid) or await self._new_session(sid)
+        if sid not in self._sessions:
+            async with self._greetings.turn(sid):
+                return self._sessions.get(sid) or await self._new_session(sid)
+        return self._sessions[sid]
 
     async def _new_session(self, sid: str) -> Session:
         user = None
@@ -199,7 +204,8 @@ class Inbox(Receiver):
         if self._transactions.concurrent:
             turns = Turns(self._applier, self._transactions)
             self._all_turns.add(turns)
-        return self._sessions.setdefault(sid, Session(sid, user, turns))
+        session = self._sessions[sid] = Session(sid, user, turns)
+        return session
 
     def _connected(self) -> dict[str, Session]:
         alive = self._sio.manager.is_connected  # internal

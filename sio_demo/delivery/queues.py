@@ -13,12 +13,12 @@ UNREAD = 4_000_000  # characters that wait for a client to read them, before it 
 
 
 class Queues:
-    """The requests of each connection, one at a time: nobody waits for many of another's."""
+    """The requests of each connection, a few at a time: nobody waits for many of another's."""
 
-    def __init__(self, sio: socketio.AsyncServer, namespace: str, most: int) -> None:
+    def __init__(self, sio: socketio.AsyncServer, namespace: str, most: int, few: int = 1) -> None:
         self._sio, self._namespace, self._most = sio, namespace, most
         self._waiting: Counter[str] = Counter()
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(few))
 
     @asynccontextmanager
     async def turn(self, sid: str) -> AsyncIterator[None]:
@@ -28,7 +28,6 @@ class Queues:
         self._waiting[sid] += 1
         try:
             async with self._turns[sid]:
-                self.check(sid)
                 yield
         finally:
             self._waiting[sid] -= 1

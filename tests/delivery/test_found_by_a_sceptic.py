@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+import uuid
 from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
@@ -11,10 +12,12 @@ from kit import SCHEMA, DeliveryBench
 from test_feed import FeedBench
 
 from sio_demo.delivery import (
+    Inbox,
     Retry,
     SQLiteInboxStore,
     SQLiteOutboxStore,
 )
+from sio_demo.delivery.message import EVENT, FEED, write_message
 from sio_demo.errors import ClosedError, DeadLetterError, HandlerError, UsageError
 from sio_demo.lab.bench import python_client
 from sio_demo.lab.waiting import wait_until
@@ -197,3 +200,51 @@ async def test_what_follows_a_commit_follows_one_that_nobody_waited_for(disk, mo
         await asyncio.wait({replaying})
     assert await disk.inbox.dead_letters() == []
     await wait_until(lambda: calls == [7])
+
+
+# --- what a client may cost, and what is called how often -----------------------------------
+
+
+async def test_the_user_is_looked_up_once_for_a_connection(bench):
+    calls, known = [], asyncio.Event()
+
+    async def user(sid):
+        calls.append(sid)
+        await known.wait()
+        return "ann"
+
+    inbox = Inbox(bench.server.sio, namespace="/users", user=user)
+    async with connection(bench, "/users") as client:
+        batch = {"producer": str(uuid.uuid4()), "epoch": 1, "first": 0, "after": ""}
+        batch |= {"confirmed": 0, "messages": [write_message("note", 1)]}
+        answers = []
+        for _ in range(30):
+            await client.emit(EVENT, batch, namespace="/users", callback=answers.append)
+        await wait_until(lambda: calls)
+        known.set()
+        await wait_until(lambda: len(answers) == 30)
+    assert len(calls) == 1
+    await inbox.close()
+
+
+async def test_one_connection_has_few_rights_looked_up_at_a_time(quiet, tmp_path, monkeypatch):
+    monkeypatch.setattr("sio_demo.delivery.feed.QUESTIONS", 20)
+    bench, lookups, known = FeedBench(tmp_path), [], asyncio.Event()
+
+    async def may_read(sid, topic):
+        lookups.append(topic)
+        await known.wait()
+        return True
+
+    await bench.start(may_read=may_read)
+    answers = []
+    async with connection(bench) as client:
+        for number in range(50):
+            question = {"topic": f"orders {number}", "next": 0}
+            await client.emit(FEED, question, callback=answers.append)
+        await wait_until(lambda: len(answers) == 30)
+        assert {answer["error"] for answer in answers} == {"QuotaError"}
+        assert len(lookups) < 20
+        known.set()
+        await wait_until(lambda: len(answers) == 50)
+    await bench.close()
