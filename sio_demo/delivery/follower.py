@@ -86,7 +86,7 @@ class Follower(Receiver):
         retry_delay_max: float = 5.0,
     ) -> None:
         check_vacant(client, socketio.AsyncClient, namespace, FEED, "follower")
-        super().__init__(store, namespace, retry_limit, 20_000)
+        super().__init__(store, f"{namespace} read", retry_limit, 20_000)
         self._client, self._namespace = client, namespace
         check_positive(int | float, interval=interval)
         check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)

@@ -42,11 +42,8 @@ def checked(progress: Progress | None, user: str | None) -> Progress:
 
 
 def welcomed(hello: Hello, progress: Progress | None, user: str | None) -> Progress:
-    """Return the progress of a producer at the start of a connection.
-
-    A new producer is registered. An outbox that was started later fences the one before it.
-    """
-    if progress is None and not hello.known:
+    """Return the progress at a connection's start: of a new producer, or with its new outbox."""
+    if progress is None and hello.epoch and not hello.known:
         return Progress(user, hello.epoch, hello.start)
     progress = checked(progress, user)
     if (hello.epoch, hello.start) == (progress.epoch, progress.start):

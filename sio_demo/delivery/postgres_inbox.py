@@ -341,7 +341,7 @@ class PostgresTransaction(Tables):
         )
 
     async def forget(self, seconds: float, keep: Collection[str]) -> int:
-        silent = "seen <= now() - make_interval(secs => ?) AND producer <> ALL(?)"
+        silent = "epoch > 0 AND seen <= now() - make_interval(secs => ?) AND producer <> ALL(?)"
         rows = await self._run(
             f"DELETE FROM inbox_producers {_FREE.format(silent)} RETURNING producer",
             (seconds, list(keep)),

@@ -130,8 +130,9 @@ class SQLiteInboxStore(Database, Tables):
         self._run_many("UPDATE inbox_producers SET seen = ? WHERE producer = ?", rows)
 
     def forget(self, seconds: float, keep: Collection[str]) -> int:
-        sql, last = "SELECT producer FROM inbox_producers WHERE seen <= ?", time.time() - seconds
-        silent = [row for row in self._run(sql, (last,), list) if row[0] not in keep]
+        sql = "SELECT producer FROM inbox_producers WHERE seen <= ? AND epoch > 0"
+        found = self._run(sql, (time.time() - seconds,), list)
+        silent = [row for row in found if row[0] not in keep]
         self._run_many("DELETE FROM inbox_replies WHERE producer = ?", silent)
         self._run_many("DELETE FROM inbox_producers WHERE producer = ?", silent)
         return len(silent)

@@ -250,9 +250,10 @@ class MemoryInboxStore:
         self._seen.update(dict.fromkeys(self._seen.keys() & producers, time.time()))
 
     def forget(self, seconds: float, keep: Collection[str]) -> int:
-        """Delete producers without contact for so long, except some; return how many."""
+        """Delete producers without contact for so long, but no topics: those have no epoch."""
         last = time.time() - seconds
-        silent = [name for name, at in self._seen.items() if at <= last and name not in keep]
+        known = [name for name, progress in self._progress.items() if progress.epoch]
+        silent = [name for name in known if self._seen[name] <= last and name not in keep]
         for name in silent:
             self._owned[self._progress[name].user] -= 1
             del self._progress[name], self._seen[name]
@@ -281,7 +282,7 @@ class MemoryInboxStore:
         """Delete the entries below `first`."""
         for offset in range(self._trimmed.get(topic, 0), first):
             del self.db["feed", topic, offset]
-        self._trimmed[topic] = first
+            self._trimmed[topic] = offset + 1
 
     def close(self) -> None:
         """Close the store; may be called twice."""

@@ -150,7 +150,8 @@ class Transactions:
                     await stack.enter_async_context(self.turn)
             self._shared.users.discard(self)
             if not self._shared.users:
-                _shared.pop(self.store, None)
+                if _shared.get(self.store) is self._shared:  # else the next one's
+                    del _shared[self.store]
                 self._shared.thread.shutdown(wait=False)
                 await settled(self.store.close())
 

@@ -8,11 +8,14 @@ import uuid
 from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
-from kit import SCHEMA, DeliveryBench
+import socketio
+from kit import SCHEMA, DeliveryBench, greet
 from test_feed import FeedBench
 
 from sio_demo.delivery import (
+    Feed,
     Inbox,
+    MemoryInboxStore,
     Retry,
     SQLiteInboxStore,
     SQLiteOutboxStore,
@@ -248,3 +251,69 @@ async def test_one_connection_has_few_rights_looked_up_at_a_time(quiet, tmp_path
         known.set()
         await wait_until(lambda: len(answers) == 50)
     await bench.close()
+
+
+# --- stores in memory, and stores that are shared -------------------------------------------
+
+
+async def test_a_log_in_memory_may_be_trimmed_less_than_before(feeds):
+    """It looked for entries where none are left: nobody caught up, and the next trim failed."""
+    await feeds.append(*range(700))
+    for keep in (1, 690, 1):
+        await feeds.feed.trim("orders", keep)
+    follower = await feeds.follower()
+    assert follower.seen == [699]
+
+
+async def test_an_inbox_that_is_closed_twice_leaves_its_store_to_the_next(bench):
+    store = MemoryInboxStore()
+    before = Inbox(socketio.AsyncServer(async_mode="aiohttp"), store)
+    await before.close()
+    inbox = Inbox(bench.server.sio, store, namespace="/next")
+    await before.close()
+    feed = Feed(bench.server.sio, store, namespace="/next")
+    async with feed.transaction():
+        looking = asyncio.create_task(inbox.dead_letters())
+        await asyncio.wait({looking}, timeout=0.05)
+        assert not looking.done()
+    assert await looking == []
+    await inbox.close()
+    await feed.close()
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_to_forget_outboxes_is_not_to_forget_what_was_read(feeds, tmp_path, on_disk):
+    """A server that also follows another one has one store: it read all entries again."""
+    store = SQLiteInboxStore(tmp_path / "relay.db") if on_disk else MemoryInboxStore()
+    inbox = Inbox(socketio.AsyncServer(async_mode="aiohttp"), store)
+    await feeds.append(0, 1)
+    seen = []
+    first = await feeds.follower(store, handler=lambda _, number: seen.append(number))
+    assert await inbox.forget(0) == 0
+    await first.close()
+    await feeds.append(2)
+    second = await feeds.follower(store, handler=lambda _, number: seen.append(number))
+    assert seen == [0, 1, 2]
+    await second.close()
+    await inbox.close()
+
+
+async def test_dead_letters_of_a_follower_are_not_those_of_an_inbox(feeds):
+    """With one store, an inbox applied them with a handler of its own."""
+    store = MemoryInboxStore()
+    inbox = Inbox(socketio.AsyncServer(async_mode="aiohttp"), store)
+
+    def later(_db, _number):
+        raise Retry("not yet")
+
+    await feeds.append(0)
+    follower = await feeds.follower(store, handler=later, retry_limit=1)
+    assert await inbox.dead_letters() == []
+    assert len(await follower.dead_letters()) == 1
+    await inbox.close()
+
+
+async def test_an_outbox_is_started_at_least_once(bench):
+    """An epoch of 0, which only a forger has, would never be forgotten."""
+    async with connection(bench) as client:
+        assert (await greet(client, epoch=0))["error"] == "UnknownProducerError"
