@@ -12,6 +12,7 @@ import socketio
 from ..errors import DeliveryError, ForbiddenError, StoreError, UsageError
 from .message import FEED, LARGEST, Answer, Batch, Page, Question, check_topic, id_of, write_message
 from .queues import Queues
+from .receiver import arguments
 from .stores import InboxStore, MemoryInboxStore
 from .transactions import CLOSE, Transactions, check_vacant, log, raise_end, settled
 
@@ -55,6 +56,8 @@ class Feed:
         may_read: Callable[[str, str], Any] | None = None,
     ) -> None:
         check_vacant(sio, socketio.AsyncServer, namespace, FEED, "feed")
+        if may_read is not None:
+            arguments(may_read, 2)
         self.store: Any = MemoryInboxStore() if store is None else store
         self._transactions = Transactions(self.store)
         self._sio, self._namespace, self._may_read = sio, namespace, may_read

@@ -131,7 +131,6 @@ class Follower(Receiver):
 
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""
-        self._transactions.check_loop()
         self._check_task(*[reading.task for reading in self._topics.values()])
         self._closed = True
         for topic in list(self._topics):

@@ -8,6 +8,7 @@ import secrets
 from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, NamedTuple, Self
 
 from .. import errors
@@ -16,6 +17,7 @@ EVENT = "outbox"
 FEED = "feed"
 HELLO = "outbox_hello"
 LARGEST = 999_000  # characters in a packet of 1 MB, Engine.IO's default limit
+DEEPEST = 300  # lists and dicts in one another: readers have stacks of different depths
 LONGEST_NAME = 200  # characters of an event, and of a message's id
 NOTHING = '{"ok":null}'  # the reply of a handler that returns None
 WITHDRAWN = '{"withdrawn":null}'
@@ -28,8 +30,12 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    return number if isfinite(number := float(text)) else _refuse_constant(text)
+
+
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
 class Message(NamedTuple):
@@ -213,12 +219,22 @@ def _as_json(value: Any, what: str) -> str:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.PayloadError(f"{what} is not JSON: {error}.") from error
+    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+        raise errors.PayloadError(f"{what} is nested too deeply: {DEEPEST} levels are allowed.")
     if (size := wire_size(text)) > LARGEST:
         raise errors.PayloadError(
             f"{what} takes {size:,} characters in a packet; {LARGEST:,} are allowed. Send it in "
             "parts, or a reference to it."
         )
     return text
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for parts in inner for part in parts if isinstance(part, dict | list | tuple)]
+    return bool(level)
 
 
 def id_of(text: str) -> str:

@@ -85,8 +85,8 @@ class Outbox:
         check_positive(int, window=window, limit=limit)
         check_positive(int | float, ack_timeout=ack_timeout, connect_timeout=connect_timeout)
         check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)
-        if getattr(store, "taken", False):
-            raise UsageError("Another outbox has this store. Give each a store of its own.")
+        if store is not None and getattr(store, "taken", True):
+            raise UsageError(f"{store!r} is no store of an outbox, or another outbox has it.")
         self.client = client
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store
         self._store.taken = True
@@ -262,11 +262,7 @@ class Outbox:
 
     def _check_loop(self) -> None:
         """Refuse a call from another thread or event loop, which would stall or corrupt."""
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if self._loop is not None and here is not self._loop:
+        if self._loop not in (None, asyncio._get_running_loop()):  # there may be none
             raise UsageError(
                 "Call the outbox in the thread and event loop that opened it, for example with "
                 "loop.call_soon_threadsafe."

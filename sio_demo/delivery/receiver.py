@@ -120,7 +120,8 @@ class Receiver:
             await settled(store.take_out(self._dead, letter))
 
     def _check_task(self, *tasks: Any) -> None:
-        """Refuse a call that would wait for the end of the task that makes it."""
+        """Refuse a call from elsewhere, or that would wait for the end of its own task."""
+        self._transactions.check_loop()
         if asyncio.current_task() in (self._callbacks.task, *tasks):
             raise UsageError("A callback would wait for its own end: use another task.")
 

@@ -51,7 +51,7 @@ class Turns:
         self._applier, self._transactions = applier, transactions
         self._turn = asyncio.Lock() if transactions.concurrent else transactions.turn
         self._durable = transactions.store.durable
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def apply(self, session: Session, batch: Batch) -> Answer:
         """Apply a batch as soon as it is its turn, and return the answer."""
@@ -63,8 +63,8 @@ class Turns:
         if at_once:
             async with self._turn:
                 await self._apply_group()
-        if self.waiting and self._task is None:
-            self._task = asyncio.create_task(self.run())
+        if self.waiting and self.task is None:
+            self.task = asyncio.create_task(self.run())
         return await answer
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class Turns:
                 if self._transactions.contended:
                     await asyncio.sleep(PAUSE)
         finally:
-            self._task = None
+            self.task = None
             while self.waiting:  # the process is ending
                 self._settle([self._take()], [])
 
@@ -84,11 +84,11 @@ class Turns:
         """Wait until no batch waits; cancel a handler that never ends."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while self._task is not None:
-                    await asyncio.wait({self._task})
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=1)
+                while self.task is not None:
+                    await asyncio.wait({self.task})
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task}, timeout=1)
 
     def _take(self) -> Item:
         """Take a batch off the queue: every connection in turn."""

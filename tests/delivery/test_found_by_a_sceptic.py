@@ -1,6 +1,7 @@
 """What attack programs have found that were written from the promises alone."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -14,14 +15,18 @@ from test_feed import FeedBench
 
 from sio_demo.delivery import (
     Feed,
+    Follower,
     Inbox,
     MemoryInboxStore,
+    MemoryOutboxStore,
+    Outbox,
+    PostgresInboxStore,
     Retry,
     SQLiteInboxStore,
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, FEED, write_message
-from sio_demo.errors import ClosedError, DeadLetterError, HandlerError, UsageError
+from sio_demo.errors import ClosedError, DeadLetterError, HandlerError, PayloadError, UsageError
 from sio_demo.lab.bench import python_client
 from sio_demo.lab.waiting import wait_until
 
@@ -317,3 +322,72 @@ async def test_an_outbox_is_started_at_least_once(bench):
     """An epoch of 0, which only a forger has, would never be forgotten."""
     async with connection(bench) as client:
         assert (await greet(client, epoch=0))["error"] == "UnknownProducerError"
+
+
+# --- wrong calls, and what JSON cannot be -----------------------------------------------------
+
+
+@pytest.mark.parametrize("store", ["inbox.db", MemoryInboxStore, MemoryOutboxStore()])
+async def test_what_is_no_store_is_refused_at_once(quiet, store):
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    for make in (Inbox, Feed):
+        with pytest.raises(UsageError):
+            make(sio, store)
+    with pytest.raises(UsageError):
+        Follower(socketio.AsyncClient(handle_sigint=False), store)
+
+
+@pytest.mark.parametrize("store", ["outbox.db", MemoryInboxStore()])
+async def test_what_is_no_store_of_an_outbox_is_refused_at_once(quiet, store):
+    with pytest.raises(UsageError):
+        Outbox(socketio.AsyncClient(handle_sigint=False), store)
+
+
+@pytest.mark.parametrize("may_read", [5, lambda sid: True])
+async def test_a_function_that_cannot_be_asked_is_refused_at_once(quiet, may_read):
+    with pytest.raises(UsageError):
+        Feed(socketio.AsyncServer(async_mode="aiohttp"), may_read=may_read)
+
+
+async def test_a_handler_that_closes_its_inbox_is_told_so(quiet, url):
+    """It waited for its own end for ten seconds, and its inbox refused everybody."""
+    bench = DeliveryBench()
+    await bench.start_server(PostgresInboxStore(url))
+
+    @bench.inbox.on("close")
+    async def close(_db, _payload):
+        await bench.inbox.close()
+
+    outbox = await bench.outbox(ack_timeout=60)
+    with pytest.raises(HandlerError, match="UsageError"):
+        await outbox.send("close")
+    assert await outbox.send("note", 1) == 1
+    await bench.close()
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+async def test_what_is_nested_deeper_than_any_reader_takes_is_refused(feeds):
+    """At the edge, an entry that was appended could not be read, and stopped its follower."""
+    for depth in (299, 900):
+        with pytest.raises(PayloadError, match="nested"):
+            write_message("note", {"a": nested(depth)})
+    await feeds.append(nested(298), [[1]] * 500)
+    follower = await feeds.follower()
+    assert follower.seen == [nested(298), [[1]] * 500]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "[1e400]"])
+async def test_no_handler_gets_an_infinite_number(bench, number):
+    async with connection(bench) as client:
+        welcome = await greet(client)
+        batch = {"producer": welcome["producer"], "epoch": 1, "first": 0, "after": ""}
+        batch |= {"confirmed": 0, "messages": [f'["{"A" * 16}","note",{number}]']}
+        assert (await client.call(EVENT, batch))["error"] == "BatchError"
+    assert bench.applied == []
+    assert json.loads(write_message("note", 1.5e300))[2] == 1.5e300
