@@ -88,7 +88,7 @@ async def test_a_log_without_an_id_is_followed_by_nobody(bench, js):
     assert await js.run("seen") == []
 
 
-@pytest.mark.parametrize("offset", ["-1", "NaN", "1.5", "'5'", "null"])
+@pytest.mark.parametrize("offset", ["-1", "NaN", "1.5", "'5'", "null", "1 / 0", "2 ** 60"])
 async def test_a_follower_restarts_at_an_offset_and_nowhere_else(js, offset):
     assert await js.run(f"mistake(follower.restart('orders', {offset}))") == "UsageError"
 
@@ -204,6 +204,18 @@ async def test_a_gap_that_stays_is_reported_and_passed(bench, js):
     await seen(js, 0, 7, 8, 9)
     assert await js.run("gaps") == [["orders", 1, 7]]
     assert await js.run("follower.lastError.name") == "GapError"
+
+
+async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(bench, js):
+    """It ended the following, and nobody was told who was not waiting for it."""
+    await bench.append(*range(5))
+    await bench.feed.trim("orders", keep=2)
+    await js.run("""
+        const onGapOnce = (...gap) => { if (gaps.push(gap) === 1) throw new TypeError("later"); };
+        await follower.close();
+        follower = open({ onGap: onGapOnce });
+        await follower.follow("orders");""")
+    assert await js.run("[seen, gaps]") == [[3, 4], [["orders", 0, 3]] * 2]
 
 
 async def test_another_log_is_refused_by_name_and_restart_reads_it(bench, js):

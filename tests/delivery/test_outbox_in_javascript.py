@@ -276,7 +276,7 @@ async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):
     assert bench.applied[-2:] == [1, 2]
 
 
-@pytest.mark.parametrize("method", ["read", "forget", "known"])
+@pytest.mark.parametrize("method", ["lead", "load", "read", "forget", "known"])
 async def test_a_store_that_fails_once_is_asked_again(bench, js, method):
     """With a limit of two, the inbox waits for `confirmed`: it must grow in the end."""
     bench.inbox._applier._max_unconfirmed = 2

@@ -208,7 +208,7 @@ export class Follower {
 
   /** Go on at an offset, in whatever log the server has now; then call `follow`. */
   async restart(topic, offset = 0) {
-    if (offset !== Math.abs(Math.trunc(offset))) check({ error: "UsageError", message: "offset" });
+    if (!(Number.isSafeInteger(offset) && offset >= 0)) check({ error: "UsageError", message: "offset" });
     await this.#stop(topic);
     await this.#store.save(topic, { ...START, next: offset });
   }
@@ -289,7 +289,8 @@ export class Follower {
         } else if (left <= 0) await this.#ask(reading);
         else await reading.pause(left);
       } catch (error) {
-        if (!WORTH_A_RETRY.has(error.name)) throw error;
+        // What is no DeliveryError, `onGap` has thrown.
+        if (error instanceof DeliveryError && !WORTH_A_RETRY.has(error.name)) throw error;
         this.lastError = error;
         if (!reading.over) await reading.pause(backoff(attempts++, this.#options));
       }

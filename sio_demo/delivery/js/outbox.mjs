@@ -360,9 +360,8 @@ export class IndexedDBStore {
   /** Delete the messages below `base`. */
   forget(base, after) {
     return this.#update((state, messages) => {
-      const { offset } = state;
       if (base <= state.base) return {}; // an outbox that is closed
-      messages.delete(IDBKeyRange.upperBound(offset + base, true));
+      messages.delete(IDBKeyRange.upperBound(state.offset + base, true));
       return { base, after };
     });
   }
@@ -458,13 +457,13 @@ export class Outbox {
     if (this.#failure) throw this.#failure;
     const text = write(event, payload);
     const id = idOf(text);
-    let settle;
-    const reply = new Promise((resolve, reject) => { settle = { resolve, reject }; });
+    const reply = new Promise((resolve, reject) => {
+      this.#receipts.set(id, { resolve, reject });
+    });
     const accepted = new Promise((accept, fail) => {
       this.#incoming.push({ id, text, accept, fail });
     });
     const receipt = Object.assign(quiet(reply), { id, accepted: quiet(accepted) });
-    this.#receipts.set(id, settle);
     this.#save();
     return receipt;
   }
@@ -517,8 +516,8 @@ export class Outbox {
       this.#tell({ oldest: saved.offset + saved.base });
       this.#wake();
     } catch (error) {
-      this.#release();
-      if (!this.#closed) this.#fail(error);
+      this.#stepDown();
+      this.#troubled(error);
     }
   }
 
@@ -537,9 +536,13 @@ export class Outbox {
 
   #connected = () => {
     this.#connection += 1;
+    this.#goOn();
+  };
+
+  #goOn() {
     this.#lead();
     this.#wake();
-  };
+  }
 
   /** Note the end of a connection, or the error of an attempt. */
   #disconnected = (reason) => {
@@ -622,9 +625,7 @@ export class Outbox {
     try {
       while (this.#mayStep() && (await this.#step()));
     } catch (error) {
-      if (this.#closed) return;
-      if (WORTH_A_RETRY.has(error.name)) this.#tryLater(error);
-      else this.#fail(error);
+      this.#troubled(error);
     }
     this.#busy = false;
     if (this.#more && this.#mayStep()) this.#wake();
@@ -698,12 +699,15 @@ export class Outbox {
     return Object(answer);
   }
 
-  #tryLater(error) {
+  /** Try again after a pause, if that may help. */
+  #troubled(error) {
+    if (this.#closed) return;
+    if (!WORTH_A_RETRY.has(error.name)) return this.#fail(error);
     this.lastError = error;
     this.#more = true; // it may not have been read
     this.#pausing = setTimeout(() => {
       this.#pausing = null;
-      this.#wake();
+      this.#goOn();
     }, backoff(this.#attempts++, this.#options));
   }
 
