@@ -68,10 +68,7 @@ class Applier:
     async def handle(
         self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
     ) -> str:
-        """Run the handler of one message in a transaction; return the text of its reply.
-
-        Raise `Retry` if the handler does, or if there is none.
-        """
+        """Return the reply of a message's handler; raise `Retry` if it does, or there is none."""
         await settled(store.savepoint())
         try:
             if message.withdrawn:
@@ -102,10 +99,7 @@ class Applier:
     async def apply_batch(
         self, store: InboxStore, batch: Batch, session: Session, verdict: str | None = None
     ) -> Answer:
-        """Apply the new messages of a batch; answer for the duplicates too.
-
-        `verdict` is the reply to all new messages in the place of their handlers'.
-        """
+        """Apply what is new in a batch, or answer it with `verdict`; answer for duplicates too."""
         expected = 0
         try:
             progress = checked(await settled(store.progress(batch.producer)), session.user)

@@ -27,19 +27,15 @@ SLOW = 16  # intervals in which an answer is asked for once more
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """A topic that is followed.
-
-    `progress` is as in the store: `start` is the id of the log, `next` the offset. `due` is the
-    time of the next request; `asked` is one on this connection that has no answer yet.
-    """
+    """A topic that is followed."""
 
     topic: str
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=Progress)  # start: the log's id, next: the offset
     arrived: deque[tuple[Page | errors.DeliveryError, int | None]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
-    due: float = 0.0
-    asked: Question | None = None
+    due: float = 0.0  # the time of the next request
+    asked: Question | None = None  # on this connection, without an answer yet
     task: asyncio.Task[None] = field(init=False)
 
 

@@ -53,7 +53,7 @@ class Inbox(Receiver):
     namespace : str
         The Socket.IO namespace.
     user : callable, optional
-        Called once for a connection, with its sid, and with the environ if it takes two
+        Called once for a connection, with its sid, and with the environ if it needs two
         arguments; returns the name of the user, or an awaitable of it. A producer is refused
         from all users but its first. Without it, all clients are one user.
     retry_limit : int, optional

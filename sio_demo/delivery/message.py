@@ -173,11 +173,8 @@ def only(arguments: tuple[Any, ...]) -> Any:
 
 
 def wire_size(text: str) -> int:
-    """Return how many characters a text takes in a packet, as a JSON string and a comma.
-
-    A short text is taken to need an escape for every character: counting takes time.
-    """
-    if len(text) < 500:
+    """Return how many characters a text takes in a packet, as a JSON string and a comma."""
+    if len(text) < 500:  # as if each needed an escape: counting takes time
         return 2 * len(text) + 3
     return len(text) + text.count('"') + text.count("\\") + 3
 
@@ -205,10 +202,7 @@ def storable(text: str) -> str:
 
 
 def write_message(event: str, payload: Any) -> str:
-    """Return the JSON text of a message with a new id.
-
-    Raise `PayloadError` if `payload` is not JSON (NaN is not), or does not fit in a packet.
-    """
+    """Return a message with a new id, as JSON; raise `PayloadError` if it is none, or too long."""
     check_event(event)
     name = b2a_base64(secrets.token_bytes(12), newline=False).decode()
     return _as_json([name, event, payload], f"The payload of {event!r}")

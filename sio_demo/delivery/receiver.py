@@ -49,7 +49,7 @@ class Receiver:
         """Register the handler of an event; without `handler`, return a decorator.
 
         The handler is called with the store's ``db`` and the payload, and returns the reply, a
-        JSON value. If it has a third parameter, it gets the `Received`: who sent the message, and
+        JSON value. If it needs a third argument, it gets the `Received`: who sent the message, and
         its id. With a `PostgresInboxStore` it may be a coroutine function. With the other stores
         it is a plain function, because nothing else can be applied while it waits.
 

@@ -106,10 +106,7 @@ class SendWindow:
         return batch
 
     def answered(self, batch: Batch, answer: Answer) -> list[tuple[Receipt, str]]:
-        """Note replies; return the messages that are done now, in order, with their replies.
-
-        Late, repeated and reordered answers are valid, because a reply never changes.
-        """
+        """Note replies, late ones too: none ever changes. Return what is done now, in order."""
         first, replies = batch.first, answer.replies
         self._replies.update(
             (first + i, reply) for i, reply in enumerate(replies) if first + i >= self.base

@@ -120,10 +120,7 @@ class SQLiteOutboxStore(Database):
 
     @contextmanager
     def _committed(self, sql: str, *values: Any) -> Iterator[None]:
-        """Run a block that commits; if it fails, ask the file whether it has: it then finds a row.
-
-        The disk may have what the error denies.
-        """
+        """Run a block that commits; if it fails, look for a row: the disk may have it."""
         with self.lock:
             try:
                 yield

@@ -43,7 +43,7 @@ class Letter(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A message and who sent it: a handler's third argument, if it takes three.
+    """A message and who sent it: a handler's third argument, if it needs three.
 
     `sid` is None when the message is replayed, and after the commit.
     """
@@ -92,10 +92,7 @@ class MemoryOutboxStore:
         """Store that the inbox knows the producer."""
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        """Delete messages below `base` and append `texts` from `first` on, atomically.
-
-        `after` is the id of the message before `base`.
-        """
+        """At once, delete up to the id `after`, below `base`; append `texts`, `first` and on."""
 
     def restart(self, texts: list[str]) -> Hello:
         """Make a new producer id, with `texts` as its messages from 0 on, and no others."""

@@ -95,10 +95,7 @@ class Storing:
             self.window.confirmed = self.window.base
 
     async def keep_saving(self, pause: Callable[[], float]) -> None:
-        """Save what was sent since the last commit, in one commit, until cancelled.
-
-        While it is not known what the store has, wait `pause()` seconds between attempts.
-        """
+        """Save what was sent meanwhile, in one commit; `pause()` while the store's fate is open."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()

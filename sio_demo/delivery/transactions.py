@@ -68,20 +68,15 @@ class Transactions:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[InboxStore]:
         """Run the block in a transaction, and commit it, or undo it all."""
-        if self.concurrent:
-            async with self.held(careful=True) as store:
-                yield store
-            return
-        self.check()
-        if self._shared.owner is asyncio.current_task():
-            raise UsageError("This task is in a transaction already, which it would wait for.")
-        async with self.turn:
-            self._shared.owner = asyncio.current_task()
-            try:
-                async with self.held() as store:
-                    yield store
-            finally:
-                self._shared.owner = None
+        async with AsyncExitStack() as stack:
+            if not self.concurrent:
+                self.check()
+                if self._shared.owner is (task := asyncio.current_task()):
+                    raise UsageError("This task is in a transaction, which it would wait for.")
+                await stack.enter_async_context(self.turn)
+                self._shared.owner = task
+                stack.callback(setattr, self._shared, "owner", None)
+            yield await stack.enter_async_context(self.held(careful=True))
 
     @asynccontextmanager
     async def held(self, *, careful: bool = False) -> AsyncIterator[InboxStore]:

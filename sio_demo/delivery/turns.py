@@ -40,11 +40,7 @@ class Item:
 
 
 class Turns:
-    """The batches that wait for a transaction.
-
-    An inbox has one of these for all its connections; or, if its store can do many transactions
-    at the same time, one for each connection.
-    """
+    """The batches that wait: of all connections; if a store does many transactions, of one."""
 
     def __init__(self, applier: Applier, transactions: Transactions) -> None:
         self.waiting: deque[Session] = deque()  # those with batches that wait
@@ -110,10 +106,7 @@ class Turns:
             self._settle(group, answers)
 
     async def _applied_together(self, group: list[Item], answers: list[Answer]) -> bool:
-        """Move waiting batches to `group`, and apply them in one transaction.
-
-        Return False if an effect is to blame that it failed: find out whose.
-        """
+        """Move batches to `group`, and apply them; return False if an effect is to blame."""
         try:
             async with self._transactions.held() as store:
                 until = perf_counter() + GROUP
