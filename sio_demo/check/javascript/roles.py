@@ -26,7 +26,8 @@ _NOT_A_CLIENT = re.compile(
     r"events?|options|config|name)$|^use_?socket$"
 )
 _SERVER_NAME = re.compile(
-    r"(?i)^(ios|io_?server|socket(io)?_?server|namespaces|sockets|.*(namespace|nsp|io))$"
+    r"(?i)^(ios|s?io|io_?server|socket(io)?_?server|namespaces|sockets|"
+    r".*(namespace|nsp|socket_?io|_io|(?-i:[a-z\d]I[oO])))$"  # `chatIO`, and not `audio`
 )
 
 

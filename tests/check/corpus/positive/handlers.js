@@ -73,3 +73,8 @@ io.of("/staff").on("connection", (peer) => {
     next();
   });
 });
+
+const formulario = document.querySelector("form"); // `io` ends its name, and it is no server
+formulario.addEventListener("submit", () => {
+  socket.on("resposta", draw); // expect: listener-in-handler
+});
