@@ -74,11 +74,12 @@ class Flow:
         """Return whether code runs once: its condition then changes, or is about listeners."""
         home = self.script.enclosing(node) or function
         changes = (*self._changes(function), *self._changes(home))
+        left = (a for a in up_to(node, function) if a.kind() == "if_statement" and _leaves(a))
+        last = min((span(statement)[1] for statement in left), default=inf)
         for end, condition in self.conditions(node, function):
-            later = {name for place, name in changes if place > end}
-            if condition.endswith("\0") or _LISTENERS.search(condition):
-                return True
-            if mentions(_plain(condition), later):
+            later = {name for place, name in changes if end < place < last or place == inf}
+            sure = condition.endswith("\0") or _LISTENERS.search(condition)
+            if sure or mentions(_plain(condition), later):
                 return True
         return False
 

@@ -78,3 +78,13 @@ const formulario = document.querySelector("form"); // `io` ends its name, and it
 formulario.addEventListener("submit", () => {
   socket.on("resposta", draw); // expect: listener-in-handler
 });
+
+io.on("connection", (peer) => {
+  peer.on("seat", (room) => {
+    if (room.host) {
+      peer.on("look", () => peer.emit("room", room)); // expect: listener-in-handler
+      return;
+    }
+    room.host = peer;
+  });
+});
