@@ -262,6 +262,27 @@ def test_composable_that_owns_its_client(tmp_path: Path, composable: str, lines:
 
 
 @pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        ("onUnmounted(() => { socket.disconnect(); socket = null; });", []),
+        ("const stop = () => { socket.close(); socket = undefined; }; onUnmounted(stop);", []),
+        ("useEffect(() => () => { socket.disconnect(); socket = null; }, []);", []),
+        ("onUnmounted(() => socket.disconnect());", [4]),  # the same client is opened again
+        ("const stop = () => { socket.close(); socket = null; };", [4]),
+        ("onUnmounted(() => { socket.emit('bye'); last = null; });", [4]),
+    ],
+)
+def test_hook_that_gives_up_the_client_of_all(tmp_path: Path, end: str, lines: list[int]):
+    hook = SHARED.replace("  return { socket };", f"  {end}\n  return {{ get: () => socket }};")
+    page = (
+        "<script setup>import { useNews } from './useNews';\nconst { get } = useNews();\n"
+        "onMounted(() => { const socket = get();\nsocket.on('news', show); });</script>\n"
+    )
+    results = found(tmp_path, News_vue=page, useNews_js=hook)
+    assert [line for name, line, _ in results if name == "News.vue"] == lines
+
+
+@pytest.mark.parametrize(
     ("body", "lines"),
     [
         ("listen(show) { this.socket.on('news', show); }", [5]),

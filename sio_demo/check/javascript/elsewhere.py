@@ -7,7 +7,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
-from .flow import Flow
+from .mounts import UNMOUNTS, cleanups_of_effects, given_to
 from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, OBSERVABLE, REMOVES, Role, Roles
 from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, required_module
 from .source import Entry, Source
@@ -15,7 +15,7 @@ from .source import Entry, Source
 _ENDS = re.compile(r"\b(take\w*|first)\(")
 
 
-def origin_of(script: Script, node: SgNode | None, depth: int = 4) -> Binding | None:
+def origin_of(script: Script, node: SgNode | None, depth: int = 6) -> Binding | None:
     """Return the import or the function that an object comes from, such as its class."""
     node = unwrap(node) if node and depth else None
     if node is None:
@@ -66,7 +66,7 @@ def is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
         return False
     if call.name == "fromEvent":
         return roles.of(call.target or next(iter(call.args), None)) in CLIENTS
-    service = _imported(roles.script, call.callee) if call.target else None
+    service = imported(roles.script, call.callee) if call.target else None
     return service is not None and ask(returns_stream, *service)
 
 
@@ -80,24 +80,33 @@ def is_left_open(subscribe: Call, ends: list[Call]) -> bool:
 
 
 def owns_client(script: Script, name: str, ask: Ask) -> bool:
-    """Return whether an exported function makes a client, and keeps it in a name of its own."""
-    roles = Roles(script, ask)
+    """Return whether an exported function makes a client of its own, or gives up a shared one."""
+    source = Source(script, lambda *_, **__: None, (), ask)
     return any(
-        roles.makes_client(call) and not _is_shared(script, call, function)
-        for function in Flow(script).exported(name)
+        source.roles.makes_client(call) and not _is_shared(source, call, function)
+        for function in source.flow.exported(name)
         for call in script.calls_within(function)
     )
 
 
-def _is_shared(script: Script, made: Call, function: SgNode) -> bool:
+def _is_shared(source: Source, made: Call, function: SgNode) -> bool:
     for around in up_to(made.node, function):
         kept = label(around, "left") if around.kind() == "assignment_expression" else None
         while kind(kept) == "subscript_expression":
             kept = label(kept, "object")
-        if path := script.path(kept):
-            binding = script.resolve(kept, path[0])
-            return binding is None or binding.scope is None
+        if path := source.script.path(kept):
+            binding = source.script.resolve(kept, path[0])
+            outer = binding is None or binding.scope is None
+            return outer and not _forgets(source, function, path[-1])
     return False
+
+
+def _forgets(source: Source, function: SgNode, name: str) -> bool:
+    """Return whether a hook gives up the client of all when its component goes."""
+    ends = given_to(source, UNMOUNTS, function)
+    ends += [end for _, found in cleanups_of_effects(source, function) for end in found]
+    empties = re.compile(rf"\b{re.escape(name)} *= *(null|undefined)\b")
+    return any(empties.search(s.function.text()) for end in ends for s in source.flow.steps(end))
 
 
 def is_owned(source: Source, target: SgNode) -> bool:
@@ -144,7 +153,7 @@ def _gives(call: Call, given: set[str]) -> bool:
 
 def adds_through(source: Source, call: Call) -> bool:
     """Return whether a call gives a listener to a function of another file that adds it."""
-    found = _imported(source.script, call.callee, composed=True) if call.args else None
+    found = imported(source.script, call.callee, composed=True) if call.args else None
     handed = found is not None and not call.new and source.ask(hands_on, *found)
     return handed and not is_owned(source, call.callee)
 
@@ -152,17 +161,17 @@ def adds_through(source: Source, call: Call) -> bool:
 def run_by_connections(source: Source) -> Iterator[Entry]:
     """Yield functions of other files that are connection handlers, or get their socket."""
     for call in filter(source.roles.is_server_connection, source.script.calls):
-        if found := _imported(source.script, call.args[1]):
+        if found := imported(source.script, call.args[1]):
             yield Entry(*found, "connection", 0)
     for function in source.connections:
         for call in (step.call for step in source.flow.steps(function)):
-            if found := _imported(source.script, call.callee):
+            if found := imported(source.script, call.callee):
                 yield from (Entry(*found, "connection", peer) for peer in _sockets_in(source, call))
 
 
 def run_by_event(source: Source, step: Step) -> Iterator[Entry]:
     """Yield the function of another file that a step in the handler of an event runs."""
-    found = _imported(source.script, step.call.callee)
+    found = imported(source.script, step.call.callee)
     if found and not source.first_time(step):
         yield Entry(*found, "event", *_sockets_in(source, step.call)[:1])
 
@@ -178,11 +187,11 @@ def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
     of_object = call.target is not None and call.name not in ("emit", "send")
     if not (of_object or call.new or (call.target is None and statement)):
         return []
-    found = _imported(source.script, call.callee, composed)
+    found = imported(source.script, call.callee, composed)
     return [Entry(found[0], "constructor" if call.new else found[1], "mount")] if found else []
 
 
-def _imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
+def imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
     if module := required_module(node):
         return module, "default"
     binding = script.resolve(node)

@@ -106,7 +106,7 @@ def _hooks(source: Source) -> Iterator[Mount]:
             if name in _OF_SVELTE:
                 yield from (replace(m, what="hook", home=home) for m in _effect(source, call))
             elif function := source.flow.function_of(call.args[watch]):  # its result is ignored
-                cleanups = _given_to(source, CLEANUPS if watch else UNMOUNTS)
+                cleanups = given_to(source, CLEANUPS if watch else UNMOUNTS)
                 yield Mount("hook", function, cleanups, home=home, again=watch)
 
 
@@ -121,7 +121,7 @@ def _renders(source: Source) -> Iterator[Mount]:
     adding = [c for c in source.script.calls if c.name in REGISTERS or source.roles.makes_client(c)]
     for function in {source.script.enclosing(call.node) for call in adding}:
         if function is not None and _is_component(source, function):
-            yield Mount("render", function, _given_to(source, CLEANUPS), body=True)
+            yield Mount("render", function, given_to(source, CLEANUPS), body=True)
 
 
 def _is_component(source: Source, function: SgNode) -> bool:
@@ -143,8 +143,8 @@ def _is_component(source: Source, function: SgNode) -> bool:
 def _instance(source: Source) -> Iterator[Mount]:
     if source.instances:
         root = source.script.root
-        cleanups = _given_to(source, UNMOUNTS)
-        cleanups += [f for _, found in _cleanups_of_effects(source, root) for f in found]
+        cleanups = given_to(source, UNMOUNTS)
+        cleanups += [f for _, found in cleanups_of_effects(source, root) for f in found]
         yield Mount("hook", root, cleanups, body=True, home=root)
 
 
@@ -182,7 +182,7 @@ def _pages(source: Source) -> Iterator[Mount]:
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
     for function, entry in source.run_elsewhere("mount"):
-        cleanups = _given_to(source, UNMOUNTS)
+        cleanups = given_to(source, UNMOUNTS)
         inner = (step.function for step in source.flow.steps(function))
         observed = any(OBSERVABLE.search(f.text()) for f in inner)  # run for each subscriber
         body = not observed and entry.name != "constructor"
@@ -197,14 +197,14 @@ def _effect(source: Source, call: Call) -> Iterator[Mount]:
     returned = _returns(source, function) if function and not value else []
     if function and not any(function_of(r) is None and _may_clean(r, function) for r in returned):
         component = source.script.enclosing(call.node) or source.script.root
-        cleanups = _given_to(source, UNMOUNTS)
-        for other, found in _cleanups_of_effects(source, component):
+        cleanups = given_to(source, UNMOUNTS)
+        for other, found in cleanups_of_effects(source, component):
             cleanups += found if _runs_as_often(other, call) else []
         yield Mount("effect", function, cleanups)
 
 
 @lru_cache(maxsize=8)
-def _cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
+def cleanups_of_effects(source: Source, component: SgNode) -> list[tuple[Call, list[SgNode]]]:
     effects = []
     for call in source.script.calls_within(component):
         if call.name in EFFECTS or call.name in MOUNTS:
@@ -226,7 +226,7 @@ def _runs_as_often(other: Call, call: Call) -> bool:
     return not any(name not in theirs and not _STEADY.search(name) for name in ours)
 
 
-def _given_to(source: Source, names: Iterable[str], home: SgNode | None = None) -> list[SgNode]:
+def given_to(source: Source, names: Iterable[str], home: SgNode | None = None) -> list[SgNode]:
     calls = (c for c in source.script.called(*names) if c.args and holds(home or c.node, c.node))
     return list(filter(None, (source.flow.function_of(call.args[0]) for call in calls)))
 
@@ -257,7 +257,7 @@ def _fields(source: Source) -> Iterator[Mount]:
 def _last_methods(source: Source, home: SgNode) -> list[SgNode]:
     found = (f for name in UNMOUNT_METHODS for f in source.script.functions.get(name, ()))
     methods = [function for function in found if holds(home, function)]
-    return methods + _given_to(source, UNMOUNTS, home)
+    return methods + given_to(source, UNMOUNTS, home)
 
 
 def _methods(source: Source) -> Iterator[Mount]:
