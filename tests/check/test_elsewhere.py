@@ -694,3 +694,55 @@ def test_function_that_an_event_runs_once(tmp_path: Path):
     app += "  s.on('enter', () => { if (!known) { known = true; talk(s); } });\n});\n"
     talk = "export function talk(socket) {\n  socket.on('line', show);\n}\n"
     assert found(tmp_path, app_js=app, talk_js=talk) == []
+
+
+ADDS = "export const listen = (socket) => {\n  socket.on('news', show);\n};\n"
+BEATS = "export const listen = (socket) => {\n  setInterval(() => socket.emit('beat'), 9000);\n};\n"
+
+PAGE = "export const listen = (socket) => {\n  $(document).on('click', () => socket.send(1));\n};\n"
+
+
+@pytest.mark.parametrize(
+    ("handler", "module", "rule"),
+    [
+        ("() => listen(socket)", ADDS, "listener-in-connect"),
+        ("() => { login(); listen(socket); }", BEATS, "timer-in-connect"),
+        ("start", ADDS, "listener-in-connect"),
+        ("() => listen(socket)", PAGE, "listener-in-connect"),
+        ("() => { if (first) { listen(socket); first = false; } }", ADDS, None),
+        ("start", ADDS.replace("on(", "off('news', show).on("), None),
+    ],
+)
+def test_function_of_another_file_that_connect_runs(
+    tmp_path: Path, handler: str, module: str, rule: str | None
+):
+    app = "import { io } from 'socket.io-client';\nimport { listen } from './listen';\n"
+    app += "const socket = io();\nlet first = true;\nfunction start() { listen(socket); }\n"
+    app += f"socket.on('connect', {handler});\n"
+    expected = [("listen.js", 2, rule)] if rule else []
+    assert found(tmp_path, app_js=app, listen_js=module) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("stopListening(socket)", []),
+        ("socket.removeAllListeners('news')", []),
+        ("clearTimeout(timer)", [("listen.js", 2, "listener-in-connect")]),
+    ],
+)
+def test_function_that_connect_runs_and_disconnect_takes_back(
+    tmp_path: Path, end: str, expected: list[tuple[str, int, str]]
+):
+    app = "import { io } from 'socket.io-client';\n"
+    app += "import { listen, stopListening } from './listen';\nconst socket = io();\n"
+    app += "socket.on('connect', () => listen(socket));\n"
+    app += f"socket.on('disconnect', () => {end});\n"
+    assert found(tmp_path, app_js=app, listen_js=ADDS) == expected
+
+
+def test_function_of_another_file_that_a_disconnection_runs(tmp_path: Path):
+    app = "import { io } from 'socket.io-client';\nimport { listen } from './listen';\n"
+    app += "const socket = io();\nsocket.on('disconnect', () => listen(socket));\n"
+    results = found(tmp_path, app_js=app, listen_js=ADDS)
+    assert results == [("listen.js", 2, "listener-in-connect")]

@@ -25,10 +25,10 @@ def check_javascript(
 ) -> list[Entry]:
     """Run the rules; return the functions of other files that this source runs."""
     source = Source(script, report, entries, ask)
-    listeners_in_connect(source)
+    run = listeners_in_connect(source)
     clients_in_handlers(source)
     timers_in_connect(source)
-    run = [*run_by_connections(source), *listeners_in_handlers(source, handlers_of(source))]
+    run += [*run_by_connections(source), *listeners_in_handlers(source, handlers_of(source))]
     run += component_listeners(source, root_component)
     run += listeners_in_handlers(source, source.messages.items())
     shared_emitters(source)

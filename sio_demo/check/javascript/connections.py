@@ -8,9 +8,9 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import WRAPPERS, beyond, holds, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
-from .elsewhere import adds_through
+from .elsewhere import adds_through, imported
 from .roles import CLOSES, LASTING, REGISTERS, REMOVES, Role
-from .source import TIDY, EventHandler, Source
+from .source import TIDY, Entry, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
 _AGAIN = _TRIES | {"connect", "reconnect", "disconnect"}
@@ -31,36 +31,38 @@ _RETURNS = word_set("visibilitychange online focus pageshow resume")  # to the p
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
-def listeners_in_connect(source: Source) -> None:
-    rule = "listener-in-connect"
+def listeners_in_connect(source: Source) -> list[Entry]:
+    """Find what handlers of connections add; return the functions of other files that they run."""
+    rule, script, run = "listener-in-connect", source.script, list[Entry]()
     handlers = [h for h in source.handlers if h.event in _AGAIN and not _only_once(source, h)]
     lost = (h.function for h in source.handlers if h.event == "disconnect")
     undone = [step.call for function in lost for step in source.flow.steps(function)]
-    for handler in handlers:
-        if not source.reconnects(handler.target):
-            continue
-        steps = source.flow.steps(handler.function)
-        regions = {handler.function, *(step.function for step in steps)}
+    tidy = [c for c in undone if TIDY.search(c.name)]
+    given_back = any(c.name in REMOVES or imported(script, c.callee) for c in tidy)
+    again = [(h.event, h.function) for h in handlers if source.reconnects(h.target)]
+    again += [(event, f) for event in _AGAIN for f, _ in source.run_elsewhere(event)]
+    for event, function in again:
+        steps = source.flow.steps(function)
+        regions = {function, *(step.function for step in steps)}
         removing = [step.call for step in steps if step.call.name in REMOVES]
         for step in steps:
-            call = step.call
-            if adds_through(source, call) and not source.first_time(step):
-                names = {"event": f"`{call.name}`", "handler": handler.event, "what": _PILES[0]}
-                source.report(call, rule, "javascript", **names)
-            if call.node == handler.call.node or call.target is None:
+            call, once = step.call, step.call.name in ("once", "prependOnceListener")
+            names = {"event": source.words_for_event(call), "handler": event, "what": _PILES[once]}
+            if source.first_time(step):
                 continue
+            if adds_through(source, call):
+                source.report(call, rule, "javascript", **names | {"event": f"`{call.name}`"})
+            elif not given_back and (found := imported(script, call.callee)):
+                run.append(Entry(*found, event))
             here = not step.trail and _registers_elsewhere(source, call, regions)
-            if not here and not source.listens(call):
+            if call.target is None or not (here or source.listens(call)):
                 continue
-            once = call.name in ("once", "prependOnceListener")
-            if once and source.event_of(call) == _OPPOSITES.get(handler.event):
+            if once and source.event_of(call) == _OPPOSITES.get(event):
                 continue  # used up before the handler runs again
-            if source.fresh(call.target, regions) or source.first_time(step):
-                continue
-            if source.removed_before(call, removing) or source.removed(call, undone):
-                continue
-            names = {"event": source.words_for_event(call), "what": _PILES[once]}
-            source.report(call, rule, "javascript", handler=handler.event, **names)
+            removed = source.removed_before(call, removing) or source.removed(call, undone)
+            if not removed and not source.fresh(call.target, regions):
+                source.report(call, rule, "javascript", **names)
+    return run
 
 
 def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
@@ -75,9 +77,8 @@ def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bo
     if target.kind() == "call_expression":  # such as `$(window)`
         made = call_of(target)
         return (text(made.target) or made.name) in ("$", "jQuery", "document")
-    if short or source.roles.of(target) in (Role.ENGINE, Role.PEER, Role.MAYBE):
-        return False
-    return source.outlives(target, regions)
+    other = not short and source.roles.of(target) not in (Role.ENGINE, Role.PEER, Role.MAYBE)
+    return other and source.outlives(target, regions)
 
 
 def _only_once(source: Source, handler: EventHandler) -> bool:
@@ -90,33 +91,27 @@ def _only_once(source: Source, handler: EventHandler) -> bool:
 
 def clients_in_handlers(source: Source) -> None:
     roles = source.roles
-    for handler in source.handlers:
-        again = handler.event in _LOST and handler.call.name != "once"
-        steps = source.flow.steps(handler.function) if again else ()
-        for step in steps:
-            made = step.call
-            if not roles.makes_client(made) or source.makes_once(step):
-                continue
-            if _closes(s.call for s in steps if s.call.start < made.start or s.trail):
-                continue
-            automatic = "reconnection: false" not in made.node.text()
-            if (automatic and source.reconnects(handler.target)) or handler.event == "connect":
-                source.report(made, "client-in-handler", "handler", event=handler.event)
+    homes = {source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c)}
     running = dict.fromkeys(source.connections, ("again", "connection"))
-    made_in = (
-        source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c)
-    )
-    running |= {f: ("again", "request") for f in made_in if f is not None and _answers_request(f)}
+    running |= {f: ("again", "request") for f in homes if f is not None and _answers_request(f)}
     for call in source.script.called("addEventListener"):
         event = source.event_of(call) or ""
         back = source.flow.function_of(call.args[-1]) if call.args else None
         if back and (event in _RETURNS or text(call.target) == "AppState"):
             running[back] = "handler", event
+    for handler in source.handlers:
+        again = handler.event == "connect" or source.reconnects(handler.target)
+        if again and handler.event in _LOST and handler.call.name != "once":
+            running[handler.function] = "handler", handler.event
     for function, (message, what) in running.items():
-        for step in source.flow.steps(function):
-            makes = roles.makes_client(step.call) and not source.makes_once(step)
-            if makes and not _closes(source.script.calls_within(function)):
-                source.report(step.call, "client-in-handler", message, what=what, event=what)
+        steps, lost = source.flow.steps(function), what in _LOST
+        for call in (
+            s.call for s in steps if roles.makes_client(s.call) and not source.makes_once(s)
+        ):
+            closing = (s.call for s in steps if not lost or s.trail or s.call.start < call.start)
+            needed = lost and what != "connect" and "reconnection: false" in call.node.text()
+            if not needed and not _closes(closing):
+                source.report(call, "client-in-handler", message, what=what, event=what)
 
 
 def _closes(calls: Iterable[Call]) -> bool:
@@ -194,10 +189,10 @@ def _answers_request(function: SgNode) -> bool:
 def timers_in_connect(source: Source) -> None:
     lost = [*(handler.function for handler in source.handlers), *source.disconnections]
     ends = _cleared(step.call for function in lost for step in source.flow.steps(function))
-    for handler in source.handlers:
-        starts = handler.event in ("connect", "reconnect") and source.is_client(handler.target)
-        if starts and not _only_once(source, handler):
-            _timers(source, handler.function, "at every reconnection", ends)
+    starts = [h for h in source.handlers if h.event in ("connect", "reconnect")]
+    again = [h.function for h in starts if source.is_client(h.target) and not _only_once(source, h)]
+    for function in (*again, *(f for f, _ in source.run_elsewhere("connect"))):
+        _timers(source, function, "at every reconnection", ends)
     for function in source.connections:
         _timers(source, function, "for every connection, also one that comes back", ends)
 

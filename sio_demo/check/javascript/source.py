@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from ast_grep_py import SgNode
 
@@ -43,7 +42,7 @@ class Entry:
 
     module: str
     name: str
-    when: Literal["connection", "event", "mount"]
+    when: str  # "connection", "event", "mount", or the event of a reconnection, as "connect"
     peer: int = -1
 
 
@@ -176,10 +175,8 @@ class Source:
     def is_client(self, target: SgNode | None, event: str | None = None) -> bool:
         """Return whether a listener on `target` is on a Socket.IO client or its manager."""
         role = self.roles.of(target)
-        if role in (Role.CLIENT, Role.MANAGER):
-            return True
         sure = self.roles.client_imported or self.roles.in_browser or event not in _STREAMED
-        return role is Role.MAYBE and sure
+        return role in (Role.CLIENT, Role.MANAGER) or (role is Role.MAYBE and sure)
 
     def listens(self, call: Call) -> bool:
         needed = 1 if "Any" in call.name else 2

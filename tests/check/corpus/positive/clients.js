@@ -26,6 +26,16 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
+const list = new Set();
+socket.on("reconnect_failed", () => {
+  const next = io("https://example.org/next"); // expect: client-in-handler
+  next.on("news", () => list.clear());
+});
+
+socket.on("connect", () => {
+  second = io("https://example.org/once", { reconnection: false }); // expect: client-in-handler
+});
+
 const { AppState } = require("react-native");
 AppState.addEventListener("change", (state) => {
   if (state === "active") second = io("https://example.org/front"); // expect: client-in-handler
