@@ -1,6 +1,7 @@
 """What the rules of all languages ask of a syntax tree."""
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from ast_grep_py import SgNode
 
@@ -62,10 +63,7 @@ def find_kinds(node: SgNode, kinds: Iterable[str]) -> list[SgNode]:
 
 def up_to(node: SgNode, end: SgNode | None) -> Iterator[SgNode]:
     """Yield the nodes around a node, from inside out, that are inside `end`."""
-    for ancestor in node.ancestors():
-        if ancestor == end:
-            return
-        yield ancestor
+    return takewhile(lambda ancestor: ancestor != end, node.ancestors())
 
 
 def beyond(node: SgNode, kinds: Iterable[str]) -> SgNode | None:

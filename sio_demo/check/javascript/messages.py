@@ -90,13 +90,11 @@ def check_then_await(source: Source) -> None:
             mark = _first_mark(source, check, function, memory, key)
             if mark is not None and _comes_late(source, check, mark, function):
                 source.report_node(check, "check-then-await", "memory", memory=memory)
-    for call in source.script.calls:
-        function = source.script.enclosing(call.node)
-        if function is not None and call.target is not None and call.args:
-            if call.name in _QUERIES:
-                _query(source, call, function)
-            if call.name in _STORE_CHECKS:
-                _ask_store(source, call, function)
+    for names, find in ((_QUERIES, _query), (_STORE_CHECKS, _ask_store)):
+        for call in source.script.called(*names):
+            function = source.script.enclosing(call.node)
+            if function is not None and call.target is not None and call.args:
+                find(source, call, function)
 
 
 def _checks(source: Source) -> Iterator[tuple[SgNode, str, str]]:

@@ -125,10 +125,9 @@ def _shared_emitters(module: Module, steps: list[Step]) -> None:
     removes = re.search(r"\.(off|unsubscribe|remove_listener|remove_all_listeners)\(", module.text)
     for step in () if removes else steps:
         call, emitter = step.call, text(step.call.target)
-        if len(call.args) < 2 or module.is_socketio(call.target):
-            continue
+        adds = len(call.args) > 1 and _ADDS.fullmatch(call.callee.text())
         own = any(name == emitter for name, _ in assignments_in(step.function))
-        if _ADDS.fullmatch(call.callee.text()) and not own:
+        if adds and not own and not module.is_socketio(call.target):
             module.report(call.node, "shared-emitter-in-connection", "listener", emitter=emitter)
 
 
