@@ -87,6 +87,12 @@ _CLUES = tomllib.loads(text("needs.toml"))
 
 QUESTIONS: dict[str, str] = _CLUES["questions"]
 """How to find out each clue."""
+COUNTING: dict[str, str] = _CLUES["counting"]
+"""How to find out each counter."""
+FINDINGS: dict[str, str] = _CLUES["findings"]
+"""What it means that a factor of the counters is odd."""
+TOLD_BY = {end: set(clues) for end, clues in _CLUES["told_by"].items()}
+"""The clues that only one end can know, by end."""
 
 NEEDS = {
     name: Need(clue, comparison, tuple(value) if isinstance(value, list) else value, words)

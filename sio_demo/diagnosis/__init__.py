@@ -4,9 +4,8 @@
 >>> print(diagnose(seen.message("news")))
 """
 
-from ..causes import TWINS
 from .diagnose import Diagnosis, diagnose
 from .observe import Observer, observe, snippet
 from .seen import Clues, Seen
 
-__all__ = ["TWINS", "Clues", "Diagnosis", "Observer", "Seen", "diagnose", "observe", "snippet"]
+__all__ = ["Clues", "Diagnosis", "Observer", "Seen", "diagnose", "observe", "snippet"]

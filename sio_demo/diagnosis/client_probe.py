@@ -46,9 +46,7 @@ class ClientProbe(Probe):
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
-        if self._was_connected:
-            return None
-        return max(0, self.connects.get(namespace, 0) - 1)
+        return None if self._was_connected else max(0, self.connects.get(namespace, 0) - 1)
 
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.get_sid(namespace)

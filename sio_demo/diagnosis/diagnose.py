@@ -2,10 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from textwrap import TextWrapper
+from textwrap import fill
 from typing import Any
 
-from ..causes import BY_THEME, QUESTIONS, Cause, Signature
+from ..causes import BY_THEME, COUNTING, QUESTIONS, TOLD_BY, Cause, Signature
 from .reading import of_one_client, read
 from .seen import Seen
 
@@ -81,9 +81,8 @@ class Diagnosis:
 
 
 def _wrapped(label: str, text: str) -> str:
-    wrapper = TextWrapper(WIDTH, label, " " * len(label), break_long_words=False)
-    wrapper.break_on_hyphens = False
-    return wrapper.fill(text)
+    whole: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    return fill(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), **whole)
 
 
 def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
@@ -100,8 +99,7 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     if strangers is not None and strangers < found.get("zombies", 0):
         judged = judged.with_clues(gone=True)  # one of those sids was an observed client's
     suspects = _judge_all(judged, found)
-    standing = [suspect for suspect in suspects if not suspect.against]
-    standing.sort(key=_rank)
+    standing = sorted((each for each in suspects if not each.against), key=_rank)
     later = _later(message, standing)
     standing = [suspect for suspect in standing if suspect not in later]
     asks = _asks(standing or later)
@@ -124,13 +122,6 @@ def diagnose(*seen: Any, **clues: Any) -> Diagnosis:
     )
 
 
-_TOLD_BY = {  # the clues that only that end can know
-    "client": {"client", "reconnects", "connected", "refused", "rejected", "timed_out", "gone"},
-    "server": {"server", "servers", "queue", "recovery", "skipped", "astray", "rooms"},
-    "sender": {"emitted", "away", "raised", "volatile", "kin", "elsewhere", "early", "queued"},
-}
-
-
 def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
     """Return those that only an end that was not observed can tell, if there are many."""
     client, server = "own" in seen.who, "live" in seen.who
@@ -138,7 +129,7 @@ def _later(seen: Seen, suspects: list[Suspect]) -> list[Suspect]:
         return []
     unseen = "server" if client else "client"
     sends = seen.clues.recipient not in (None, unseen)
-    told = _TOLD_BY[unseen] | ({*_TOLD_BY["sender"], "large"} if sends else set())
+    told = TOLD_BY[unseen] | ({*TOLD_BY["sender"], "large"} if sends else set())
     waits = [each for each in suspects if not told.isdisjoint(each.open)]
     alike = {each.cause.group for each in waits}
     return [e for e in suspects if e in waits or (e.doubts and e.cause.group in alike)]
@@ -171,22 +162,12 @@ def _judge(cause: Cause, signature: Signature, seen: Seen, number: int) -> Suspe
         must = need in signature.needs
         value = getattr(seen.clues, need.clue)
         if value is None:
-            if must:
-                unknown[need.clue] = need.words
+            unknown |= {need.clue: need.words} if must else {}
         elif need.holds(value, number):
             fits.append(need.words)
         else:
             (against if must else doubts).append(need.words)
     return Suspect(cause, tuple(fits), tuple(doubts), tuple(against), unknown, cause.look)
-
-
-_COUNTING = {
-    "listeners": "Count the listeners: observe(client), or observe(socket) in JavaScript.",
-    "sids": "Count the live sids of the user: observe(sio) on the server.",
-    "packets": "Count the packets: observe(client) or observe(sio).",
-    "calls": "Count the calls: observe(client), or observe(sio) if the server handles it.",
-    "effects": "Count the effects: call seen.effect(event, data) where the program has one.",
-}
 
 
 def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
@@ -226,7 +207,7 @@ def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) 
     steps = [words for words, holds in first.items() if holds] + [*map(_question, asks[:2])]
     if "zombies" in found and clues.gone is None and "gone" not in asks[:2]:
         steps.insert(1, _question("gone"))
-    steps += [_COUNTING[name] for name in _COUNTING if getattr(seen, name) is None]
+    steps += [words for name, words in COUNTING.items() if getattr(seen, name) is None]
     if not fits and not waits:
         steps.append("No cause of the atlas fits: it may be one that the atlas does not have yet.")
     return steps

@@ -3,7 +3,8 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_stack
 from typing import Any
@@ -28,15 +29,13 @@ class Hooks:
 
     def item(self, table: Table, name: str, begin: Begin, function: Function | None = None) -> None:
         """Look at the calls of a function in a table, or of a class."""
-        before = table.get(name)
+        before: Any = table.get(name)
         table[name] = wrapper = self.around(function or table[name], begin)
 
         def undo() -> None:
-            if table.get(name) is not wrapper:
-                return  # it is wrapped once more, or replaced
-            if before is None:
+            if table.get(name) is wrapper and before is None:
                 del table[name]
-            else:
+            elif table.get(name) is wrapper:  # else it is wrapped once more, or replaced
                 table[name] = before
 
         self._undo.append(undo)
@@ -47,29 +46,27 @@ class Hooks:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args, **options)
-                try:
-                    result = await function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return result
+                with self._looking(begin, *args, **options):
+                    return await function(*args, **options)
 
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **options: Any) -> Any:
-                ended = self._quietly(begin, *args, **options)
-                try:
-                    result = function(*args, **options)
-                except BaseException as error:
-                    self._quietly(ended, error)
-                    raise
-                self._quietly(ended, None)
-                return result
+                with self._looking(begin, *args, **options):
+                    return function(*args, **options)
 
         return wrapper
+
+    @contextmanager
+    def _looking(self, begin: Begin, *args: Any, **options: Any) -> Iterator[None]:
+        ended = self._quietly(begin, *args, **options)
+        try:
+            yield
+        except BaseException as error:
+            self._quietly(ended, error)
+            raise
+        self._quietly(ended, None)
 
     def close(self) -> None:
         """Stop looking, and remove every wrapper that has no other around it."""

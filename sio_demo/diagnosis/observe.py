@@ -112,30 +112,25 @@ class Observer(AbstractContextManager["Observer"]):
             ) from error
         namespace = namespace or self._namespace(event)
 
-        def is_asked_for(name: Name) -> bool:
+        def asked_for(name: Name) -> bool:
             is_event = (name.event, name.namespace) == (event, namespace)
             return is_event and recipient in (None, name.recipient)
 
+        messages = [each for each in self._tally.messages() if asked_for(each[0])]
         messages = [
-            (name, message)
-            for name, message in self._tally.messages()
-            if is_asked_for(name) and user in (None, name.user)
-            if message.packets or message.effects
+            (n, m) for n, m in messages if user in (None, n.user) and (m.packets or m.effects)
         ]
-        emits = [
-            (name, each)
-            for name, each in self._tally.emits()
-            if is_asked_for(name)
-            if user is None or data or not each.users or user in each.users
-        ]
+        emits = [each for each in self._tally.emits() if asked_for(each[0])]
+        if user is not None and not data:
+            emits = [(n, each) for n, each in emits if not each.users or user in each.users]
         sides = {name.recipient for name, _ in (*messages, *emits)}
         if len(sides) > 1:
             raise UsageError(
                 f'"{event}" goes both ways: say recipient="client" or recipient="server".'
             )
         counts: list[tuple[Name, MessageCounts | Emits]] = [*messages, *emits]
-        last = [(each.when, name.key) for name, each in reversed(counts)]
-        key = max(last, key=lambda each: each[0], default=(0, None))[1]
+        last = max(reversed(counts), key=lambda each: each[1].when, default=None)
+        key = last[0].key if last else None
         if data:
             key = self._tally.name("client", namespace, event, None, data).key
         found = [each for each in messages if each[0].key == key]

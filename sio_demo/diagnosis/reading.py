@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import Any, get_args
 
+from ..causes import FINDINGS
 from .seen import Recipient, Seen
 
 
@@ -193,18 +194,7 @@ def _lost(seen: Seen) -> tuple[str, ...]:
 
 
 Factors = dict[str, int]
-"""What is odd, by the names below; what is not there is 1, or with "lost" and "zombies" 0."""
-
-_FINDINGS = {
-    "clients": "{n} clients are there at the same time, and each does the same{whose}.",
-    "listeners": "One packet meets {n} listeners: each of them is called.",
-    "sessions": "One client has {n} live sessions, and each of them gets the message.",
-    "copies": "The message was sent {n} times.",
-    "runs": "One packet led to {n} calls of each listener.",
-    "effects": "Each call has {n} effects, or another client or line brings about the same one.",
-    "zombies": "Live sids without a client that was counted: {n}.",
-    "lost": "Packets that were lost on the way: {n}.",
-}
+"""What is odd, by its name in `FINDINGS`; the others are 1, or with "lost" and "zombies" 0."""
 
 
 def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
@@ -225,7 +215,7 @@ def _multiplied(seen: Seen) -> tuple[dict[str, int], list[str]]:
     findings: list[str] = []
     for story in stories:
         found |= story
-        text = " ".join(_FINDINGS[name].format(n=n, whose=whose) for name, n in story.items())
+        text = " ".join(FINDINGS[name].format(n=n, whose=whose) for name, n in story.items())
         findings.append(text if not findings else f"Or: {text}")
     if "zombies" in found and seen.sids is not None and seen.clues.strangers != 0:
         findings.append("They may be those of other clients, which nobody has observed.")
@@ -283,4 +273,4 @@ def _completed(factors: Factors, seen: Seen, recipient: Recipient) -> Factors | 
     effects = -(-(seen.effects or 0) // (seen.calls or seen.effects or 1))
     more = effects if effects > 1 else 0
     found = {**factors, "effects": more, "zombies": zombies, "lost": lost}
-    return {name: found[name] for name in _FINDINGS if found.get(name)}
+    return {name: found[name] for name in FINDINGS if found.get(name)}

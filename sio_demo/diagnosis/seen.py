@@ -176,9 +176,8 @@ class Seen:
         and the calls of emit(), add up. Of its own connection a client knows best. If they are
         different messages, it is the one whose sender is among them.
         """
-        unique: list[Seen] = []
-        for seen in several:
-            unique += [] if seen in unique else [seen]
+        given = list(several)
+        unique = [seen for place, seen in enumerate(given) if seen not in given[:place]]
         named = [seen for seen in unique if seen.args is not None] or unique or [Seen()]
         main = next((seen for seen in named if seen.clues.emitted), named[0])
         way = main.clues.recipient

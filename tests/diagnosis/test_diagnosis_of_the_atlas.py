@@ -5,8 +5,9 @@ import pytest_asyncio
 from observed_atlas import seen_by_observers
 
 from sio_demo.atlas import CAUSES, measure_all
+from sio_demo.causes import TWINS
 from sio_demo.counters import HEALTHY
-from sio_demo.diagnosis import TWINS, Seen, diagnose
+from sio_demo.diagnosis import Seen, diagnose
 
 REPRODUCED = [each.letter for each in CAUSES if each.reproduce and each.family != "myth"]
 MYTHS = [each.letter for each in CAUSES if each.family == "myth"]
