@@ -66,6 +66,7 @@ class ClientProbe(Probe):
         emits = self._tally.emitted(name, away)
         here = not away or emits.clues.get("here", False)
         emits.clues = {"raised": False, "early": early, "greeted": self._greeted, "here": here}
+        emits.clues["other_loop"] = self._away_from_home()
         return emits.ended
 
     def _sending(self, packet: Any) -> None:

@@ -1,5 +1,6 @@
 """Where an observer looks at python-socketio: what is alike at a client and at a server."""
 
+import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -21,6 +22,7 @@ class Probe:
     side: Recipient
     other_side: Recipient
     library: Language = "python"
+    _home: Any = None  # the event loop that handles what comes
 
     _user_of: Callable[[str, str], Hashable]  # of a connection in a namespace
     _facts: Callable[[str, Name], dict[str, Any]]  # what is known about a packet, as it is noted
@@ -34,6 +36,10 @@ class Probe:
         self.close = self._hooks.close
         for method, look in LOOKS.items():
             self._hooks.method(sio, method, getattr(self, look))
+
+    def _away_from_home(self) -> bool | None:
+        """Return whether this is another event loop; None if there is none, or none is known."""
+        return self._home and self._home is not asyncio._get_running_loop()
 
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
@@ -78,6 +84,7 @@ class Probe:
 
     def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
         """Count a call; one whose arguments do not fit the handler counts as failed."""
+        self._home = asyncio._get_running_loop()
         name = self._call_name(namespace, event, list(args))
         handler, given = self._handler(event, namespace, args)
         if name is None or handler is None:

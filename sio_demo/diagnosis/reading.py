@@ -78,6 +78,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
+        "emit() was called in another event loop than its connection's, which does not wake up for "
+        "it: use asyncio.run_coroutine_threadsafe().": c.other_loop,
     }
     if not lost:
         again, later = (c.emitted or 0) > 1, to_server and kept and seen.packets
@@ -184,6 +186,10 @@ def _lost(seen: Seen) -> tuple[str, ...]:
         return "It was sent; whether it was handled was not counted.", "lost"
     if seen.calls == 0 and arrived:
         return "It arrived, and no handler ran for it.", "lost"
+    if seen.calls == 0 and clues.other_loop:
+        return ("Given to its connection, and not handled.",)
+    if seen.calls == 0 and clues.busy:  # two stories
+        return "Sent, and not handled: it waits there, or was lost on the way.", "lost", "busy"
     if seen.calls == 0:
         return "Sent, and not handled: its packet was lost on the way.", "lost"
     if seen.effects == 0 and seen.calls is None:

@@ -48,6 +48,7 @@ class Clues:
     lookalike: bool | None = None  # nobody is there, but in a room that is written alike
     ended: bool | None = None  # it is the sid of a session that has ended
     raised: bool | None = None  # the last emit() raised an exception
+    other_loop: bool | None = None  # it was called in another event loop than the connection's
     volatile: bool | None = None  # the last emit() was volatile
     away: bool | None = None  # emit() came while the client was not connected
     here: bool | None = None  # one of its calls came while the client was connected

@@ -119,6 +119,7 @@ class ServerProbe(Probe):
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
         emits.clues |= {
             "raised": False,
+            "other_loop": None if self.queue else self._away_from_home(),
             "skipped": bool(emits.skipped),
             "reached": None if self.queue and not sids else len(sids),
         }

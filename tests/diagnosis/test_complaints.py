@@ -1834,3 +1834,33 @@ def test_what_asyncio_needs_is_not_told_of_javascript(library, said):
     idle = Seen(sids=1, packets=0).with_clues(**clues, emitted=0, kin=False)
     for found in (diagnose(empty, vacant=True, astray=False), diagnose(idle)):
         assert ("In asyncio" in str(found)) is said
+
+
+# --- what waits, and what is dropped ------------------------------------------------------
+
+
+def test_what_may_wait_for_another_handler_is_not_certainly_lost():
+    clues = {"recipient": "server", "server": "python", "client": "python", "emitted": 1}
+    clues |= {"raised": False, "arrived": False, "connected": True, "before": True, "reason": ""}
+    waits = Seen(1, 1, 1, 0).with_clues(**clues, large=False, queued=0, busy="record")
+    found = diagnose(waits)
+    assert not found.certain
+    assert "it waits there, or was lost" in found.findings[0]
+    assert found.next[0].startswith("Ask again in a while")
+    assert diagnose(waits.with_clues(busy=None)).certain
+
+
+@pytest.mark.parametrize("sends", ["client", "server"])
+async def test_an_emit_in_another_event_loop_is_told(apart, sends):
+    b, client, there, here = apart
+    b.sio.on("order", lambda sid, text: None)
+    await b.connect(client)
+    end, event = (client, "order") if sends == "client" else (b.sio, "news")
+    await end.emit(event, "at home")
+    await asyncio.to_thread(lambda: asyncio.run(end.emit(event, "from a thread")))
+    await b.settled()
+    home, away = (both(event, there, here), diagnose(here.message(event, "at home")))[::-1]
+    assert home.seen.clues.other_loop is (False if sends == "client" else None)
+    assert "run_coroutine_threadsafe" in " ".join(away.findings)
+    waits = away.seen.with_clues(arrived=False)
+    assert diagnose(Seen(1, 1, 1, 0, clues=waits.clues)).suspects == ()  # nothing was lost

@@ -48,7 +48,7 @@ async def test_a_message_is_counted_at_both_ends(ends):
             "strangers": 0,
         },
         **{"emitted": 1, "reached": 1, "skipped": False, "raised": False, "away": False},
-        **{"ids": False},
+        **{"ids": False, "other_loop": False},
         **{"queued": 0, "astray": False, "queue": False, "rooms": 1},
         "large": False,
         "places": message.clues.places,
