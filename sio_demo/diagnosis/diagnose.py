@@ -182,11 +182,12 @@ def _asks(suspects: list[Suspect]) -> tuple[str, ...]:
 
 def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) -> list[str]:
     clues, emitted = seen.clues, seen.clues.emitted
+    event = (clues.event or "").removeprefix("re")
     sender = {"client": "server", "server": "client"}.get(clues.recipient or "")
     waits = clues.busy or (clues.arrived and seen.listeners and not clues.failed)
     waits = seen.calls == 0 and waits and getattr(clues, clues.recipient or "", None) == "python"
     again = (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found)
-    unsent = emitted is None and clues.event != "connect"  # which no emit() sends
+    unsent = emitted is None and event != "connect"  # which no emit() sends
     several = (seen.sids or 0) > 1 and not clues.whose
     first: dict[str, Any] = {
         "Ask again in a while: a blocked process, or another handler, may hold it up (L30).": waits,

@@ -135,6 +135,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
       };
     };
+    end.welcomes = () => ["connect", "connection"].some((one) => space.listeners(one).some((each) => each !== welcome));
     end.direct = (socket) => reach(socket.connected ? [socket.id] : [], { skipped: false }, [socket.id]);
     const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }) => {
       const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
@@ -175,7 +176,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       const written = new Set(socket.listeners(event).map(String));
       message.alike = listeners > 1 ? written.size < listeners : null;
       message.listeners.set(end, Math.max(listeners, message.listeners.get(end) ?? 0));
-      message.calls += listeners;
+      message.dropped = side === "server" && !socket.connected; // between its packet and this tick
+      message.calls += message.dropped ? 0 : listeners;
       if (side === "client") return;
       running = message;
       process.nextTick(() => { running = null; });
@@ -184,6 +186,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     const arrived = quiet((event, ...args) => {
       const message = packet(end, end.side, event, plain(args), socket);
       message.arrived = true;
+      if (side === "server") message.dropped = false;
       message.hears = () => socket.listeners(event).length > 0; // now
       message.acknowledged = typeof args.at(-1) === "function";
       if (side === "client") called(event, ...args);
@@ -430,6 +433,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
           away: (message.packets ? one.onceAway : one.away) ?? null, here: one.here ?? null,
           listens: message.arrived && handled && !all ? ends.find((end) => end.listeners(event))?.namespace ?? null : null,
           late: message.arrived && handled && !all ? message.hears() : null,
+          dropped: message.dropped ?? null,
+          welcomed: message.arrived && handled && !all ? now[0].welcomes?.() ?? null : null,
           large: message.large, died: handled || !message.sent.size ? null
             : ![...message.sent].some((sid) => now.some((end) => end.rooms?.has(sid))),
           unheard: (message.arrived ? null : unheard?.event) ?? null,

@@ -18,24 +18,25 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
     if words:
         found, findings, stories, explained = read(one)
         return found, [words, *(findings if any(one.counters) else ())], stories, explained
-    missing = 0 in (seen.sids, seen.packets, seen.listeners)
-    if missing and (
-        seen.calls or (seen.sids == 0 and seen.packets and seen.clues.arrived is not False)
-    ):
+    c, event = seen.clues, seen.clues.event or ""
+    ours = (c.client, c.recipient) == ("javascript", "client") and not c.emitted
+    if ours and event.startswith("reconnect") and not seen.packets:
+        words = f'"{event}" is of the Manager, not of the socket: socket.io.on("{event}", …).'
+        return {}, [words], 0, True
+    unsent = seen.sids == 0 and seen.packets and c.arrived is not False
+    if 0 in (seen.sids, seen.packets, seen.listeners) and (seen.calls or unsent):
         words = "These counters contradict each other: count all five for one message."
         return {}, [words], 0, False
-    lost = _lost(seen)[: 1 if seen.clues.failed else None]  # the exception is why
-    if lost and seen.sids and (seen.clues.vacant, seen.clues.astray) == (True, False):
-        awaited = " In asyncio, enter_room() is to be awaited." * (
-            seen.clues.server != "javascript"
-        )
-        lost = (f"Nobody ever was in its room.{awaited}",)
-    used = seen.clues.room and (seen.clues.vacant, seen.clues.astray) == (False, False)
-    if lost and used and (seen.clues.whose, seen.clues.reason) == (None, ""):
-        words = "leave_room() or close_room() has emptied the room"
-        lost = (f"{words} {seen.clues.room}: no session has ended.",)
-    if lost and seen.clues.lookalike:
-        lost = (f"A room is written like {seen.clues.room}, and is another: 7 is not '7'.",)
+    lost = _lost(seen)[: 1 if c.failed or c.welcomed is False else None]  # that is why
+    aim, room = (c.vacant, c.astray), c.room
+    awaited = " In asyncio, enter_room() is to be awaited." * (c.server != "javascript")
+    emptied = room and aim == (False, False) and (c.whose, c.reason) == (None, "")
+    rooms = {
+        f"A room is written like {room}, and is another: 7 is not '7'.": c.lookalike,
+        f"leave_room() or close_room() has emptied the room {room}: no session has ended.": emptied,
+        f"Nobody ever was in its room.{awaited}": seen.sids and aim == (True, False),
+    }
+    lost = next(((words,) for words, holds in rooms.items() if lost and holds), lost)
     found, findings = (dict.fromkeys(lost[1:], 0), [lost[0]]) if lost else _multiplied(seen)
     if seen.clues.alike is False and found.pop("listeners", 0):
         findings.append("They are different functions: each may be meant to be called.")
@@ -106,7 +107,9 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
     busy = c.busy and not seen.calls
     unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
-    swallowed = c.arrived and seen.listeners and seen.calls == 0 and c.server == "javascript"
+    silent = c.arrived and seen.listeners and seen.calls == 0 and not c.dropped
+    swallowed = silent and c.server == "javascript" and to_server
+    went_out = seen.who.get("own", frozenset()) & seen.who.get("out", frozenset())
     dismissed = state == (False, False, True) and c.reason and not c.rejected
     kept = to_server and kept and c.volatile is False
     never = "was never connected, and no attempt failed: does connect() run, and does each"
@@ -116,7 +119,10 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "That is the sid of a session that has ended.": c.ended,
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
         f"It is listened to in {c.listens}.": c.listens and c.arrived,
-        "A middleware of the socket, socket.use(), has stopped it.": swallowed and to_server,
+        "A middleware of the socket, socket.use(), has stopped it.": swallowed,
+        "Nor does anybody there listen for connections: io.of() with a pattern, called twice, "
+        "makes two namespaces, and one of them takes the clients.": c.welcomed is False,
+        "It has left that room, by leave_room() or socket.leave().": went_out and not c.arrived,
         "The server took the connection, and ended it: does its connect handler raise?": dismissed,
         "The client keeps it until it is connected again; a page that is closed loses it.": kept,
         "There is no entry where the name of that room was looked up.": unnamed,

@@ -64,6 +64,8 @@ class Clues:
     failed: bool | None = None  # its handler raised, or does not accept its arguments
     late: bool | None = None  # there was no listener when it came, and there is one now
     unheard: str | None = None  # an event that came, and for which there was no listener
+    dropped: bool | None = None  # its client was gone before a JavaScript server's listener ran
+    welcomed: bool | None = None  # a "connection" listener is there, if it has no listener itself
     busy: str | None = None  # the event of a handler that is still running there
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered

@@ -1864,3 +1864,51 @@ async def test_an_emit_in_another_event_loop_is_told(apart, sends):
     assert "run_coroutine_threadsafe" in " ".join(away.findings)
     waits = away.seen.with_clues(arrived=False)
     assert diagnose(Seen(1, 1, 1, 0, clues=waits.clues)).suspects == ()  # nothing was lost
+
+
+async def test_what_comes_with_the_disconnect_is_dropped_by_a_javascript_server():
+    goes = """server.on("connection", (socket) => socket.onAny((event) => {
+  if (event === "say") socket.disconnect();
+}));
+return {
+  url"""
+    code = SERVER.replace("return {\n  url", goes)
+    async with tab(None, code) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("burst('join')")
+        await page("ask('sync')")
+        await page("burst('say')")
+        await server("left()")
+        found = diagnose(await server("seen('say')"))
+    assert found.seen.counters == (1, 1, 1, 0, None)
+    assert found.letters == ("L17",)
+    assert found.certain
+    assert "socket.use()" not in str(found)
+
+
+async def test_two_patterns_are_two_namespaces_and_one_takes_the_clients():
+    code = SERVER.replace(
+        "const seen = observe(server)",
+        "server.of(/^.shop/).use((socket, next) => { socket.onAny((_, ack) => ack()); next(); });\n"
+        'server.of(/^.shop/).on("connection", (socket) => socket.on("say", () => {}));\n'
+        "const seen = observe(server)",
+    )
+    page_code = PAGE.replace("io(url, fast)", 'io(url + "/shop", fast)') + ASK
+    async with tab(None, code) as server, tab(await server("url()"), page_code) as page:
+        await page("ask('say')")
+        found = diagnose(await server("seen('say')"))
+    assert found.seen.clues.welcomed is False
+    assert "called twice, makes two" in found.findings[1]
+    assert found.suspects == found.ruled_out == ()
+
+
+async def test_reconnect_is_an_event_of_the_manager():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        await page("on('reconnect')")
+        await b.cut()
+        found = diagnose(await page("seen('reconnect')"))
+        assert 'socket.io.on("reconnect"' in found.findings[0]
+        assert found.suspects == ()
+        assert not any("Observe" in step for step in found.next)
+        await b.sio.emit("reconnect", "of the program")
+        await b.settled()
+        assert diagnose(await page("seen('reconnect')")).seen.calls == 1
