@@ -94,6 +94,9 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     const reasons = new Map(), late = used; // why sessions ended, by user
     const entered = new Set(space.adapter.rooms.keys()); // rooms
     listen(adapter, "create-room", (room) => keepLast(entered.add(room)));
+    const gone = new Map(); // who has left a room
+    listen(adapter, "leave-room", (room, sid) => keepLast(gone.set(room,
+      [...gone.get(room) ?? [], sid].filter((one) => space.sockets.has(one)))));
     let sidsOf = null; // by user; a broadcast counts them once
     const count = () => {
       sidsOf = new Map();
@@ -130,7 +133,8 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         ended: ever.has(room) && !others.some((there) => there.has(room)),
       };
       return {
-        ...aim, ...more, target: JSON.stringify(names), reached: sids.length || alone ? sids.length : null, census: end.census(),
+        ...aim, ...more, target: JSON.stringify(names), out: names.flatMap((one) => [...gone.get(one) ?? []])
+          .filter((sid) => space.sockets.has(sid) && !adapter.rooms.get(room)?.has(sid)), reached: sids.length || alone ? sids.length : null, census: end.census(),
         sent: alone ? sids : null,
         users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
       };
@@ -450,7 +454,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
         who: {
           own: side === "client" ? short(own) : null, live: short(live),
           ever: one.census ? short([...ever]) : null,
-          skipped: one.left?.length ? short(one.left) : null,
+          skipped: one.left?.length ? short(one.left) : null, out: one.out ? short(one.out) : null,
           sent: one.sent ? short([...new Set([...message.sent, ...one.sent])]) : null,
         },
       };

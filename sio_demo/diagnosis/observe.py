@@ -230,6 +230,7 @@ class Observer(AbstractContextManager["Observer"]):
             "live": live,
             "ever": set().union(*emits.ever.values()) if emits.ever else None,
             "skipped": emits.skipped or None,
+            "out": emits.out,
             "sent": None if emits.recipients is None else emits.recipients | m.sent_to,
         }
         return Seen(

@@ -111,7 +111,8 @@ class Seen:
     clues: Clues = field(default_factory=Clues)  # what else is known
     args: str | None = None  # its arguments as JSON, or how they begin; None with a key()
     # Sids by what is known of them: that observed clients have or had them ("own"); that they were
-    # "live" then, or "ever"; that it was "sent" to them, or that emit() left them out ("skipped").
+    # "live" then, or "ever"; that it was "sent" to them, that emit() left them out ("skipped"), or
+    # that they had gone "out" of its room.
     who: Mapping[str, Sids] = field(default_factory=dict)
     also: tuple[str, ...] = ()  # the arguments of other messages of this event that came there
     apart: tuple[str, ...] = ()  # the arguments of another message that was given with it

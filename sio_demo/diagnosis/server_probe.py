@@ -37,7 +37,9 @@ class ServerProbe(Probe):
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
         for method in ("connect", "pre_disconnect", "disconnect"):
             self._hooks.method(sio.manager, method, self._changing)  # internal
+        self._out: dict[tuple[str, str], dict[str, None]] = {}  # who has left a room last
         self._hooks.method(sio.manager, "enter_room", self._entering)  # internal
+        self._hooks.method(sio.manager, "leave_room", self._leaving)  # internal
 
     def live(self, namespace: str) -> Sids:
         """Return the sids that the server considers live."""
@@ -79,6 +81,10 @@ class ServerProbe(Probe):
     def _entering(self, _sid: str, namespace: str | None, room: Any, *_: Any, **__: Any) -> None:
         remember(self._entered, (namespace or "/", room), None)
 
+    def _leaving(self, sid: str, namespace: str, room: Any) -> None:
+        key = namespace, repr(room)
+        remember(remember(self._out, key, self._out.get(key) or {}), sid, None, 100)
+
     def census(self, namespace: str) -> Census:
         """Return the live sids of each user; that of a sid may be known later."""
         ask = self._user or (lambda _: None)
@@ -116,6 +122,8 @@ class ServerProbe(Probe):
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
         emits.rooms.add(repr(room))
+        left = self._out.get((space, repr(room)), {}).keys() - members
+        emits.out = frozenset(sid for sid in left if manager.is_connected(sid, space))  # internal
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
         emits.clues |= {
             "raised": False,

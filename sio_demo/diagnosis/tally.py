@@ -34,6 +34,7 @@ class Emits:
     ever: dict[int, dict[str, None]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
     skipped: Sids | None = None  # in the room, and left out
+    out: Sids | None = None  # that had left the room
     rooms: set[str] = field(default_factory=set)  # that they were for
     places: set[str] = field(default_factory=set)  # where the program called them
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one

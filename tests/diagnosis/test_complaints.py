@@ -457,6 +457,7 @@ return {{
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   sids: () => [...server.sockets.sockets.keys()],
+  leave: (room) => server.socketsLeave(room),
   left: () => Promise.all(ends).then(() => null),
 }};
 """
@@ -1864,6 +1865,40 @@ async def test_an_emit_in_another_event_loop_is_told(apart, sends):
     assert "run_coroutine_threadsafe" in " ".join(away.findings)
     waits = away.seen.with_clues(arrived=False)
     assert diagnose(Seen(1, 1, 1, 0, clues=waits.clues)).suspects == ()  # nothing was lost
+
+
+async def test_who_has_left_a_room_does_not_get_what_it_is_told(apart):
+    b, client, there, here = apart
+    async with python_client() as other:
+        for each in (other, client):
+            await b.sio.enter_room(await b.connect(each), "red")
+        await b.sio.leave_room(client.get_sid(), "red")
+        await b.sio.emit("news", "somebody has left", room="red")
+        await b.settled()
+        found = both("news", there, here)
+        await b.sio.enter_room(client.get_sid(), "red")
+        await b.sio.emit("news", "again", room="red", skip_sid=client.get_sid())
+        back = both("news", there, here)
+    said = "It has left that room, by leave_room() or socket.leave()."
+    assert said in found.findings
+    assert found.suspects == ()
+    assert said not in back.findings
+
+
+async def test_who_has_left_a_room_of_a_javascript_server_is_told_likewise():
+    async with tab(None, SERVER) as server:
+        url = await server("url()")
+        async with tab(url, PAGE + ASK) as ann, tab(url, PAGE + ASK) as bob:
+            await ann("on('news')")
+            await ann("ask('enter')")
+            await server("leave('game')")
+            await bob("ask('enter')")
+            await server("room('game', 'news')")
+            found = diagnose(await server("seen('news')"), await ann("seen('news')"))
+            never = diagnose(await server("seen('news')"), await bob("seen('news')"))
+    assert "It has left that room, by leave_room() or socket.leave()." in found.findings
+    assert found.suspects == ()
+    assert "It has left" not in str(never)
 
 
 async def test_what_comes_with_the_disconnect_is_dropped_by_a_javascript_server():
