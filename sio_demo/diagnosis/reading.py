@@ -261,6 +261,9 @@ def _completed(factors: Factors, seen: Seen, recipient: Recipient) -> Factors | 
     clients, listeners, sessions, copies, runs = (factors.get(name, 1) for name in of_each)
     to_client = recipient == "client"
     live = clients * sessions
+    own, now = seen.who.get("own"), seen.who.get("live")
+    if sessions > 1 and own and now and len(own & now) < live:
+        return None  # the others were never those of that client
     zombies = max(0, (seen.sids or 0) - live)
     sent = copies * (live + zombies if to_client else clients)
     lost = 0

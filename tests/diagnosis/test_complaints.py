@@ -1901,6 +1901,19 @@ async def test_who_has_left_a_room_of_a_javascript_server_is_told_likewise():
     assert "It has left" not in str(never)
 
 
+async def test_a_session_of_somebody_else_is_none_of_the_observed_client(apart):
+    b, client, there, here = apart
+    async with python_client() as other:
+        await b.connect(client)
+        await b.sio.emit("news", "running")
+        await b.connect(other)
+        await b.sio.emit("news", "running")
+        await b.settled()
+        found = both("news", there, here)
+    assert "The message was sent 2 times." in found.findings
+    assert "D5" not in found.letters
+
+
 async def test_what_comes_with_the_disconnect_is_dropped_by_a_javascript_server():
     goes = """server.on("connection", (socket) => socket.onAny((event) => {
   if (event === "say") socket.disconnect();
