@@ -281,3 +281,50 @@ def test_the_index_leads_to_every_lesson_and_stays_short():
     assert lessons <= set(re.findall(r"\]\((\w+\.ipynb)\)", index()))
     seen = re.sub(r"\]\([^)]*\)", "]", index())
     assert len([word for word in seen.split() if word not in ("|", "---")]) <= 2000
+
+
+async def test_the_path_of_an_address_is_a_namespace_and_reconnect_is_not_the_sockets():
+    assert "namespace (in JavaScript the address's path)" in index()
+    assert '`socket.on("reconnect")` hears nothing' in index()
+    page = """
+const socket = io(url, fast), other = io(url + "/socket.io", fast);
+let heard = 0;
+socket.on("reconnect", () => { heard += 1; });
+await Promise.all([socket, other].map(connected));
+return { heard: () => heard, path: () => other.nsp };
+"""
+    async with bench(namespaces="*") as b, kit.tab(b.link.url, page) as client:
+        assert await client("path()") == "/socket.io"
+        assert list(b.sio.manager.get_participants("/socket.io", None))
+        await b.cut()
+        await b.settled()
+        assert await client("heard()") == 0
+
+
+async def test_a_method_that_is_decorated_gets_no_self():
+    assert "`@sio.event` passes no `self`" in index()
+    async with bench() as b, python_client() as client:
+
+        class Screen:
+            @client.event
+            async def news(self, text):
+                raise AssertionError
+
+        assert client.handlers["/"]["news"] is Screen.news
+        await b.connect(client)
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'text'"):
+            await client._trigger_event("news", "/", "hi")
+
+
+async def test_two_calls_with_one_pattern_make_two_namespaces():
+    assert "`io.of(/…/)` twice makes two: one takes all" in index()
+    server = """
+const server = await serve();
+const took = [];
+server.of(/^.shop/).on("connection", () => took.push("one"));
+server.of(/^.shop/).on("connection", () => took.push("other"));
+return { url: () => server.url, took: () => took };
+"""
+    page = 'const socket = io(url + "/shop", fast); await connected(socket); return {};'
+    async with kit.tab(None, server) as shop, kit.tab(await shop("url()"), page):
+        assert len(await shop("took()")) == 1
