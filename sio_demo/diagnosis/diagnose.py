@@ -185,6 +185,7 @@ def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) 
     event = (clues.event or "").removeprefix("re")
     sender = {"client": "server", "server": "client"}.get(clues.recipient or "")
     waits = clues.busy or (clues.arrived and seen.listeners and not clues.failed)
+    waits = waits or (seen.packets and clues.arrived is False and clues.reason == "")
     waits = seen.calls == 0 and waits and getattr(clues, clues.recipient or "", None) == "python"
     again = (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found)
     unsent = emitted is None and event != "connect"  # which no emit() sends

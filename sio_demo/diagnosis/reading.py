@@ -194,7 +194,7 @@ def _lost(seen: Seen) -> tuple[str, ...]:
         return "It arrived, and no handler ran for it.", "lost"
     if seen.calls == 0 and clues.other_loop:
         return ("Given to its connection, and not handled.",)
-    if seen.calls == 0 and clues.busy:  # two stories
+    if seen.calls == 0 and (clues.busy or clues.reason == ""):  # two stories
         return "Sent, and not handled: it waits there, or was lost on the way.", "lost", "busy"
     if seen.calls == 0:
         return "Sent, and not handled: its packet was lost on the way.", "lost"

@@ -1848,7 +1848,18 @@ def test_what_may_wait_for_another_handler_is_not_certainly_lost():
     assert not found.certain
     assert "it waits there, or was lost" in found.findings[0]
     assert found.next[0].startswith("Ask again in a while")
-    assert diagnose(waits.with_clues(busy=None)).certain
+
+
+def test_what_no_end_of_a_connection_explains_is_not_certainly_lost():
+    clues = {"recipient": "server", "server": "python", "client": "python", "emitted": 1}
+    clues |= {"raised": False, "arrived": False, "connected": True, "before": True}
+    sent = Seen(1, 1, 1, 0).with_clues(**clues, large=False, queued=0)
+    open_still = diagnose(sent, reason="")
+    assert not open_still.certain
+    assert open_still.next[0].startswith("Ask again in a while")
+    cut = diagnose(sent, reason="transport close")
+    assert cut.letters == ("L2",)
+    assert cut.certain
 
 
 @pytest.mark.parametrize("sends", ["client", "server"])
