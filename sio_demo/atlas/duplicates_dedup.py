@@ -14,7 +14,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, left_behind, rig, server_and_client
+from .kit import MESSAGE, Log, background, counted, left_behind, rig, server_and_client, tab
 
 _RECOVERING = """
 const { SessionAwareAdapter } = require("socket.io-adapter");
@@ -289,3 +289,25 @@ async def never_acknowledged(fixed: bool) -> Counters:
     async with server_and_client(_DEAF_SERVER, _RETRYING, fixed) as (server, link, client):
         await client("pay()")
         return await server.counted("pay", link, await server("sids()"), TO_SERVER)
+
+
+_HASTY = """
+const options = { ...fast, retries: 2 };
+// >>>
+if (fixed) {
+  options.ackTimeout = 20000; // ms, beside `retries`
+}
+const socket = io(url, options);
+// <<<
+return { pay: () => new Promise((done) => socket.emit("pay", MESSAGE, done)) };
+"""
+
+
+@reproduces("D31")
+async def no_ack_timeout(fixed: bool) -> Counters:
+    """Send with retries to a server that acknowledges."""
+    async with bench() as b, tab(b.link.url, _HASTY, fixed) as client:
+        log = Log()
+        b.sio.on("pay", log.add)
+        await client("pay()")
+        return await left_behind(b, "pay", log, b.sio)

@@ -69,9 +69,9 @@ async def buffer_and_outbox(fixed: bool) -> Counters:
             async with b.link.refuse():
                 await b.link.cut()
                 await page("pay()")
-            await page("synced()")
+            await page("synced()")  # that is sent before what `connect` sends
             await wait_until(lambda: len(b.server.sids()) == 1)
-            return counted(b, "pay", log, b.sio)
+            return await left_behind(b, "pay", log, b.sio)
 
 
 _RETRIES = """

@@ -12,7 +12,7 @@ from sio_demo.atlas.duplicates_dedup import MOMENTS, till
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.counters import HEALTHY, Counters
 
-ROWS = [f"D{number}" for number in range(1, 31)]
+ROWS = [f"D{number}" for number in range(1, 32)]
 NOT_HERE = {"D19", "D27"}
 
 
@@ -60,6 +60,7 @@ BEFORE = {
     "D28": several_listeners(3),  # one for each registration
     "D29": several_clients(2),  # one for each tab
     "D30": sent(3),  # and two more attempts
+    "D31": sent(3),  # although each is acknowledged
 }
 AFTER = dict.fromkeys(BEFORE, HEALTHY) | {
     "D11": sent(4, effects=1),  # the room must be joined again, not announced

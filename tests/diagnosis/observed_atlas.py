@@ -17,7 +17,7 @@ from sio_demo.diagnosis.tally import Tally
 
 EVENTS = {
     **{"D2": "authenticated", "D8": "reading", "D10": "say", "D11": "join", "D22": "line"},
-    **dict.fromkeys(["D12", "D13", "D14", "D15", "D23", "D24", "D30"], "pay"),
+    **dict.fromkeys(["D12", "D13", "D14", "D15", "D23", "D24", "D30", "D31"], "pay"),
     **dict.fromkeys(["D25", "D26"], "connect"),
     **dict.fromkeys(["L2", "L3", "L11", "L16a", "L17"], "order"),
     **{"L7": "order", "L8": "hello", "L9": "hello", "L12": "position", "L18": "price"},
@@ -27,6 +27,7 @@ EVENTS = {
 
 HANDLED_BY_SERVER = {
     *("D8", "D10", "D11", "D12", "D13", "D14", "D15", "D23", "D24", "D25", "D26", "D28", "D30"),
+    "D31",
     *("L2", "L3", "L7", "L11", "L12", "L16a", "L17", "L18", "L21", "L22", "L26"),
 }
 

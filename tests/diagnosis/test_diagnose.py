@@ -25,6 +25,7 @@ ANSWERS = {
             "overlapped",
             "queue",
             "recovery",
+            "answered",
         ],
         (True, False),
     ),

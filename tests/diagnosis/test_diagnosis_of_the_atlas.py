@@ -27,6 +27,7 @@ ANSWERS = {
     "D23": {"ids": True},
     "D24": {"ids": True, "always": False},
     "D30": {"always": True, "grows": False},
+    "D31": {"always": True, "grows": False},
     "L5": {"servers": 1, "always": False},
     "L6": {"servers": 1, "always": False, "away": False},
     "L7": {"always": False},

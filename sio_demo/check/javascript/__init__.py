@@ -13,7 +13,7 @@ from .connections import (
 from .elsewhere import run_by_connections
 from .handlers import handlers_of, listeners_in_handlers
 from .left_behind import component_listeners
-from .messages import check_then_await, ids_from_socket_id
+from .messages import check_then_await, ids_from_socket_id, retries_without_timeout
 from .script import Ask, Script
 from .source import Entry, Source
 
@@ -35,4 +35,5 @@ def check_javascript(
     connections_in_requests(source)
     check_then_await(source)
     ids_from_socket_id(source)
+    retries_without_timeout(source)
     return run

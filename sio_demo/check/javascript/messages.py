@@ -1,4 +1,4 @@
-"""Ids of messages that contain `socket.id`, and deduplication that waits before it marks."""
+"""Ids of messages made of `socket.id`, checks that wait before they mark, needless retries."""
 
 import re
 from collections.abc import Iterator
@@ -30,6 +30,8 @@ _PERHAPS_ID = re.compile(r"(?i)^(client|local|event|request|packet)_?(id|key|uui
 _ATOMIC = re.compile(
     r"(?i)\b(E?11000|P2002|23505|SQLITE_CONSTRAINT)|upsert|on conflict|\.session\(|transaction\("
 )
+_RETRIES = re.compile(r"[\"']?retries\b(?![\"']?\s*:\s*(0|undefined)\b)")
+_TIMEOUT = re.compile(r"\backTimeout\b|\.\.\.")  # or perhaps in what is spread
 _NEEDED = r"\w+\s*\)\s*\{?\s*(throw|return)\b(?![^;\n]*\.\s*(create|insert))"  # or it ends
 _SERVER_EMITS = re.compile(r"\bio(\.\w{1,40}(\([^()]{0,200}\))?){0,9}\.emit\(|@SubscribeMessage\(")
 
@@ -76,6 +78,17 @@ def _is_an_id(source: Source, node: SgNode, depth: int = 2) -> bool:
         return MESSAGE_ID.search(last_name(given)) is not None
     call = call_of(outer) if place and (outer := place.parent()) else None
     return call is not None and call.name == "emit" and node in call.args[1:]
+
+
+def retries_without_timeout(source: Source) -> None:
+    for call in filter(source.roles.makes_client, source.script.calls):
+        for given in map(unwrap, call.args):
+            kept = source.script.resolve(given)
+            for options in kept.values if kept else [given]:
+                pairs = options.children() if kind(options) == "object" else []
+                retries = next((p for p in pairs if _RETRIES.match(p.text())), None)
+                if retries and not _TIMEOUT.search(text(options)):
+                    source.report_node(retries, "retries-without-timeout", "client")
 
 
 def check_then_await(source: Source) -> None:
