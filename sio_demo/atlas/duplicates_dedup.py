@@ -292,8 +292,8 @@ async def never_acknowledged(fixed: bool) -> Counters:
 
 
 _HASTY = """
-const options = { ...fast, retries: 2 };
 // >>>
+const options = { ...fast, retries: 2 };
 if (fixed) {
   options.ackTimeout = 20000; // ms, beside `retries`
 }
