@@ -19,6 +19,7 @@ _RARE = re.compile(  # what comes once, or once for each new object
     r"activ|sig[a-z]+$|boot|launch|start|upgrade"
 )
 _PROPERTY = re.compile(r"on([A-Z]\w*|[a-z]+)$")  # `onclick`, `onClick`
+_OF_ACTION = re.compile(r"(async )?\(?action\b")
 _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclick="ask()"`
     r"(?:@|\bv-on:|\bon:?)([a-z][\w:-]{0,40})((?:[.|]\w{1,20}){0,4})=[\"'{]{1,2}\s{0,9}"
     r"(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"
@@ -65,6 +66,10 @@ def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
         if function := source.flow.function_of(handler):
             yield function, event
     yield from _of_templates(source)
+    if "next(action)" in source.script.text:  # a middleware of Redux, which runs for each action
+        for inner in find_kinds(source.script.root, ["arrow_function"]):
+            if kind(inner.parent()) == "arrow_function" and _OF_ACTION.match(inner.text()):
+                yield inner, "action"
 
 
 def _given(source: Source) -> Iterator[tuple[str, SgNode]]:
