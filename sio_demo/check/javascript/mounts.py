@@ -50,7 +50,8 @@ UNMOUNT_METHODS = word_set(
     "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave disconnectedCallback"
 )
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
-_ROOT = re.compile(r"\b(new Vue|createApp|createSSRApp)\(\s*$")  # mounted once
+_MADE = r"\b(new Vue|createApp|createSSRApp)\(\s*"  # of an application, whose root is mounted once
+_NAMED = re.compile(r"\b(\w+)(?:: ?\w+)? ?= ?(?:defineComponent\()?$")
 _OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
 _VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
@@ -292,7 +293,9 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
         before = source.script.text[: span(home)[0]][-40:]
         if _OF_OLD_REACT.search(before):
             return name in OF_REACT
-        if name not in OF_VUE or _ROOT.search(before):
+        named = _NAMED.search(before)
+        root = re.search(rf"{_MADE}{named[1]}\b", source.script.text) if named else None
+        if name not in OF_VUE or root or re.search(f"{_MADE}$", before):
             return False
         return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:

@@ -258,6 +258,8 @@ class Roles:
             return role
         if path and self._is_type_of_client(self.script.member_types.get(path, "")):
             return Role.CLIENT
+        if node.text() in ("window.io", "globalThis.io"):
+            return Role.MAKER
         kept = self.script.properties.get(name, ()) if self.client_imported else ()
         if Role.CLIENT in map(self.of, kept[:_MOST_VALUES]):
             return Role.CLIENT  # in an object, under a name of its own
