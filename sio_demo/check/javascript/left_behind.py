@@ -23,6 +23,7 @@ _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
 _ON_DEMAND = re.compile(r"\$scope\.(?!init|load|start|setup|activate)\w+")
 _CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
+_SOCKET = re.compile(r"(?i)socket(ref)?([?!]?\.(current|value))?$")  # and no service around it
 _SUBSCRIBES = re.compile(r"[\w$.]{1,99}\.subscribe\(")
 _OF_OTHERS = word_set(
     "clearInterval clearTimeout cancelAnimationFrame cancelIdleCallback removeItem removeChild "
@@ -175,10 +176,11 @@ def _is_safe(
 def _reopened(source: Source, steps: list[Step]) -> set[str]:
     """Return the clients that a mount opens again: closing them removes no listener."""
     opening = (s.call for s in steps if s.call.name in ("connect", "open") and not s.call.args)
-    targets = [call.target for call in opening if call.target is not None]
-    named = [t for t in targets if "".join(source.script.path(t)).lower().endswith("socket")]
-    sure = [t for t in targets if source.roles.of(t) is Role.CLIENT]  # and no service around it
-    return {source.root_of(target).text() for target in (*named, *sure)}
+    return {
+        source.root_of(target).text()
+        for target in (call.target for call in opening)
+        if target and (_SOCKET.search(target.text()) or source.roles.of(target) is Role.CLIENT)
+    }
 
 
 def _is_stale(source: Source, end: Call) -> bool:
