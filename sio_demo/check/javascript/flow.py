@@ -112,11 +112,15 @@ class Flow:
         for node in self.script.own(function, *ASSIGNMENTS, "update_expression"):
             place = span(node)[0] if node.kind() == "assignment_expression" else inf
             found.append((place, _plain(text(label(node, "left", "argument")))))
-        for node in self.script.own(function, "call_expression"):
-            call = call_of(node)
-            if call.name in ("add", "set", "push") and call.target is not None:
-                found.append((inf, call.target.text()))
-            if re.match(r"set[A-Z]", call.name) and call.target is None:
+        for call in map(call_of, self.script.own(function, "call_expression")):
+            target, given = text(call.target), text(next(iter(call.args), None))
+            if call.name in ("add", "set", "push") and target:
+                found.append((inf, target))
+            elif call.name in ("connect", "open", "init"):  # the client in a service
+                found.append((call.start, f"{target}.socket"))
+            elif call.name in ("set", "setState"):  # `set({ listening: true })`
+                found += ((inf, name) for name in re.findall(r"(\w+)\s*[:,}]", given))
+            elif re.match(r"set[A-Z]", call.name) and not target:
                 found.append((inf, call.name[3].lower() + call.name[4:]))
         return found
 
