@@ -627,6 +627,18 @@ def test_component_in_which_no_word_tells_of_sockets(tmp_path: Path):
     assert results == [("Page.vue", 4, "listener-without-cleanup")]
 
 
+@pytest.mark.parametrize("taken", ["{ listen } = useTalk()", "listen = useTalk((s) => s.listen)"])
+def test_action_of_a_store_that_an_effect_runs(tmp_path: Path, taken: str):
+    store = "import { socket } from './socket';\nexport const useTalk = create((set, get) => ({\n"
+    store += "  open: false,\n  listen: () => { %s socket.on('talk', show); },\n}));\n"
+    page = f"import {{ useTalk }} from './talk';\nexport function Room() {{\n  const {taken};\n"
+    page += "  useEffect(() => { listen(); }, [listen]);\n}\n"
+    expected = [("talk.js", 4, "listener-without-cleanup")]
+    assert found(tmp_path, talk_js=store % "", Room_jsx=page) == expected
+    once = "if (get().open) return; set({ open: true });"
+    assert found(tmp_path, talk_js=store % once, Room_jsx=page) == []
+
+
 def test_store_whose_action_hands_its_listener_to_a_class(tmp_path: Path):
     live = "import { io } from 'socket.io-client';\nclass Live {\n"
     live += "  open() { this.io = io(); }\n  subscribe(told) {\n"

@@ -13,6 +13,7 @@ from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, req
 from .source import Entry, Source
 
 _ENDS = re.compile(r"\b(take\w*|first)\(")
+_SELECTS = re.compile(r"use\w+\(\s*\(?(\w+)\b[^=]*=>\s*\1\.(\w+)\s*\)$")  # from a store
 
 
 def origin_of(script: Script, node: SgNode | None, depth: int = 6) -> Binding | None:
@@ -153,7 +154,7 @@ def _gives(call: Call, given: set[str]) -> bool:
 
 def adds_through(source: Source, call: Call) -> bool:
     """Return whether a call gives a listener to a function of another file that adds it."""
-    found = imported(source.script, call.callee, composed=True) if call.args else None
+    found = imported(source.script, call.callee) if call.args else None
     handed = found is not None and not call.new and source.ask(hands_on, *found)
     return handed and not is_owned(source, call.callee)
 
@@ -181,17 +182,19 @@ def _sockets_in(source: Source, call: Call) -> list[int]:
     return [i for i, given in enumerate(call.args) if source.roles.of(given) is Role.PEER]
 
 
-def run_by_mount(source: Source, call: Call, composed: bool) -> list[Entry]:
-    """Return what a mount runs of another file as a statement; if `composed`, of a composable."""
+def run_by_mount(source: Source, call: Call) -> list[Entry]:
+    """Return what a mount runs of another file as a statement."""
     statement = kind(call.node.parent()) in ("", "expression_statement", "variable_declarator")
     of_object = call.target is not None and call.name not in ("emit", "send")
     if not (of_object or call.new or (call.target is None and statement)):
         return []
-    found = imported(source.script, call.callee, composed)
-    return [Entry(found[0], "constructor" if call.new else found[1], "mount")] if found else []
+    found, known = imported(source.script, call.callee), source.script.resolve(call.callee)
+    if not found or (not (known and known.module) and is_owned(source, call.callee)):
+        return []
+    return [Entry(found[0], "constructor" if call.new else found[1], "mount")]
 
 
-def imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str, str] | None:
+def imported(script: Script, node: SgNode) -> tuple[str, str] | None:
     if module := required_module(node):
         return module, "default"
     binding = script.resolve(node)
@@ -201,8 +204,10 @@ def imported(script: Script, node: SgNode, composed: bool = False) -> tuple[str,
         owner, name = origin_of(script, node.field("object")), text(node.field("property"))
         if module := required_module(node.field("object")):
             return module, name
-    elif composed and binding is not None and binding.key:
-        owner, name = origin_of(script, binding.source), binding.key
+    elif binding is not None and binding.kind == "variable":  # from a composable or a store
+        hook = binding.source or next(iter(binding.values), None)
+        selected = _SELECTS.match(text(hook))
+        owner, name = origin_of(script, hook), selected[2] if selected else binding.key
     else:
         return None
-    return (owner.module, name) if owner is not None and LOCAL.match(owner.module) else None
+    return (owner.module, name) if name and owner and LOCAL.match(owner.module) else None

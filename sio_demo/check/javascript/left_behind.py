@@ -49,7 +49,7 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
             if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
                 continue
             if kept or not adds_through(source, call):
-                run += run_by_mount(source, call, mount.what != "effect")
+                run += run_by_mount(source, call)
             elif call.target is None or not source.fresh(call.target, regions):
                 event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
