@@ -109,14 +109,10 @@ def clients_in_handlers(source: Source) -> None:
             s.call for s in steps if roles.makes_client(s.call) and not source.makes_once(s)
         ):
             closing = (s.call for s in steps if not lost or s.trail or s.call.start < call.start)
+            ends = {text(c.target) for c in closing if TIDY.search(c.name) and not c.new}
             needed = lost and what != "connect" and "reconnection: false" in call.node.text()
-            if not needed and not _closes(closing):
+            if not needed and ends <= {"res", "response", "reply"}:
                 source.report(call, "client-in-handler", message, what=what, event=what)
-
-
-def _closes(calls: Iterable[Call]) -> bool:
-    tidy = (call for call in calls if TIDY.search(call.name) and not call.new)
-    return any(text(call.target) not in ("res", "response", "reply") for call in tidy)
 
 
 def shared_emitters(source: Source) -> None:

@@ -22,7 +22,6 @@ class Flow:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.steps = cache(self._find_steps)
-        self._exits = cache(self._find_exits)
         self._changes = cache(self._find_changes)
 
     def function_of(self, node: SgNode) -> SgNode | None:
@@ -30,7 +29,9 @@ class Flow:
         node = unwrap(node)
         match node.kind():
             case "identifier":
-                return self._function_named(node)
+                found = self.script.resolve(node)
+                written = found.values if found and found.kind != "parameter" else []
+                return next(filter(None, map(self.function_of, written)), None)
             case "member_expression":
                 return nearest(self.script.functions.get(text(node.field("property")), []), node)
             case "array":  # of AngularJS: the names of what it needs come first
@@ -47,12 +48,6 @@ class Flow:
         if name not in ("default", "*"):
             return self.script.functions.get(name, [])[:1]
         return list(filter(None, map(self.function_of, self.script.exported(name))))
-
-    def _function_named(self, node: SgNode) -> SgNode | None:
-        binding = self.script.resolve(node)
-        if binding is None or binding.kind in ("import", "parameter"):
-            return None
-        return next(filter(None, map(self.function_of, binding.values)), None)
 
     def _find_steps(self, function: SgNode, depth: int = 3) -> tuple[Step, ...]:
         return tuple(steps(function, self.script.calls_within, self.called, depth))
@@ -96,15 +91,9 @@ class Flow:
                 if operator in ("&&", "||", "??", "??=", "||="):
                     left = text(ancestor.field("left"))
                     yield span(ancestor)[0], left + ("\0" if "=" in operator else "")
-        exits = self._exits(self.script.enclosing(node) or function)
-        yield from (found for found in exits if found[0] <= start)
-
-    def _find_exits(self, function: SgNode) -> list[tuple[int, str]]:
-        return [
-            (span(statement)[1], text(statement.field("condition")))
-            for statement in self.script.own(function, "if_statement")
-            if _leaves(statement)
-        ]
+        for statement in self.script.own(self.script.enclosing(node) or function, "if_statement"):
+            if span(statement)[1] <= start and _leaves(statement):
+                yield span(statement)[1], text(statement.field("condition"))
 
     def _find_changes(self, function: SgNode) -> list[tuple[float, str]]:
         """Return where a function assigns what; a count or a state is changed everywhere."""

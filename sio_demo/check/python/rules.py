@@ -228,7 +228,9 @@ def _waits_before_mark(
     function: SgNode, condition: SgNode, key: str, memory: str, store: bool
 ) -> bool:
     end = span(condition)[1]
-    marks = [call.node for call in calls_in(function) if _marks(call, key, memory)]
+    calls = [c for c in calls_in(function) if c.name in _MARKS and text(c.target) == memory]
+    keys, added = (key, key.partition(",")[0]), [c for c in calls if "nx" not in c.named]
+    marks = [c.node for c in added if text(c.argument(0, "name")) in keys]
     marks += [node for name, node in assignments_in(function) if name == f"{memory}[{key}]"]
     after = [span(node)[0] for node in marks if span(node)[0] > end]
     waits = store or any(
@@ -242,12 +244,3 @@ def _waits_before_mark(
         for around in up_to(condition, function)
     )
     return bool(after) and waits and not locked
-
-
-def _marks(call: Call, key: str, memory: str) -> bool:
-    return (
-        call.name in _MARKS
-        and text(call.target) == memory
-        and "nx" not in call.named
-        and text(call.argument(0, "name")) in (key, key.partition(",")[0])
-    )
