@@ -15,6 +15,35 @@ from sio_demo.causes import cause
 from sio_demo.lab.bench import bench, python_client
 from sio_demo.lab.waiting import wait_until
 
+ASKED_FOR_TOKENS = """
+const server = await serve();
+const seen = { query: [], address: [] };
+server.use((socket, next) => {
+  const { from, token } = socket.handshake.query;
+  seen[from].push(token);
+  next(from === "query" && token === "old" ? Error("expired") : undefined);
+});
+return { seen: () => seen };
+"""
+RENEWING = """
+const sockets = {
+  query: io(url, { ...fast, forceNew: true, query: { from: "query", token: "old" } }),
+  address: io(`${url}?from=address&token=old`, { ...fast, forceNew: true }),
+};
+const expired = new Promise((done) => sockets.query.once("connect_error", done));
+await connected(sockets.address);
+const back = [];
+return {
+  refused: async (name) => { await expired; return sockets[name].active; },
+  renew: async (name) => {
+    const socket = sockets[name];
+    socket.io.opts.query = { ...socket.io.opts.query, token: "new" };
+    if (!socket.connected) await connected(socket.connect());
+    back.push(new Promise((done) => socket.io.once("reconnect", done)));
+  },
+  back: async () => { await Promise.all(back); },
+};
+"""
 LEAVING = """
 const server = await serve();
 const rooms = (socket) => [...socket.rooms].filter((room) => room !== socket.id);
@@ -177,6 +206,31 @@ async def test_what_waited_offline_goes_before_what_connect_emits():
     assert "just before `connect` fires: too late to empty it there" in cause("D12").mechanism
     async with kit.server_and_client(HEARD, BUFFERED) as (server, _link, _client):
         assert await server("heard()") == ["offline", "in connect"]
+
+
+async def test_a_token_in_the_query_is_renewed_and_one_in_the_address_is_not():
+    assert "one in the address would win, and stays old" in cause("L15").fix
+    async with kit.server_and_client(ASKED_FOR_TOKENS, RENEWING) as (server, link, client):
+        assert await client('refused("query")') is False
+        await client('renew("query")')
+        await client('renew("address")')
+        await link.cut()
+        await client("back()")
+        assert await server("seen()") == {
+            "query": ["old", "new", "new"],
+            "address": ["old", "old"],
+        }
+
+
+async def test_python_asks_a_function_for_the_address_at_every_connection():
+    assert "In Python the address may be a function" in cause("L15").fix
+    async with bench() as b, python_client() as client:
+        tokens, seen = iter(["old", "new"]), []
+        b.sio.on("connect", lambda sid, environ: seen.append(environ["QUERY_STRING"]))
+        await client.connect(lambda: f"{b.link.url}?token={next(tokens)}")
+        await b.link.cut()
+        await wait_until(lambda: len(seen) == 2)
+        assert [re.findall(r"token=(\w+)", query) for query in seen] == [["old"], ["new"]]
 
 
 async def test_who_hears_of_a_refusal():
