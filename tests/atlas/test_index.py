@@ -299,6 +299,24 @@ async def test_a_kick_reaches_the_client_of_another_worker_only_by_the_queue(que
         assert ("chat" in here.sio.rooms(sid)) is not queue
 
 
+async def test_a_worker_counts_its_own_clients():
+    assert "knows one worker's clients" in NOTEBOOK.with_name("08_scale_out.ipynb").read_text()
+    shared = MemoryQueue()
+    async with (
+        MemoryManager(shared) as manager,
+        MemoryManager(shared) as other,
+        bench(client_manager=manager) as here,
+        bench(client_manager=other) as there,
+        python_client() as client,
+    ):
+        await here.connect(client)
+        [sid] = here.server.sids()
+        await here.sio.enter_room(sid, "chat")
+        counted = [list(each.get_participants("/", "chat")) for each in (manager, other)]
+        assert [len(each) for each in counted] == [1, 0]
+        assert there.server.sids() == []
+
+
 def test_what_has_no_letter_is_in_a_table_of_the_index():
     headings = re.findall(r"^## (.+)$", WORDS.read_text("utf-8"), re.MULTILINE)
     assert [each for each in headings if each not in SYMPTOMS] == ["Rules"]
