@@ -12,7 +12,7 @@ from ..errors import ClosedError, StoreError, UncertainError, UsageError
 from .message import Hello
 from .receipt import ACCEPTED, Receipt
 from .send_window import SendWindow
-from .stores import OutboxStore, Saved
+from .stores import Saved
 from .transactions import log
 
 NewReceipt = Callable[[str, Any, int], Receipt]
@@ -46,7 +46,7 @@ class OutboxTransaction:
 class Storing:
     """The only user of an outbox's store: one call at a time, in a thread."""
 
-    def __init__(self, store: OutboxStore, window_size: int) -> None:
+    def __init__(self, store: Any, window_size: int) -> None:
         self.store, self._window_size = store, window_size
         self.window = SendWindow(Hello(""), 0, window_size)
         self.resumed: list[Receipt] = []
@@ -135,24 +135,22 @@ class Storing:
             raise UsageError("This task is in a transaction already, which it would wait for.")
         await self._busy.acquire()
         self._owner, receipts = task, transaction.receipts
-        store: Any = self.store
         try:
             try:
                 check()
-                await self._in_thread(store.begin)
+                await self._in_thread(self.store.begin)
                 yield transaction
             finally:
                 transaction.ended, self._owner = True, None
             check()
-            store.check_transaction()
+            self.store.check_transaction()
         except BaseException as error:
             if not self._closed:  # in its thread, which may still be waiting to begin
-                self._thread.submit(store.rollback)
+                self._thread.submit(self.store.rollback)
             self._busy.release()
             for receipt in receipts:
                 receipt.fail(ClosedError(f"The transaction failed: {type(error).__name__}."))
             raise
-        self.incoming += receipts
         await asyncio.shield(asyncio.create_task(self._commit(receipts)))
 
     async def close(self, patience: float) -> None:
@@ -165,8 +163,8 @@ class Storing:
         self._thread.shutdown(wait=False)
         self.store.close()
 
-    async def _save(self) -> bool:
-        """Save all that is incoming, and settle the receipts; return whether its fate is known."""
+    async def _save(self, own: list[Receipt] | None = None) -> bool:
+        """Save what is incoming, a transaction's `own` last; return whether its fate is known."""
         window, group, base = self.window, self.incoming[:], self.window.base
         texts = [receipt.text for receipt in group]
         try:
@@ -176,9 +174,12 @@ class Storing:
             return False
         except StoreError as error:
             self.troubled(error)
-            del self.incoming[: len(group)]
-            for receipt in group:
+            failed = group if own is None else own  # others are saved without the transaction
+            del self.incoming[len(group) - len(failed) : len(group)]
+            for receipt in failed:
                 receipt.fail(error)
+            if own is not None:
+                raise
             return True
         window.confirmed = base
         del self.incoming[: len(group)]
@@ -192,9 +193,8 @@ class Storing:
 
     async def _commit(self, receipts: list[Receipt]) -> None:
         try:
-            if await self._save():
-                if receipts:
-                    await receipts[0].accepted  # raises why it was not committed
+            self.incoming += receipts  # here, so that they are the last that `_save` takes
+            if await self._save(receipts):
                 return
             # To try again would save messages without the caller's rows.
             error = UncertainError(

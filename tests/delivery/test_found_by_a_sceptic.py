@@ -26,13 +26,24 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, FEED, write_message
-from sio_demo.errors import ClosedError, DeadLetterError, HandlerError, PayloadError, UsageError
+from sio_demo.errors import (
+    ClosedError,
+    DeadLetterError,
+    HandlerError,
+    PayloadError,
+    RestoredError,
+    StoreError,
+    UsageError,
+)
 from sio_demo.lab.bench import python_client
 from sio_demo.lab.waiting import wait_until
 
 LATE = f"""
-PRAGMA foreign_keys = ON; {SCHEMA} CREATE TABLE accounts (id INTEGER PRIMARY KEY);
-CREATE TABLE late (account INTEGER REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);"""
+PRAGMA foreign_keys = ON; {SCHEMA}
+CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS late (
+    account INTEGER REFERENCES accounts DEFERRABLE INITIALLY DEFERRED
+);"""
 
 
 @asynccontextmanager
@@ -391,3 +402,35 @@ async def test_no_handler_gets_an_infinite_number(bench, number):
         assert (await client.call(EVENT, batch))["error"] == "BatchError"
     assert bench.applied == []
     assert json.loads(write_message("note", 1.5e300))[2] == 1.5e300
+
+
+# --- a deploy, a second worker, a rights service: what production does ------------------------
+
+
+async def test_a_transaction_whose_commit_fails_takes_no_others_message_with_it(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db", LATE))
+    receipts = []
+
+    async def write():
+        async with outbox.transaction() as db:
+            db.execute("INSERT INTO late VALUES (9)")
+            receipts.append(db.send("note", 1))
+            receipts.append(outbox.send("note", 2))
+            # Between the block and its commit:
+            asyncio.get_running_loop().call_soon(lambda: receipts.append(outbox.send("note", 3)))
+
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        await write()
+    with pytest.raises(StoreError):
+        await receipts[0]
+    assert [await receipt for receipt in receipts[1:]] == [2, 3]
+    assert bench.applied == [2, 3]
+
+
+async def test_a_transaction_without_a_message_says_that_its_commit_failed(bench, tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = await bench.outbox(SQLiteOutboxStore(path, LATE))
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        async with outbox.transaction() as db:
+            db.execute("INSERT INTO late VALUES (9)")
+    assert column(path, "SELECT account FROM late") == []
