@@ -164,7 +164,7 @@ class Callbacks:
         elif noted:
             self._looked = False  # it may have been committed though its answer was lost
         idle = self.task is None and not self._closed
-        if committed and idle and self._callbacks and (self._due or not self._looked):
+        if idle and self._callbacks and (self._due or not self._looked):
             self.task = asyncio.create_task(self._run())
 
     async def close(self) -> None:

@@ -434,3 +434,39 @@ async def test_a_transaction_without_a_message_says_that_its_commit_failed(bench
         async with outbox.transaction() as db:
             db.execute("INSERT INTO late VALUES (9)")
     assert column(path, "SELECT account FROM late") == []
+
+
+async def test_what_follows_a_commit_that_nobody_waited_for_needs_no_other(disk, monkeypatch):
+    """On a server that was idle, a replay was given up while it was committed."""
+    began, go_on, failures, calls = threading.Event(), threading.Event(), [Retry("not yet")], []
+    disk.inbox._applier._retry_limit = 1
+
+    @disk.inbox.on("later")
+    def later(_db, _number):
+        if failures:
+            raise failures.pop()
+
+    @disk.inbox.after_commit("later")
+    async def follows(received):
+        calls.append(received.payload)
+
+    outbox = await disk.outbox()
+    with pytest.raises(DeadLetterError):
+        await outbox.send("later", 7)
+    (letter,) = await disk.inbox.dead_letters()
+    commit = disk.inbox.store.commit
+
+    def commit_slowly():
+        began.set()
+        go_on.wait(10)
+        commit()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.inbox.store, "commit", commit_slowly)
+        replaying = asyncio.create_task(disk.inbox.replay(letter))
+        await wait_until(began.is_set)
+        replaying.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait({replaying})
+    await wait_until(lambda: calls == [7])
