@@ -40,8 +40,9 @@ CREATE TABLE inbox_replies (
 );
 CREATE TABLE inbox_aside (
     number BIGSERIAL PRIMARY KEY, box TEXT, producer TEXT, sequence BIGINT, "user" TEXT,
-    text TEXT, error TEXT, UNIQUE (box, producer, sequence)
+    text TEXT, error TEXT
 );
+CREATE UNIQUE INDEX inbox_letters ON inbox_aside (box, producer, sequence, substr(text, 1, 99));
 CREATE TABLE feed_topics (topic TEXT PRIMARY KEY, log TEXT, next BIGINT);
 CREATE TABLE feed_entries (
     topic TEXT, number BIGINT, text TEXT, PRIMARY KEY (topic, number)
@@ -235,7 +236,6 @@ class PostgresTransaction(Tables):
     """A transaction of the store; the methods are those of `MemoryInboxStore`."""
 
     durable = concurrent = True
-    _in_order = "number"
 
     def __init__(
         self, connection: AsyncConnection[Any], db: Any, pool: Any, pipeline: bool, schema: str

@@ -39,13 +39,14 @@ class Database:
     """A database file; its methods may be called from any thread, one at a time."""
 
     durable = True
+    tables: str  # the statements that create the store's own
     _busy_timeout = 0  # milliseconds
 
-    def __init__(self, path: str | PathLike[str], own: str, schema: str) -> None:
+    def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
         self.path = os.path.abspath(path)
         self.name = os.path.basename(self.path)  # clients may read it in an error
-        self._schema = own + schema
-        self._own = set(re.findall("TABLE IF NOT EXISTS (\\w+)", own))
+        self._schema = self.tables + schema
+        self._own = set(re.findall("TABLE IF NOT EXISTS (\\w+)", self.tables))
         self.lock = threading.RLock()
         self.guest = False  # while a statement of a handler's is prepared
         self.marked = False  # whether a savepoint is set

@@ -4,7 +4,6 @@ import random
 import sqlite3
 import time
 from collections.abc import Collection
-from os import PathLike
 from typing import Any
 
 from ..errors import StoreError
@@ -26,9 +25,11 @@ CREATE TABLE IF NOT EXISTS inbox_replies (
     producer TEXT, sequence INTEGER, id TEXT, reply TEXT, PRIMARY KEY (producer, sequence)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inbox_aside (
-    box TEXT, producer TEXT, sequence INTEGER, user TEXT, text TEXT, error TEXT,
-    UNIQUE (box, producer, sequence)
+    number INTEGER PRIMARY KEY, box TEXT, producer TEXT, sequence INTEGER, user TEXT, text TEXT,
+    error TEXT
 );
+CREATE UNIQUE INDEX IF NOT EXISTS inbox_letters
+    ON inbox_aside (box, producer, sequence, substr(text, 1, 99));
 CREATE TABLE IF NOT EXISTS feed_topics (
     topic TEXT PRIMARY KEY, log TEXT, next INTEGER
 ) WITHOUT ROWID;
@@ -47,10 +48,7 @@ class SQLiteInboxStore(Database, Tables):
     """
 
     concurrent = False
-    _in_order = "rowid"
-
-    def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
-        super().__init__(path, SCHEMA, schema)
+    tables = SCHEMA
 
     def begin(self, patience: float = 0.0) -> None:
         self.marked = False

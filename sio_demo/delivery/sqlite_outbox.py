@@ -41,6 +41,7 @@ class SQLiteOutboxStore(Database):
     """
 
     taken = False
+    tables = SCHEMA
     _busy_timeout = 5000  # others may write the caller's tables
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
@@ -49,7 +50,7 @@ class SQLiteOutboxStore(Database):
         self._lock_at = file_at(self._held.fileno())
         self._broken = False
         try:
-            super().__init__(path, SCHEMA, schema)
+            super().__init__(path, schema)
         except StoreError:
             self._held.close()
             raise

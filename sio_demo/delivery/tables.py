@@ -15,7 +15,6 @@ class Tables:
     `_run` runs one, and returns what `read` makes of its rows, or an awaitable of that.
     """
 
-    _in_order: str  # the column in which letters are numbered
     _run: Callable[..., Any]
 
     def kept(self, producer: str, first: int, count: int, size: int) -> Any:
@@ -29,15 +28,15 @@ class Tables:
     def put_aside(self, box: str, letter: Letter) -> Any:
         return self._run(
             'INSERT INTO inbox_aside (box, producer, sequence, "user", text, error) '
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (box, producer, sequence) DO UPDATE "
-            "SET text = excluded.text, error = excluded.error",
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (box, producer, sequence, substr(text, 1, 99)) "
+            "DO UPDATE SET text = excluded.text, error = excluded.error",
             (box, *letter),
         )
 
     def aside(self, box: str) -> Any:
         return self._run(
             'SELECT producer, sequence, "user", text, error FROM inbox_aside WHERE box = ? '
-            f"ORDER BY {self._in_order}",
+            "ORDER BY number",
             (box,),
             lambda rows: list(map(Letter._make, rows)),
         )

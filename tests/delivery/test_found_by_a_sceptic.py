@@ -470,3 +470,25 @@ async def test_what_follows_a_commit_that_nobody_waited_for_needs_no_other(disk,
         go_on.set()
         await asyncio.wait({replaying})
     await wait_until(lambda: calls == [7])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_dead_letter_outlives_a_restart_in_another_log(feeds, tmp_path, on_disk):
+    """The entry of the same number in the new log took its place."""
+
+    def later(_db, _number):
+        raise Retry("not yet")
+
+    await feeds.append("old")
+    store = SQLiteInboxStore(tmp_path / "client.db") if on_disk else MemoryInboxStore()
+    follower = await feeds.follower(store, handler=later, retry_limit=1)
+    async with feeds.link.refuse():
+        await feeds.link.cut()
+        await feeds.restart(MemoryInboxStore())
+    await feeds.append("new")
+    await wait_until(lambda: isinstance(follower.last_error, RestoredError))
+    for _ in range(2):
+        await follower.restart("orders")
+        await follower.follow("orders")
+    letters = await follower.dead_letters()
+    assert [json.loads(letter.text)[2] for letter in letters] == ["old", "new"]
