@@ -54,8 +54,8 @@ class Follower(Receiver):
     ----------
     client : socketio.AsyncClient
     store : InboxStore, optional
-        Holds effects and offsets: `MemoryInboxStore`, the default, or `SQLiteInboxStore`. It
-        knows topics by their names, so have one for each server and namespace.
+        Holds effects and offsets, as that of an inbox does. It knows topics by their names, so
+        have one for each server and namespace.
     namespace : str
         The Socket.IO namespace of the feed.
     retry_limit : int, optional
@@ -121,9 +121,10 @@ class Follower(Receiver):
         self._check_task(*[reading.task for reading in self._topics.values()])
         await self._stop(topic)
         async with self._transactions.one() as store:
-            before = await settled(store.progress(topic)) or Progress()
-            for progress in (before._replace(floor=before.next), Progress(next=offset)):
-                await settled(store.save(topic, progress, 0, []))  # the first deletes replies
+            for replies in (True, False):  # which the first deletes
+                before = await settled(store.progress(topic)) or Progress()
+                after = before._replace(floor=before.next) if replies else Progress(next=offset)
+                await settled(store.save(topic, after, 0, []))
 
     async def close(self) -> None:
         """Stop to follow, and close the store; the client stays. May be called twice."""

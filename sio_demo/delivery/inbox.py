@@ -124,7 +124,7 @@ class Inbox(Receiver):
 
         A store that another inbox uses is closed with the last of them.
         """
-        self._check_task(*[turns.task for turns in self._all_turns])
+        self._check_task()
         self._closed = True
         await self._end()
 

@@ -122,7 +122,8 @@ class Receiver:
     def _check_task(self, *tasks: Any) -> None:
         """Refuse a call from elsewhere, or that would wait for the end of its own task."""
         self._transactions.check_loop()
-        if asyncio.current_task() in (self._callbacks.task, *tasks):
+        tasks += self._callbacks.task, *[turns.task for turns in self._all_turns]
+        if asyncio.current_task() in tasks:
             raise UsageError("A callback would wait for its own end: use another task.")
 
     async def _end(self) -> None:

@@ -492,3 +492,24 @@ async def test_a_dead_letter_outlives_a_restart_in_another_log(feeds, tmp_path, 
         await follower.follow("orders")
     letters = await follower.dead_letters()
     assert [json.loads(letter.text)[2] for letter in letters] == ["old", "new"]
+
+
+async def test_a_service_follows_another_with_its_postgres(feeds, url):
+    """To restart it failed: "a handler has ended the inbox's transaction"."""
+    seen, closed = [], asyncio.Event()
+
+    async def insert(db, number):
+        await db.execute("INSERT INTO effects VALUES (%s)", (number,))
+        seen.append(number)
+        if number == 9:
+            with pytest.raises(UsageError):
+                await follower.close()
+            closed.set()
+
+    await feeds.append(0, 1, 2)
+    follower = await feeds.follower(PostgresInboxStore(url), handler=insert)
+    await follower.restart("orders", 1)
+    await follower.follow("orders")
+    assert seen == [0, 1, 2, 1, 2]
+    await feeds.append(9)
+    await asyncio.wait_for(closed.wait(), 5)
