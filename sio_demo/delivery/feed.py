@@ -109,9 +109,11 @@ class Feed:
                 log.warning("%s was not published", topic, exc_info=True)
 
     async def _send_page(self, topic: str) -> bool:
-        """Send the next entries, or the last one of an earlier process; return whether more are."""
+        """Send the next entries, or only the last if others have sent most; return if more are."""
         async with self._transactions.one() as store:
             page = await _page(store, topic, self._published.get(topic))
+            if page.entries is not None and page.end - page.entries.end > 10 * ENTRIES:
+                page = await _page(store, topic, None)
         if page.entries is None or not page.entries.messages:
             return False
         slow = self._questions.slow(room := _room(topic))  # they will see a gap, and ask

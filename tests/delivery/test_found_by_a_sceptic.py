@@ -513,3 +513,29 @@ async def test_a_service_follows_another_with_its_postgres(feeds, url):
     assert seen == [0, 1, 2, 1, 2]
     await feeds.append(9)
     await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_a_worker_does_not_send_again_what_others_have_sent_long_ago(quiet, tmp_path):
+    """Who publishes seldom sent thousands of entries to all followers, which they had."""
+    benches = [FeedBench(tmp_path) for _ in range(2)]
+    for bench in benches:
+        await bench.start(SQLiteInboxStore(tmp_path / "feed.db"))
+    often, seldom = benches
+    await seldom.append(0)
+    await wait_until(lambda: not seldom.feed._tasks)  # it has published that
+    async with often.feed.transaction() as db:
+        for number in range(1, 7000):
+            often.feed.append(db, "orders", "note", number)
+    follower = await seldom.follower()
+    sent, emit = [], seldom.sio.emit
+
+    async def counting(event, page, *arguments, **options):
+        sent.extend(page["entries"]["messages"])
+        await emit(event, page, *arguments, **options)
+
+    seldom.sio.emit = counting
+    await seldom.append(7000)
+    await wait_until(lambda: follower.seen == [*range(7001)])
+    assert len(sent) <= 500
+    for bench in benches:
+        await bench.close()
