@@ -11,12 +11,13 @@ import socketio
 
 from ..errors import ClosedError, DeliveryError, OutboxFullError, UncertainError, UsageError
 from .connector import HANG_UP, Connector
-from .message import Message, read_message, write_message
+from .message import HELLO, Message, read_message, write_message
 from .receipt import ACCEPTED, Receipt
 from .relay import Relay
 from .send_window import check_positive
 from .stores import MemoryOutboxStore, OutboxStore
 from .storing import OutboxTransaction, Storing
+from .transactions import check_vacant
 
 CLOSE = 5.0  # seconds that the last save may take
 
@@ -80,8 +81,7 @@ class Outbox:
         retry_delay: float = 0.1,
         retry_delay_max: float = 5.0,
     ) -> None:
-        if not isinstance(client, socketio.AsyncClient):
-            raise UsageError(f"An outbox works with a socketio.AsyncClient, not {client!r}.")
+        check_vacant(client, socketio.AsyncClient, namespace, HELLO, "outbox")
         check_positive(int, window=window, limit=limit)
         check_positive(int | float, ack_timeout=ack_timeout, connect_timeout=connect_timeout)
         check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)
@@ -237,8 +237,7 @@ class Outbox:
         await self.close()
 
     def __repr__(self) -> str:
-        closed = self._closing is not None
-        state = "closed" if closed else "online" if self._connector.online else "offline"
+        state = "closed" if self._closing else "online" if self._connector.online else "offline"
         return f"<Outbox {state}, {self.pending} pending>"
 
     async def _reissue(self, keep: bool) -> None:

@@ -91,6 +91,7 @@ class Receiver:
         if not inspect.iscoroutinefunction(callback):
             raise UsageError(f"What follows {event!r} must be a coroutine function.")
         check_event(event)
+        arguments(callback, 1)
         self._callbacks.register(event, callback)
         return None
 

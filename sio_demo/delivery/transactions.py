@@ -164,6 +164,8 @@ class Transactions:
 
 def check_vacant(end: Any, kind: Any, namespace: str, event: str, name: str) -> None:
     """Raise UsageError if `end` is of another kind, or has a handler of something not closed."""
+    if not (isinstance(namespace, str) and namespace.startswith("/")):
+        raise UsageError(f"A namespace begins with a slash, unlike {namespace!r}.")
     if not isinstance(end, kind):
         raise UsageError(f"The {name} works with a socketio.{kind.__name__}, not {end!r}.")
     handler = end.handlers.get(namespace, {}).get(event)  # internal

@@ -539,3 +539,26 @@ async def test_a_worker_does_not_send_again_what_others_have_sent_long_ago(quiet
     assert len(sent) <= 500
     for bench in benches:
         await bench.close()
+
+
+@pytest.mark.parametrize("namespace", [None, 5, "", "orders"])
+async def test_what_is_no_namespace_is_refused_at_once(quiet, namespace):
+    """Nobody ever came there, and nothing said so."""
+    sio, client = socketio.AsyncServer(async_mode="aiohttp"), socketio.AsyncClient()
+    for make, end in ((Inbox, sio), (Feed, sio), (Outbox, client), (Follower, client)):
+        with pytest.raises(UsageError, match="namespace"):
+            make(end, namespace=namespace)
+
+
+async def test_what_cannot_follow_a_commit_is_refused_at_once(bench):
+    """It was called for ever, and failed each time."""
+
+    async def nothing():
+        pass
+
+    async def more(_received, _db):
+        pass
+
+    for callback in (nothing, more):
+        with pytest.raises(UsageError):
+            bench.inbox.after_commit("note", callback)
