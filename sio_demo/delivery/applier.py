@@ -181,14 +181,14 @@ class Applier:
                 after=read_message(batch.messages[at - 1]).id if at else batch.after,
                 messages=batch.messages[at : at + 1],
             )
-            applied = False
+            before, known = answer, None
             try:
                 async with transaction(careful=True) as store:
+                    known = await settled(store.progress(batch.producer))  # fails without a handler
                     answer = await self.apply_batch(store, only, session, verdict)
-                    applied = True
             except Exception as error:
-                guilty = verdict is None and (applied or isinstance(error, UsageError))
-                if isinstance(error, StoreError) or not guilty:
+                mine = answer is not before or isinstance(error, UsageError)
+                if isinstance(error, StoreError) or not (known and mine and verdict is None):
                     answer = self.refuse(error, only.first)
                 else:
                     verdict = write_failure(error)  # apply it once more, without its handler

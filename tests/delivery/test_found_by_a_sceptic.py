@@ -26,6 +26,7 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, FEED, write_message
+from sio_demo.delivery.postgres_inbox import PostgresTransaction
 from sio_demo.errors import (
     ClosedError,
     DeadLetterError,
@@ -562,3 +563,25 @@ async def test_what_cannot_follow_a_commit_is_refused_at_once(bench):
     for callback in (nothing, more):
         with pytest.raises(UsageError):
             bench.inbox.after_commit("note", callback)
+
+
+async def test_no_message_is_blamed_for_what_fails_before_its_handler(quiet, url, monkeypatch):
+    """A migration had renamed a table for a moment: a handler was blamed that nobody had called."""
+    bench, left, progress = DeliveryBench(), [], PostgresTransaction.progress
+
+    async def gone_for_a_moment(self, producer):
+        if left:
+            left.pop()
+            raise UsageError("The inbox's tables are gone.")
+        return await progress(self, producer)
+
+    await bench.start_server(PostgresInboxStore(url))
+    outbox = await bench.outbox()
+    assert await outbox.send("note", 0) == 0
+    monkeypatch.setattr(PostgresTransaction, "progress", gone_for_a_moment)
+    for times in range(1, 6):
+        left.extend(range(times))
+        assert await outbox.send("note", times) == times
+        assert left == []
+    assert bench.applied == [*range(6)]
+    await bench.close()
