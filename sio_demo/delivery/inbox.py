@@ -199,10 +199,9 @@ class Inbox(Receiver):
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()
             self._most_sessions = 2 * len(self._sessions) + 100
-        turns = self._turns
-        if self._transactions.concurrent:
-            turns = Turns(self._applier, self._transactions)
-            self._all_turns.add(turns)
+        many = self._transactions.concurrent
+        turns = Turns(self._applier, self._transactions) if many else self._turns
+        self._all_turns.add(turns)
         session = self._sessions[sid] = Session(sid, user, turns)
         return session
 
