@@ -218,6 +218,26 @@ async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(bench, js):
     assert await js.run("[seen, gaps]") == [[3, 4], [["orders", 0, 3]] * 2]
 
 
+async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench, js):
+    """A gap was not passed, and the feed was asked without a pause."""
+    await bench.append(1, 2, 3)
+    await bench.feed.trim("orders", 1)
+    questions, answering = [], bench.feed._answer
+
+    async def count(*question):
+        questions.append(question)
+        return await answering(*question)
+
+    bench.sio.on("feed", count)
+    await js.run("""
+        await follower.close();
+        follower = open({ onGap: undefined, interval: undefined, retryDelay: undefined });""")
+    assert await asyncio.wait_for(js.run("mistake(follower.follow('orders'))"), 5) is None
+    assert await js.run("seen") == [3]
+    await js.run("new Promise((go) => setTimeout(go, 200))")  # for a question too many
+    assert len(questions) <= 2
+
+
 async def test_another_log_is_refused_by_name_and_restart_reads_it(bench, js):
     await bench.append(0, 1)
     await js.run("follower.follow('orders')")

@@ -244,6 +244,28 @@ async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
 
 
+async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench, js):
+    """Its pauses took no time, and an inbox in trouble was asked a thousand times."""
+    await js.run("""
+        outbox = new Outbox(io(url, { transports: ["websocket"], forceNew: true }), store,
+          { retryDelay: undefined, retryDelayMax: undefined, ackTimeout: undefined });""")
+    await js.run("send(0)")
+    asked, refused = [], Answer(1, [], StoreError("The disk is full.")).to_wire()
+    applying = bench.sio.handlers["/"]["outbox"]
+
+    def refuse(*_):
+        asked.append(asyncio.get_running_loop().time())
+        return refused
+
+    bench.sio.on("outbox", refuse)
+    await js.run("receipt = outbox.send('note', 1); null")
+    await wait_until(lambda: len(asked) == 3)
+    assert asked[2] - asked[1] > 0.09  # between a half and the whole of the second pause
+    bench.sio.on("outbox", applying)
+    async with bench.link.cut_when("ACK"):
+        assert await js.run("receipt") == 1
+
+
 async def test_a_message_that_cannot_be_stored_is_not_sent(bench, js):
     await js.run("send(1)")
     await js.run("""

@@ -9,8 +9,7 @@
 //   await follower.follow("sports");                      // all that the log has is read
 
 import {
-  backoff, check, closed, Database, DeliveryError, idOf, jittered, parse, promised, RETRIES,
-  WORTH_A_RETRY,
+  backoff, check, closed, Database, DeliveryError, idOf, jittered, parse, promised, WORTH_A_RETRY,
 } from "./outbox.mjs";
 
 const FEED = "feed";
@@ -162,7 +161,7 @@ class Reading {
 export class Follower {
   #socket;
   #store;
-  /** @type {Required<Options>} */
+  /** @type {Options} */
   #options;
   #handlers = new Map();
   #topics = new Map();
@@ -178,7 +177,7 @@ export class Follower {
   constructor(socket, store = new MemoryOffsets(), options = {}) {
     this.#socket = socket;
     this.#store = store;
-    this.#options = { interval: 10_000, onGap() {}, ...RETRIES, ...options };
+    this.#options = options;
     this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on(FEED, this.#hear);
@@ -254,7 +253,8 @@ export class Follower {
     const { next } = reading.progress, { connected } = this.#socket;
     const late = reading.asked >= 0 && connected; // its answer may be on the way
     if (late) this.lastError = new DeliveryError("DeliveryError", "No answer. Is it a feed?");
-    reading.due = performance.now() + jittered(this.#options.interval * (late ? 16 : 1));
+    const { interval = 10_000 } = this.#options;
+    reading.due = performance.now() + jittered(interval * (late ? 16 : 1));
     reading.asked = next;
     if (!connected) return; // it asks when it is
     this.#socket.emit(FEED, { topic, next }, (error, page = error) => { // two, with ackTimeout
@@ -332,7 +332,7 @@ export class Follower {
     if (first > progress.next) {
       this.lastError = new DeliveryError("GapError",
         `${topic}: ${progress.next} to ${first - 1} are trimmed.`);
-      await this.#options.onGap(topic, progress.next, first);
+      await this.#options.onGap?.(topic, progress.next, first);
     }
     const begin = { log: producer, next: first, last: after };
     reading.progress = await this.#store.apply(topic, progress, begin, () => {});

@@ -11,8 +11,6 @@ const HELLO = "outbox_hello";
 const LARGEST = 999_000; // characters in a packet of 1 MB, Engine.IO's default limit
 export const WORTH_A_RETRY = new Set(["Retry", "StoreError", "QuotaError"]);
 
-export const RETRIES = { retryDelay: 100, retryDelayMax: 5000 }; // milliseconds
-
 /** An error, named as the inbox names it; `name` tells the kinds apart. */
 export class DeliveryError extends Error {
   constructor(name, message, options) {
@@ -243,7 +241,7 @@ export const promised = (request) =>
 export const jittered = (milliseconds) => milliseconds * (0.5 + Math.random() / 2);
 
 /** Return the milliseconds to wait before the next attempt. */
-export const backoff = (attempt, { retryDelay, retryDelayMax }) =>
+export const backoff = (attempt, { retryDelay = 100, retryDelayMax = 5000 }) =>
   jittered(Math.min(retryDelayMax, retryDelay * 2 ** attempt));
 
 /** A database of IndexedDB. */
@@ -434,7 +432,7 @@ export class Outbox {
     }
     this.#socket = socket;
     this.#store = store;
-    this.#options = { ackTimeout: 5000, ...RETRIES, ...options };
+    this.#options = options;
     this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
@@ -443,7 +441,10 @@ export class Outbox {
     if (socket.active) this.#lead();
   }
 
-  /** How many messages have no reply yet: of this tab, or of all if it is the one that sends. */
+  /**
+   * How many messages have no reply yet: of this tab, or of all if it is the one that sends. Right
+   * after `new Outbox` no tab has yet read what an earlier page has left.
+   */
   get pending() {
     return Math.max(this.#receipts.size, this.#window?.length ?? 0);
   }
@@ -549,7 +550,7 @@ export class Outbox {
     this.#connection += 1;
     if (reason.message) this.lastError = reason;
     if (reason === "io server disconnect") {
-      setTimeout(() => !this.#closed && this.#socket.connect(), this.#options.retryDelay);
+      setTimeout(() => !this.#closed && this.#socket.connect(), backoff(0, this.#options));
     } else if (!this.#socket.active && this.#window && !this.#failure) this.#stepDown();
   };
 
@@ -687,9 +688,10 @@ export class Outbox {
   /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
   async #ask(event, request) {
     const { engine } = this.#socket.io;
+    const { ackTimeout = 5000 } = this.#options; // it may be there, and undefined
     let answer;
     try {
-      answer = await this.#socket.timeout(this.#options.ackTimeout).emitWithAck(event, request);
+      answer = await this.#socket.timeout(ackTimeout).emitWithAck(event, request);
     } catch (error) {
       this.lastError = new DeliveryError("DeliveryError", error.message);
       this.#greeted = -1;
