@@ -1,5 +1,6 @@
 """The modules of a page: their size, their types, and their hooks for React and Vue."""
 
+import asyncio
 import gzip
 import re
 import subprocess
@@ -113,6 +114,25 @@ const show = () => app.mount("#app");
 const reload = (word) => __VUE_HMR_RUNTIME__.reload("App", edited(word));
 const leave = () => app.unmount();
 """
+
+
+@pytest.mark.parametrize(("name", "setup"), [("react", REACT), ("vue", VUE)])
+async def test_a_component_shows_how_much_an_earlier_page_has_left(bench, tmp_path, name, setup):
+    """It showed 0 until something was sent."""
+    (tmp_path / "hooks.mjs").write_text((JS / f"{name}.mjs").read_text())
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    js = await NodeClient.start(bench.link.url)
+    await js.run(f"const hooks = '{(tmp_path / 'hooks.mjs').as_uri()}'; {setup} {COMMON}")
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await js.run("const early = new Outbox(socket, store)")
+        await js.run("for (const n of [1, 2]) await early.send('note', n).accepted")
+        await js.run("await early.close(); show('first')")
+        await asyncio.wait_for(js.run("shows('first: 2 pending, reading')"), 5)
+    await asyncio.wait_for(js.run("shows('first: 0 pending, reading')"), 5)
+    assert bench.applied == [1, 2]
+    await js.run("await leave(); await rendered(); socket.disconnect(); null")
+    await js.close()
 
 
 @pytest.mark.parametrize(("name", "setup"), [("react", REACT), ("vue", VUE)])

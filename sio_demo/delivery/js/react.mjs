@@ -10,7 +10,9 @@ export function useOutbox(open) {
   const [pending, setPending] = useState(0);
   useEffect(() => {
     outbox.current ??= open(); // it sends what an earlier page has left
+    const timer = setInterval(() => setPending(outbox.current.pending), 200);
     return () => {
+      clearInterval(timer);
       outbox.current.close();
       outbox.current = null;
     };

@@ -8,8 +8,9 @@ import { onScopeDispose, reactive, ref, toValue, watch } from "vue";
 export function useOutbox(open) {
   const outbox = open();
   const pending = ref(0);
-  onScopeDispose(() => outbox.close());
   const show = () => { pending.value = outbox.pending; };
+  const timer = setInterval(show, 200); // it also sends what an earlier page has left
+  onScopeDispose(() => { clearInterval(timer); outbox.close(); });
   const send = (event, payload) => {
     const receipt = outbox.send(event, payload);
     show();
