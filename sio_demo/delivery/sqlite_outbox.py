@@ -21,11 +21,11 @@ else:
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox_producer (
-    producer TEXT, known INTEGER, epoch INTEGER, base INTEGER, after TEXT
+    producer TEXT, known INTEGER, epoch INTEGER, base INTEGER, after TEXT, saved TEXT
 );
 CREATE TABLE IF NOT EXISTS outbox_messages (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
 """
-_REGISTER = "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '')"  # id and epoch
+_REGISTER = "INSERT INTO outbox_producer VALUES (?, 0, ?, 0, '', '')"  # id and epoch
 
 
 class SQLiteOutboxStore(Database):
@@ -73,10 +73,10 @@ class SQLiteOutboxStore(Database):
         if not self._finds("SELECT 1 FROM outbox_producer"):
             db.execute(_REGISTER, (str(uuid.uuid4()), 0))
         db.execute("UPDATE outbox_producer SET epoch = epoch + 1")
-        producer, known, epoch, base, after = db.execute("SELECT * FROM outbox_producer").fetchone()
+        name, known, epoch, base, after, _ = db.execute("SELECT * FROM outbox_producer").fetchone()
         texts = [t for (t,) in db.execute("SELECT text FROM outbox_messages ORDER BY sequence")]
         self.control("COMMIT")
-        return Saved(Hello(producer, bool(known), epoch), base, after, texts)
+        return Saved(Hello(name, bool(known), epoch), base, after, texts)
 
     @guarded
     def known(self) -> None:
@@ -91,21 +91,20 @@ class SQLiteOutboxStore(Database):
         self.marked = True
 
     def save(self, base: int, first: int, texts: list[str], after: str) -> None:
-        sql = "SELECT 1 FROM outbox_messages WHERE sequence = ? AND text = ?"
-        last = (sql, first + len(texts) - 1, texts[-1] if texts else "")
-        with self._committed(*last):
+        saved = str(uuid.uuid4())
+        with self._committed("SELECT 1 FROM outbox_producer WHERE saved = ?", saved):
             if self._broken:
                 self._read_again()
-                if self._finds(*last):
-                    return
             self.check_transaction()
             db = self.connection
             if not db.in_transaction:
                 self.control(BEGIN)
             self.marked = False
-            db.execute("UPDATE outbox_producer SET base = ?, after = ?", (base, after))
+            state = (base, after, saved)
+            db.execute("UPDATE outbox_producer SET base = ?, after = ?, saved = ?", state)
             db.execute("DELETE FROM outbox_messages WHERE sequence < ?", (base,))
-            db.executemany("INSERT INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
+            # The file may have some of them: what is uncertain is saved again, with what follows.
+            db.executemany("REPLACE INTO outbox_messages VALUES (?, ?)", enumerate(texts, first))
             self.control("COMMIT")
 
     def restart(self, texts: list[str]) -> Hello:

@@ -356,8 +356,8 @@ def test_a_save_that_fails_leaves_the_store_as_it_was(tmp_path):
     store = SQLiteOutboxStore(tmp_path / "outbox.db")
     store.load()
     store.save(0, 0, ["a"], "")
-    with pytest.raises(StoreError, match="UNIQUE"):
-        store.save(0, 0, ["b"], "")
+    with pytest.raises(StoreError, match="NOT NULL"):
+        store.save(0, 1, ["b", None], "")
     store.save(0, 1, ["c"], "")
     assert store.load().texts == ["a", "c"]
     store.close()

@@ -721,6 +721,7 @@ def test_a_restart_that_was_denied_but_happened_is_found_in_the_file(tmp_path, m
 
 def test_a_commit_that_was_denied_but_happened_is_found_in_the_file(tmp_path, monkeypatch):
     store = SQLiteOutboxStore(tmp_path / "outbox.db")
+    store.load()
     control = store.control
 
     def deny(sql):

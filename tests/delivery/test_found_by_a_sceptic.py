@@ -8,6 +8,7 @@ import time
 import uuid
 from contextlib import asynccontextmanager, closing, suppress
 
+import psycopg
 import pytest
 import socketio
 from kit import SCHEMA, DeliveryBench, greet
@@ -26,7 +27,6 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, FEED, write_message
-from sio_demo.delivery.postgres_inbox import PostgresTransaction
 from sio_demo.errors import (
     ClosedError,
     DeadLetterError,
@@ -34,6 +34,7 @@ from sio_demo.errors import (
     PayloadError,
     RestoredError,
     StoreError,
+    UncertainError,
     UsageError,
 )
 from sio_demo.lab.bench import python_client
@@ -585,3 +586,54 @@ async def test_no_message_is_blamed_for_what_fails_before_its_handler(quiet, url
         assert left == []
     assert bench.applied == [*range(6)]
     await bench.close()
+
+
+@pytest.fixture
+def denied(monkeypatch):
+    """Let commits be denied that have happened, and perhaps the file not be read again."""
+    denied = {"commit": 0, "reading": 0}
+    control, read_again = SQLiteOutboxStore.control, SQLiteOutboxStore._read_again
+
+    def lie(store, sql):
+        control(store, sql)
+        if sql == "COMMIT" and denied["commit"]:
+            denied["commit"] -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+
+    def fail(store):
+        if denied["reading"]:
+            denied["reading"] -= 1
+            raise UncertainError("The disk is away.")
+        read_again(store)
+
+    monkeypatch.setattr(SQLiteOutboxStore, "control", lie)
+    monkeypatch.setattr(SQLiteOutboxStore, "_read_again", fail)
+    return denied
+
+
+async def test_rows_whose_commit_was_denied_but_happened_are_not_called_lost(
+    bench, tmp_path, denied
+):
+    """Without a message nothing was found in the file: the caller would have written them again."""
+    path = tmp_path / "outbox.db"
+    outbox = await bench.outbox(SQLiteOutboxStore(path, "CREATE TABLE IF NOT EXISTS mine (x)"))
+    assert await outbox.send("note", 1) == 1
+    async with outbox.transaction() as db:
+        db.execute("INSERT INTO mine VALUES (1)")
+        denied["commit"] = 1
+    assert denied["commit"] == 0
+    assert column(path, "SELECT x FROM mine") == [1]
+
+
+async def test_what_is_sent_while_the_disk_is_away_does_not_stop_the_outbox(
+    bench, tmp_path, denied
+):
+    """The file had the first message already: all later ones were refused, for good."""
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
+    assert await outbox.send("note", 0) == 0
+    denied |= {"commit": 1, "reading": 1}
+    first = outbox.send("note", 1)
+    await wait_until(lambda: not denied["reading"])
+    second = outbox.send("note", 2)
+    assert [await first, await second, await outbox.send("note", 3)] == [1, 2, 3]
+    assert bench.applied == [0, 1, 2, 3]
