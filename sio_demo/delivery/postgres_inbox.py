@@ -152,7 +152,7 @@ class PostgresInboxStore:
                     open=False,
                 )
                 await self._pool.open()
-            async with self._begun(False) as (connection, _):
+            async with asyncio.timeout(HANDLERS), self._begun(False) as (connection, _):
                 self._schema = await _create(connection)
         except BaseException:
             self._opening = None

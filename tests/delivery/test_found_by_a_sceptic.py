@@ -27,6 +27,7 @@ from sio_demo.delivery import (
     SQLiteOutboxStore,
 )
 from sio_demo.delivery.message import EVENT, FEED, write_message
+from sio_demo.delivery.postgres_inbox import PostgresTransaction
 from sio_demo.errors import (
     ClosedError,
     DeadLetterError,
@@ -637,3 +638,22 @@ async def test_what_is_sent_while_the_disk_is_away_does_not_stop_the_outbox(
     second = outbox.send("note", 2)
     assert [await first, await second, await outbox.send("note", 3)] == [1, 2, 3]
     assert bench.applied == [0, 1, 2, 3]
+
+
+async def test_a_database_that_hangs_at_its_first_use_is_asked_again(quiet, url, monkeypatch):
+    """All requests waited for that first one, for ever."""
+    monkeypatch.setattr("sio_demo.delivery.postgres_inbox.HANDLERS", 0.3)
+    bench, begun = DeliveryBench(), []
+
+    @asynccontextmanager
+    async def begin():
+        begun.append(1)
+        if len(begun) == 1:
+            await asyncio.Event().wait()
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            yield connection, connection
+
+    await bench.start_server(PostgresInboxStore(begin))
+    outbox = await bench.outbox()
+    assert await asyncio.wait_for(outbox.send("note", 1), 10) == 1
+    await bench.close()
