@@ -247,7 +247,8 @@ async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
 async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench, js):
     """Its pauses took no time, and an inbox in trouble was asked a thousand times."""
     await js.run("""
-        outbox = new Outbox(io(url, { transports: ["websocket"], forceNew: true }), store,
+        const socket = io(url, { transports: ["websocket"], forceNew: true });
+        outbox = new Outbox(socket, new MemoryStore(), // the first store has an outbox
           { retryDelay: undefined, retryDelayMax: undefined, ackTimeout: undefined });""")
     await js.run("send(0)")
     asked, refused = [], Answer(1, [], StoreError("The disk is full.")).to_wire()
