@@ -7,6 +7,7 @@ import pytest
 import socketio
 
 from sio_demo.errors import SioDemoError, UsageError
+from sio_demo.lab.bench import shut_down
 from sio_demo.lab.clients import EmitterClient
 from sio_demo.lab.experiment import reconnect, settled
 
@@ -16,7 +17,7 @@ async def client(quiet):
     """An EmitterClient that is not connected yet, and comes back within milliseconds."""
     client = EmitterClient(reconnection_delay=0.01, randomization_factor=0, handle_sigint=False)
     yield client
-    await client.shutdown()
+    await shut_down(client)  # also if the link has gone, and an attempt to come back has failed
 
 
 @pytest.fixture
