@@ -58,6 +58,13 @@ def test_clues_narrow_it_and_tell_what_speaks_for_and_against():
     assert all(suspect.against for suspect in found.ruled_out)
 
 
+@pytest.mark.parametrize(("answered", "letter"), [(True, "D31"), (False, "D30")])
+def test_retries_that_the_server_has_answered_lack_a_timeout(answered, letter):
+    known = {"recipient": "server", "client": "javascript", "server": "javascript", "event": "pay"}
+    known |= {"always": True, "grows": False, "acknowledged": True, "emitted": 1}
+    assert diagnose(Counters(1, 1, 4, 4, 4), **known, answered=answered).letters == (letter,)
+
+
 def test_without_a_reconnect_nothing_in_connect_is_suspected():
     found = diagnose(Counters(4, 1, 1, 4, 4), recipient="client", reconnects=0)
     assert found.letters == ("D3", "D10")
