@@ -141,6 +141,12 @@ def test_labels_stay_within_their_limits() -> None:
     assert places == pytest.approx([3.75, 3.25, 2.75])
 
 
+@pytest.mark.parametrize("kind", ["packet", "call", "lost", "fault"])
+def test_a_step_to_its_own_lifeline_is_refused(kind: Any) -> None:
+    with pytest.raises(UsageError, match="Only a note"):
+        plots.sequence([plots.Step("client", "client", "news", kind)], title="t")
+
+
 def test_calls_are_numbered_from_each_packet_the_caller_receives() -> None:
     """A packet that the caller sends, or a fault, does not start the numbers again."""
     call, ack = Step("client", "your handler", "", "call"), Step("client", "server", "ACK")

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
+from ..errors import UsageError
 from . import style
 from .plot import Plot, in_words, one_line
 from .style import Look, house_style, page, place, wrap
@@ -52,8 +53,12 @@ def sequence(
 
     `lifelines` are the columns from the left, two to five. With `one_message`, all packets carry
     the same one, and calls are numbered across them. A second call is drawn as harmful.
+
+    UsageError: a step other than a note leads from a lifeline to itself.
     """
     names, steps = list(lifelines), list(events)
+    if any(step.kind != "note" and step.source == step.target for step in steps):
+        raise UsageError("Only a note may have one lifeline: name another as the target.")
     right = max([_LEFT, *(_beside(step) for step in steps if step.kind == "call")])
     gap = (style.WIDTH - _LEFT - right) / (len(names) - 1)
     columns = {name: _LEFT + gap * index for index, name in enumerate(names)}
