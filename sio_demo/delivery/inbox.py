@@ -167,7 +167,7 @@ class Inbox(Receiver):
                 await settled(store.save(producer, progress, 0, []))
         session.producers.add(producer)
         self._contacts.add(producer)
-        return Welcome(progress.next, progress.last, *self._limits)
+        return Welcome(progress.next, progress.last, progress.floor, *self._limits)
 
     async def _check_flood(self, session: Session) -> None:
         """Refuse a batch of a connection that does not await its answers; at last, end it."""

@@ -113,6 +113,7 @@ class Welcome(Packet):
 
     next: int
     last: str
+    confirmed: int
     batch: int
     characters: int
     unconfirmed: int

@@ -64,10 +64,11 @@ class SendWindow:
         """Go on where the inbox is, within its limits, with so many batches in flight."""
         if welcome.next < self.base:
             raise self._gone_back(welcome.next)
-        if welcome.next > self.next or welcome.last != self._id_before(welcome.next):
+        ahead = welcome.next > self.next or welcome.confirmed > self.base
+        if ahead or welcome.last != self._id_before(welcome.next):
             raise errors.ConflictError(
-                f"The inbox has applied {welcome.next} messages of this producer, but not those of "
-                "this outbox. Was its store copied, or restored from a copy?"
+                f"The inbox has applied {welcome.next} messages of this producer, and this outbox "
+                "has sent others, or fewer. Was its store copied, or restored from a copy?"
             )
         self._allowed = flights
         self._replies.clear()  # an inbox that was restored may not have applied them

@@ -47,6 +47,7 @@ INVARIANTS = {
     "stored": "A message, and that it is known, is on disk before a packet with it leaves.",
     "fenced": "Once an outbox started later is welcomed, nothing of an earlier one is applied.",
     "kept": "The inbox has a reply for each applied number that is not confirmed.",
+    "barred": "After a refusal for good, nothing more of that connection is applied.",
 }
 FAULTS = {
     "kill": "a process is killed, of the outbox or of the inbox, between any two steps",
@@ -139,6 +140,14 @@ def answer_of(content):
     return Answer(number, list(replies), name and getattr(errors, name)(""))
 
 
+def is_final(request, content):
+    """Return whether this answer to a batch is a refusal for good."""
+    if isinstance(request.body, Hello) or (error := answer_of(content).error) is None:
+        return False
+    jumps = type(error) is errors.SequenceError and content[0] <= request.body.first
+    return not jumps and not worth_a_retry(error)
+
+
 def describe(content):
     if isinstance(content, Welcome):
         return f"welcome, next {content.next}"
@@ -173,7 +182,7 @@ class Search:
         while queue and not (stop_at_first and self.found):
             world, best = queue.popleft(), NEVER
             for label, fair, after, broken in self.moves(world):
-                broken = broken or self.broken(after)
+                broken = (*broken, *self.broken(after))
                 for invariant in broken:
                     self.note(invariant, world, label)
                 if fair < best:
@@ -273,6 +282,9 @@ class Search:
             if content is None:
                 yield label, NEVER, self.all_cut(after._replace(faults=world.faults - 1)), broken
                 continue
+            grows = len(self.ledgers[ledger].effects) > len(self.ledgers[world.ledger].effects)
+            if grows and (outbox.refused or any(itertools.starmap(is_final, outbox.link.down))):
+                broken = (*broken, "barred")
             up = outbox.link.up if fault == "twice" else outbox.link.up[1:]
             down = () if outbox.refused else (*outbox.link.down, (request, content))
             answered = outbox._replace(link=outbox.link._replace(up=up, down=down))
@@ -456,7 +468,9 @@ class Search:
 
     def welcome(self, ledger, request, _):
         progress = inbox_state.welcomed(request.body, ledger.progress, None)
-        welcome = Welcome(progress.next, progress.last, 500, LARGEST, self.unconfirmed)
+        welcome = Welcome(
+            progress.next, progress.last, progress.floor, 500, LARGEST, self.unconfirmed
+        )
         return ledger._replace(progress=progress), welcome, ()
 
     def apply(self, ledger, request, limit):

@@ -54,7 +54,8 @@ from sio_demo.errors import (
 from sio_demo.lab.bench import Bench
 from sio_demo.lab.waiting import wait_until
 
-WELCOME = {"next": 0, "last": "", "batch": 500, "characters": 999_000, "unconfirmed": 20_000}
+LIMITS = {"batch": 500, "characters": 999_000, "unconfirmed": 20_000}
+WELCOME = {"next": 0, "last": "", "confirmed": 0, **LIMITS}
 LOG = "5a1c0000-0000-0000-0000-000000000000"
 
 

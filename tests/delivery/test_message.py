@@ -48,12 +48,11 @@ HELLO = {"producer": GOOD["producer"], "known": False, "epoch": 1, "start": "9f3
 WELCOME = {
     "next": 17,
     "last": "Zk3hX0aPq9+sV2bN",
+    "confirmed": 12,
     "batch": 500,
     "characters": 999000,
     "unconfirmed": 20000,
 }
-HELLO = {"producer": GOOD["producer"], "known": False, "epoch": 1, "start": "9f3c"}
-WELCOME = {"next": 17, "last": "x", "batch": 500, "characters": 999000, "unconfirmed": 20000}
 CIRCLE = []
 CIRCLE.append(CIRCLE)
 
@@ -148,7 +147,7 @@ def test_a_malformed_batch_is_refused(change):
     [
         (Batch, "A batch is an object with producer, epoch, first, after, confirmed, messages"),
         (Hello, "A hello is an object with producer, known, epoch, start"),
-        (Welcome, "A welcome is an object with next, last, batch, characters, unconfirmed"),
+        (Welcome, "A welcome is an object with next, last, confirmed, batch, characters, unconf"),
     ],
 )
 def test_what_is_no_batch_hello_or_welcome_is_refused(kind, fields, data):
@@ -181,6 +180,7 @@ def test_a_malformed_hello_is_refused(change):
         {"next": -1},
         {"next": "1"},
         {"last": None},
+        {"confirmed": None},
         {"batch": 0},
         {"characters": 0},
         {"unconfirmed": 0},

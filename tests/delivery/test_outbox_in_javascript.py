@@ -17,7 +17,7 @@ from sio_demo.lab.node import NodeClient
 from sio_demo.lab.waiting import wait_until
 
 CASES = json.loads(Path(__file__).with_name("window_cases.json").read_text(encoding="utf-8"))
-LIMITS = {"batch": 500, "characters": 999_000, "unconfirmed": 20_000}
+LIMITS = {"confirmed": 0, "batch": 500, "characters": 999_000, "unconfirmed": 20_000}
 
 SETUP = f"""
 const {{ Outbox, MemoryStore, SendWindow }} = await load("{OUTBOX_MJS}");

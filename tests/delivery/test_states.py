@@ -39,7 +39,7 @@ from sio_demo.errors import (
 )
 
 WHO = Hello("0b0e7c1e-0000-4000-8000-000000000000", known=True, epoch=7, start="a")
-WELCOME = Welcome(0, "", 500, LARGEST, 20_000)
+WELCOME = Welcome(0, "", 0, 500, LARGEST, 20_000)
 
 
 @dataclass
@@ -83,7 +83,8 @@ class Server:
 
     def greet(self, hello):
         self.progress = welcomed(hello, self.progress, None)
-        return Welcome(self.progress.next, self.progress.last, *self.limits)
+        at = self.progress.next, self.progress.last, self.progress.floor
+        return Welcome(*at, *self.limits)
 
     def apply(self, batch):
         most, characters, _ = self.limits
@@ -252,6 +253,13 @@ def test_an_inbox_with_another_history_is_not_gone_on_with(number, last, error):
     outbox = filled(10, window=80, base=5)
     with pytest.raises(error):
         outbox.welcomed(replace(WELCOME, next=number, last=last))
+
+
+def test_an_outbox_without_replies_that_it_has_confirmed_was_restored():
+    outbox = filled(10, window=80, base=5)
+    outbox.welcomed(replace(WELCOME, next=7, last=name(6), confirmed=5))
+    with pytest.raises(ConflictError, match="restored from a copy"):
+        outbox.welcomed(replace(WELCOME, next=7, last=name(6), confirmed=6))
 
 
 def test_a_reply_that_overtook_another_does_not_outlive_its_connection():

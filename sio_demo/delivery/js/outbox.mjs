@@ -121,7 +121,8 @@ export class SendWindow {
     if (welcome.next < this.base) {
       throw new DeliveryError("RestoredError", `The inbox has gone back to ${welcome.next}.`);
     }
-    if (welcome.next > this.base + this.length || welcome.last !== this.#idBefore(welcome.next)) {
+    const ahead = welcome.next > this.base + this.length || welcome.confirmed > this.base;
+    if (ahead || welcome.last !== this.#idBefore(welcome.next)) {
       throw new DeliveryError("ConflictError", "Was a store copied?");
     }
     this.#limits = welcome;
