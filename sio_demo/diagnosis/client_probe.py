@@ -7,7 +7,7 @@ import socketio
 from socketio.packet import BINARY_EVENT, EVENT
 
 from .hooks import Ended
-from .probes import Probe, UserOf, arguments, plain
+from .probes import Probe, UserOf, arguments
 from .tally import Name, Tally
 
 CLIENTS = (socketio.AsyncClient, socketio.Client)
@@ -63,23 +63,24 @@ class ClientProbe(Probe):
         away = space not in self.sio.namespaces  # internal
         asked_for = space in (self.sio.connection_namespaces or ())  # internal
         early = away and asked_for and self.sio.eio.state == "connected"  # internal
-        emits = self._tally.emitted(name, away)
-        here = not away or emits.clues.get("here", False)
-        emits.clues = {"raised": False, "early": early, "greeted": self._greeted, "here": here}
-        emits.clues["other_loop"] = self._away_from_home()
+        emits = self._tally.emitted(name)
+        here, once_away = emits.clues.get("here", False), emits.clues.get("away", False)
+        clues = {"early": early, "greeted": self._greeted, "other_loop": self._away_from_home()}
+        emits.clues = {**clues, "here": here or not away, "away": once_away or away}
         return emits.ended
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
         connected = eio.state == "connected"  # internal; otherwise it drops the packet
         if packet.packet_type in (EVENT, BINARY_EVENT) and connected:
-            data = plain(packet.data)
-            large = _size(data) > self._tally.longest
+            parts = packet.encode()  # a list, if something is attached
+            size = len(max(parts, key=len) if isinstance(parts, list) else parts)
             if eio.current_transport == "polling":
                 waiting = eio.queue.qsize() + 1  # internal
                 self._clues["queued"] = max(self._clues["queued"], waiting)
             space, sid = packet.namespace, eio.sid  # internal
-            self._count(sid, space, packet.id, data, came=False, large=large)
+            large = size > self._tally.longest
+            self._count(sid, space, packet.id, packet.data, came=False, large=large)
 
     def _connected(self, namespace: str | None, data: Any) -> None:
         space = namespace or "/"
@@ -104,8 +105,7 @@ class ClientProbe(Probe):
         self._tally.answered(self.sio.eio.sid, namespace, ack_id)  # internal
 
     def _connecting(self, *_: Any, **__: Any) -> Ended:
-        clues = self._clues
-        return lambda error: clues.update(refused=clues["refused"] or error is not None)
+        return lambda error: self._clues.update(refused=self._clues["refused"] or error is not None)
 
     def _disconnected(self, reason: str = "") -> None:
         self._clues["reason"] = self._left or reason
@@ -114,12 +114,3 @@ class ClientProbe(Probe):
         if event in self.sio.reserved_events:
             return None
         return self._named(self.side, namespace, [event, *args], "")
-
-
-def _size(data: Any) -> int:
-    """Return about how many characters these data are."""
-    if isinstance(data, dict):
-        return sum(_size(key) + _size(value) for key, value in data.items())
-    if isinstance(data, (list, tuple)):
-        return sum(map(_size, data))
-    return len(data) if isinstance(data, (str, bytes, bytearray)) else len(str(data))

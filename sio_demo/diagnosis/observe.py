@@ -253,7 +253,6 @@ class Observer(AbstractContextManager["Observer"]):
                 places=", ".join(sorted(emits.places)) or None,
                 kin=any(n[:3] == name[:3] for n in table) if sends and not emits.times else None,
                 rooms=len(emits.rooms) or None,
-                away=emits.once_away if m.packets else emits.away,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
                 died=not m.sent_to & now if m.sent_to and not handled else None,
@@ -316,10 +315,9 @@ class Observer(AbstractContextManager["Observer"]):
         return sum(end.listeners(name.event, name.namespace) for end in ends) if known else None
 
     def _reconnects(self, namespace: str, m: MessageCounts) -> int | None:
-        if m.reconnects is not None:
-            return m.reconnects
         counts = [client.reconnects(namespace) for client in self._live_clients]
-        return max((n for n in counts if n is not None), default=None)
+        now = max((count for count in counts if count is not None), default=None)
+        return now if m.reconnects is None else m.reconnects
 
     def _live(self, name: Name, m: MessageCounts, emits: Emits) -> Sids | None:
         """Return the live sids of a user when the message came or was emitted, or else now."""
@@ -343,6 +341,6 @@ class Observer(AbstractContextManager["Observer"]):
         if not self._clients:
             if user is not None and any(s.census(namespace).get(user) for s in self._servers):
                 clues["connected"] = True
-            clues["before"] = any(namespace in server.spaces_used for server in self._servers)
+            clues["before"] = any(namespace in server.ever.values() for server in self._servers)
             clues["rejected"] = None if any(server.rejects for server in self._servers) else False
         return clues

@@ -44,7 +44,9 @@ class Probe:
     def listeners(self, event: str, namespace: str) -> int:
         """Return how many handlers would be called for an event now."""
         handler, _ = self._handler(event, namespace, ())
-        return 0 if handler is None else self._registered(event, namespace)
+        if handler is None or self.library == "python":
+            return int(handler is not None)
+        return len(self.sio.listeners(event, namespace))
 
     def _handler(
         self, event: str, namespace: str, args: tuple[Any, ...]
@@ -54,13 +56,10 @@ class Probe:
         if handler is not None:
             return handler, given
         space, given = self.sio._get_namespace_handler(namespace, args)  # internal
-        if space is not None and _dispatches(space):
+        if space and not type(space).trigger_event.__module__.startswith("socketio."):
+            # It dispatches by itself, other arguments too, as in Flask-SocketIO.
             return space.trigger_event, (event, *given)
         return getattr(space, f"on_{event}", None), given
-
-    def _registered(self, event: str, namespace: str) -> int:
-        """Return how many listeners the handler of an event stands for."""
-        return len(self.sio.listeners(event, namespace)) if self.library == "javascript" else 1
 
     def _named(self, side: Recipient, namespace: str, data: Any, connection: str) -> Name:
         event, *args = data
@@ -93,25 +92,10 @@ class Probe:
             if event != "connect":  # python-socketio tries it with fewer arguments
                 self._tally.misfit(name)
             return None
-        ended = self._tally.begun(name, self._registered(event, namespace))
+        ended = self._tally.begun(name, self.listeners(event, namespace))
         return lambda error: ended(isinstance(error, Exception))
-
-
-def _dispatches(space: Any) -> bool:
-    """Whether a namespace class dispatches by itself, other arguments too, as in Flask-SocketIO."""
-    return not type(space).trigger_event.__module__.startswith("socketio.")
 
 
 def arguments(data: Any) -> tuple[Any, ...]:
     """Return the arguments of the event that ``emit(event, data)`` sends."""
-    given = data if isinstance(data, tuple) else () if data is None else (data,)
-    return tuple(map(plain, given))
-
-
-def plain(data: Any) -> Any:
-    """Return data as they are when they arrive."""
-    if isinstance(data, (list, tuple)):
-        return [plain(each) for each in data]
-    if isinstance(data, dict):
-        return {str(key): plain(value) for key, value in data.items()}
-    return data
+    return data if isinstance(data, tuple) else () if data is None else (data,)

@@ -1,5 +1,6 @@
 """What an observer sees at a server; outgoing packets pass ``eio.send_packet()``."""
 
+from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any
 
@@ -21,12 +22,11 @@ class ServerProbe(Probe):
 
     def __init__(self, sio: Any, tally: Tally, user: UserOf | None = None) -> None:
         super().__init__(sio, tally, user)
-        self.spaces_used = {*sio.manager.rooms}  # internal
-        self.ever = {sid: None for space in self.spaces_used for sid in self.live(space)}
+        spaces = [*sio.manager.rooms]  # internal
+        self.ever = {sid: space for space in spaces for sid in self.live(space)}
         self._entered: dict[tuple[str, Any], None] = {}  # rooms, by namespace
         self._halves: dict[str, Any] = {}  # packets that wait for their attachments
         self._last: tuple[Any, Any] = (None, None)  # encoded, and decoded: a broadcast is one
-        self._users: dict[str, dict[str, Hashable]] = {}  # by namespace and sid
         self._census: dict[str, Census] = {}  # by namespace
         self._reasons: dict[tuple[str, Hashable], str | None] = {}  # by namespace and user
         self._late = bool(self.ever)
@@ -51,9 +51,8 @@ class ServerProbe(Probe):
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal
             return None  # before it is connected, its user is not known
-        user, users = self._user(sid), self._users.setdefault(namespace, {})
-        if sid not in users or users[sid] != user:
-            users[sid] = user
+        user = self._user(sid)
+        if sid not in self._census.get(namespace, {}).get(user, ()):
             self._census.clear()
         return user
 
@@ -91,12 +90,9 @@ class ServerProbe(Probe):
         census = self._census.get(namespace)
         unknown = census.get(None, ()) if census and self._user else ()
         if census is None or any(ask(sid) is not None for sid in unknown):
-            known = self._users.get(namespace, {})
-            users = {sid: known.get(sid) or ask(sid) for sid in self.live(namespace)}
-            self._users[namespace] = users
-            sids: dict[Hashable, set[str]] = {}
-            for sid, each in users.items():
-                sids.setdefault(each, set()).add(sid)
+            sids = defaultdict[Hashable, set[str]](set)
+            for sid in self.live(namespace):
+                sids[ask(sid)].add(sid)
             census = {each: frozenset(theirs) for each, theirs in sids.items()}
             self._census[namespace] = census
         return census
@@ -126,13 +122,11 @@ class ServerProbe(Probe):
         emits.out = frozenset(sid for sid in left if manager.is_connected(sid, space))  # internal
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
         emits.clues |= {
-            "raised": False,
             "other_loop": None if self.queue else self._away_from_home(),
             "skipped": bool(emits.skipped),
             "reached": None if self.queue and not sids else len(sids),
         }
-        if self._user is not None:
-            emits.users.update(map(self._user, sids))
+        emits.users.update(map(self._user, sids) if self._user else ())
         return emits.ended
 
     def _aim(self, namespace: str, room: Any) -> dict[str, Any]:
@@ -149,7 +143,6 @@ class ServerProbe(Probe):
         }
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:
-        self.spaces_used.add(namespace or "/")
         self._count(connection, namespace, None, ["connect", connection])
 
     def _answered(self, connection: str, namespace: str | None, ack_id: int, _data: Any) -> None:
@@ -159,7 +152,7 @@ class ServerProbe(Probe):
         if packet.packet_type == MESSAGE and connection in self.sio.eio.sockets:  # internal
             event = self._decoded(connection, packet.data)
             if event is not None and event.packet_type == CONNECT:
-                remember(self.ever, event.data["sid"], None)
+                remember(self.ever, event.data["sid"], event.namespace or "/")
             elif event is not None and event.packet_type == CONNECT_ERROR:
                 self.rejects = True
             elif event is not None and event.packet_type in (EVENT, BINARY_EVENT):

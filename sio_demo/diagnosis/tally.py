@@ -31,15 +31,13 @@ class Emits:
     times: int = 0
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
     live: list[Census] | None = None  # of each server, when the last one was called
-    ever: dict[int, dict[str, None]] = field(default_factory=dict)  # sids of each server, until now
+    ever: dict[int, dict[str, str]] = field(default_factory=dict)  # sids of each server, until now
     recipients: Sids | None = None  # sids that the last one was for
     skipped: Sids | None = None  # in the room, and left out
     out: Sids | None = None  # that had left the room
     rooms: set[str] = field(default_factory=set)  # that they were for
     places: set[str] = field(default_factory=set)  # where the program called them
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
-    away: bool | None = None  # the last one
-    once_away: bool | None = None  # any of them
     when: int = 0
 
     def ended(self, error: BaseException | None) -> None:
@@ -136,13 +134,12 @@ class Tally:
             if message is not None:
                 message.answered = True
 
-    def emitted(self, name: Name, away: bool | None = None) -> Emits:
+    def emitted(self, name: Name) -> Emits:
         """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
         with self._lock:
             emits = remember(self._emits, name, self._emits.get(name) or Emits(), self._keep)
             emits.times += 1
             emits.places |= {place} if (place := caller()) else set()
-            emits.away, emits.once_away = away, emits.once_away or away
             emits.when = next(self._clock)
             return emits
 
