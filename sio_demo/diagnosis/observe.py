@@ -225,6 +225,7 @@ class Observer(AbstractContextManager["Observer"]):
         listeners = add_up(m.listeners.values()) if m.arrived else self._listeners(name)
         live = self._live(name, m, emits)
         now = frozenset[str]().union(*(each.live(name.namespace) for each in self._servers))
+        entering = m.sent_to & set().union(*(s.entering(name.namespace) for s in self._servers))
         who = {
             "own": self._tally.own_sids if self._clients else None,
             "live": live,
@@ -255,12 +256,12 @@ class Observer(AbstractContextManager["Observer"]):
                 rooms=len(emits.rooms) or None,
                 arrived=m.arrived > 0 if handled else None,
                 large=m.large,
-                died=not m.sent_to & now if m.sent_to and not handled else None,
+                died=not m.sent_to & (now | entering) if m.sent_to and not handled else None,
                 acknowledged=m.acknowledged,
                 answered=m.answered if sends and m.acknowledged else None,
                 overlapped=m.overlapped if m.calls else None,
                 failed=m.failed if handled and m.packets else None,
-                busy=self._tally.running(name) if handled else None,
+                busy="connect" if entering else (handled and self._tally.running(name)) or None,
                 worked=self._worked(name) if handled else None,
                 late=self._heard(name, m) if m.arrived and not listeners else None,
                 unheard=None if m.arrived else self._unheard(name),

@@ -89,7 +89,7 @@ class Probe:
         if name is None or handler is None:
             return None
         if not fits(handler, given):
-            if event != "connect":  # python-socketio tries it with fewer arguments
+            if event != "connect" or args[-1] is not None:  # else it is tried with fewer
                 self._tally.misfit(name)
             return None
         ended = self._tally.begun(name, self.listeners(event, namespace))

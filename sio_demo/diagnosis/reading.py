@@ -93,6 +93,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
             "Its call overlapped another of this event: is what it checked still true then, and "
             "has the newer one the last word (L18)?": c.overlapped and seen.calls == 1,
             f"emit() was for {c.reached} sessions: those of other users too.": wide,
+            "Its handler is still running.": c.busy == c.event and seen.calls,
             "It left somebody out, as socket.to() and skip_sid do with a sender.": some,
         }
         return [words for words, holds in facts.items() if holds], again
@@ -112,7 +113,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     went_out = seen.who.get("own", frozenset()) & seen.who.get("out", frozenset())
     dismissed = state == (False, False, True) and c.reason and not c.rejected
     kept = to_server and kept and c.volatile is False
-    never = "was never connected, and no attempt failed: does connect() run, and does each"
+    never = "never was connected, no attempt failed: does connect() run, the connect handler end,"
     why: dict[str, Any] = {
         "emit() raised an exception: is it caught, and not told?": c.raised,
         "It was emitted before the client was connected: wait for that.": c.early and to_server,
@@ -123,11 +124,13 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "Nor does anybody there listen for connections: io.of() with a pattern, called twice, "
         "makes two namespaces, and one of them takes the clients.": c.welcomed is False,
         "It has left that room, by leave_room() or socket.leave().": went_out and not c.arrived,
-        "The server took the connection, and ended it: does its connect handler raise?": dismissed,
+        "The server took the connection, and ended it: does its connect handler raise? If it takes "
+        "other arguments, it does.": dismissed,
         "The client keeps it until it is connected again; a page that is closed loses it.": kept,
         "There is no entry where the name of that room was looked up.": unnamed,
         f"The client is connected, and never was in {c.namespace}.": state[:2] == (True, False),
-        f"The client {never} middleware of the server call next()?": state == (False,) * 3,
+        f"The client {never} and does each middleware of the server call next()?": state
+        == (False,) * 3,
         "That listener was registered with once(): it takes one message.": c.once,
         "It has a listener now: that was registered after it had come.": c.late,
     }
@@ -163,6 +166,10 @@ def _lost(seen: Seen) -> tuple[str, ...]:
     if (clues.event, clues.recipient, clues.connected) == ("connect", "client", True):
         words = "A listener that is registered now waits for the next time; ask socket.connected"
         return (f"'connect' is of the library, and it is connected. {words}.",)
+    if clues.event == "connect" and clues.refused and clues.reason and not clues.rejected:
+        return ("The client is not connected.",)
+    if (clues.recipient, clues.busy) == ("client", "connect") and not seen.calls:
+        return ("The connect handler still runs, its client waits: use start_background_task().",)
     if clues.recipient is None and clues.emitted == 0 and not seen.packets:
         words = "Nothing of it came here, and emit() was not called for it here"
         return (f"{words}: if this end sends it, is that line reached?",)

@@ -47,6 +47,10 @@ class ServerProbe(Probe):
         sids = [sid for sid, _ in manager.get_participants(namespace, None)]  # internal
         return frozenset(sid for sid in sids if manager.is_connected(sid, namespace))  # internal
 
+    def entering(self, namespace: str) -> set[str]:
+        """Return the sids whose connect handler has not returned."""
+        return {*getattr(self.sio.manager, "pending_connect", {}).get(namespace, ())}  # internal
+
     def _user_of(self, connection: str, namespace: str) -> Hashable:
         sid = self.sio.manager.sid_from_eio_sid(connection, namespace)  # internal
         if self._user is None or not self.sio.manager.is_connected(sid, namespace):  # internal

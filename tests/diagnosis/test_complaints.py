@@ -1971,3 +1971,45 @@ async def test_reconnect_is_an_event_of_the_manager():
         await b.sio.emit("reconnect", "of the program")
         await b.settled()
         assert diagnose(await page("seen('reconnect')")).seen.calls == 1
+
+
+# --- connections that are not made yet ----------------------------------------------------
+
+
+async def test_a_session_whose_connect_handler_runs_has_not_ended(apart):
+    b, client, there, here = apart
+    free = asyncio.Event()
+
+    @b.sio.event
+    async def connect(sid, environ):
+        await b.sio.emit("tick")
+        await free.wait()
+
+    client.handlers["/"].clear()
+    await client.connect(b.link.url, transports=["websocket"], wait=False)
+    await b.wait_until(lambda: there.message("tick").packets, "the handler has not begun")
+    found = [diagnose(there.message("tick")), both("tick", there, here)]
+    handler = diagnose(there.message("connect"))
+    free.set()
+    for each in found:
+        assert each.findings[0].startswith("The connect handler still runs")
+        assert each.suspects == ()
+        assert "has ended" not in str(each)
+    assert "Its handler is still running." in handler.findings
+
+
+async def test_a_connect_handler_that_takes_other_arguments_is_said_so(apart):
+    b, client, there, here = apart
+    client.on("connect", lambda: None)
+
+    @b.sio.event
+    async def connect(sid):
+        pass
+
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(b.link.url, transports=["websocket"], wait_timeout=0.5)
+    found = diagnose(there.message("connect"))
+    assert "Its handler raised an exception, or does not take its arguments." in found.findings
+    found = diagnose(here.message("connect"))
+    assert "If it takes other arguments, it does." in str(found).replace("\n", " ")
+    assert found.suspects == ()
