@@ -22,7 +22,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   let running = null; // the message whose listeners a server calls in this tick
   const ends = [];
   const OWN = ["connect", "connect_error", "disconnect"]; // a client's: this observer listens too
-  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "ended", "volatile"];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "sid", "volatile"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -123,18 +123,20 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     };
     // What an emit was for: nobody, if neither this server nor another has somebody there.
     const reach = (sids, more, names = [null]) => { // null: no room
-      const [room] = names;
+      const [room] = names, alike = names.map(bare);
       const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
-      const astray = others.some((there) => (room === null ? there.size > 0 : there.has(room)));
-      const aim = sids.length || more.skipped || !alone ? { room: null, astray: false, vacant: null, lookalike: null, ended: null } : {
-        room: room === null ? "" : JSON.stringify(room) ?? String(room), astray,
-        vacant: !late && room !== null && !entered.has(room),
-        lookalike: [...adapter.rooms.keys()].some((one) => one !== room && bare(one) === bare(room)),
-        ended: ever.has(room) && !others.some((there) => there.has(room)),
+      const astray = others.some((there) => (room === null ? there.size > 0 : names.some((one) => there.has(one))));
+      const aim = sids.length || more.skipped || !alone ? {
+        room: null, astray: false, vacant: null, lookalike: null, sid: !sids.length && more.skipped && ever.has(room) ? "skipped" : null,
+      } : {
+        room: room === null ? "" : names.map((one) => JSON.stringify(one) ?? String(one)).join(", "), astray,
+        vacant: !late && room !== null && !names.some((one) => entered.has(one)),
+        lookalike: [...adapter.rooms.keys()].some((one) => !names.includes(one) && alike.includes(bare(one))),
+        sid: ever.has(room) ? (astray ? "astray" : "ended") : null,
       };
       return {
         ...aim, ...more, target: JSON.stringify(names), out: names.flatMap((one) => [...gone.get(one) ?? []])
-          .filter((sid) => space.sockets.has(sid) && !adapter.rooms.get(room)?.has(sid)), reached: sids.length || alone ? sids.length : null, census: end.census(),
+          .filter((sid) => space.sockets.has(sid) && !names.some((one) => adapter.rooms.get(one)?.has(sid))), reached: sids.length || alone ? sids.length : null, census: end.census(),
         sent: alone ? sids : null,
         users: sids.map((sid) => space.sockets.get(sid)).filter(Boolean).map(user),
       };

@@ -32,6 +32,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
     awaited = " In asyncio, enter_room() is to be awaited." * (c.server != "javascript")
     emptied = room and aim == (False, False) and (c.whose, c.reason) == (None, "")
     rooms = {
+        "It left out the one session that it was for, as socket.to() does with its own: "
+        "io.to() does not.": c.sid == "skipped",
         f"A room is written like {room}, and is another: 7 is not '7'.": c.lookalike,
         f"leave_room() or close_room() has emptied the room {room}: no session has ended.": emptied,
         f"Nobody ever was in its room.{awaited}": seen.sids and aim == (True, False),
@@ -86,8 +88,9 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         again, later = (c.emitted or 0) > 1, to_server and kept and seen.packets
         wide = c.whose and not to_server and (c.reached or 0) > (seen.sids or 0) > 0
         some = c.skipped and not to_server
+        spread = f", for {c.rooms} rooms" * ((c.rooms or 0) > 1)
         facts |= {
-            f"Calls of emit() for it: {c.emitted}.": again and c.reached in (None, 1),
+            f"Calls of emit() for it: {c.emitted}{spread}.": again and c.reached in (None, 1),
             f"The program called it in {c.places}: what leads there?": again and c.places,
             "It was emitted while the client was away, and sent when that was back.": later,
             "Its call overlapped another of this event: is what it checked still true then, and "
@@ -100,7 +103,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     to_nobody, state = c.reached == 0, (c.connected, c.before, c.refused)
     alone = to_nobody and not others
     left = seen.who.get("live", frozenset()) - seen.who.get("skipped", frozenset())
-    absent = alone and c.skipped and len(left)
+    absent = alone and c.skipped and not c.sid and len(left)
     sends = c.client if to_server else c.server
     awaited = " In asyncio it is to be awaited." * (sends != "javascript")
     counted = c.emitted is not None and not c.elsewhere
@@ -117,7 +120,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     why: dict[str, Any] = {
         "emit() raised an exception: is it caught, and not told?": c.raised,
         "It was emitted before the client was connected: wait for that.": c.early and to_server,
-        "That is the sid of a session that has ended.": c.ended,
+        "That is the sid of a session in another namespace: each has its own.": c.sid == "astray",
+        "That is the sid of a session that has ended.": c.sid == "ended",
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
         f"It is listened to in {c.listens}.": c.listens and c.arrived,
         "A middleware of the socket, socket.use(), has stopped it.": swallowed,

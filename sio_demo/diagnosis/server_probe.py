@@ -1,7 +1,7 @@
 """What an observer sees at a server; outgoing packets pass ``eio.send_packet()``."""
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import socketio
@@ -112,6 +112,7 @@ class ServerProbe(Probe):
         options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
         manager, space = self.sio.manager, options.get("namespace") or "/"  # internal
         room, skip_sid = options.get("to") or options.get("room"), options.get("skip_sid")
+        rooms = room if isinstance(room, (list, tuple)) else [room]
         members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, arguments(data))
@@ -122,9 +123,10 @@ class ServerProbe(Probe):
         emits.recipients = None if self.queue else frozenset(sids)
         emits.skipped = frozenset(members & left_out)
         emits.rooms.add(repr(room))
-        left = self._out.get((space, repr(room)), {}).keys() - members
+        left = {sid for one in rooms for sid in self._out.get((space, repr(one)), ())} - members
         emits.out = frozenset(sid for sid in left if manager.is_connected(sid, space))  # internal
-        emits.clues = {"astray": False} if members or self.queue else self._aim(space, room)
+        emits.clues = {"astray": False} if members or self.queue else self._aim(space, rooms)
+        emits.clues |= {"sid": "skipped"} if members and not sids and rooms[0] in self.ever else {}
         emits.clues |= {
             "other_loop": None if self.queue else self._away_from_home(),
             "skipped": bool(emits.skipped),
@@ -133,17 +135,18 @@ class ServerProbe(Probe):
         emits.users.update(map(self._user, sids) if self._user else ())
         return emits.ended
 
-    def _aim(self, namespace: str, room: Any) -> dict[str, Any]:
+    def _aim(self, namespace: str, rooms: Sequence[Any]) -> dict[str, Any]:
         """Return clues to why there was nobody that an emit was for."""
-        rooms = {space: set(table) for space, table in self.sio.manager.rooms.items()}  # internal
-        here = rooms.pop(namespace, set())
-        used = (namespace, room) in self._entered or room in {None, *self.ever}
+        tables = {space: set(table) for space, table in self.sio.manager.rooms.items()}  # internal
+        here = tables.pop(namespace, set())
+        used = any((namespace, one) in self._entered or one in {None, *self.ever} for one in rooms)
+        astray = not set().union(*tables.values()).isdisjoint(rooms)
         return {
-            "room": "" if room is None else repr(room),
+            "room": "" if rooms[0] is None else ", ".join(map(repr, rooms)),
             "vacant": not used and not self._late,
-            "astray": any(room in there for there in rooms.values()),
-            "lookalike": any(_bare(each) == _bare(room) for each in here - {room, None}),
-            "ended": room in self.ever and not any(room in there for there in rooms.values()),
+            "astray": astray,
+            "lookalike": bool({*map(_bare, here - {*rooms, None})} & {*map(_bare, rooms)}),
+            "sid": ("astray" if astray else "ended") if rooms[0] in self.ever else None,
         }
 
     def _connected(self, connection: str, namespace: str | None, _data: Any) -> None:

@@ -2013,3 +2013,61 @@ async def test_a_connect_handler_that_takes_other_arguments_is_said_so(apart):
     found = diagnose(here.message("connect"))
     assert "If it takes other arguments, it does." in str(found).replace("\n", " ")
     assert found.suspects == ()
+
+
+# --- rooms, and sids that are rooms -------------------------------------------------------
+
+
+async def test_the_sid_of_a_session_in_another_namespace_is_told(apart):
+    b, client, there, _ = apart
+    b.sio.on("hello", lambda sid: None, namespace="/edge")
+    await b.connect(client, namespaces=["/", "/edge"])
+    await b.sio.emit("news", "hi", to=client.get_sid("/edge"))
+    found = diagnose(there.message("news"))
+    said = "That is the sid of a session in another namespace: each has its own."
+    assert said in found.findings
+    await b.sio.emit("news", "again", to=client.get_sid())
+    await b.settled()
+    assert said not in diagnose(there.message("news")).findings
+
+
+SELF = """server.on("connection", (socket) => {
+  socket.on("me", (ack) => { socket.to(socket.id).emit("me"); ack(); });
+});
+"""
+
+
+async def test_a_socket_that_emits_to_its_own_sid_leaves_out_itself():
+    code = SERVER.replace("return {\n  url:", f"{SELF}return {{\n  url:")
+    async with tab(None, code) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("ask('me')")
+        found = diagnose(await server("seen('me', 'client')"))
+        await server("room('nowhere', 'me')")
+        other = diagnose(await server("seen('me', 'client')"))
+    assert found.findings[0].startswith("It left out the one session that it was for")
+    assert found.suspects == ()
+    assert "L5" not in str(found)
+    assert "It left out" not in str(other)
+
+
+async def test_who_has_left_one_of_several_rooms_is_told(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    await b.sio.enter_room(client.get_sid(), "red")
+    await b.sio.leave_room(client.get_sid(), "red")
+    await b.sio.emit("news", "hi", to=["blue", "red"])
+    found = both("news", there, here)
+    assert "It has left that room, by leave_room() or socket.leave()." in found.findings
+    assert "Nobody ever was in its room" not in str(found)
+    await b.sio.emit("news", "hi", to=["green", "Red!"])
+    assert "Nobody ever was in its room" in str(diagnose(there.message("news")))
+
+
+async def test_for_how_many_rooms_emit_was_called_is_told(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    for room in ("red", "blue"):
+        await b.sio.enter_room(client.get_sid(), room)
+        await b.sio.emit("news", "hi", room=room)
+    await b.settled()
+    assert "Calls of emit() for it: 2, for 2 rooms." in diagnose(there.message("news")).findings
