@@ -379,12 +379,14 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   // JSON that Python compares; its beginning, if it is long.
   const shortened = (text) => [...text].slice(0, 200).join("");
 
-  // Compare a message with one of the same event that came before a reconnect.
+  // Whether a reconnect adds listeners or packets; not if there are more without one.
   function grows(message) {
-    const earlier = ofEvent(message).filter((one) => one.reconnects < message.reconnects).at(-1);
     const listeners = (one) => [...one.listeners.values()].reduce((a, b) => a + b, 0);
+    const more = (one) => listeners(message) > listeners(one);
+    const seen = ofEvent(message).filter((one) => one.reconnects !== null && one.user === message.user);
+    const earlier = seen.findLast((one) => one.reconnects < message.reconnects || more(one));
     if (earlier === undefined) return null;
-    return listeners(message) > listeners(earlier) || message.packets > earlier.packets;
+    return earlier.reconnects < message.reconnects && (more(earlier) || message.packets > earlier.packets);
   }
 
   return {

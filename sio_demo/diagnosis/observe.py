@@ -300,13 +300,14 @@ class Observer(AbstractContextManager["Observer"]):
         return any(others) if others else None
 
     def _grows(self, name: Name, m: MessageCounts) -> bool | None:
-        """Return whether a message has more listeners or packets than before a reconnect."""
+        """Return whether a reconnect adds listeners or packets; not if there are more without."""
         if m.reconnects is None:
             return None
         for other, earlier in reversed(self._alike(name)):
-            if other.user == name.user and (earlier.reconnects or m.reconnects) < m.reconnects:
-                listeners = [sum(each.listeners.values()) for each in (m, earlier)]
-                return listeners[0] > listeners[1] or m.packets > earlier.packets
+            more = sum(m.listeners.values()) > sum(earlier.listeners.values())
+            before = earlier.reconnects is not None and earlier.reconnects < m.reconnects
+            if other.user == name.user and (before or more):
+                return before and (more or m.packets > earlier.packets)
         return None
 
     def _listeners(self, name: Name) -> int | None:

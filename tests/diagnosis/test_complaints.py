@@ -10,6 +10,7 @@ from sio_demo.diagnosis import Seen, diagnose, observe, snippet
 from sio_demo.diagnosis.tally import remember
 from sio_demo.errors import SnippetError
 from sio_demo.lab.bench import bench, python_client
+from sio_demo.lab.clients import EmitterClient
 
 
 @pytest.fixture
@@ -2071,3 +2072,31 @@ async def test_for_how_many_rooms_emit_was_called_is_told(apart):
         await b.sio.emit("news", "hi", room=room)
     await b.settled()
     assert "Calls of emit() for it: 2, for 2 rooms." in diagnose(there.message("news")).findings
+
+
+# --- listeners that add up, and calls that wait -------------------------------------------
+
+
+async def test_listeners_that_add_up_without_a_reconnect_are_not_of_one():
+    async with bench() as b, tab(b.link.url, PAGE + ASK) as page:
+        for number in (1, 2):
+            await page("on('news')")
+            await b.sio.emit("news", number)
+            await page("ask('sync')")
+        found = diagnose(await page("seen('news')"))
+    assert found.seen.clues.grows is False
+    assert found.letters == ("D3", "D10")
+    assert found.certain
+
+
+async def test_a_message_before_the_first_reconnect_is_compared():
+    async with bench() as b, python_client(EmitterClient) as client:
+        client.on("connect", lambda: client.on("news", lambda *_: None))
+        with observe(client) as here:
+            await b.connect(client)
+            await b.sio.emit("news", 1)
+            await b.settled()
+            await b.cut()
+            await b.sio.emit("news", 2)
+            await b.settled()
+    assert here.message("news").clues.grows is True
