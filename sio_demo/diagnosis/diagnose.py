@@ -187,15 +187,16 @@ def _next(seen: Seen, found: dict[str, int], asks: tuple[str, ...], fits: bool) 
     waits = clues.busy or (clues.arrived and seen.listeners and not clues.failed)
     waits = waits or (seen.packets and clues.arrived is False and clues.reason == "")
     waits = seen.calls == 0 and waits and getattr(clues, clues.recipient or "", None) == "python"
+    waits = waits or (seen.calls is None and clues.answered is False and clues.reason == "")
     again = (emitted or 0) > 1 or (emitted is None and seen.args and "copies" in found)
     unsent = emitted is None and event != "connect"  # which no emit() sends
     several = (seen.sids or 0) > 1 and not clues.whose
     first: dict[str, Any] = {
-        "Ask again in a while: a blocked process, or another handler, may hold it up (L30).": waits,
         "Does its handler return before the effect? Print a line beside it.": "in vain" in found,
         "Does its handler answer: return a value, or call its last argument?": (
             clues.answered is False and not clues.failed and seen.packets and seen.calls != 0
         ),
+        "Ask again in a while: a blocked process, or another handler, may hold it up (L30).": waits,
         "Are these several messages with the same arguments? Then tell them apart: "
         "observe(..., key=...).": again,
         "Are all these sids one user's? If not, count each user apart: "

@@ -262,6 +262,7 @@ class Observer(AbstractContextManager["Observer"]):
                 overlapped=m.overlapped if m.calls else None,
                 failed=m.failed if handled and m.packets else None,
                 busy="connect" if entering else (handled and self._tally.running(name)) or None,
+                behind=m.behind,
                 worked=self._worked(name) if handled else None,
                 late=self._heard(name, m) if m.arrived and not listeners else None,
                 unheard=None if m.arrived else self._unheard(name),

@@ -91,6 +91,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         spread = f", for {c.rooms} rooms" * ((c.rooms or 0) > 1)
         facts |= {
             f"Calls of emit() for it: {c.emitted}{spread}.": again and c.reached in (None, 1),
+            f'A long call of "{c.behind}" ended just before: did it wait for that (L30)?': c.behind,
             f"The program called it in {c.places}: what leads there?": again and c.places,
             "It was emitted while the client was away, and sent when that was back.": later,
             "Its call overlapped another of this event: is what it checked still true then, and "

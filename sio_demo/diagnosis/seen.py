@@ -67,6 +67,7 @@ class Clues:
     dropped: bool | None = None  # its client was gone before a JavaScript server's listener ran
     welcomed: bool | None = None  # a "connection" listener is there, if it has no listener itself
     busy: str | None = None  # the event of a handler that is still running there
+    behind: str | None = None  # the event of a long call there that ended just before its own
     worked: bool | None = None  # another message of this event was handled
     once: bool | None = None  # by a listener that once() has registered
     early: bool | None = None  # it came to, or from, the client before that was connected

@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from .hooks import caller
@@ -13,6 +14,7 @@ from .seen import Recipient, Sids
 Args = tuple[Any, ...]
 Key = Callable[[str, Args], Hashable]
 Census = dict[Hashable, Sids]  # the live sids of each user
+LONG, SOON = 0.25, 0.05  # seconds: a call that others may wait for, and what follows it
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
 
@@ -60,6 +62,7 @@ class MessageCounts:
     answered: bool = False
     overlapped: bool = False
     failed: bool = False
+    behind: str | None = None
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
     when: int = 0
@@ -106,6 +109,7 @@ class Tally:
         self.key = key
         self._keep = keep
         self._running: defaultdict[tuple[Any, ...], list[MessageCounts]] = defaultdict(list)
+        self._held: dict[Any, tuple[str, float]] = {}  # the last long call; until when it counts
         self._lock = RLock()
 
     def name(self, to: Recipient, namespace: str, event: str, user: Hashable, data: Args) -> Name:
@@ -156,11 +160,16 @@ class Tally:
             if running:  # those before the last one have overlapped with it
                 running[-1].overlapped = message.overlapped = True
             running.append(message)
+            began = monotonic()
+            event, until = self._held.get(name.recipient, ("", 0.0))
+            message.behind = event if began < until else message.behind
 
         def ended(failed: bool) -> None:
             with self._lock:
                 running.remove(message)
                 message.failed |= failed
+                if monotonic() - began > LONG:
+                    self._held[name.recipient] = name.event, monotonic() + SOON
 
         return ended
 

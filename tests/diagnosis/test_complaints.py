@@ -2100,3 +2100,32 @@ async def test_a_message_before_the_first_reconnect_is_compared():
             await b.sio.emit("news", 2)
             await b.settled()
     assert here.message("news").clues.grows is True
+
+
+async def test_what_began_as_a_long_call_ended_may_have_waited(apart, monkeypatch):
+    b, client, _, here = apart
+    now = 0.0
+    monkeypatch.setattr("sio_demo.diagnosis.tally.monotonic", lambda: now)
+
+    def run():
+        nonlocal now
+        now += 3
+
+    client.on("run", run)
+    await b.connect(client)
+    await b.sio.emit("run")
+    await b.sio.emit("news", 1)
+    await b.settled()
+    now += 3
+    await b.sio.emit("news", 2)
+    await b.settled()
+    said = 'A long call of "run" ended just before: did it wait for that (L30)?'
+    assert said in diagnose(here.message("news", 1)).findings
+    assert said not in diagnose(here.message("news", 2)).findings
+
+
+def test_a_sender_that_waits_for_an_answer_may_ask_again():
+    known = {"recipient": "server", "acknowledged": True, "answered": False, "emitted": 1}
+    for reason, asked in (("", True), ("ping timeout", False)):
+        found = diagnose((None, None, 1, None, None), reason=reason, **known)
+        assert any(step.startswith("Ask again in a while") for step in found.next) is asked
