@@ -33,7 +33,7 @@ class Reading:
     progress: Progress = field(default_factory=Progress)  # start: the log's id, next: the offset
     arrived: deque[tuple[Page | errors.DeliveryError, int | None]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    caught_up: Promise = field(default_factory=lambda: Promise(asyncio.get_running_loop()))
+    caught_up: Promise = field(default_factory=Promise)
     due: float = 0.0  # the time of the next request
     asked: Question | None = None  # on this connection, without an answer yet
     task: asyncio.Task[None] = field(init=False)

@@ -1,13 +1,12 @@
 """What :meth:`Outbox.send` returns: awaitable for the acceptance and for the reply."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
-from ..errors import UsageError
 from .message import id_of
 
-Loop = asyncio.AbstractEventLoop | None
+Check = Callable[[], object]  # raises UsageError if this task may not wait
 
 
 class Promise:
@@ -17,34 +16,30 @@ class Promise:
     cancelling one waiting task does not cancel it for the others.
     """
 
-    __slots__ = ("_error", "_loop", "_value", "_waiters", "done")
+    __slots__ = ("_check", "_error", "_value", "_waiters", "done")
 
-    def __init__(self, loop: Loop = None) -> None:
+    def __init__(self, check: Check = bool) -> None:
         self.done = False
-        self._loop = loop
+        self._check = check
         self._value: Any = None
         self._error: Exception | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
 
     def settle(self, value: Any, error: Exception | None = None) -> None:
         """Set the value, or the error that awaiting it raises. Only the first call counts."""
         if self.done:
             return
         self.done, self._value, self._error = True, value, error
-        for waiter in self._waiters or ():
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._waiters = None
+        self._waiters = ()
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.done:
-            loop = asyncio.get_running_loop()
-            if self._loop not in (None, loop):
-                raise UsageError("Await it in the event loop that its outbox was opened in.")
-            waiter = loop.create_future()
-            if self._waiters is None:
-                self._waiters = []
-            self._waiters.append(waiter)
+            self._check()
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters += (waiter,)
             yield from waiter
         if self._error is not None:
             raise self._error.with_traceback(None)  # else it would grow at every call
@@ -67,10 +62,10 @@ class Receipt(Promise):
 
     __slots__ = ("accepted", "text")
 
-    def __init__(self, text: str, accepted: Promise | None = None, loop: Loop = None) -> None:
-        super().__init__(loop)
+    def __init__(self, text: str, accepted: Promise | None, check: Check) -> None:
+        super().__init__(check)
         self.text = text
-        self.accepted = accepted or Promise(loop)
+        self.accepted = accepted or Promise(check)
 
     @property
     def id(self) -> str:

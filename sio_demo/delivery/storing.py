@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ClosedError, StoreError, UncertainError, UsageError
 from .message import Hello
-from .receipt import ACCEPTED, Receipt
+from .receipt import ACCEPTED, Check, Receipt
 from .send_window import SendWindow
 from .stores import Saved
 from .transactions import log
@@ -46,8 +46,8 @@ class OutboxTransaction:
 class Storing:
     """The only user of an outbox's store: one call at a time, in a thread."""
 
-    def __init__(self, store: Any, window_size: int) -> None:
-        self.store, self._window_size = store, window_size
+    def __init__(self, store: Any, window_size: int, check_loop: Check) -> None:
+        self.store, self._window_size, self._check_loop = store, window_size, check_loop
         self.window = SendWindow(Hello(""), 0, window_size)
         self.resumed: list[Receipt] = []
         self.incoming: list[Receipt] = []  # not in the store yet
@@ -61,11 +61,16 @@ class Storing:
         self._wanted = asyncio.Event()
 
     def resume(self, saved: Saved) -> None:
-        loop = asyncio.get_running_loop()
         identity = replace(saved.identity, start=secrets.token_hex(8))
         self.window = SendWindow(identity, saved.base, self._window_size, saved.after)
-        self.resumed = [Receipt(text, ACCEPTED, loop) for text in saved.texts]
+        self.resumed = [Receipt(text, ACCEPTED, self.check_wait) for text in saved.texts]
         self.window.accept(self.resumed)
+
+    def check_wait(self) -> None:
+        """Refuse to wait in another loop, or in a transaction for what comes after it."""
+        self._check_loop()
+        if self._owner is asyncio.current_task():
+            raise UsageError("This task is in a transaction, for whose end it would wait.")
 
     def add(self, receipt: Receipt) -> None:
         if self.store.durable:
@@ -131,10 +136,9 @@ class Storing:
     ) -> AsyncIterator[OutboxTransaction]:
         """Commit what the block does in the store's ``db``, with the messages that it sends."""
         transaction = OutboxTransaction(self.store, new_receipt)
-        if self._owner is (task := asyncio.current_task()):
-            raise UsageError("This task is in a transaction already, which it would wait for.")
+        self.check_wait()
         await self._busy.acquire()
-        self._owner, receipts = task, transaction.receipts
+        self._owner, receipts = asyncio.current_task(), transaction.receipts
         try:
             try:
                 check()

@@ -621,3 +621,32 @@ async def test_a_database_that_hangs_at_its_first_use_is_asked_again(quiet, url,
     outbox = await bench.outbox()
     assert await asyncio.wait_for(outbox.send("note", 1), 10) == 1
     await bench.close()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda _, db: db.send("note", 1),
+        lambda _, db: db.send("note", 1).accepted,
+        lambda outbox, _: outbox.send("note", 1),
+        lambda outbox, _: outbox.send("note", 1).accepted,
+    ],
+    ids=["reply", "acceptance", "another's reply", "another's acceptance"],
+)
+async def test_who_waits_in_a_transaction_for_what_follows_it_is_told_so(bench, tmp_path, wait):
+    """The transaction waited for its own end, and all other messages with it, for ever."""
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
+    with pytest.raises(UsageError, match="for whose end"):
+        async with asyncio.timeout(5), outbox.transaction() as db:
+            await wait(outbox, db)
+    assert await outbox.send("note", 2) == 2
+
+
+async def test_who_drains_in_a_transaction_is_told_so(bench, tmp_path):
+    outbox = await bench.outbox(SQLiteOutboxStore(tmp_path / "outbox.db"))
+    outbox.send("note", 1)
+    with pytest.raises(UsageError, match="for whose end"):
+        async with asyncio.timeout(5), outbox.transaction():
+            await outbox.drain()
+    await outbox.drain()
+    assert bench.applied == [1]
