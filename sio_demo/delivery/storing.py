@@ -61,8 +61,9 @@ class Storing:
         self._wanted = asyncio.Event()
 
     def resume(self, saved: Saved) -> None:
-        identity = replace(saved.identity, start=secrets.token_hex(8))
+        identity, before = replace(saved.identity, start=secrets.token_hex(8)), self.window
         self.window = SendWindow(identity, saved.base, self._window_size, saved.after)
+        self.window.sent, self.window.resent = before.sent, before.resent
         self.resumed = [Receipt(text, ACCEPTED, self.check_wait) for text in saved.texts]
         self.window.accept(self.resumed)
 

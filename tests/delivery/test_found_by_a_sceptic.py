@@ -36,6 +36,7 @@ from sio_demo.errors import (
     RestoredError,
     StoreError,
     UncertainError,
+    UnknownProducerError,
     UsageError,
 )
 from sio_demo.lab.bench import python_client
@@ -650,3 +651,16 @@ async def test_who_drains_in_a_transaction_is_told_so(bench, tmp_path):
             await outbox.drain()
     await outbox.drain()
     assert bench.applied == [1]
+
+
+async def test_the_counts_of_an_outbox_go_on_after_a_reissue(bench):
+    outbox = await bench.outbox()
+    await asyncio.gather(*[outbox.send("note", number) for number in range(3)])
+    async with bench.inbox_lost():
+        receipt = outbox.send("note", 3)
+    with pytest.raises(UnknownProducerError):
+        await receipt
+    await outbox.reissue()
+    await outbox.drain()
+    done = outbox.statistics()
+    assert (done.sent, done.resent) == (4, 0)
