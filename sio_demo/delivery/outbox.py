@@ -210,7 +210,7 @@ class Outbox:
         failure = self._storing.failure
         if failure is None or isinstance(failure, UncertainError):
             raise UsageError("No inbox has refused anything for good.")
-        if self._reissuing is None:  # else finish what another call began
+        if self._reissuing is None or self._reissuing.done():  # else finish what another began
             self._reissuing = asyncio.create_task(self._reissue(keep))
         await asyncio.shield(self._reissuing)
         return self.resumed
@@ -241,11 +241,8 @@ class Outbox:
         return f"<Outbox {state}, {self.pending} pending>"
 
     async def _reissue(self, keep: bool) -> None:
-        try:
-            await self._storing.restart(keep)
-            self._relay.restart()
-        finally:
-            self._reissuing = None
+        await self._storing.restart(keep)
+        self._relay.restart()
 
     def _new_receipt(self, event: str, payload: Any, besides: int = 0) -> Receipt:
         self._usable()

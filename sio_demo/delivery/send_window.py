@@ -44,14 +44,9 @@ class SendWindow:
         return sum(len(batch.messages) for batch in self._flights)
 
     @property
-    def to_confirm(self) -> int:
-        """How many replies may be confirmed as soon as the store has saved `base`."""
-        return self.base - self.confirmed
-
-    @property
-    def confirm_at(self) -> int:
-        """So many replies to confirm are worth a save."""
-        return min(self._window, self._unconfirmed // 4 + 1)
+    def worth_a_save(self) -> bool:
+        """Whether many replies may be confirmed as soon as the store has saved `base`."""
+        return self.base - self.confirmed >= min(self._window, self._unconfirmed // 4 + 1)
 
     def accept(self, messages: Iterable[Receipt]) -> None:
         """Queue messages that the store has saved; from now on they have sequence numbers."""

@@ -105,7 +105,7 @@ class Storing:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            while self.incoming or self.window.to_confirm >= self.window.confirm_at:
+            while self.incoming or self.window.worth_a_save:
                 async with self._busy:
                     known = await self._save()
                 if not known:
@@ -162,7 +162,7 @@ class Storing:
         """Save what is left, unless a transaction holds it up for too long; close the store."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience), self._busy:
-                if self.store.durable and (self.incoming or self.window.to_confirm):
+                if self.store.durable:
                     await self._save()
         self._closed = True
         self._thread.shutdown(wait=False)

@@ -358,8 +358,8 @@ class Search:
             name = f"{window.next}{outbox.branch}" * 8
             saved = self.saved(outbox, window, (json.dumps([name, "e", 0]),))
             add(f"stores {name[:2]}", saved._replace(accepted=(*outbox.accepted, name)))
-        if outbox.saving is None and window.to_confirm:
-            fair = 6 if window.to_confirm >= window.confirm_at else NEVER
+        if outbox.saving is None and window.confirmed < window.base:
+            fair = 6 if window.worth_a_save else NEVER
             add(f"saves base {window.base}", self.saved(outbox, window, ()), fair=fair)
         if self.known_late and window.known and not disk.known:
             late = outbox._replace(disk=disk._replace(known=True))

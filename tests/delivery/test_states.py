@@ -285,7 +285,7 @@ def test_the_inbox_limits_a_batch_its_characters_and_what_is_not_confirmed():
     assert len(batch.messages) == 4
     outbox.answered(batch, Answer(4, ["r"] * 4))
     assert outbox.next_batch() is None
-    assert outbox.to_confirm >= outbox.confirm_at
+    assert outbox.worth_a_save
     outbox.confirmed = outbox.base
     batch = outbox.next_batch()
     assert (batch.first, batch.confirmed, len(batch.messages)) == (4, 4, 4)
