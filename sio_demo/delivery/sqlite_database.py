@@ -43,6 +43,8 @@ class Database:
     _busy_timeout = 0  # milliseconds
 
     def __init__(self, path: str | PathLike[str], schema: str = "") -> None:
+        if os.fspath(path).startswith((":memory:", "file:")):
+            raise UsageError(f"{path} is no file. Without a store, all is kept in memory.")
         self.path = os.path.abspath(path)
         self.name = os.path.basename(self.path)  # clients may read it in an error
         self._schema = self.tables + schema

@@ -51,7 +51,7 @@ class SQLiteOutboxStore(Database):
         self._broken = False
         try:
             super().__init__(path, schema)
-        except StoreError:
+        except BaseException:
             self._held.close()
             raise
 

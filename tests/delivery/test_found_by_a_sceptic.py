@@ -664,3 +664,13 @@ async def test_the_counts_of_an_outbox_go_on_after_a_reissue(bench):
     await outbox.drain()
     done = outbox.statistics()
     assert (done.sent, done.resent) == (4, 0)
+
+
+@pytest.mark.parametrize("store", [SQLiteInboxStore, SQLiteOutboxStore])
+@pytest.mark.parametrize("path", [":memory:", "file:inbox?mode=memory"])
+def test_what_sqlite_would_not_take_for_a_file_is_none(tmp_path, monkeypatch, store, path):
+    """A file of that name was made, and the next test found in it what this one had left."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="is no file"):
+        store(path)
+    assert not (tmp_path / path).exists()
