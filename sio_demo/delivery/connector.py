@@ -76,6 +76,7 @@ class Connector:
         self._attempts = 0
         self._online = False
         self._line: _Line | None = None
+        self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -117,6 +118,7 @@ class Connector:
         """
         client, loop = self.client, asyncio.get_running_loop()
         client.reconnection, self._first = False, client.eio  # internal: itself never connected
+        client.wait = self._ended.wait  # its own one would end with a connection
         self._trigger, client._trigger_event = client._trigger_event, self._event  # internal
         while True:
             line = self._line = _Line(self._first)
@@ -145,6 +147,8 @@ class Connector:
         if self._line is not None:
             await asyncio.wait({self._start(self.client.disconnect())}, timeout=HANG_UP)
         await self.hang_up()
+        self._ended.set()
+        vars(self.client).pop("wait", None)
         if self.client._trigger_event == self._event:  # internal; a follower may be in front
             self.client._trigger_event = self._trigger  # internal
 

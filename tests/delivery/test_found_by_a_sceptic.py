@@ -674,3 +674,25 @@ def test_what_sqlite_would_not_take_for_a_file_is_none(tmp_path, monkeypatch, st
     with pytest.raises(UsageError, match="is no file"):
         store(path)
     assert not (tmp_path / path).exists()
+
+
+async def test_a_program_that_waits_for_its_client_outlives_an_outage(bench):
+    """The client's own reconnection is off: `wait` returned with the first connection."""
+    outbox = await bench.outbox()
+    client = outbox.client
+    client.sleep = lambda _: asyncio.sleep(0)  # which it leaves to that reconnection
+    waiting = asyncio.create_task(client.wait())
+    async with bench.link.refuse():
+        await bench.link.cut()
+        await wait_until(lambda: outbox.last_error is not None)
+        assert not waiting.done()
+    assert await outbox.send("note", 1) == 1
+    assert not waiting.done()
+    await outbox.close()
+    await waiting
+    await client.connect(bench.link.url, transports=["websocket"])
+    again = asyncio.create_task(client.wait())
+    await asyncio.sleep(0)
+    assert not again.done()
+    await client.disconnect()
+    await again
