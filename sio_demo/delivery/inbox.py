@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import socketio
 
@@ -54,8 +55,8 @@ class Inbox(Receiver):
         The Socket.IO namespace.
     user : callable, optional
         Called once for a connection, with its sid, and with the environ if it needs two
-        arguments; returns the name of the user, or an awaitable of it. A producer is refused
-        from all users but its first. Without it, all clients are one user.
+        arguments; returns the name of the user, a str, int or UUID, or an awaitable of it. A
+        producer is refused from all users but its first. Without it, all clients are one user.
     retry_limit : int, optional
         How many attempts a message gets before it goes to the dead letters. Without a limit it is
         tried until it can be applied, and all later messages of its producer wait.
@@ -194,7 +195,8 @@ class Inbox(Receiver):
             given = (sid, self._sio.get_environ(sid, self._namespace))
             who = await settled(self._user(*given[: self._wanted]))
             user = None if who is None else str(who)
-            if user is not None and (not can_be_stored(user) or f"{id(who):x}" in user.lower()):
+            kinds = str | int | UUID | None
+            if not isinstance(who, kinds) or type(who) is bool or not can_be_stored(str(who)):
                 raise UsageError(f"{user!r} is no name of a user that a database can keep.")
         if len(self._sessions) > self._most_sessions:
             self._sessions = self._connected()

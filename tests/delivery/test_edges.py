@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import uuid
 from contextlib import suppress
 
 import pytest
@@ -87,15 +88,27 @@ async def test_a_handler_learns_who_sent_a_message(users):
     await client.shutdown()
 
 
-@pytest.mark.parametrize("given", [object(), lambda: None])
-async def test_an_objects_address_names_no_user(quiet, given):
-    """Another object has it tomorrow, and this one has another after a restart."""
+@pytest.mark.parametrize(
+    "given", [object(), lambda: None, {"name": "ann", "since": 1}, ["ann"], b"ann", True], ids=repr
+)
+async def test_what_an_object_looks_like_names_no_user(quiet, given):
+    """Another one looks so tomorrow, and this one otherwise: its outboxes would be refused."""
     bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
     bench.inbox = Inbox(sio, user=lambda _sid: given)
     await bench.serve(sio)
     client = await connect(bench, "ann")
     assert "no name of a user" in (await greet(client)).get("message", "")
     await client.shutdown()
+    await bench.close()
+
+
+@pytest.mark.parametrize("given", [7, uuid.UUID(int=7), "ann"], ids=repr)
+async def test_a_key_of_a_table_names_a_user(quiet, given):
+    bench, sio = DeliveryBench(), socketio.AsyncServer(async_mode="aiohttp")
+    bench.inbox = Inbox(sio, user=lambda _sid: given)
+    bench.inbox.on("who", lambda _, _payload, received: received.user)
+    await bench.serve(sio)
+    assert await (await bench.outbox()).send("who") == str(given)
     await bench.close()
 
 
