@@ -43,6 +43,7 @@ class Shared:
         self.turn = asyncio.Lock()
         self.thread = ThreadPoolExecutor(1, "inbox")
         self.users: WeakSet[Transactions] = WeakSet()
+        self.closed = False
         self.loop: asyncio.AbstractEventLoop | None = None
         self.owner: asyncio.Task[Any] | None = None  # of the transaction of `one`
 
@@ -62,6 +63,8 @@ class Transactions:
         self.ended: list[Callable[[Any, bool], None]] = []  # what hears whether it was committed
         self.concurrent: bool = store.concurrent
         self._shared = _shared.setdefault(store, Shared())
+        if self._shared.closed:
+            raise UsageError(f"{store!r} is closed. Make another.")
         self._shared.users.add(self)
         self.turn = self._shared.turn  # held by whoever uses a store of one transaction
 
@@ -145,7 +148,8 @@ class Transactions:
                     await stack.enter_async_context(self.turn)
             self._shared.users.discard(self)
             if not self._shared.users:
-                if _shared.get(self.store) is self._shared:  # else the next one's
+                self._shared.closed = self.store.durable  # one in memory may have another user
+                if not self._shared.closed and _shared.get(self.store) is self._shared:
                     del _shared[self.store]
                 self._shared.thread.shutdown(wait=False)
                 await settled(self.store.close())

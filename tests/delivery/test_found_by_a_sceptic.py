@@ -696,3 +696,13 @@ async def test_a_program_that_waits_for_its_client_outlives_an_outage(bench):
     assert not again.done()
     await client.disconnect()
     await again
+
+
+@pytest.mark.parametrize("kind", [Inbox, Feed, Follower])
+async def test_a_store_that_is_closed_is_refused_at_once(quiet, tmp_path, kind):
+    """Every request was refused with a StoreError, for as long as the server ran."""
+    store = SQLiteInboxStore(tmp_path / "inbox.db")
+    await Inbox(socketio.AsyncServer(async_mode="aiohttp"), store).close()
+    end = socketio.AsyncServer(async_mode="aiohttp")
+    with pytest.raises(UsageError, match="is closed"):
+        kind(socketio.AsyncClient() if kind is Follower else end, store)
