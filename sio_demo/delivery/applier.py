@@ -76,7 +76,7 @@ class Applier:
             handler, wants_more = self.handlers.get(message.event, (None, False))
             if handler is None:
                 raise Retry(f"The inbox has no handler for {message.event!r} yet.")
-            extra = (Received.of(letter, sid),) if wants_more else ()
+            extra = (Received.of(message, letter, sid),) if wants_more else ()
             value = handler(store.db, message.payload, *extra)
             if store.concurrent:
                 value = await settled(value)

@@ -213,11 +213,11 @@ class Callbacks:
         except BaseException:
             self._looked = False
             raise
-        mine = [letter for letter in left if Received.of(letter).event in self._callbacks]
+        mine = [one for one in left if read_message(one.text).event in self._callbacks]
         self._due = deque(mine + [letter for letter in self._due if letter not in left])
 
     async def _call(self, letter: Letter) -> bool:
-        received = Received.of(letter)
+        received = Received.of(read_message(letter.text), letter)
         try:
             await self._callbacks[received.event](received)
         except BaseException as error:

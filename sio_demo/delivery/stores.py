@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UsageError
 from .inbox_state import Progress, StoredReply
-from .message import Hello, read_message
+from .message import Hello, Message
 
 if TYPE_CHECKING:
     from .postgres_inbox import PostgresTransaction
@@ -56,9 +56,9 @@ class Received(NamedTuple):
     producer: str
 
     @classmethod
-    def of(cls, letter: Letter, sid: str | None = None) -> Received:
-        """Read what a letter says."""
-        return cls(*read_message(letter.text)[:3], letter.user, sid, letter.producer)
+    def of(cls, message: Message, letter: Letter, sid: str | None = None) -> Received:
+        """Return a message, as it was read in a letter."""
+        return cls(*message[:3], letter.user, sid, letter.producer)
 
 
 class Log(NamedTuple):
