@@ -126,6 +126,7 @@ class Feed:
 
         Followers that have not read them go on behind them, with a `GapError`.
         """
+        check_topic(topic)
         if type(keep) is not int or keep < 1:
             raise UsageError("Keep at least 1 entry.")
         async with self._transactions.one() as store:
@@ -135,6 +136,7 @@ class Feed:
 
     async def remove(self, sid: str, topic: str) -> None:
         """Send no more of a topic to a client, whose right to read was withdrawn before."""
+        check_topic(topic)
         self._removals += 1
         await self._sio.leave_room(sid, _room(topic), namespace=self._namespace)
 

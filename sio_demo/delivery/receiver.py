@@ -106,6 +106,7 @@ class Receiver:
         Raises HandlerError, Retry: it failed again, and stays; UsageError: it is no dead letter of
         this inbox.
         """
+        letter = Letter(*letter)  # TypeError: it is none
         async with self._transactions.one() as store:
             if not await settled(store.take_out(self._dead, letter)):  # first: others wait here
                 raise UsageError("This is no dead letter: it was replayed or dropped before.")
@@ -118,7 +119,7 @@ class Receiver:
     async def drop(self, letter: Letter) -> None:
         """Take out a dead letter unapplied."""
         async with self._transactions.one() as store:
-            await settled(store.take_out(self._dead, letter))
+            await settled(store.take_out(self._dead, Letter(*letter)))
 
     def _check_task(self, *tasks: Any) -> None:
         """Refuse a call from elsewhere, or that would wait for the end of its own task."""

@@ -714,3 +714,15 @@ async def test_a_handler_that_wants_the_sender_does_not_have_the_text_read_twice
     bench.inbox.on("size", lambda _, payload, received: same.append(payload is received.payload))
     await (await bench.outbox()).send("size", [1.5, 2.5])
     assert same == [True]
+
+
+async def test_what_is_no_topic_and_no_letter_is_refused_at_once(bench):
+    feed = Feed(bench.server.sio, bench.inbox.store)
+    for call in lambda: feed.trim(5, 1), lambda: feed.remove("sid", ["orders"]):
+        with pytest.raises(UsageError, match="topic"):
+            await call()
+    for call in bench.inbox.replay, bench.inbox.drop:
+        for letter in None, 5, "1":
+            with pytest.raises(TypeError):
+                await call(letter)
+    await feed.close()
