@@ -31,7 +31,7 @@ class Reading:
 
     topic: str
     progress: Progress = field(default_factory=Progress)  # start: the log's id, next: the offset
-    arrived: deque[tuple[Page | errors.DeliveryError, int | None]] = field(default_factory=deque)
+    arrived: deque[tuple[Any, int | None]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: Promise = field(default_factory=Promise)
     due: float = 0.0  # the time of the next request
@@ -172,11 +172,7 @@ class Follower(Receiver):
         if question != reading.asked:  # it was asked again, and has its answer already
             return
         reading.asked = None
-        try:
-            page: Page | errors.DeliveryError = Page.from_wire(data)
-        except errors.DeliveryError as error:
-            page = error
-        reading.arrived.append((page, question.next))
+        reading.arrived.append((data, question.next))
         reading.woken.set()
 
     async def _run(self, reading: Reading) -> None:
@@ -234,14 +230,14 @@ class Follower(Receiver):
                 callback=partial(self._answered, reading, question),
             )
 
-    async def _take(
-        self, reading: Reading, page: Page | errors.DeliveryError, asked: int | None
-    ) -> None:
+    async def _take(self, reading: Reading, data: Any, asked: int | None) -> None:
         """Apply a page; `asked` is the offset that was asked for, if it is an answer."""
-        if isinstance(page, errors.DeliveryError):
+        try:
+            page = data if isinstance(data, Page) else Page.from_wire(data)
+        except errors.DeliveryError:
             reading.arrived.popleft()
             reading.due = 0.0
-            raise page
+            raise
         batch, known = page.entries, reading.progress
         other = batch is not None and known.start not in ("", batch.producer)
         if other or (asked is not None and page.end < asked):

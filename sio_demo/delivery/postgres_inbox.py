@@ -10,7 +10,7 @@ import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -255,9 +255,8 @@ class PostgresTransaction(Tables):
             return
         # PostgreSQL says ROLLBACK, and no error, if a statement has failed that was hidden: one of
         # a task that a handler has left. The block of the transaction commits an empty one.
-        async with AsyncExitStack() as stack:
-            if self._pipeline:  # its end waits for the answer
-                await stack.enter_async_context(self._connection.pipeline())
+        # The end of a pipeline waits for the answer.
+        async with self._connection.pipeline() if self._pipeline else nullcontext():
             committed = await self._connection.execute("COMMIT AND CHAIN")
         if committed.statusmessage != "COMMIT":
             raise UsageError(_ENDED)

@@ -166,8 +166,8 @@ class Callbacks:
             self._due += noted
         elif noted:
             self._looked = False  # it may have been committed though its answer was lost
-        idle = self.task is None and not self._closed
-        if idle and self._callbacks and (self._due or not self._looked):
+        idle = self.task is None or self.task.done()
+        if idle and not self._closed and self._callbacks and (self._due or not self._looked):
             self.task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -177,12 +177,9 @@ class Callbacks:
             await asyncio.wait({self.task}, timeout=AGAIN)
 
     async def _run(self) -> None:
-        try:
-            while self._due or not self._looked:
-                if not await self._run_due():
-                    await asyncio.sleep(AGAIN)
-        finally:
-            self.task = None
+        while self._due or not self._looked:
+            if not await self._run_due():
+                await asyncio.sleep(AGAIN)
 
     async def _run_due(self) -> bool:
         """Call what is due, for a while; return False if only what has failed is left."""
