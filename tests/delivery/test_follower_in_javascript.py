@@ -218,8 +218,9 @@ async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(bench, js):
     assert await js.run("[seen, gaps]") == [[3, 4], [["orders", 0, 3]] * 2]
 
 
-async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench, js):
-    """A gap was not passed, and the feed was asked without a pause."""
+@pytest.mark.parametrize("no", ["undefined", "NaN"])
+async def test_an_option_that_is_there_and_no_number_is_as_if_it_were_not(bench, js, no):
+    """A gap was not passed, and the feed was asked, or the clock looked at, without a pause."""
     await bench.append(1, 2, 3)
     await bench.feed.trim("orders", 1)
     questions, answering = [], bench.feed._answer
@@ -231,11 +232,28 @@ async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench,
     bench.sio.on("feed", count)
     await js.run("""
         await follower.close();
-        follower = open({ onGap: undefined, interval: undefined, retryDelay: undefined });""")
+        follower = open({{ onGap: undefined, interval: {no}, retryDelay: {no} }});""")
     assert await asyncio.wait_for(js.run("mistake(follower.follow('orders'))"), 5) is None
     assert await js.run("seen") == [3]
-    await js.run("new Promise((go) => setTimeout(go, 200))")  # for a question too many
+    looks = await js.run("""
+        const now = performance.now;
+        let looks = 0;
+        performance.now = () => (looks++, now.call(performance));
+        await new Promise((go) => setTimeout(go, 200)); // for a question too many
+        performance.now = now;
+        looks""")
     assert len(questions) <= 2
+    assert looks < 20
+
+
+@pytest.mark.parametrize("handler", ["undefined", "'note'", "{}"])
+async def test_what_is_no_handler_is_refused_at_once(js, handler):
+    """Each entry counted as read, with an error that nobody looked at."""
+    assert (
+        await js.run(f"""
+        try {{ follower.on("other", {handler}); "taken" }} catch ({{ name }}) {{ name }}""")
+        == "UsageError"
+    )
 
 
 async def test_another_log_is_refused_by_name_and_restart_reads_it(bench, js):

@@ -244,12 +244,16 @@ async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
 
 
-async def test_an_option_that_is_there_and_undefined_is_as_if_it_were_not(bench, js):
+@pytest.mark.parametrize("no", ["undefined", "NaN"])
+async def test_an_option_that_is_there_and_no_number_is_as_if_it_were_not(bench, js, no):
     """Its pauses took no time, and an inbox in trouble was asked a thousand times."""
-    await js.run("""
+    await js.run(
+        f"const no = {no};"
+        + """
         const socket = io(url, { transports: ["websocket"], forceNew: true });
         outbox = new Outbox(socket, new MemoryStore(), // the first store has an outbox
-          { retryDelay: undefined, retryDelayMax: undefined, ackTimeout: undefined });""")
+          { retryDelay: no, retryDelayMax: no, ackTimeout: no });"""
+    )
     await js.run("send(0)")
     asked, refused = [], Answer(1, [], StoreError("The disk is full.")).to_wire()
     applying = bench.sio.handlers["/"]["outbox"]

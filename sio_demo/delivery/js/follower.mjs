@@ -253,8 +253,7 @@ export class Follower {
     const { next } = reading.progress, { connected } = this.#socket;
     const late = reading.asked >= 0 && connected; // its answer may be on the way
     if (late) this.lastError = new DeliveryError("DeliveryError", "No answer. Is it a feed?");
-    const { interval = 10_000 } = this.#options;
-    reading.due = performance.now() + jittered(interval * (late ? 16 : 1));
+    reading.due = performance.now() + jittered((this.#options.interval || 1e4) * (late ? 16 : 1));
     reading.asked = next;
     if (!connected) return; // it asks when it is
     this.#socket.emit(FEED, { topic, next }, (error, page = error) => { // two, with ackTimeout

@@ -241,9 +241,13 @@ export const promised = (request) =>
 /** Return between a half and the whole of a time, so that not all pages come at once. */
 export const jittered = (milliseconds) => milliseconds * (0.5 + Math.random() / 2);
 
-/** Return the milliseconds to wait before the next attempt. */
-export const backoff = (attempt, { retryDelay = 100, retryDelayMax = 5000 }) =>
-  jittered(Math.min(retryDelayMax, retryDelay * 2 ** attempt));
+/**
+ * Return the milliseconds to wait before the next attempt.
+ * @param {number} attempt
+ * @param {{ retryDelay?: number, retryDelayMax?: number }} options
+ */
+export const backoff = (attempt, { retryDelay, retryDelayMax }) =>
+  jittered(Math.min(retryDelayMax || 5000, (retryDelay || 100) * 2 ** attempt));
 
 /** A database of IndexedDB. */
 export class Database {
@@ -689,10 +693,9 @@ export class Outbox {
   /** Ask the inbox; return null if no answer came, and end a connection that is silent. */
   async #ask(event, request) {
     const { engine } = this.#socket.io;
-    const { ackTimeout = 5000 } = this.#options; // it may be there, and undefined
     let answer;
     try {
-      answer = await this.#socket.timeout(ackTimeout).emitWithAck(event, request);
+      answer = await this.#socket.timeout(this.#options.ackTimeout || 5000).emitWithAck(event, request);
     } catch (error) {
       this.lastError = new DeliveryError("DeliveryError", error.message);
       this.#greeted = -1;
