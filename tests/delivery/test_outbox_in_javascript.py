@@ -338,6 +338,21 @@ async def test_a_socket_that_the_server_disconnects_comes_back(bench, js):
     assert await js.run("send(2)") == [2]
 
 
+async def test_a_server_that_ends_every_connection_is_called_with_growing_pauses(bench, js):
+    """Ten times a second, as long as the page was open."""
+    bench.sio.on("connect", lambda sid, _: bench.sio.start_background_task(end, sid))
+    end, called = bench.sio.disconnect, []
+    await js.run("""
+        const socket = io(url, { transports: ["websocket"], forceNew: true });
+        const times = [];
+        socket.on("connect", () => times.push(performance.now()));
+        outbox = new Outbox(socket, new MemoryStore(), { retryDelay: 20 }); null""")
+    called = await js.run("""
+        while (times.length < 7) await new Promise((go) => setTimeout(go, 5));
+        times""")
+    assert called[-1] - called[0] > 630  # milliseconds: 10 + 20 + 40 + 80 + 160 + 320, at least
+
+
 async def test_what_is_answered_when_the_caller_disconnects_is_not_sent_again(bench, js):
     await js.run("""
       globalThis.socket = io(url, { transports: ["websocket"], forceNew: true });

@@ -555,7 +555,8 @@ export class Outbox {
     this.#connection += 1;
     if (reason.message) this.lastError = reason;
     if (reason === "io server disconnect") {
-      setTimeout(() => !this.#closed && this.#socket.connect(), backoff(0, this.#options));
+      setTimeout(() => !this.#closed && this.#socket.connect(),
+        backoff(this.#attempts++, this.#options));
     } else if (!this.#socket.active && this.#window && !this.#failure) this.#stepDown();
   };
 
