@@ -311,6 +311,20 @@ async def test_a_database_that_the_user_deletes_ends_what_waits_by_name(shop: Sh
     assert shop.applied == ["tea", "cake"]
 
 
+async def test_a_database_that_cannot_be_opened_is_named_and_can_be_closed(shop: Shop) -> None:
+    """A newer page has made it, for example. To clean up is no time for an error."""
+    page = await shop.tab()
+    names = await page.evaluate("""async () => {
+        const request = indexedDB.open("late", 7);
+        await new Promise((resolve) => { request.onsuccess = resolve; });
+        request.result.close();
+        const late = new Follower(socket, new IndexedDBOffsets("late", 1, () => {}));
+        const name = await late.follow("orders").catch((error) => error.name);
+        return [name, await late.close().then(() => "closed", (error) => error.name)];
+    }""")
+    assert names == ["ClosedError", "closed"]
+
+
 async def follow(page: Page) -> None:
     """Follow, until all that the log has is read."""
     async with asyncio.timeout(10):

@@ -289,7 +289,7 @@ export class Database {
   }
 
   async close() {
-    (await this.#opened).close();
+    await this.#opened.then((database) => database.close(), () => {});
   }
 }
 
