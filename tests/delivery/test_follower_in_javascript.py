@@ -230,7 +230,7 @@ async def test_an_option_that_is_there_and_no_number_is_as_if_it_were_not(bench,
         return await answering(*question)
 
     bench.sio.on("feed", count)
-    await js.run("""
+    await js.run(f"""
         await follower.close();
         follower = open({{ onGap: undefined, interval: {no}, retryDelay: {no} }});""")
     assert await asyncio.wait_for(js.run("mistake(follower.follow('orders'))"), 5) is None

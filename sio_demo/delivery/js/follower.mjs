@@ -189,6 +189,7 @@ export class Follower {
    * @param {(transaction: IDBTransaction | null, payload: any) => any} handler
    */
   on(event, handler) {
+    if (typeof handler !== "function") check({ error: "UsageError", message: "handler" });
     this.#handlers.set(event, handler);
     this.#topics.forEach((reading) => reading.wake());
   }
