@@ -288,6 +288,15 @@ async def test_it_wants_a_socket_that_does_not_retry_itself(js):
     assert words.startswith("UsageError: Pass a socket without retries")
 
 
+async def test_what_is_no_store_leaves_nothing_on_the_socket(js):
+    """It was called at the next connection, and ended the process with an error of its own."""
+    assert await js.run("""
+        const socket = io(url, { autoConnect: false });
+        try { new Outbox(socket, "orders"); } catch {}
+        ["connect", "disconnect", "connect_error"].map((name) => socket.listeners(name).length)
+    """) == [0, 0, 0]
+
+
 async def test_an_inbox_whose_disk_fails_is_asked_again(bench, js, monkeypatch):
     save, left = MemoryInboxStore.save, 2
 

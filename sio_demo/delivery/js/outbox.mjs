@@ -439,10 +439,10 @@ export class Outbox {
     this.#store = store;
     this.#options = options;
     this.lastError = null;
+    store.listen((news) => this.#hear(news));
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
     socket.on("connect_error", this.#disconnected);
-    store.listen((news) => this.#hear(news));
     if (socket.active) this.#lead();
   }
 
