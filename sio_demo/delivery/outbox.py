@@ -93,6 +93,7 @@ class Outbox:
         self._limit, self._namespace = limit, namespace
         self._connector = Connector(client, connect_timeout, retry_delay, retry_delay_max)
         self._storing = Storing(self._store, window, self._check_loop)
+        self._check_wait = self._storing.check_wait  # made once: receipts have it by the thousand
         self._relay = Relay(self._storing, self._connector, namespace, ack_timeout)
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it was opened
         self._tasks: list[asyncio.Task[None]] = []
@@ -251,7 +252,7 @@ class Outbox:
             raise OutboxFullError(
                 f"{self._limit:,} messages wait in the outbox. Await receipts, or drain(), first."
             )
-        return Receipt(text, None if self._store.durable else ACCEPTED, self._storing.check_wait)
+        return Receipt(text, None if self._store.durable else ACCEPTED, self._check_wait)
 
     def _left(self) -> list[Receipt]:
         return [*self._storing.window.messages, *self._storing.incoming]
