@@ -91,7 +91,8 @@ def test_notebook_runs_to_its_end(page: Page, path: Path) -> None:
 
 def take_screenshot(page: Page, file: Path) -> None:
     """Make the window as high as the notebook, take a picture, and make it small again."""
-    panel, screen = page.locator(".jp-WindowedPanel-outer"), page.viewport_size
+    panel = page.locator(".jp-WindowedPanel-outer").filter(visible=True)  # others may be open too
+    screen = page.viewport_size
     assert screen
     height = panel.evaluate("(panel) => panel.scrollHeight")
     page.set_viewport_size({"width": screen["width"], "height": height})
