@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 
 from sio_demo import __main__ as command_line
 
@@ -22,6 +24,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     command: list[str] = []
     monkeypatch.setattr(os, "execv", lambda path, arguments: command.extend(arguments))
     monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     return command
 
@@ -82,6 +85,12 @@ def test_root_is_allowed_as_in_a_container(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     lab()
     assert ("--allow-root" in started) is allowed
+
+
+def test_the_copies_are_trusted(started: list[str], tmp_path: Path) -> None:
+    """Else JupyterLab shows words in place of the wire's picture, until the cell is run."""
+    lab("mine")
+    assert NotebookNotary().check_signature(nbformat.read(tmp_path / "mine" / FIRST, 4))
 
 
 def test_what_the_reader_has_changed_is_kept_and_named(

@@ -4,7 +4,9 @@ import argparse
 import os
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ..errors import NodeMissingError, UsageError
 
@@ -57,17 +59,27 @@ def copy(directory: Path) -> None:
     """Copy the notebooks that are not there, and name those that the reader has changed."""
     inside = PACKAGE / "notebooks"  # in a wheel
     source = inside if inside.is_dir() else PACKAGE.parent / "notebooks"
-    changed = []
+    changed, new = [], []
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for notebook in sorted(source.glob("*.ipynb")):
             target = directory / notebook.name
             if not target.exists():
-                shutil.copyfile(notebook, target)
+                new.append(shutil.copyfile(notebook, target))
             elif target.read_bytes() != notebook.read_bytes():
                 changed.append(notebook.name)
     except OSError as error:
         raise UsageError(f"The notebooks cannot be copied: {error}. Name another DIR.") from None
+    _trust(new)
     if changed:
         names = ", ".join(changed)
         print(f"sio-demo: kept as they are in {directory}: {names}. Delete a file to reset it.")
+
+
+def _trust(copies: list[Path]) -> None:
+    """Sign the copies: of a notebook that it does not know, JupyterLab shows no stored SVG."""
+    if copies:
+        nbformat: Any = import_module("nbformat.sign")  # it has no types
+        notary = nbformat.NotebookNotary()
+        for path in copies:
+            notary.sign(nbformat.read(path, 4))
