@@ -335,6 +335,7 @@ async def hotel(bench: ExerciseBench, program: Program) -> Observation:
             "failure_kept": effects[3] == 0,
             "booked_twice": max(effects) > 1,
             "others_wait": waited,
+            "none_confirmed": confirmed == 0,
             "not_confirmed": confirmed < len(rooms),
         },
         {"confirmed": confirmed, "waited": int(waited)},

@@ -35,14 +35,9 @@ class Clock:
 async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Let two seconds pass in each of five sessions, and one before the last with no connection."""
     reports: list[int] = []
-    received = 0
+    received: list[Any] = []
     client, clock = bench.new_client(), Clock()
-
-    def temperature(sid: str, *_: Any) -> None:
-        nonlocal received
-        received += 1
-
-    bench.sio.on("temperature", temperature)
+    bench.sio.on("temperature", lambda *report: received.append(report))
     await bench.run(program, client, clock.second)
     await bench.connect(client)
     for session in range(5):
@@ -52,15 +47,16 @@ async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Obse
             await bench.cut()
         await bench.settled()
         for _ in range(2):
-            before = received
+            before = len(received)
             await clock.tick()
             await bench.settled()
-            reports.append(received - before)
-    early = received - sum(reports)
+            reports.append(len(received) - before)
+    early = len(received) - sum(reports)
     return Observation(
         {"your thermometer": reports},
         {
             "no_report": not any(reports),
+            "sends_twice": reports[0] > 1,
             "ends_only_when_looked_at": max(reports) > 1 and max(reports[-2:]) == 1,
             "sent_late": max(reports[:-2]) == 1 and reports[-2:] == [2, 1],
             "piles_up": max(reports) > 1,
@@ -230,6 +226,7 @@ async def taxis(bench: ExerciseBench, program: Callable[..., Any]) -> Observatio
     return Observation(
         {"your server": rides},
         {
+            "refused": bench.refused > 0,
             "no_ride": rides[0] == 0,
             "new_entry_deleted": rides[1] == 0 and not listed[1],
             "old_sid_kept": rides[1] == 0 and set(listed[1]) <= zombies,
@@ -238,7 +235,7 @@ async def taxis(bench: ExerciseBench, program: Callable[..., Any]) -> Observatio
             "bob_stays": bob_listed == 1 and "ann" not in sid_of,
             "ann_stays": "ann" in sid_of,
         },
-        {"bob": bob_listed, "left": len(sid_of)},
+        {"bob": bob_listed, "left": len(sid_of), "refused": bench.refused},
     )
 
 

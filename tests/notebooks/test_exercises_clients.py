@@ -163,6 +163,14 @@ async def courier(new_client, url, show):
 WRONG = [
     param(4, SENT_LATER, "two reports, as if one was taken", id="4-sent-later"),
     param(4, SENT_BY_CONNECT, "also reports between the seconds", id="4-sent-by-connect"),
+    param(
+        4,
+        solution(4, ("            if client", "            for _ in range(2 * client")).replace(
+            "client.connected:", "client.connected):"
+        ),
+        "nothing has piled up",
+        id="4-sends-twice",
+    ),
     param(5, TRIES_ONCE_LATER, "tried once", id="5-once-later"),
     param(5, NEW_ONE_LATER, "the old one comes back as well", id="5-a-new-one-later"),
     param(5, GIVES_UP, "nobody has tried again", id="5-gives-up"),

@@ -150,6 +150,12 @@ WRONG = [
     ),
     param(10, CLAIMED.replace("RELEASE", "del done[id]"), "not heard the", id="10-claimed"),
     param(10, CLAIMED.replace("RELEASE", "pass"), "Let go of it", id="10-claim-not-released"),
+    param(
+        10,
+        solution(10, ("return await work[id]", "await work[id]")),
+        "no guest has heard the confirmation",
+        id="10-no-return",
+    ),
     param(10, ONE_LOCK, "has to wait as well", id="10-one-lock"),
     param(
         10,

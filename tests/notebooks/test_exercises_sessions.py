@@ -103,6 +103,19 @@ def taxis(sio, sid_of):
 
     sio.register_namespace(Taxis("/"))
 """
+KEPT_OUT = """
+def taxis(sio, sid_of):
+    @sio.event
+    async def connect(sid, environ, auth):
+        if auth["driver"] in sid_of:
+            return False
+        await sio.save_session(sid, auth)
+        sid_of[auth["driver"]] = sid
+
+    @sio.event
+    async def disconnect(sid, reason):
+        del sid_of[(await sio.get_session(sid))["driver"]]
+"""
 KEY_ERROR_IN_A_CLASS = """
 def restaurant(sio):
     class Screens(socketio.AsyncNamespace):
@@ -119,6 +132,7 @@ WRONG = [
         "in `connect`.\n\n```\nline 5:  \nKeyError: 'rooms'",
         id="6-key-in-a-class",
     ),
+    param(7, KEPT_OUT, "Your server has refused a connection", id="7-kept-out"),
     param(7, KICKED_TOO_LATE, "is not on the list", id="7-kicked-too-late"),
     param(6, BY_SID, "brings a new sid", id="6-by-sid"),
     param(6, EVERY_ROOM, "the orders of the other one", id="6-every-room"),
