@@ -60,7 +60,7 @@ function wire(layout, { gap = 0, zombies = 0 }) {
     ? line(`M${left} ${y}H${middle - 12 - gap}l5 -12l6 24M${right} ${y}H${middle + 12 + gap}l-5 12l-6 -24`, colour)
     : line(`M${left} ${y}H${right}`, colour);
   for (let old = 1; old <= Math.min(zombies, 3); old += 1) {
-    drawn += line(`M${left} ${y + old * 9}H${middle - 20}`, MUTED, 'stroke-dasharray="4 4" opacity="0.7"');
+    drawn += line(`M${left} ${y + old * 9}H${mix(left, right, 0.4)}`, MUTED, 'stroke-dasharray="4 4" opacity="0.7"');
   }
   return drawn;
 }
@@ -149,7 +149,7 @@ async function play(layout, before, after, draw) {
 function packets(layout, { counters }, share) {
   const [left, right, y] = ends(layout);
   return Array.from({ length: Math.min(counters.packets, 4) }, (_, index) => ({
-    x: mix(left, index ? (left + right) / 2 - 20 : right, share),
+    x: mix(left, index ? mix(left, right, 0.4) : right, share),
     y: y + index * 9,
     colour: index ? MUTED : INK,
     opacity: index ? 1 - share : 1,
@@ -233,6 +233,7 @@ export class View {
     this.queue = this.queue.then(async () => {
       const before = this.state ?? state;
       this.state = state;
+      if (state.move.number !== before.move.number) this.say(""); // the same words are said again
       this.label(state, live);
       if (state.move.number === before.move.number) this.draw(rest(state));
       else await play(this.layout, before, state, (scene) => this.draw(scene));

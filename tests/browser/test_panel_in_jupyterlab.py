@@ -53,6 +53,11 @@ RUN = """async (code) => {
   await future.done;
   return printed;
 }"""
+LISTEN = """(status) => {
+  window.said = [];
+  new MutationObserver(() => window.said.push(status.textContent))
+    .observe(status, { childList: true });
+}"""
 THEME = """(theme) => window.jupyterapp.commands.execute("apputils:change-theme", { theme })"""
 
 
@@ -269,6 +274,17 @@ def test_a_saved_notebook_that_is_opened_with_a_new_kernel_shows_the_recorded_ru
     expect(page.get_by_text("model not found")).to_have_count(0)
     assert page.evaluate(RUN_CELLS)
     shown.says("A new client is connected; it listens inside connect.")
+
+
+@IN_THE_KERNEL
+def test_what_is_said_twice_is_announced_twice(shown: Shown) -> None:
+    """A screen reader says what changes in the live region."""
+    shown.press("Send")
+    shown.says("1 packet, 1 call")
+    shown.box.get_by_role("status").evaluate(LISTEN)
+    shown.press("Send")
+    shown.stacks('on("news") #1', "news 1", "news 2")
+    assert shown.page.evaluate("window.said").count("1 packet, 1 call") == 1
 
 
 @IN_THE_KERNEL
