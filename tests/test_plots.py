@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image, ImageColor
 from read_back import read_back
 
 from sio_demo import plots
@@ -166,9 +168,8 @@ def test_calls_for_one_message_are_numbered_across_its_packets() -> None:
 
 
 def test_a_diagram_of_25_rows_fits_a_page() -> None:
-    """It is at most one and a half times as high as it is wide."""
-    width, height = plots.sequence([STEPS[1]] * 25, title="Long").figure.get_size_inches()
-    assert height < 1.5 * width
+    """It is less than eleven inches high."""
+    assert plots.sequence([STEPS[1]] * 25, title="Long").figure.get_figheight() < 11
 
 
 # In words
@@ -250,6 +251,14 @@ def test_a_text_that_is_broken_within_a_word_is_described_whole() -> None:
 
 
 @FIGURES
+def test_letters_can_be_read_in_a_window_of_480_pixels(draw: Any) -> None:
+    """There a notebook shows a figure 364 pixels wide; its smallest letters are 9 pixels high."""
+    figure = draw().figure
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+    assert min(sizes) * 364 / (72 * figure.get_figwidth()) > 9
+
+
+@FIGURES
 def test_the_same_data_gives_the_same_svg(draw: Any) -> None:
     """Byte for byte, for a new figure and for the same one drawn again."""
     plot = draw()
@@ -313,6 +322,17 @@ def test_drawing_leaves_the_readers_settings_alone() -> None:
         assert figure.axes[0].xaxis.label.get_size() == 12
 
 
+def test_the_picture_keeps_the_colours() -> None:
+    """Also one that few pixels have, such as the blue of a count that is right."""
+    rows = {f"D{n}": [4, 4, 4] for n in range(40)} | {"L1": [1, 0, 0]}
+    columns = ["listeners", "packets", "effects"]
+    plot = plots.signatures({"a group": rows}, title="A map", columns=columns)
+    picture = Image.open(io.BytesIO(plots.to_png(plot))).convert("RGB")
+    colours = {colour for _, colour in picture.getcolors(1000) or []}
+    for meant in (style.ONCE, style.AGAIN):
+        assert min(np.abs(np.subtract(ImageColor.getrgb(meant), one)).max() for one in colours) < 3
+
+
 def test_show_displays_both_pictures_and_folds_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """One output carries PNG and SVG; the next the words; nothing is returned."""
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -323,7 +343,7 @@ def test_show_displays_both_pictures_and_folds_the_words(monkeypatch: pytest.Mon
     assert pictures["application/vnd.sio-demo.svg"] == plots.to_svg(plot)
     assert pictures["image/png"].startswith(b"\x89PNG")
     assert how["raw"] is True
-    assert how["metadata"]["image/png"]["width"] == 720
+    assert how["metadata"]["image/png"]["width"] == 643
     assert words["text/plain"] == plot.words
     assert words["text/html"].startswith("<details>")
     assert f"<pre>{html.escape(plot.words)}</pre>" in words["text/html"]

@@ -24,12 +24,14 @@ def test_effects_are_named_by_fault_and_not_called_calls():
 
 
 def test_each_fault_stands_below_its_bar_and_inside_the_figure():
-    plot = plots.effects_by_design(DESIGNS, title=TITLE, faults=[*FAULTS[:2], "killed at end"])
-    figure = plot.figure
+    designs = {name: [*counts, 1, 1] for name, counts in DESIGNS.items()}
+    faults = [*FAULTS, "killed halfway", "killed at end"]
+    figure = plots.effects_by_design(designs, title=TITLE, faults=faults).figure
     figure.canvas.draw()
     labels = figure.axes[-1].get_xticklabels()
     texts = [text.get_text() for text in labels]
-    assert texts == ["no fault\n", "request\nlost", "killed\nat end"]
+    lost = ["request\nlost", "answer\nlost"]
+    assert texts == ["no\nfault", *lost, "killed\nhalfway", "killed\nat end"]
     boxes = [text.get_window_extent() for text in labels]
     assert min(box.y0 for box in boxes) > 0
     assert all(a.x1 < b.x0 for a, b in pairwise(boxes))

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 from read_back import read_back
 
 from sio_demo import plots
+from sio_demo.atlas import CAUSES
 from sio_demo.errors import UsageError
 from sio_demo.plots import style
 
@@ -54,8 +55,20 @@ def test_the_same_data_gives_the_same_svg() -> None:
     assert plots.to_svg(draw()) == plots.to_svg(draw())
 
 
+def test_a_name_is_no_markdown() -> None:
+    names = {"D1": "`retries` without `ackTimeout`"}
+    plot = plots.signatures(GROUPS, title="A title", columns=COLUMNS, names=names)
+    texts = [text.get_text() for text in plot.figure.axes[0].texts]
+    assert "retries without ackTimeout" in texts
+
+
 def test_nothing_is_drawn_outside_the_page() -> None:
-    figure = draw().figure
+    columns = ["listeners", "live sids", "packets", "calls", "effects"]
+    rows = {cause.letter: [1] * 5 for cause in CAUSES}
+    names = {cause.letter: cause.title for cause in CAUSES}
+    groups = {"a group": dict(list(rows.items())[:40]), "other": dict(list(rows.items())[40:])}
+    figure = plots.signatures(groups, title="A title", columns=columns, names=names).figure
+    figure.set_dpi(144)  # of the picture; a coarser one makes letters wider
     for axes in figure.axes:
         box = axes.get_tightbbox()
         assert box is not None

@@ -18,7 +18,7 @@ _NUMBER, _LINE, _ROW_GAP = 0.24, 0.2, 0.2
 _HEAD, _FOOT = 0.3, 0.68
 
 _MOST_ROWS = 8
-_FAULT_CHARACTERS = 10  # that fit below a bar
+_CHARACTERS = 11  # of a fault, in an inch
 
 
 class _Layout(NamedTuple):
@@ -27,8 +27,6 @@ class _Layout(NamedTuple):
     left: float
     right: float
     characters: int  # of a label, on a line
-    spacing: float  # between the lines at the right
-    points: int  # of the number on a bar
     cross: float  # the height of the mark for a count of none; 0 for no mark
 
     @property
@@ -36,8 +34,8 @@ class _Layout(NamedTuple):
         return style.WIDTH - self.left - self.right
 
 
-_FEW = _Layout(left=2.15, right=1.5, characters=20, spacing=1.1, points=12, cross=0.16)
-_MANY = _Layout(left=1.9, right=1.25, characters=17, spacing=1.2, points=10, cross=0)
+_FEW = _Layout(left=1.8, right=1.42, characters=18, cross=0.16)
+_MANY = _Layout(left=1.75, right=1.0, characters=17, cross=0)
 
 
 def calls_by_design(
@@ -153,12 +151,14 @@ def _draw(
         rows.append(row(label, values) + (f" ({found})" if found else ""))
         bottom -= _ROW_GAP
     heading = f"{counted} (dashed line: {expected} expected)" if expected else counted
-    figure.axes[0].set_title(heading, loc="left", fontsize=12, pad=6)
+    margin = (style.MARGIN - layout.left) / layout.width
+    figure.axes[0].set_title(heading, loc="left", fontsize=12, pad=6, x=margin)
     axes.tick_params(labelbottom=True)
     words = by(heading, across, places)
     if names:
         words = f"{heading}; from the left: {', '.join(names)}"
-        axes.set_xticks(places, _of_equal_height(wrap(name, _FAULT_CHARACTERS) for name in names))
+        fit = min(10, int(layout.width / len(names) * _CHARACTERS))
+        axes.set_xticks(places, _of_equal_height(wrap(name, fit) for name in names))
     else:
         axes.set_xlabel(across, labelpad=6)
     return Plot(figure, in_words(title, words, rows))
@@ -191,11 +191,10 @@ def _bars(
         axes.hlines(range(1, most), places[0] - 0.5, places[-1] + 0.5, **gaps)
     if expected:
         axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
-    number: Look = {"fontsize": layout.points, "fontweight": "bold"}
     for x, count in bars.items():
         if count or zeros:
             y = max(count, expected if count else cross) + 0.04 / unit
-            axes.text(x, y, str(count), ha="center", va="bottom", **number)
+            axes.text(x, y, str(count), ha="center", va="bottom", fontweight="bold")
     if layout.cross:
         lost = [x for x, count in bars.items() if count == 0]
         look: Look = {"color": style.AGAIN, "markersize": 9, "markeredgewidth": 3}
@@ -207,7 +206,8 @@ def _bars(
 
 
 def _write(axes: Axes, label: list[str], verdict: list[str], layout: _Layout) -> None:
-    axes.set_ylabel("\n".join(label), rotation=0, ha="left", va="bottom", linespacing=1.1)
-    axes.yaxis.set_label_coords((style.MARGIN - layout.left) / layout.width, 0)
-    words: Look = {"va": "bottom", "linespacing": layout.spacing, "transform": axes.transAxes}
-    axes.text(1.03, 0, "\n".join(verdict), **words)
+    look: Look = {"va": "baseline", "linespacing": 1.1}
+    above = 4 / axes.bbox.height  # the bars' foot
+    axes.set_ylabel("\n".join(label), rotation=0, ha="left", **look)
+    axes.yaxis.set_label_coords((style.MARGIN - layout.left) / layout.width, above)
+    axes.text(1.03, above, "\n".join(verdict), transform=axes.transAxes, **look)

@@ -16,12 +16,12 @@ from .style import Look, house_style, page, place, wrap
 
 # Inches.
 _BOTTOM, _UP, _TOP = 0.72, 3.3, 0.3
-_LEFT, _WIDTH = 0.62, 4.1
+_LEFT, _WIDTH = 0.62, 3.5
 _SIDE = style.WIDTH - _LEFT - _WIDTH  # right of the chart
 _LINE, _GAP = 0.2, 0.12  # of a label
 _LEADER, _KEY, _TEXT = (0.02, 0.2), (0.22, 0.41, 0.6), 0.68
 
-_CHARACTERS = 22  # of a label
+_CHARACTERS = 19  # of a label
 
 _MOST_SERIES = 6
 _MOST_MARKERS = 16

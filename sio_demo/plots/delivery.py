@@ -11,11 +11,11 @@ from .plot import Plot, in_words, table
 from .style import Look, house_style, page, place, wrap
 
 # Inches.
-_LABELS, _CHARACTERS = 1.75, 17
-_DOTS, _ROW, _HEAD, _FOOT = 2.6, 0.5, 0.62, 0.62
+_LABELS, _CHARACTERS = 1.1, 10
+_DOTS, _ROW, _HEAD, _FOOT = 2.4, 0.5, 0.62, 0.62
 _COLUMN = (style.WIDTH - _LABELS - _DOTS - style.MARGIN) / 3
 
-_LANE_LABELS, _LANE, _LEVEL, _LANE_GAP = 0.95, 4.35, 0.25, 0.3
+_LANE_LABELS, _LANE, _LEVEL, _LANE_GAP = 0.95, 3.9, 0.25, 0.3
 _FOUND = 0.2  # right of the lanes
 
 _MOST = 6  # senders
@@ -45,13 +45,12 @@ def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
     up, rates = "messages in one round trip", "messages a second, at most"
     most = 10 ** math.ceil(math.log10(max(n for [n] in data.values()) * 2))
     axes.set(xscale="log", xlim=(0.5, most), ylim=(len(data) - 0.5, -0.5), xlabel=up)
-    axes.set_yticks(range(len(data)), ["\n".join(wrap(name, _CHARACTERS)) for name in data])
-    axes.set_xticks(ticks := [10**n for n in range(round(math.log10(most)) + 1)])
+    names = ["\n".join(wrap(name, _CHARACTERS)) for name in data]
+    axes.set_yticks(range(len(data)), names, ha="left")
+    axes.set_xticks(ticks := [10**n for n in range(round(math.log10(most)))])
     axes.set_xticklabels([f"{tick:,}" for tick in ticks])
     axes.tick_params(which="both", length=0, pad=7)
     axes.tick_params(axis="y", pad=(_LABELS - style.MARGIN) * 72)
-    for label in axes.get_yticklabels():
-        label.set_horizontalalignment("left")
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", which="major")
     rows = []

@@ -15,7 +15,6 @@ from .style import house_style
 
 SVG = "application/vnd.sio-demo.svg"  # the mime type under which a notebook stores a figure
 _CSS_PIXELS = 96  # in an inch
-_COLOURS = 64
 
 Counts = Mapping[str, Sequence[int]]
 
@@ -39,7 +38,8 @@ def to_png(plot: Plot) -> bytes:
     """Return the figure as PNG with a palette, three pixels for two CSS pixels."""
     drawn = Image.open(io.BytesIO(_save(plot.figure, format="png", metadata={"Software": None})))
     file = io.BytesIO()
-    drawn.convert("RGB").quantize(_COLOURS).save(file, format="png", optimize=True)
+    few_colours = drawn.convert("RGB").quantize(64, Image.Quantize.FASTOCTREE)  # the right ones
+    few_colours.save(file, format="png", optimize=True)
     return file.getvalue()
 
 

@@ -200,7 +200,7 @@ class _Row(NamedTuple):
         self.write((source + target) / 2, self.middle, fontweight="bold", bbox=white)
 
     def note(self, source: float, target: float) -> None:
-        box = {"facecolor": "#f3f3f3", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
+        box = {"facecolor": "#e8e8e8", "edgecolor": style.MUTED, "boxstyle": "round,pad=0.3"}
         half = max(map(len, self.text.splitlines())) / _CHARACTERS / 2 + style.MARGIN
         x = min(max((source + target) / 2, half), style.WIDTH - half)
         self.write(x, self.middle, "note", bbox=box)

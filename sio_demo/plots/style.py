@@ -18,15 +18,15 @@ AGAIN = "#D55E00"  # vermillion: handled once more than it should be
 AGAIN_PALE = "#E69F00"  # orange
 AGAIN_TOO = "#CC79A7"  # reddish purple
 
-#: Width of every figure in inches: a notebook's column, 720 CSS pixels.
-WIDTH = 7.5
+#: Width of every figure in inches: in a window of 480 pixels, 12 points are nine pixels high.
+WIDTH = 6.7
 #: Inches around the title, and below the body.
 MARGIN = 0.14
 
 #: Arguments of matplotlib's that say how something is drawn.
 Look = dict[str, Any]
 
-_TITLE_CHARACTERS = 56
+_TITLE_CHARACTERS = 48
 _TITLE_LINE = 0.27
 
 
