@@ -13,16 +13,16 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
-from ..errors import SioDemoError, SnippetError
+from ..errors import NotSeenError, SioDemoError, SnippetError
 from ..lab.bench import SILENT
-from ..lab.waiting import called, patience
+from ..lab.waiting import called, patience, wait_until
 
 LIMIT = 1.5  # seconds that the reader's code may wait: its line is on the screen within two
 BLOCKING = 1.0  # seconds that it may keep the event loop from turning
@@ -109,10 +109,10 @@ class Reader:
 
     async def cancel_tasks(self) -> None:
         """Cancel what the reader's code has left waiting; wait for it, but not for ever."""
-        for task in (left := self.tasks()):
+        for task in self.tasks():
             task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=LIMIT)
+        with suppress(NotSeenError):  # the library's part of a task may go on
+            await wait_until(lambda: not self.tasks(), LIMIT)
 
     def stop(self, why: str) -> None:
         if not self.stopped and self._deadline is not None and not self._deadline.expired():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import linecache
 import time
@@ -251,3 +252,24 @@ async def test_interrupt_goes_through_and_the_next_check_runs(notebook: Notebook
         await check
     await notebook.run("async def my_pay(message):\n    return 'receipt'")
     assert (await notebook.run(PAY)).startswith("**✔ Solved**\n\n")
+
+
+async def test_a_library_that_goes_on_after_a_handler_is_not_waited_for() -> None:
+    """python-socketio catches the end of a `connect` handler, and serves the connection on."""
+    names: dict[str, Any] = {}
+    exec(compile("async def connect(event): await event.wait()", "<cell>", "exec"), names)
+    ended, leaves = asyncio.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await names["connect"](asyncio.Event())
+        ended.set()
+        await leaves.wait()
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(reader.LIMIT / 2):
+        await reader.Reader([names["connect"]]).cancel_tasks()
+    assert ended.is_set()
+    leaves.set()
+    await serving
