@@ -29,7 +29,7 @@ FRAME = 80  # ms
 REST = 3_000  # ms that the last frame stays
 FOOT = 34  # pixels for the words below the drawing
 COLOURS = {"ink": "#222222", "muted": "#777777", "paper": "#ffffff"}
-PAGE = """<!doctype html><meta charset="utf-8"><div id="wire" style="width: 720px"></div>
+PAGE = """<!doctype html><meta charset="utf-8"><div id="wire" style="width: 560px"></div>
 <script type="module">%s
 window.play = async (recording) => {
   const nothing = () => {};
@@ -39,14 +39,14 @@ window.play = async (recording) => {
   window.done = true;
 };
 </script>"""
-HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {262 + FOOT}"
+HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 {262 + FOOT}"
 font-family="system-ui, sans-serif" font-size="15" fill="#222222">
 <title>The wire you can cut: a recorded run of socket.io-client</title>
 <style>@media (prefers-reduced-motion: reduce) {{ .f {{ display: none }}
 .last {{ display: inline; visibility: visible !important }} }}</style>
-<rect width="720" height="{262 + FOOT}" fill="#ffffff"/>
-<text x="8" y="22" font-size="12" fill="#777777">A recorded run. In notebook 00</text>
-<text x="8" y="38" font-size="12" fill="#777777">you can cut the wire yourself.</text>
+<rect width="560" height="{262 + FOOT}" fill="#ffffff"/>
+<g font-size="13" fill="#777777"><text x="8" y="22">A recorded run.</text>
+<text x="8" y="38">In notebook 00 you can</text><text x="8" y="54">cut the wire yourself.</text></g>
 """
 LOOK = """() => [document.querySelector(".moving").innerHTML,
               document.querySelector("[role=status]").textContent.trim(), Boolean(window.done)]"""
@@ -122,7 +122,7 @@ def animation(still: str, shown: list[tuple[str, str, int]]) -> str:
             f'<animate attributeName="visibility" values="{values}" keyTimes="{times}" '
             f'calcMode="discrete" dur="{total}ms" repeatCount="indefinite"/>'
         )
-        label = f'<text x="360" y="284" text-anchor="middle">{words}</text>'
+        label = f'<text x="280" y="284" text-anchor="middle">{words}</text>'
         parts.append(f'<g class="f" visibility="hidden">{blink}{moving}{label}</g>\n')
         began += ms
     parts[-1] = parts[-1].replace('class="f"', 'class="f last"')

@@ -5,7 +5,7 @@ const INK = "var(--wire-ink)", MUTED = "var(--wire-muted)", PAPER = "var(--wire-
 const GOOD = "#0072B2", HARM = "#D55E00"; // Okabe and Ito: the first, and one too many
 const ROW = 24, ROWS = 7, LINES = 8;
 const WIDE = {
-  size: [720, 262], server: [8, 96, 104, 60], client: [322, 28, 196, 204], phone: [574, 28, 138, 226],
+  size: [560, 262], server: [8, 96, 86, 60], client: [190, 28, 196, 204], phone: [412, 28, 136, 226],
 };
 const NARROW = {
   size: [350, 470], server: [6, 100, 78, 60], client: [148, 28, 196, 204], phone: [106, 260, 138, 206],
@@ -34,7 +34,7 @@ const box = ([x, y, w, h], r) =>
   `<rect x="${x}" y="${y}" width="${w}" height="${h}" rx="${r}" fill="${PAPER}" stroke="${INK}" stroke-width="1.5"/>`;
 const pill = (x, y, w, words, colour, opacity = 1) =>
   `<g opacity="${opacity.toFixed(2)}"><rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${w}" height="20" rx="5" fill="${colour}"/>` +
-  `<text x="${(x + 8).toFixed(1)}" y="${(y + 14.5).toFixed(1)}" font-size="13" fill="#fff">${words}</text></g>`;
+  `<text x="${(x + 8).toFixed(1)}" y="${(y + 14.5).toFixed(1)}" font-size="14" fill="#fff">${words}</text></g>`;
 const title = ([x, y, w], words) => text(x + w / 2, y - 9, words, 'text-anchor="middle"');
 
 export function frame({ server, client, phone }) {
@@ -82,7 +82,7 @@ function stack(layout, { listeners, place, falling = 0, leaving = null }) {
   });
   const where = { inside: "registered inside connect", outside: "registered outside connect" }[place] ?? "";
   const more = listeners.length > ROWS ? `: ${listeners.length}` : "";
-  return drawn + text(x + w / 2, y + 18, where + more, 'text-anchor="middle" font-size="12"');
+  return drawn + text(x + w / 2, y + 18, where + more, 'text-anchor="middle" font-size="13"');
 }
 
 const lineY = ({ phone: [, y] }, index) => y + 14 + index * 24;
