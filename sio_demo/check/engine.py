@@ -5,6 +5,7 @@ import tomllib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -92,6 +93,9 @@ class _Run:
         self._modules = ModuleResolver(self._files)
         self._composables = [f for f in self._files if "composables" in f.path.parts]
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
+        self._shared: dict[tuple[SourceFile | str, str], set[tuple[SourceFile, Entry]]] = (
+            defaultdict(set)
+        )
         self._scripts: dict[SourceFile, Script] = {}
         self._unnamed: dict[SourceFile, str] = {}  # components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
@@ -109,6 +113,12 @@ class _Run:
                 if near and self._modules.file_of(module, file):
                     self._check(deque([file]))
                     break
+        for uses in self._shared.values():
+            for file, entry in uses:
+                others = [e.event for f, e in uses if f != file and e.when == "listens"]
+                if entry.when == "removes" and any(map(entry.removes, others)):
+                    self._entries[file].add(replace(entry, when="taken"))
+                    self.check(file, read(file.path))
 
     def _check(self, waiting: deque[SourceFile]) -> None:
         while waiting:
@@ -120,7 +130,10 @@ class _Run:
                 continue
             for entry in entries:
                 other = self._find(entry.module, entry.name, file)
-                if other and entry not in self._entries[other]:  # check it again, knowing this
+                if entry.when in ("listens", "removes"):
+                    if client := other or (entry.module if entry.module[0] == "$" else None):
+                        self._shared[client, entry.name].add((file, entry))
+                elif other and entry not in self._entries[other]:  # check it again, knowing this
                     self._entries[other].add(entry)
                     if other not in waiting:
                         waiting.append(other)

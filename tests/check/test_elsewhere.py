@@ -758,3 +758,43 @@ def test_function_of_another_file_that_a_disconnection_runs(tmp_path: Path):
     app += "const socket = io();\nsocket.on('disconnect', () => listen(socket));\n"
     results = found(tmp_path, app_js=app, listen_js=ADDS)
     assert results == [("listen.js", 2, "listener-in-connect")]
+
+
+CONTEXT = "import { createContext } from 'react';\nexport const SocketContext = createContext(io());\n"
+
+
+def component_of(client: str, name: str, handler: str, end: str) -> str:
+    return (
+        "import { useContext, useEffect } from 'react';\n"
+        f"import {{ SocketContext }} from './{client}';\n"
+        f"export function {name}() {{\n"
+        "  const socket = useContext(SocketContext);\n"
+        f"  useEffect(() => {{ socket.on('news', {handler}); return () => {end}; }}, []);\n"
+        "  return null;\n}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("client", "end", "lines"),
+    [
+        ("client", "socket.off('news')", [5]),
+        ("client", "socket.removeAllListeners()", [5]),
+        ("client", "socket.off('news', show)", []),
+        ("other", "socket.off('news')", []),
+        ("client", "{ socket.off(); socket.disconnect(); }", []),
+    ],
+)
+def test_cleanup_takes_the_listener_of_a_component_in_another_file(
+    tmp_path: Path, client: str, end: str, lines: list[int]
+):
+    list_ = component_of("client", "List", "show", "socket.off('news', show)")
+    bell = component_of(client, "Bell", "show", end)
+    sources = {"client_jsx": CONTEXT, "other_jsx": CONTEXT, "List_jsx": list_, "Bell_jsx": bell}
+    expected = [("Bell.jsx", line, "cleanup-of-others") for line in lines]
+    assert found(tmp_path, **sources) == expected
+
+
+def test_cleanup_for_an_event_of_which_no_other_component_hears(tmp_path: Path):
+    list_ = component_of("client", "List", "show", "socket.off('news', show)")
+    bell = component_of("client", "Bell", "show", "socket.off('news')").replace("'news'", "'new'")
+    assert found(tmp_path, client_jsx=CONTEXT, List_jsx=list_, Bell_jsx=bell) == []

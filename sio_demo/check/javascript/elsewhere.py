@@ -12,6 +12,7 @@ from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, OBSERVABLE, REMOVES, Role, 
 from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, required_module
 from .source import Entry, Source
 
+_HOLDERS = HOLDERS | {"useContext"}
 _ENDS = re.compile(r"\b(take\w*|first)\(")
 _SELECTS = re.compile(r"use\w+\(\s*\(?(\w+)\b[^=]*=>\s*\1\.(\w+)\s*\)$")  # from a store
 
@@ -23,7 +24,7 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 6) -> Binding | 
         return None
     if node.kind() in ("call_expression", "new_expression"):
         call = call_of(node)
-        held = unwrap(call.args[0]) if call.name in HOLDERS and call.args else None
+        held = unwrap(call.args[0]) if call.name in _HOLDERS and call.args else None
         made = next(iter(script.returns(held)), held) if held else call.target or call.callee
         return origin_of(script, made, depth - 1)
     path = script.path(node)
@@ -118,6 +119,17 @@ def is_owned(source: Source, target: SgNode) -> bool:
     if hook.module:
         return source.ask(owns_client, hook.module, hook.imported)
     return owns_client(source.script, hook.name, source.ask)
+
+
+def of_shared(source: Source, call: Call, when: str) -> list[Entry]:
+    """Return what a call does to the listeners of a client that other files import too."""
+    root = source.root_of(call.target or call.node)
+    origin, event = origin_of(source.script, root), source.event_of(call)
+    if origin is None or not origin.module or is_owned(source, root) or (call.args and not event):
+        return []
+    path = source.script.path(root)
+    key = path[-1] if path[1:] else getattr(source.script.resolve(root), "key", "")
+    return [Entry(origin.module, origin.imported, when, event=f"{key} {event or ''}")]
 
 
 def hands_on(script: Script, name: str, ask: Ask) -> bool:

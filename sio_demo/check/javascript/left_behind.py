@@ -1,6 +1,7 @@
 """What components register when mounted, and do not remove when unmounted."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ast_grep_py import SgNode
@@ -8,7 +9,7 @@ from ast_grep_py import SgNode
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, text
 from ..shared import word_set
-from .elsewhere import adds_through, is_left_open, is_owned, is_stream, run_by_mount
+from .elsewhere import adds_through, is_left_open, is_owned, is_stream, of_shared, run_by_mount
 from .mounts import EFFECTS, Mount, mounts_of
 from .roles import CLIENTS, CLOSES, LASTING, OF_ANY, REMOVES, Role, names_a_client
 from .script import FUNCTIONS
@@ -41,7 +42,10 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
             regions = {step.call.node for step in steps if step.call.name not in EFFECTS}
         _left_behind(source, mount, steps, regions)
         ends = [end.call for f in mount.cleanups for end in source.flow.steps(f)]
-        _taken_from_others(source, ends)
+        run += _taken_from_others(source, ends)
+        if not any(mount.function == function for function, _ in source.run_elsewhere("mount")):
+            added = (s.call for s in steps if s.call.name in LASTING and source.listens(s.call))
+            run += (entry for call in added for entry in of_shared(source, call, "listens"))
         for call in (s.call for s in steps if not source.first_time(s)):
             kept = kind(beyond(call.node, _CHAIN)) != "expression_statement"
             if mount.cleanups and (kept or _ends_owner(source, call, ends)):
@@ -56,18 +60,23 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
     return run
 
 
-def _taken_from_others(source: Source, ends: list[Call]) -> None:
-    """Report what removes each listener for an event, if another part of the file has one too."""
+def _taken_from_others(source: Source, ends: list[Call]) -> Iterator[Entry]:
+    """Report what removes each listener for an event, if another component has one too."""
     added = [call for call in source.script.called(*LASTING) if source.listens(call)]
-    for end in ends if not source.instances else ():  # there the whole file is one component
+    closed = any(end.name in CLOSES for end in ends)  # then it is for all
+    for end in ends:
         all_of = end.name in ("off", "removeAllListeners") and len(end.args) < 2
         if not all_of or source.roles.of(end.target) not in CLIENTS:
             continue
         event = source.event_of(end)
         same = (c for c in added if not end.args or event == source.event_of(c) is not None)
         others = (c for c in same if source.script.part(c) != source.script.part(end))
-        if any(source.takes_off(end, c) for c in others):
+        inside = not source.instances  # else the whole file is one component
+        removed = [] if closed and not end.args else of_shared(source, end, "removes")
+        taken = any(replace(entry, when="taken") in source.entries for entry in removed)
+        if taken or (inside and any(source.takes_off(end, c) for c in others)):
             source.report(end, "cleanup-of-others", "component", removal=end.node.text()[:60])
+        yield from removed
 
 
 def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:

@@ -44,6 +44,10 @@ class Entry:
     name: str
     when: str  # "connection", "event", "mount", or the event of a reconnection, as "connect"
     peer: int = -1
+    event: str = ""  # of which client, if `when` is "listens" or "removes"
+
+    def removes(self, event: str) -> bool:
+        return event == self.event or (self.event.endswith(" ") and event.startswith(self.event))
 
 
 class Source:
