@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -14,7 +15,7 @@ from ast_grep_py import SgNode
 from ..causes import RULES
 from ..errors import UsageError
 from .config import silence
-from .javascript import Ask, Entry, Script, check_javascript
+from .javascript import IS_MODULE, Ask, Entry, Script, check_javascript
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .pages import Parsed, parse
@@ -32,9 +33,18 @@ _RUNS = re.compile(  # what is in other files
     r"|\bon[A-Za-z]{1,80} ?="
 )
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
-_MOUNTED = word_set("useEffect idMount onMount ngOnInit mounted created constructor( <script")
-_IMPORTED = re.compile(r"\b(?:from|require\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
+_MOUNTED = word_set(
+    "useEffect idMount onMount ngOnInit mounted created constructor( <script onclick="
+)
+_IMPORTED = re.compile(r"\b(?:from|require\(|import\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
+_PAGE = re.compile(r"/(pages|views|screens|routes)/(?!_)|/\+?page\.\w+$")
+_LOCAL = re.compile(r"[.~#$]|@[/\w-]*/|\w+/")
 _ALONE = re.compile(r"[@~#$][\w.-]+")  # an alias of one file
+_GLOBAL = re.compile(
+    r"(?m)^[ \t]*(?:(?:async )?function|class)\s*(\w+)|\bwindow\.(\w+) = "
+    r"|^[ \t]*(?:const|let|var) (\w+) = (?:async\b|function\b|\(|\{)"
+)
+_CALLED = re.compile(r"\b(\w+)\(")
 _LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
     r"ocket|OCKET|io[(.\n]|\.on\(\s{0,99}['\"](connect|connect_error|reconnect)['\"]"
@@ -93,9 +103,7 @@ class _Run:
         self._modules = ModuleResolver(self._files)
         self._composables = [f for f in self._files if "composables" in f.path.parts]
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
-        self._shared: dict[tuple[SourceFile | str, str], set[tuple[SourceFile, Entry]]] = (
-            defaultdict(set)
-        )
+        self._shared = defaultdict[tuple[SourceFile, str], set[tuple[SourceFile, Entry]]](set)
         self._scripts: dict[SourceFile, Script] = {}
         self._unnamed: dict[SourceFile, str] = {}  # components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
@@ -108,6 +116,8 @@ class _Run:
         known = set(self._scripts)
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, text in self._unnamed.items() if known else ():
+            if file.language == "html" and self._globals.keys() & {*_CALLED.findall(text)}:
+                self._check(deque([file]))
             for module in _IMPORTED.findall(text):
                 near = PurePath(module).stem in names or _ALONE.fullmatch(module)
                 if near and self._modules.file_of(module, file):
@@ -115,10 +125,44 @@ class _Run:
                     break
         for uses in self._shared.values():
             for file, entry in uses:
-                others = [e.event for f, e in uses if f != file and e.when == "listens"]
-                if entry.when == "removes" and any(map(entry.removes, others)):
+                listens = [
+                    f for f, e in uses if e.when == "listens" and e.event.startswith(entry.event)
+                ]
+                if entry.when == "removes" and any(self._meet(file, f) for f in listens):
                     self._entries[file].add(replace(entry, when="taken"))
                     self.check(file, read(file.path))
+
+    def _meet(self, one: SourceFile, two: SourceFile) -> bool:
+        """Return whether components of two files can be on one page."""
+        if one == two:  # in a list
+            name = re.escape(one.path.stem)
+            listed = re.compile(rf"\.map\([^;]{{0,300}}<{name}\b|<{name}\b[^<>]{{0,300}} v-for")
+            return any(listed.search(read(user.path)) for user in self._importers[one])
+        first, second = self._shown_by(one), self._shown_by(two)
+        return None in first | second or not first.isdisjoint(second)
+
+    def _shown_by(self, file: SourceFile) -> set[SourceFile | None]:
+        """Return the pages that show a component; None is what stands around all pages."""
+        pages: set[SourceFile | None] = set()
+        waiting = [file]
+        for shown in waiting:
+            name, users = re.escape(shown.path.stem), self._importers[shown]
+            routed = re.compile(rf"(element=\{{\s*<|component\w*[=:]\s*\{{?\s*){name}\b")
+            page = _PAGE.search(shown.path.as_posix()) or any(
+                routed.search(read(user.path)) for user in users
+            )
+            pages |= {shown} if page else {None} if not users else set()
+            waiting += [] if page else users - {*waiting}
+        return pages
+
+    @cached_property
+    def _importers(self) -> dict[SourceFile | None, set[SourceFile]]:
+        found = defaultdict(set)
+        for file in self._files:
+            with suppress(UnreadableError):
+                for module in filter(_LOCAL.match, _IMPORTED.findall(read(file.path))):
+                    found[self._modules.file_of(module, file)].add(file)
+        return found
 
     def _check(self, waiting: deque[SourceFile]) -> None:
         while waiting:
@@ -130,9 +174,8 @@ class _Run:
                 continue
             for entry in entries:
                 other = self._find(entry.module, entry.name, file)
-                if entry.when in ("listens", "removes"):
-                    if client := other or (entry.module if entry.module[0] == "$" else None):
-                        self._shared[client, entry.name].add((file, entry))
+                if other and entry.event:
+                    self._shared[other, entry.name].add((file, entry))
                 elif other and entry not in self._entries[other]:  # check it again, knowing this
                     self._entries[other].add(entry)
                     if other not in waiting:
@@ -196,10 +239,9 @@ class _Run:
         """Return the file of a module, or the one whose function or class it hands on."""
         file = self._modules.file_of(module, near)
         with suppress(UnreadableError):
-            if module == "#imports":  # of Nuxt, from the nearest folder of composables
-                owners = [f for f in self._composables if f != near and self._load(f).has(name)]
-                above = {*near.path.parents}
-                return max(owners, key=lambda f: len(above & {*f.path.parents}), default=None)
+            name = name.partition(".")[0]
+            if module in ("#page", "#imports"):
+                return self._nearest(module, name, near)
             if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
                 return None
             if file and depth and not self._load(file).has(name):
@@ -210,6 +252,29 @@ class _Run:
                 found = (self._find(other, name, file, depth - 1) for other in further)
                 return next((f for f in found if f and self._load(f).has(name)), file)
         return file
+
+    def _nearest(self, module: str, name: str, near: SourceFile) -> SourceFile | None:
+        """Return the file that hands a function to others without an import."""
+        if module == "#page":
+            owners = self._globals.get(name, [])
+            owners = [f for f in owners if f.path.name in read(near.path)] or owners
+        else:  # of Nuxt
+            owners = [f for f in self._composables if self._load(f).has(name)]
+        above = {*near.path.parents}
+        shared = {f: len(above & {*f.path.parents}) for f in owners if f != near}
+        nearest = [f for f, folders in shared.items() if folders == max(shared.values())]
+        return nearest[0] if len(nearest) == 1 else None
+
+    @cached_property
+    def _globals(self) -> dict[str, list[SourceFile]]:
+        """The classic scripts and pages that define functions, by the names of these."""
+        found = defaultdict(list)
+        for file in self._files:
+            with suppress(UnreadableError):
+                text = read(file.path) if file.language in ("javascript", "html") else ""
+                for name in () if IS_MODULE.search(text) else set(_GLOBAL.findall(text)):
+                    found["".join(name)].append(file)
+        return found
 
     def _load(self, file: SourceFile, text: str | None = None) -> Script:
         """Parse a source in JavaScript or TypeScript, once."""

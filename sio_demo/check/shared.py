@@ -7,7 +7,7 @@ from time import process_time
 Reporter = Callable[..., None]  # called with the node, the rule, its message, and names for it
 
 SURELY_REMEMBERED = re.compile(
-    r"(?i)seen|processed|handled|done|dedup|duplicate|applied|delivered|executed|acked|idempot|shown|displayed|consumed"
+    r"(?i)seen|processed|handled|done|dedup|duplicate|applied|delivered|executed|acked|idempot|shown|displayed|consumed|procesad|processad|vist[oa]s"
 )
 REMEMBERED = re.compile(
     rf"{SURELY_REMEMBERED.pattern}|received|known|message|msg|event|ids?$|recent|finished|complete"

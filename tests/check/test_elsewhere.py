@@ -760,7 +760,9 @@ def test_function_of_another_file_that_a_disconnection_runs(tmp_path: Path):
     assert results == [("listen.js", 2, "listener-in-connect")]
 
 
-CONTEXT = "import { createContext } from 'react';\nexport const SocketContext = createContext(io());\n"
+CONTEXT = (
+    "import { createContext } from 'react';\nexport const SocketContext = createContext(io());\n"
+)
 
 
 def component_of(client: str, name: str, handler: str, end: str) -> str:
@@ -798,3 +800,90 @@ def test_cleanup_for_an_event_of_which_no_other_component_hears(tmp_path: Path):
     list_ = component_of("client", "List", "show", "socket.off('news', show)")
     bell = component_of("client", "Bell", "show", "socket.off('news')").replace("'news'", "'new'")
     assert found(tmp_path, client_jsx=CONTEXT, List_jsx=list_, Bell_jsx=bell) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "lines"),
+    [
+        ("<Route element={<List />} /> <Route element={<Bell />} />", []),
+        ("<List /> <Bell />", [5]),
+    ],
+)
+def test_cleanup_of_a_component_that_another_page_shows(
+    tmp_path: Path, shown: str, lines: list[int]
+):
+    list_ = component_of("client", "List", "show", "socket.off('news', show)")
+    bell = component_of("client", "Bell", "show", "socket.off('news')")
+    app = (
+        f"import {{ List }} from './List';\nimport {{ Bell }} from './Bell';\nshow(<>{shown}</>);\n"
+    )
+    sources = {"client_jsx": CONTEXT, "List_jsx": list_, "Bell_jsx": bell, "App_jsx": app}
+    expected = [("Bell.jsx", line, "cleanup-of-others") for line in lines]
+    assert found(tmp_path, **sources) == expected
+
+
+def test_cleanup_of_a_component_that_a_list_repeats(tmp_path: Path):
+    row = component_of("client", "Row", "show", "socket.off('news')")
+    app = "import { Row } from './Row';\nshow(rows.map((row) => <Row key={row} />));\n"
+    expected = [("Row.jsx", 5, "cleanup-of-others")]
+    assert found(tmp_path, client_jsx=CONTEXT, Row_jsx=row, App_jsx=app) == expected
+
+
+ROOM = "function join() {\n  socket.on('news', show);\n}\n"
+START = "const socket = io();\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "script"),
+    [
+        ("<button onclick='join()'>", START),
+        ("<button onclick='return join()'>", START),
+        ("", f"{START}button.onclick = join;\n"),
+        ("", f"{START}$('#join').click(() => join());\n"),
+        ("", f"{START}socket.on('welcome', () => join());\n"),
+        ("", f"{START}socket.on('welcome', join);\n"),
+        ("", f"{START}socket.on('welcome', () => window.join());\n"),
+    ],
+)
+def test_function_of_another_script_of_the_page(tmp_path: Path, page: str, script: str):
+    loaded = "<script src='start.js'></script><script src='room.js'></script>\n"
+    sources = {"index_html": page + loaded, "start_js": script, "room_js": ROOM}
+    assert found(tmp_path, **sources) == [("room.js", 2, "listener-in-handler")]
+
+
+@pytest.mark.parametrize("handler", ["() => { join(); }", "join"])
+def test_function_of_another_script_that_connect_runs(tmp_path: Path, handler: str):
+    start = f"{START}socket.on('connect', {handler});\n"
+    expected = [("room.js", 2, "listener-in-connect")]
+    assert found(tmp_path, start_js=start, room_js=ROOM) == expected
+
+
+@pytest.mark.parametrize(
+    ("called", "room"),
+    [
+        (
+            "App.room.join()",
+            "var App = {};\nApp.room = { join() {\n  socket.on('news', show);\n} };",
+        ),
+        ("new Room()", "class Room {\n  constructor() {\n    socket.on('news', show);\n  }\n}"),
+    ],
+)
+def test_object_of_another_script_of_the_page(tmp_path: Path, called: str, room: str):
+    start = f"{START}socket.on('welcome', () => {called});\n"
+    expected = [("room.js", 3, "listener-in-handler")]
+    assert found(tmp_path, start_js=start, room_js=room) == expected
+
+
+def test_script_that_a_page_does_not_share(tmp_path: Path):
+    start = f"{START}button.onclick = join;\n"
+    assert found(tmp_path, start_js=start, room_js=f"export {ROOM}") == []
+    assert found(tmp_path, start_js=start, room_js=ROOM, hall_js=ROOM) == []
+    page = "<script src='start.js'></script><script src='room.js'></script>\n"
+    page += "<button onclick='join()'>"
+    expected = [("room.js", 2, "listener-in-handler")]
+    assert found(tmp_path, start_js=START, room_js=ROOM, hall_js=ROOM, a_html=page) == expected
+
+
+def test_functions_of_the_browser_are_of_no_script(tmp_path: Path):
+    start = f"{START}button.onclick = () => alert(fetch('/join'));\n"
+    assert found(tmp_path, start_js=start, room_js=ROOM) == []

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
-from ..nodes import WRAPPERS, beyond, holds, kind, label, last_name, text, unwrap, up_to
+from ..nodes import WRAPPERS, beyond, find_kinds, holds, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .elsewhere import adds_through, imported
-from .roles import CLOSES, LASTING, REGISTERS, REMOVES, Role
+from .handlers import handlers_of
+from .roles import CLOSES, LASTING, OF_JQUERY, REGISTERS, REMOVES, Role
 from .source import TIDY, Entry, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
@@ -25,7 +26,6 @@ _CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(quit|cancel)")
 _OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
-OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
 _REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b|\(ctx\b")
 _RETURNS = word_set("visibilitychange online focus pageshow resume")  # to the page
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
@@ -41,6 +41,10 @@ def listeners_in_connect(source: Source) -> list[Entry]:
     given_back = any(c.name in REMOVES or imported(script, c.callee) for c in tidy)
     again = [(h.event, h.function) for h in handlers if source.reconnects(h.target)]
     again += [(event, f) for event in _AGAIN for f, _ in source.run_elsewhere(event)]
+    for call in (c for c in script.called(*LASTING) if source.listens(c)):
+        event = source.event_of(call)
+        if event in _AGAIN and call.target and source.reconnects(call.target):
+            run += (Entry(*found, event) for found in [imported(script, call.args[1])] if found)
     for event, function in again:
         steps = source.flow.steps(function)
         regions = {function, *(step.function for step in steps)}
@@ -113,6 +117,35 @@ def clients_in_handlers(source: Source) -> None:
             needed = lost and what != "connect" and "reconnection: false" in call.node.text()
             if not needed and ends <= {"res", "response", "reply"}:
                 source.report(call, "client-in-handler", message, what=what, event=what)
+
+
+def clients_for_calls(source: Source) -> None:
+    """Find clients that a function makes each time it is called, and then forgets."""
+    script, names = source.script, source.script.names_of_functions
+    made = [*filter(source.roles.makes_client, script.calls)]
+    often = [f for f, _ in (*handlers_of(source), *source.messages.items())] if made else []
+    again = {s.call.node for f in often for s in source.flow.steps(f) if not source.makes_once(s)}
+    at_start = {c.name for c in script.calls if script.enclosing(c.node) is None}
+    for call in made:
+        home = script.enclosing(call.node) or script.root
+        ended = any(TIDY.search(c.name) for c in script.calls_within(home))
+        uses = None if ended or home == script.root else _uses(source, call, home)
+        sends = {c.name if source.event_of(c) not in _AGAIN else "emit" for c in uses or ()}
+        called = re.match("[a-z]", names.get(home, "")) and names[home] not in at_start
+        alone = called and sends == {"emit"} and not source.makes_once(Step(call, home))
+        if uses is not None and (alone or call.node in again):
+            source.report(call, "client-in-handler", "again", what="call")
+
+
+def _uses(source: Source, made: Call, home: SgNode) -> list[Call] | None:
+    """Return the calls on a client; None if more than the function `home` may refer to it."""
+    place = beyond(made.node, (*WRAPPERS, "member_expression", "call_expression"))
+    chained = kind(place) == "expression_statement"
+    name = label(place, "name") if kind(place) == "variable_declarator" else None
+    found = find_kinds(home, ("identifier", "shorthand_property_identifier"))
+    uses = [n for n in found if name and n.text() == name.text() and n != name]
+    known = [c for c in source.script.calls_within(home) if c.target in (uses or [made.node])]
+    return known if (name or chained) and len(known) >= len(uses) else None
 
 
 def shared_emitters(source: Source) -> None:

@@ -7,12 +7,14 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
+from ..shared import word_set
 from .mounts import UNMOUNTS, cleanups_of_effects, given_to
 from .roles import CLIENTS, HOLDERS, LASTING, LOCAL, OBSERVABLE, REMOVES, Role, Roles
 from .script import FUNCTIONS, Ask, Binding, Script, bindings_of_parameters, required_module
 from .source import Entry, Source
 
 _HOLDERS = HOLDERS | {"useContext"}
+_OF_BROWSER = word_set("this document console JSON Math Object $ setTimeout fetch alert parseInt")
 _ENDS = re.compile(r"\b(take\w*|first)\(")
 _SELECTS = re.compile(r"use\w+\(\s*\(?(\w+)\b[^=]*=>\s*\1\.(\w+)\s*\)$")  # from a store
 
@@ -129,7 +131,11 @@ def of_shared(source: Source, call: Call, when: str) -> list[Entry]:
         return []
     path = source.script.path(root)
     key = path[-1] if path[1:] else getattr(source.script.resolve(root), "key", "")
-    return [Entry(origin.module, origin.imported, when, event=f"{key} {event or ''}")]
+    return [
+        Entry(
+            origin.module, origin.imported, when, event=f"{key} {event}\n" if event else f"{key} "
+        )
+    ]
 
 
 def hands_on(script: Script, name: str, ask: Ask) -> bool:
@@ -186,7 +192,8 @@ def run_by_event(source: Source, step: Step) -> Iterator[Entry]:
     """Yield the function of another file that a step in the handler of an event runs."""
     found = imported(source.script, step.call.callee)
     if found and not source.first_time(step):
-        yield Entry(*found, "event", *_sockets_in(source, step.call)[:1])
+        name = f"{found[1]}.constructor" if step.call.new else found[1]
+        yield Entry(found[0], name, "event", next(iter(_sockets_in(source, step.call)), -1))
 
 
 def _sockets_in(source: Source, call: Call) -> list[int]:
@@ -212,7 +219,12 @@ def imported(script: Script, node: SgNode) -> tuple[str, str] | None:
     binding = script.resolve(node)
     if binding is not None and binding.module:
         return binding.module, binding.imported
+    if binding is None and script.classic and node.kind() == "identifier":
+        return None if node.text() in _OF_BROWSER else ("#page", node.text())
     if node.kind() == "member_expression":
+        path = script.path(node) if script.classic else ()
+        if path and path[0] not in _OF_BROWSER and script.resolve(node, path[0]) is None:
+            return "#page", ".".join(path).removeprefix("window.")
         owner, name = origin_of(script, node.field("object")), text(node.field("property"))
         if module := required_module(node.field("object")):
             return module, name

@@ -45,6 +45,7 @@ class Flow:
         return node if node.kind() in FUNCTIONS else None
 
     def exported(self, name: str) -> list[SgNode]:
+        name = name.rpartition(".")[2]  # `App.chat.bind`
         if name not in ("default", "*"):
             return self.script.functions.get(name, [])[:1]
         return list(filter(None, map(self.function_of, self.script.exported(name))))

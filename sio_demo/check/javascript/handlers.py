@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step
 from ..nodes import find_kinds, holds, kind, last_name, parts
-from .connections import OF_JQUERY
-from .elsewhere import run_by_event
-from .roles import LASTING, REMOVES, Role
+from .elsewhere import imported, run_by_event
+from .roles import LASTING, OF_JQUERY, REMOVES, Role
+from .script import Script
 from .source import Entry, Source
 
 _OF_CONNECTIONS = re.compile(r"connect|reconnect|disconnect|error$|close$|ping$|pong$")
@@ -22,7 +23,7 @@ _PROPERTY = re.compile(r"on([A-Z]\w*|[a-z]+)$")  # `onclick`, `onClick`
 _OF_ACTION = re.compile(r"(async )?\(?action\b")
 _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclick="ask()"`
     r"(?:@|\bv-on:|\bon:?)([a-z][\w:-]{0,40})((?:[.|]\w{1,20}){0,4})=[\"'{]{1,2}\s{0,9}"
-    r"(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"
+    r"(?:return )?(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"
 )
 
 
@@ -60,16 +61,35 @@ def _of_peer(source: Source, call: Call) -> bool:
     return source.roles.of(call.target) is Role.PEER and len(call.args) >= needed
 
 
+def run_by_handlers(source: Source) -> Iterator[Entry]:
+    """Yield the functions of other files that are handlers, or that templates call."""
+    script = source.script
+    found = [imported(script, handler) for _, handler in _registered(source)]
+    for name in (name for _, name in _of_templates(script) if name not in script.functions):
+        known = script.bindings.get((None, name))
+        if known is not None and known.module:
+            found.append((known.module, known.imported))
+        elif known is None and script.classic:
+            found.append(("#page", name))
+    yield from (Entry(*other, "event") for other in found if other)
+
+
 def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
     """Yield the handlers of events that may come again on one connection or page."""
-    for event, handler in (*_given(source), *_assigned(source)):
+    for event, handler in _registered(source):
         if function := source.flow.function_of(handler):
             yield function, event
-    yield from _of_templates(source)
+    for event, name in _of_templates(source.script):
+        yield from ((function, event) for function in source.script.functions.get(name, ()))
     if "next(action)" in source.script.text:  # a middleware of Redux, which runs for each action
         for inner in find_kinds(source.script.root, ["arrow_function"]):
             if kind(inner.parent()) == "arrow_function" and _OF_ACTION.match(inner.text()):
                 yield inner, "action"
+
+
+@lru_cache(maxsize=8)
+def _registered(source: Source) -> list[tuple[str, SgNode]]:
+    return [*_given(source), *_assigned(source)]
 
 
 def _given(source: Source) -> Iterator[tuple[str, SgNode]]:
@@ -99,9 +119,8 @@ def _assigned(source: Source) -> Iterator[tuple[str, SgNode]]:
             yield from ((found[1].lower(), value) for value in given)
 
 
-def _of_templates(source: Source) -> Iterator[tuple[SgNode, str]]:
-    """Yield the functions that templates call; of Angular, the methods that nothing else calls."""
-    script = source.script
+def _of_templates(script: Script) -> Iterator[tuple[str, str]]:
+    """Yield the names that templates call; of Angular, the methods that nothing else calls."""
     named = _IN_TEMPLATE.findall(script.text) if script.page else []
     if "@Component(" in script.text:
         used = {"constructor", *re.findall(r"\bthis\.(\w+)", script.text)}
@@ -109,4 +128,4 @@ def _of_templates(source: Source) -> Iterator[tuple[SgNode, str]]:
         named = [(name, "", name) for name in own if name not in used]
     for event, marks, name in named:
         if not re.search(_AT_START, event) and "once" not in marks:
-            yield from ((function, event) for function in script.functions.get(name, ()))
+            yield event, name

@@ -80,6 +80,7 @@ HOLDERS = word_set(
 REMOVES = word_set("off removeListener removeEventListener removeAllListeners offAny unsyncUpdates")
 CLOSES = word_set("disconnect close destroy end terminate")
 LASTING = word_set("on addListener addEventListener prependListener syncUpdates")
+OF_JQUERY = word_set("click dblclick submit change keydown keypress keyup focus blur")
 OF_ANY = word_set("onAny prependAny onAnyOutgoing")
 REGISTERS = LASTING | OF_ANY | word_set("once prependOnceListener")
 CHAINED = REGISTERS | REMOVES | word_set("emit connect open send compress timeout")

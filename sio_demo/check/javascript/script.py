@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Literal
 
@@ -25,6 +25,7 @@ _PASS_ON = re.compile(
     "useCallback|useEffectEvent|useEvent|memo|forwardRef|observer|debounce|throttle|useMemoizedFn|"
     "action|asyncHandler"
 )
+IS_MODULE = re.compile(r"(?m)^[ \t]*(?:import|export)\b|^[^/\n]*\b(?:exports\b|require\()")
 MemberPath = tuple[str, ...]
 Ask = Callable[[Callable[..., bool], str, str], bool]
 """Asks the file of a module a question about what it exports under a name."""
@@ -147,6 +148,11 @@ class Script:
             self.by_name[call.name].append(call)
         self._bind()
         self._assign()
+
+    @cached_property
+    def classic(self) -> bool:
+        """Whether what a script does not define comes from another one of its page."""
+        return self.grammar == "javascript" and not IS_MODULE.search(self.text)
 
     def called(self, *names: str) -> list[Call]:
         return [call for name in names for call in self.by_name.get(name, ())]

@@ -46,9 +46,6 @@ class Entry:
     peer: int = -1
     event: str = ""  # of which client, if `when` is "listens" or "removes"
 
-    def removes(self, event: str) -> bool:
-        return event == self.event or (self.event.endswith(" ") and event.startswith(self.event))
-
 
 class Source:
     """A source, the functions in it that others run, and what several rules ask of it."""
