@@ -47,6 +47,7 @@ _ASKS = re.compile(  # `key in memory`, `memory.get(key)`, `await store.exists(k
     r"|await (?P<store>[\w.]+)\.(?:exists|get|sismember)\((?P<name>.+)\))\)?"
 )
 _OWN_SID = re.compile(r"\b(sio|client|self\.\w+)\.(sid\b|get_sid\([^()]*\))")
+_LOCKED = re.compile(r"(?i)lock|^(async )?with [\w.]+:")  # `async with gate:`
 _MARKS = ("add", "append", "appendleft", "set", "setex", "sadd")
 
 
@@ -240,7 +241,7 @@ def _waits_before_mark(
         for node in function.find_all(kind="await")
     )
     locked = any(
-        around.kind() == "with_statement" and "lock" in around.text()[:200].lower()
+        around.kind() == "with_statement" and _LOCKED.search(around.text()[:200])
         for around in up_to(condition, function)
     )
     return bool(after) and waits and not locked

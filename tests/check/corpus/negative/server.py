@@ -8,6 +8,7 @@ sio = socketio.AsyncServer(async_mode="aiohttp")
 seen = set()
 pages = {}
 lock = asyncio.Lock()
+gate = asyncio.Lock()
 thread = None
 thread_lock = Lock()
 
@@ -70,3 +71,12 @@ class Watched(socketio.AsyncNamespace):
 
     async def on_disconnect(self, sid, reason):
         watchers.pop(sid).cancel()
+
+
+@sio.event
+async def ordered(sid, msg):
+    async with gate:
+        if msg["id"] in seen:
+            return
+        await asyncio.sleep(0.1)
+        seen.add(msg["id"])
