@@ -122,8 +122,10 @@ def clients_in_handlers(source: Source) -> None:
 def clients_for_calls(source: Source) -> None:
     """Find clients that a function makes each time it is called, and then forgets."""
     script, names = source.script, source.script.names_of_functions
-    made = [*filter(source.roles.makes_client, script.calls)]
-    often = [f for f, _ in (*handlers_of(source), *source.messages.items())] if made else []
+    made = [c for c in script.calls if source.roles.makes_client(c) and script.enclosing(c.node)]
+    if not made:
+        return
+    often = [f for f, _ in (*handlers_of(source), *source.messages.items())]
     again = {s.call.node for f in often for s in source.flow.steps(f) if not source.makes_once(s)}
     at_start = {c.name for c in script.calls if script.enclosing(c.node) is None}
     for call in made:
@@ -228,20 +230,12 @@ def timers_in_connect(source: Source) -> None:
 
 def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> None:
     steps = source.flow.steps(function)
-    cleared = [*_cleared(s.call for s in steps if not _may_not_run(source, s.call)), *ends]
+    cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
         call = step.call
         starts = _starts_timer(source, call) and not source.first_time(step)
         if starts and not _stopped(source, call, cleared):
             source.report(call, "timer-in-connect", "timer", timer=call.name, when=when)
-
-
-def _may_not_run(source: Source, call: Call) -> bool:
-    """Return whether a call is in the handler of an event that a client may never send."""
-    around = beyond(source.script.enclosing(call.node) or call.node, ("arguments",))
-    adds = call_of(around) if around and around.kind() == "call_expression" else call
-    event = source.event_of(adds) if adds.name in REGISTERS else None
-    return event is not None and not event.startswith(("disconnect", "clos", "err"))
 
 
 def _starts_timer(source: Source, call: Call) -> bool:

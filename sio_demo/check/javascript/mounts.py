@@ -30,11 +30,6 @@ UNMOUNTS = word_set(
     "onCleanup tryOnScopeDispose tryOnUnmounted tryOnBeforeUnmount useUnmount cleanup"
 )
 CLEANUPS = word_set("onCleanup onWatcherCleanup")
-_PAGE_LOADS = word_set("astro:page-load turbo:load turbo:render turbolinks:load livewire:navigated")
-_PAGE_ENDS = word_set(
-    "astro:before-swap astro:before-preparation turbo:before-render turbo:before-cache turbo:visit "
-    "turbolinks:before-render turbolinks:before-cache livewire:navigate livewire:navigating"
-)
 MEMBERS = word_set("pair field_definition public_field_definition")
 OF_REACT = word_set(
     "constructor componentDidMount componentWillMount UNSAFE_componentWillMount componentDidUpdate"
@@ -90,7 +85,7 @@ def mounts_of(source: Source, root_component: bool) -> list[Mount]:
     found = [*effects, *_renders(source)]
     if root_component:
         return found
-    others = (_hooks, _methods, _fields, _instance, _controllers, _pages, _elsewhere)
+    others = (_hooks, _methods, _fields, _instance, _controllers, _elsewhere)
     return [*found, *(mount for mounts in others for mount in mounts(source))]
 
 
@@ -168,16 +163,6 @@ def _controllers(source: Source) -> Iterator[Mount]:
         given += [m for m in made if any(holds(call.node, m) for call in around)]
     for function in filter(None, map(source.flow.function_of, given)):
         yield Mount("hook", function, cleanups)
-
-
-def _pages(source: Source) -> Iterator[Mount]:
-    """Yield what runs for each page that a router shows without loading its scripts again."""
-    calls = [c for c in source.script.called("addEventListener") if len(c.args) > 1]
-    given = [(source.event_of(call), source.flow.function_of(call.args[1])) for call in calls]
-    cleanups = [function for event, function in given if event in _PAGE_ENDS and function]
-    for event, function in given:
-        if event in _PAGE_LOADS and function:
-            yield Mount("page", function, cleanups)
 
 
 def _elsewhere(source: Source) -> Iterator[Mount]:
