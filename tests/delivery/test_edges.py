@@ -89,7 +89,9 @@ async def test_a_handler_learns_who_sent_a_message(users):
 
 
 @pytest.mark.parametrize(
-    "given", [object(), lambda: None, {"name": "ann", "since": 1}, ["ann"], b"ann", True], ids=repr
+    "given",
+    [object(), lambda: None, {"name": "ann", "since": 1}, ["ann"], b"ann", True],
+    ids=lambda given: type(given).__name__,
 )
 async def test_what_an_object_looks_like_names_no_user(quiet, given):
     """Another one looks so tomorrow, and this one otherwise: its outboxes would be refused."""
