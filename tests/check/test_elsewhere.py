@@ -701,6 +701,44 @@ def test_function_of_another_file_that_gets_the_socket_of_an_event(tmp_path: Pat
     assert found(tmp_path, app_js=app, talk_js=talk) == [("talk.js", 3, "listener-in-handler")]
 
 
+@pytest.mark.parametrize(
+    "app",
+    [
+        "export const serve = (socket) => socket.on('login', () => talk('a', socket));",
+        "export const serve = (socket) => { button.onclick = () => talk('a', socket); };",
+        "const socket = io();\nbutton.onclick = () => talk('a', socket);",
+    ],
+)
+def test_function_of_another_file_that_gets_a_socket_of_any_kind(tmp_path: Path, app: str):
+    app = f"import {{ io }} from 'socket.io-client';\nimport {{ talk }} from './talk';\n{app}\n"
+    talk = "export function talk(room, guest) {  // a socket\n  guest.on('line', show);\n}\n"
+    assert found(tmp_path, app_js=app, talk_js=talk) == [("talk.js", 2, "listener-in-handler")]
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "hub.on('guest', (socket) => talk('a', socket));",  # another one each time
+        "button.onclick = () => { const socket = io(); talk('a', socket); };",
+    ],
+)
+def test_function_of_another_file_that_gets_a_new_socket(tmp_path: Path, app: str):
+    app = f"import {{ io }} from 'socket.io-client';\nimport {{ talk }} from './talk';\n{app}\n"
+    talk = "export function talk(room, guest) {  // a socket\n  guest.on('line', show);\n}\n"
+    found_in = [place[0] for place in found(tmp_path, app_js=app, talk_js=talk)]
+    assert "talk.js" not in found_in
+
+
+def test_the_event_is_named_of_which_the_handler_runs_another_file(tmp_path: Path):
+    (tmp_path / "talk.js").write_text("module.exports = (socket) => socket.on('line', show);\n")
+    (tmp_path / "app.js").write_text(
+        "const talk = require('./talk');\n"
+        "io.on('connection', (s) => { s.on('enter', () => talk(s)); });\n"
+    )
+    [finding] = check_paths([tmp_path]).findings
+    assert "each time that 'enter' is handled" in finding.message
+
+
 def test_function_that_an_event_runs_once(tmp_path: Path):
     app = "import { talk } from './talk';\nio.on('connection', (s) => {\n  let known = false;\n"
     app += "  s.on('enter', () => { if (!known) { known = true; talk(s); } });\n});\n"

@@ -189,6 +189,8 @@ def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Ca
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))
     outer = path[0] == "this" or source.outlives(target, (function, step.function))
+    if source.roles.of(target) is Role.PEER:  # kept outside, it is still the one that connects
+        outer = outer and not any(holds(function, value) for value in source.values_of(target))
     shared = outer or _sends_to_all(source, call, source.origins(target))
     return shared and not any(
         (other.name not in REMOVES or source.takes_off(other, call))

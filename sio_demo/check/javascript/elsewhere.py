@@ -188,17 +188,21 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
                 yield from (Entry(*found, "connection", peer) for peer in _sockets_in(source, call))
 
 
-def run_by_event(source: Source, step: Step) -> Iterator[Entry]:
+def run_by_event(source: Source, step: Step, handler: SgNode, event: str) -> Iterator[Entry]:
     """Yield the function of another file that a step in the handler of an event runs."""
-    found = imported(source.script, step.call.callee)
+    found, call = imported(source.script, step.call.callee), step.call
     if found and not source.first_time(step):
-        name = f"{found[1]}.constructor" if step.call.new else found[1]
-        yield Entry(found[0], name, "event", next(iter(_sockets_in(source, step.call)), -1))
+        name = f"{found[1]}.constructor" if call.new else found[1]
+        old = [i for i, given in enumerate(call.args) if source.outlives(given, [handler])]
+        peer = next((i for i in _sockets_in(source, call, *CLIENTS) if i in old), -1)
+        peer = next(iter(_sockets_in(source, call)), peer)
+        yield Entry(found[0], name, "event", peer, handles=event)
 
 
-def _sockets_in(source: Source, call: Call) -> list[int]:
-    """Return which arguments of a call are the server's end of a connection."""
-    return [i for i, given in enumerate(call.args) if source.roles.of(given) is Role.PEER]
+def _sockets_in(source: Source, call: Call, *roles: Role) -> list[int]:
+    """Return which arguments of a call are sockets, by default the server's."""
+    wanted = roles or (Role.PEER,)
+    return [i for i, given in enumerate(call.args) if source.roles.of(given) in wanted]
 
 
 def run_by_mount(source: Source, call: Call) -> list[Entry]:

@@ -36,7 +36,7 @@ def listeners_in_handlers(source: Source, handlers: Iterable[tuple[SgNode, str]]
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:
             if step.call.name not in LASTING:
-                run.update(run_by_event(source, step))
+                run.update(run_by_event(source, step, function, event))
             elif _adds_to_old(source, step, [*regions]) and not source.removed(step.call, removing):
                 names = {"event": source.words_for_event(step.call), "handler": event}
                 source.report(step.call, "listener-in-handler", "javascript", **names)

@@ -45,6 +45,7 @@ class Entry:
     when: str  # "connection", "event", "mount", or the event of a reconnection, as "connect"
     peer: int = -1
     event: str = ""  # of which client, if `when` is "listens" or "removes"
+    handles: str = ""  # the event of the handler that runs it
 
 
 class Source:
@@ -71,7 +72,7 @@ class Source:
         self.roles.peers = dict.fromkeys(registered, 0) | self.roles.peers
         self.connections = [*self.roles.peers]  # what runs for each, here or in another file
         entered = self.run_elsewhere("event")  # what runs for each event
-        self.messages = {function: entry.name for function, entry in entered}
+        self.messages = {function: entry.handles or entry.name for function, entry in entered}
         self.roles.peers.update((f, entry.peer) for f, entry in entered if entry.peer >= 0)
         for name in _SUBSCRIBED.findall(script.text):
             for function in script.functions.get(name, ()):

@@ -5,3 +5,13 @@ module.exports = (io, store) => {
     socket.emit("messageId", `${socket.id}-${Date.now()}`);
   });
 };
+
+// The last socket that has connected is kept for others; its listeners are its own.
+module.exports.shown = (io) => {
+  let screen;
+  io.on("connection", (socket) => {
+    screen = socket;
+    screen.on("page", (page) => console.log(page));
+  });
+  return () => screen;
+};
