@@ -123,6 +123,8 @@ async def test_a_component_shows_how_much_an_earlier_page_has_left(bench, tmp_pa
     (tmp_path / "node_modules").symlink_to(PACKAGES)
     js = await NodeClient.start(bench.link.url)
     await js.run(f"const hooks = '{(tmp_path / 'hooks.mjs').as_uri()}'; {setup} {COMMON}")
+    # What is cut between the handshakes of WebSocket and Engine.IO is opening for 20 s.
+    await js.run("if (!socket.connected) await new Promise((go) => socket.on('connect', go))")
     async with bench.link.refuse():
         await bench.link.cut()
         await js.run("const early = new Outbox(socket, store)")
