@@ -739,6 +739,27 @@ def test_the_event_is_named_of_which_the_handler_runs_another_file(tmp_path: Pat
     assert "each time that 'enter' is handled" in finding.message
 
 
+SERVED = "const io = require('socket.io')(80);\nconst { serve } = require('./serve');\n"
+LISTENING = """
+exports.serve = (io) => {
+  io.on('connection', (socket) => socket.emit('hello'));
+};
+"""
+
+
+def test_function_of_another_file_that_a_request_runs(tmp_path: Path):
+    app = f"{SERVED}app.get('/chat', (req, res) => {{\n  serve(io);\n}});\n"
+    expected = [("serve.js", 3, "connection-in-request")]
+    assert found(tmp_path, app_js=app, serve_js=LISTENING) == expected
+
+
+def test_function_of_another_file_that_a_request_runs_once(tmp_path: Path):
+    app = f"{SERVED}app.get('/chat', (req, res) => {{\n"
+    guarded = f"{app}  if (!app.io) {{ app.io = io; serve(io); }}\n}});\n"
+    assert found(tmp_path, app_js=guarded, serve_js=LISTENING) == []
+    assert found(tmp_path, app_js=f"{SERVED}serve(io);\n", serve_js=LISTENING) == []
+
+
 def test_function_that_an_event_runs_once(tmp_path: Path):
     app = "import { talk } from './talk';\nio.on('connection', (s) => {\n  let known = false;\n"
     app += "  s.on('enter', () => { if (!known) { known = true; talk(s); } });\n});\n"

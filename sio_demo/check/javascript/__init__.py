@@ -35,7 +35,7 @@ def check_javascript(
     run += component_listeners(source, root_component)
     run += listeners_in_handlers(source, source.messages.items())
     shared_emitters(source)
-    connections_in_requests(source)
+    run += connections_in_requests(source)
     check_then_await(source)
     ids_from_socket_id(source)
     retries_without_timeout(source)

@@ -1,7 +1,7 @@
 """What handlers of connections must not leave behind: listeners, clients, timers."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
@@ -206,13 +206,29 @@ def _sends_to_all(source: Source, call: Call, origins: Iterable[SgNode]) -> bool
     return opened and any(source.roles.is_server(emit.target) for emit in emits)
 
 
-def connections_in_requests(source: Source) -> None:
-    for call in filter(source.roles.is_server_connection, source.script.called(*LASTING)):
-        function = source.script.enclosing(call.node)
-        if function and _answers_request(function):
-            again = not source.first_time(Step(call, function))
-            if again and not source.fresh(call.target or call.node, (function,)):
-                source.report(call, "connection-in-request", "request")
+def connections_in_requests(source: Source) -> Iterator[Entry]:
+    """Find what listens for connections at each request; yield what requests run of others."""
+    script = source.script
+    run = {function for function, _ in source.run_elsewhere("request")}
+    for call in filter(source.roles.is_server_connection, script.called(*LASTING)):
+        if (function := script.enclosing(call.node)) is None:
+            continue
+        uses = script.called(script.names_of_functions.get(function, ""))
+        again = function in run or any(_is_in_request(source, use) for use in (call, *uses))
+        old = not source.fresh(call.target or call.node, (function,))
+        if again and old and not source.first_time(Step(call, function)):
+            source.report(call, "connection-in-request", "request")
+    for call in script.calls if _REQUEST.search(script.text) else ():
+        given = any(re.search(r"(?i)^io$|server|socket", one.text()[:99]) for one in call.args)
+        if given and (found := imported(script, call.callee)) and _is_in_request(source, call):
+            yield Entry(*found, "request")
+
+
+def _is_in_request(source: Source, call: Call) -> bool:
+    """Return whether a call is in what answers requests, and runs for each."""
+    function = source.script.enclosing(call.node)
+    answers = function is not None and _answers_request(function)
+    return answers and not source.first_time(Step(call, function or call.node))
 
 
 def _answers_request(function: SgNode) -> bool:

@@ -58,6 +58,9 @@ class Flow:
         if call.name in _LATER:
             args = [a for a in call.args if a.kind() in ("identifier", "member_expression")]
             return self.function_of(args[0]) if args else None
+        if call.new:
+            made = self.script.functions.get("constructor", ())
+            return next((c for c in made if _class_of(c) == call.name), None)
         if call.target is None:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
         path = self.script.path(call.target)
@@ -113,6 +116,11 @@ class Flow:
             elif re.match(r"set[A-Z]", call.name) and not target:
                 found.append((inf, call.name[3].lower() + call.name[4:]))
         return found
+
+
+def _class_of(constructor: SgNode) -> str:
+    body = constructor.parent()
+    return text(label(body.parent() if body else None, "name"))
 
 
 def _plain(expression: str) -> str:

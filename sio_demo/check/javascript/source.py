@@ -42,7 +42,7 @@ class Entry:
 
     module: str
     name: str
-    when: str  # "connection", "event", "mount", or the event of a reconnection, as "connect"
+    when: str  # "connection", "event", "mount", "request", or of a reconnection, as "connect"
     peer: int = -1
     event: str = ""  # of which client, if `when` is "listens" or "removes"
     handles: str = ""  # the event of the handler that runs it

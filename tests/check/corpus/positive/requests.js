@@ -37,3 +37,23 @@ export function once(req, res) {
   res.socket.server.io = made;
   res.end();
 }
+
+function listen(io) {
+  io.of("/hall").on("connection", welcome); // expect: connection-in-request
+}
+app.get("/hall", (req, res) => {
+  listen(io);
+  res.render("hall");
+});
+
+function listenOnce(io) {
+  io.of("/shop").on("connection", welcome);
+}
+let listens = false;
+app.get("/shop", (req, res) => {
+  if (!listens) {
+    listens = true;
+    listenOnce(io);
+  }
+  res.render("shop");
+});
