@@ -747,8 +747,9 @@ exports.serve = (io) => {
 """
 
 
-def test_function_of_another_file_that_a_request_runs(tmp_path: Path):
-    app = f"{SERVED}app.get('/chat', (req, res) => {{\n  serve(io);\n}});\n"
+@pytest.mark.parametrize("given", ["io", ""])
+def test_function_of_another_file_that_a_request_runs(tmp_path: Path, given: str):
+    app = f"{SERVED}app.get('/chat', (req, res) => {{\n  serve({given});\n}});\n"
     expected = [("serve.js", 3, "connection-in-request")]
     assert found(tmp_path, app_js=app, serve_js=LISTENING) == expected
 
@@ -879,6 +880,13 @@ def test_cleanup_of_a_component_that_another_page_shows(
     sources = {"client_jsx": CONTEXT, "List_jsx": list_, "Bell_jsx": bell, "App_jsx": app}
     expected = [("Bell.jsx", line, "cleanup-of-others") for line in lines]
     assert found(tmp_path, **sources) == expected
+
+
+def test_cleanup_of_a_page_takes_nothing_of_another_page(tmp_path: Path):
+    list_ = component_of("../client", "List", "show", "socket.off('news', show)")
+    bell = component_of("../client", "Bell", "show", "socket.off('news')")
+    sources = {"client_jsx": CONTEXT, "pages__List_jsx": list_, "pages__Bell_jsx": bell}
+    assert found(tmp_path, **sources) == []
 
 
 def test_cleanup_of_a_component_that_a_list_repeats(tmp_path: Path):

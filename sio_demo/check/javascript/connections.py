@@ -219,8 +219,7 @@ def connections_in_requests(source: Source) -> Iterator[Entry]:
         if again and old and not source.first_time(Step(call, function)):
             source.report(call, "connection-in-request", "request")
     for call in script.calls if _REQUEST.search(script.text) else ():
-        given = any(re.search(r"(?i)^io$|server|socket", one.text()[:99]) for one in call.args)
-        if given and (found := imported(script, call.callee)) and _is_in_request(source, call):
+        if (found := imported(script, call.callee)) and _is_in_request(source, call):
             yield Entry(*found, "request")
 
 

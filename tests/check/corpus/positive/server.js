@@ -31,3 +31,9 @@ function connected(socket) {
   bus.on("clear", clear);
   socket.on("disconnect", () => bus.off("clear", clear)); // takes nothing but its own back
 }
+
+io.on("connection", (owner) => {
+  io.of("/guests").on("connection", (guest) => { // expect: shared-emitter-in-connection
+    owner.on("page", (page) => guest.emit("page", page)); // expect: shared-emitter-in-connection
+  });
+});
