@@ -9,7 +9,7 @@
 //   await follower.follow("sports");                      // all that the log has is read
 
 import {
-  backoff, check, closed, Database, DeliveryError, idOf, jittered, parse, promised, WORTH_A_RETRY,
+  backoff, check, closed, Database, DeliveryError, jittered, parse, promised, WORTH_A_RETRY,
 } from "./outbox.mjs";
 
 const FEED = "feed";
@@ -345,7 +345,7 @@ export class Follower {
       const at = next - first;
       if (log !== producer || at < 0) return (reading.due = 0); // another tab has restarted
       if (at > messages.length) return;
-      if ((at ? idOf(messages[at - 1]) : after) !== last) throw restored(reading);
+      if ((at ? parse(messages[at - 1])[0] : after) !== last) throw restored(reading);
       if (at === messages.length) return;
       await this.#applyOne(reading, messages[at]);
     }

@@ -30,7 +30,7 @@ function newProducer() {
 }
 
 const size = (text) => JSON.stringify(text).length + 1; // in a packet
-export const idOf = (text) => parse(text)[0];
+const idOf = (text) => text.slice(2, 18);
 
 /** Throw if a value, or what is in it, is not JSON, or is nested too deeply for a server. */
 function checkJson(value, depth = 0) {
@@ -147,7 +147,7 @@ export class SendWindow {
     return (this.#batch = { producer, epoch, first, after, confirmed, messages });
   }
 
-  /** Note the answer to the batch; return the texts that are done, with their replies. */
+  /** Note the answer to the batch; return the ids of what is done, with the replies. */
   answered({ replies, error }) {
     const asked = this.#batch.messages.length;
     this.#batch = null;
@@ -155,8 +155,9 @@ export class SendWindow {
     const more = this.#most + Math.floor(this.#most / 4) + 1;
     if (replies.length === asked) this.#most = Math.min(this.#limits.batch, more);
     else if (!error) this.#most = Math.max(1, replies.length); // there was no room for more
-    const done = this.#texts.splice(0, replies.length).map((text, at) => [text, replies[at]]);
-    if (done.length) this.after = idOf(done.at(-1)[0]);
+    const texts = this.#texts.splice(0, replies.length);
+    const done = texts.map((text, at) => [idOf(text), replies[at]]);
+    if (done.length) [this.after] = done.at(-1);
     this.base += done.length;
     return done;
   }
@@ -674,7 +675,7 @@ export class Outbox {
       window.answered({ replies: [], error: true });
       check(answer);
     }
-    const done = window.answered(answer).map(([text, reply]) => [idOf(text), reply]);
+    const done = window.answered(answer);
     if (done.length) {
       this.#attempts = 0;
       this.lastError = null;
