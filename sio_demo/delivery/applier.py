@@ -43,7 +43,7 @@ class Applier:
     def __init__(self, note: Callable[..., Any], dead: str, limit: int | None, most: int) -> None:
         self.handlers: dict[str, tuple[Handler, bool]] = {}  # and whether it takes a `Received`
         self.counts: Counter[str] = Counter()  # by the names of `InboxStatistics`
-        self._counting = defaultdict[Any, Counter[str]](Counter)  # by transactions under way
+        self._counting = defaultdict[Any, list[tuple[str, int]]](list)  # by transactions
         self.last_error: DeliveryError | None = None  # why a request was refused last
         self._note, self._dead = note, dead  # note: for what follows the commit; dead: a box
         self._retry_limit, self._max_unconfirmed = limit, most
@@ -62,8 +62,8 @@ class Applier:
 
     def ended(self, store: InboxStore, committed: bool) -> None:
         """Count what was done in a transaction, if it was committed."""
-        done = self._counting.pop(store, Counter())
-        self.counts += done if committed else Counter()
+        for name, count in self._counting.pop(store, ()):
+            self.counts[name] += count if committed else 0
 
     async def handle(
         self, store: InboxStore, message: Message, letter: Letter, sid: str | None = None
@@ -117,11 +117,11 @@ class Applier:
             raise
         except DeliveryError as error:
             return self.refuse(error, expected)
-        self._counting[store]["duplicates"] += len(kept)
+        self._counting[store].append(("duplicates", len(kept)))
         if len(kept) < old:
             return Answer(expected, [one.reply for one in kept])
         new, why = await self._apply_new(store, batch, session, messages, progress, verdict)
-        self._counting[store]["applied"] += len(new)
+        self._counting[store].append(("applied", len(new)))
         ahead = advanced(batch, progress, new)
         if why is not None and self._retry_limit is not None:
             ahead = ahead._replace(attempts=ahead.attempts + 1)
@@ -153,10 +153,10 @@ class Applier:
                 words = storable(in_words(why).removeprefix("Retry: "))
                 if self._retry_limit is None or attempts < self._retry_limit:
                     log.info("%s is tried again: %s", message.event, words)
-                    self._counting[store]["retried"] += 1
+                    self._counting[store].append(("retried", 1))
                     return new, Retry(words)
                 log.warning("%s is a dead letter now: %s", message.event, words)
-                self._counting[store]["dead"] += 1
+                self._counting[store].append(("dead", 1))
                 await settled(store.put_aside(self._dead, letter._replace(error=words)))
                 reply = write_failure(why, "dead")
             new.append(StoredReply(message.id, reply))

@@ -87,11 +87,21 @@ class Transactions:
         self.check()
         store, committed = None, False
         try:
-            many = self.concurrent
-            async with self.store.transaction(careful) if many else self._serial() as store:
-                yield store
+            if self.concurrent:
+                async with self.store.transaction(careful) as store:
+                    yield store
+                    self.check()
+            else:
+                await self._begin()
+                yield (store := self.store)
                 self.check()
+                await (self._in_thread(store.commit) if store.durable else settled(store.commit()))
             committed = True
+        except BaseException:
+            if not self.concurrent:
+                with suppress(Exception):  # the first error says more
+                    self.store.rollback()
+            raise
         finally:
             for tell in self.ended if store is not None else ():
                 tell(store, committed)
@@ -113,20 +123,6 @@ class Transactions:
         if shared.loop not in (None, loop) and not shared.loop.is_closed():
             raise UsageError("Call it in the thread and event loop that used its store first.")
         shared.loop = loop
-
-    @asynccontextmanager
-    async def _serial(self) -> AsyncIterator[InboxStore]:
-        try:
-            await self._begin()
-            yield self.store
-            if self.store.durable:
-                await self._in_thread(self.store.commit)
-            else:
-                self.store.commit()
-        except BaseException:
-            with suppress(Exception):  # the first error says more
-                self.store.rollback()
-            raise
 
     async def _begin(self) -> None:
         try:
