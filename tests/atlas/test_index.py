@@ -336,7 +336,7 @@ def test_what_a_program_keeps_itself_stands_before_the_rules():
         "hold back what is early",
         "or show the server's total",
         "(a double click)",
-        "[05, sections 4 and 5]",
+        "[05, §4, §5]",
     ):
         assert said in kept
     assert "(drop what an old client brings)" in tables[-1]
