@@ -1,11 +1,15 @@
 """What the index of notebook 09 says by itself, without a section."""
 
+import asyncio
+import json
 import re
+import sys
 from contextlib import AsyncExitStack
 
 import fastapi
 import pytest
 import socketio
+import valkey.asyncio
 
 from atlas_sections import INDEX, NOTEBOOK, SYMPTOMS, WORDS, index
 from sio_demo import TO_CLIENT
@@ -13,6 +17,7 @@ from sio_demo.atlas import kit
 from sio_demo.atlas.workers import MemoryManager, MemoryQueue
 from sio_demo.causes import cause
 from sio_demo.lab.bench import bench, python_client
+from sio_demo.lab.engines import VALKEY_URL, Valkey
 from sio_demo.lab.waiting import wait_until
 
 ASKED_FOR_TOKENS = """
@@ -400,3 +405,42 @@ return { url: () => server.url, took: () => took };
     page = 'const socket = io(url + "/shop", fast); await connected(socket); return {};'
     async with kit.tab(None, server) as shop, kit.tab(await shop("url()"), page):
         assert len(await shop("took()")) == 1
+
+
+EMITTING = """
+import asyncio, sys, socketio
+asynchronous, plain = (
+    kind(sys.argv[1], write_only=True)
+    for kind in (socketio.AsyncRedisManager, socketio.RedisManager)
+)
+for number in range(3):
+    asyncio.run(asynchronous.emit("async", number))
+    plain.emit("plain", number)
+plain.emit("end", None)
+"""
+
+
+async def test_an_async_manager_publishes_twice_in_its_second_event_loop(monkeypatch):
+    assert "in its second event loop" in cause("D17").mechanism
+    monkeypatch.delenv(VALKEY_URL, raising=False)
+    server, heard = await Valkey.start(), []
+    try:
+        async with valkey.asyncio.from_url(server.url) as redis, redis.pubsub() as channel:
+            await channel.subscribe("socketio")
+            view = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", EMITTING, server.url), stderr=asyncio.subprocess.PIPE
+            )
+            _, log = await view.communicate()
+            assert view.returncode == 0
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    said = json.loads(message["data"])
+                    heard.append((said["event"], *said["data"]))
+                    if said["event"] == "end":
+                        break
+    finally:
+        await server.close()
+    assert [n for event, *n in heard if event == "plain"] == [[0], [1], [2]]
+    assert [n for event, *n in heard if event == "async"] == [[0], [1], [1], [2], [2]]
+    assert set(log.decode().splitlines()) == {"Cannot publish to redis... retrying"}
+    assert "`Cannot publish to redis... retrying`" in index()
