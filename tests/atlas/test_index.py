@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 import re
 import sys
 from contextlib import AsyncExitStack
@@ -407,6 +408,92 @@ return { url: () => server.url, took: () => took };
         assert len(await shop("took()")) == 1
 
 
+async def test_a_client_that_is_cut_between_two_handshakes_waits_for_its_timeout():
+    assert "misses a cut before Engine.IO's handshake: shorten its `timeout`" in index()
+    server = """
+const wss = new (require("ws").WebSocketServer)({ host: "127.0.0.1", port: 0 });
+ending(() => wss.close());
+wss.on("connection", (websocket) => websocket.terminate());
+await new Promise((done) => wss.once("listening", done));
+return { at: () => `http://127.0.0.1:${wss.address().port}` };
+"""
+    page = """
+const socket = io(url, { ...fast, autoConnect: false, reconnection: false, timeout: 500 });
+const heard = [];
+const told = new Promise((done) => socket.on("connect_error", done));
+for (const event of ["close", "error"]) socket.io.on(event, () => heard.push(event));
+const cut = new Promise((done) => {
+  socket.connect();
+  socket.io.engine.on("close", done);
+});
+return {
+  cut: async () => { await cut; return [socket.io._readyState, socket.active, heard]; },
+  told: async () => (await told).message,
+  usual: () => io(url, { autoConnect: false, forceNew: true }).io.timeout(),
+};
+"""
+    async with kit.tab(None, server) as half, kit.tab(await half("at()"), page) as client:
+        assert await client("cut()") == ["opening", True, []]
+        assert await client("told()") == "timeout"
+        assert await client("usual()") == 20_000
+
+
+async def test_who_answers_a_broadcast():
+    assert "an empty room answers `[]`; let answers say whose they are" in index()
+    server = """
+const server = await serve();
+server.on("connection", (socket) => socket.join(["shop", socket.handshake.auth.user]));
+const asked = (room) => server.to(room).timeout(300).emitWithAck("ready?").catch(
+  ({ message, responses }) => ({ message, responses }),
+);
+return {
+  asked,
+  out: async (user) => {
+    server.in(user).socketsLeave("shop");
+    return (await server.in("shop").fetchSockets()).map((socket) => socket.handshake.auth.user);
+  },
+};
+"""
+    page = """
+for (const user of ["ann", "bob", "bob"]) {
+  const socket = io(url, { ...fast, forceNew: true, auth: { user } });
+  socket.on("ready?", (answer) => { if (user === "ann") answer(user); });
+  await connected(socket);
+}
+return {};
+"""
+    async with kit.server_and_client(server, page) as (server, _link, _client):
+        assert await server('asked("nobody")') == []
+        late = {"message": "operation has timed out", "responses": ["ann"]}
+        assert await server('asked("shop")') == late
+        assert "`io.in(user).socketsLeave(room)` takes every tab out" in index()
+        assert await server('out("bob")') == ["ann"]
+
+
+async def test_what_goes_into_the_queue_reaches_clients_if_it_can_be_read():
+    assert "It goes to clients only ([L25]" in index()
+    assert "reaches clients, never a server's handler" in cause("L25").mechanism
+    assert "since 5.14 a server ignores what an older" in cause("L25").fix
+    queue, handled, heard = MemoryQueue(), [], []
+    async with (
+        MemoryManager(queue) as manager,
+        bench(client_manager=manager) as b,
+        python_client() as client,
+    ):
+        b.sio.on("done", lambda sid, job: handled.append(job))
+        client.on("done", heard.append)
+        await b.connect(client)
+        await wait_until(lambda: bool(queue.subscribers))
+        old = {"method": "emit", "event": "done", "data": ["job 1"], "namespace": "/"}
+        queue.publish(pickle.dumps(old))
+        await MemoryManager(queue, write_only=True).emit("done", "job 2")
+        await wait_until(lambda: bool(heard))
+        await b.settled()
+        assert (handled, heard) == ([], ["job 2"])
+        await client.call("done", "job 3")
+        assert handled == ["job 3"]
+
+
 EMITTING = """
 import asyncio, sys, socketio
 asynchronous, plain = (
@@ -444,3 +531,33 @@ async def test_an_async_manager_publishes_twice_in_its_second_event_loop(monkeyp
     assert [n for event, *n in heard if event == "async"] == [[0], [1], [1], [2], [2]]
     assert set(log.decode().splitlines()) == {"Cannot publish to redis... retrying"}
     assert "`Cannot publish to redis... retrying`" in index()
+
+
+async def test_long_polling_hides_that_a_page_was_closed():
+    assert "It comes late (by long-polling, rarely by WebSocket)" in index()
+    async with (
+        bench() as b,
+        python_client(reconnection=False) as polling,
+        python_client(reconnection=False) as page,
+    ):
+        stays = await b.connect(polling, transports=["polling"])
+        await b.connect(page)
+        await b.link.cut()
+        await wait_until(lambda: len(b.server.sids()) < 2)
+        assert b.server.sids() == [stays]
+
+
+async def test_a_handler_that_raises_acknowledges_nothing():
+    assert "so one that raises never answers" in cause("D30").mechanism
+    answers = []
+    async with bench() as b, python_client() as client:
+
+        @b.sio.event
+        def pay(sid, order):
+            raise ValueError(order)
+
+        await b.connect(client)
+        await client.emit("pay", 1, callback=answers.append)
+        await b.settled()
+        assert b.link.count("pay") == 1
+        assert answers == []
