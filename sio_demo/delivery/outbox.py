@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, NamedTuple
 
 import socketio
@@ -33,7 +33,7 @@ class OutboxStatistics(NamedTuple):
     refusals: int
 
 
-class Outbox:
+class Outbox(AbstractAsyncContextManager["Outbox"]):
     """Sends messages to an :class:`~sio_demo.delivery.inbox.Inbox`: effectively once, in order.
 
     It owns the connection of its client: it connects, and reconnects after a loss with
@@ -141,8 +141,7 @@ class Outbox:
         self._storing.add(receipt)
         return receipt
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[OutboxTransaction]:
+    def transaction(self) -> AbstractAsyncContextManager[OutboxTransaction]:
         """Write rows of yours and messages to a SQLite store, all of them or none.
 
         ::
@@ -158,8 +157,7 @@ class Outbox:
         UncertainError: perhaps it did, so the outbox has stopped. Make another, and see.
         """
         self._usable()
-        async with self._storing.transaction(self._usable, self._new_receipt) as transaction:
-            yield transaction
+        return self._storing.transaction(self._usable, self._new_receipt)
 
     @property
     def last_error(self) -> Exception | None:
@@ -190,7 +188,6 @@ class Outbox:
 
         Raises ClosedError, DeliveryError: the outbox was closed, or it has failed permanently.
         """
-        self._usable()
         while self.pending:
             self._usable()
             with suppress(DeliveryError):  # of one message; the owner of its receipt gets it
@@ -230,9 +227,6 @@ class Outbox:
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
-
-    async def __aenter__(self) -> Outbox:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from os import PathLike
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
@@ -80,10 +80,8 @@ class Database:
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        with self.lock:
-            with suppress(StoreError):
-                self._check_file()
-            self.connection.close()
+        with self.lock, closing(self.connection), suppress(StoreError):
+            self._check_file()
 
     def rollback(self) -> None:
         with self.lock:
