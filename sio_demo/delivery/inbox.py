@@ -143,8 +143,8 @@ class Inbox(Receiver):
     async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
         try:
             batch = Batch.from_wire(only(arguments))
-            if not 0 < len(batch.messages) <= BATCH:
-                raise BatchError(f"A batch has 1 to {BATCH} messages.")
+            if not (batch.epoch and 0 < len(batch.messages) <= BATCH):  # a topic's is 0
+                raise BatchError(f"A batch has an epoch from 1 on, and 1 to {BATCH} messages.")
             session = await self._session(sid)
             await self._check_flood(session)
             self._greetings.check(sid)

@@ -45,7 +45,7 @@ def welcomed(hello: Hello, progress: Progress | None, user: str | None) -> Progr
     """Return the progress at a connection's start: of a new producer, or with its new outbox."""
     if progress is None and hello.epoch and not hello.known:
         return Progress(user, hello.epoch, hello.start)
-    progress = checked(progress, user)
+    progress = checked(progress if progress and progress.epoch else None, user)  # no topic
     if (hello.epoch, hello.start) == (progress.epoch, progress.start):
         return progress
     if hello.epoch <= progress.epoch:

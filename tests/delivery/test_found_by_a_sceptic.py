@@ -726,3 +726,35 @@ async def test_what_is_no_topic_and_no_letter_is_refused_at_once(bench):
             with pytest.raises(TypeError):
                 await call(letter)
     await feed.close()
+
+
+# --- a relay, a second event loop, and mistakes in settings ----------------------------------
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_no_client_moves_what_a_follower_of_the_same_store_has_read(feeds, tmp_path, on_disk):
+    """A topic that is called after an order's UUID was a producer like any other."""
+    store = SQLiteInboxStore(tmp_path / "relay.db") if on_disk else MemoryInboxStore()
+    relay, order, seen = DeliveryBench(), str(uuid.uuid4()), []
+    await relay.start_server(store)
+    client = socketio.AsyncClient(handle_sigint=False)
+    follower = Follower(client, store)
+    follower.on("note", lambda _, number: seen.append(number))
+    await client.connect(feeds.server.url, transports=["websocket"])
+    async with feeds.feed.transaction() as db:
+        feeds.feed.append(db, order, "note", 1)
+    await follower.follow(order)
+    async with connection(relay) as attacker:
+        read = store.progress(order)
+        assert (await greet(attacker, order, 5))["error"] == "UnknownProducerError"
+        assert (await greet(attacker, order, 5, known=True))["error"] == "UnknownProducerError"
+        batch = {"producer": order, "epoch": 0, "first": 1, "after": read.last, "confirmed": 0}
+        batch["messages"] = [write_message("note", "forged")]
+        assert (await attacker.call(EVENT, batch))["error"] == "BatchError"
+    assert store.progress(order) == read
+    async with feeds.feed.transaction() as db:
+        feeds.feed.append(db, order, "note", 2)
+    await wait_until(lambda: seen == [1, 2])
+    await follower.close()
+    await client.disconnect()
+    await relay.close()
