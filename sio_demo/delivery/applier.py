@@ -48,7 +48,7 @@ class Applier:
         self._note, self._dead = note, dead  # note: for what follows the commit; dead: a box
         self._retry_limit, self._max_unconfirmed = limit, most
 
-    def refuse(self, error: BaseException, expected: int = 0) -> Answer:
+    def refuse(self, error: BaseException, expected: int = 0, store: Any = None) -> Answer:
         """Return the answer that nothing was applied, and note why."""
         if not isinstance(error, DeliveryError):
             log.error("A request failed", exc_info=error)
@@ -56,11 +56,13 @@ class Applier:
             error, cause = StoreError(f"The inbox failed: {words}"), error
             error.__cause__ = cause  # which the client does not hear
         self.last_error = error
-        self.counts["refused"] += 1
+        self._counting[store].append(("refused", 1))
+        if store is None:  # else it counts when that is committed
+            self.ended(None, True)
         log.info("refused: %s", error)
         return Answer(expected, [], error)
 
-    def ended(self, store: InboxStore, committed: bool) -> None:
+    def ended(self, store: Any, committed: bool) -> None:
         """Count what was done in a transaction, if it was committed."""
         for name, count in self._counting.pop(store, ()):
             self.counts[name] += count if committed else 0
@@ -116,7 +118,7 @@ class Applier:
         except StoreError:
             raise
         except DeliveryError as error:
-            return self.refuse(error, expected)
+            return self.refuse(error, expected, store)
         self._counting[store].append(("duplicates", len(kept)))
         if len(kept) < old:
             return Answer(expected, [one.reply for one in kept])

@@ -121,7 +121,7 @@ class Turns:
                 group.append(self._take())
             if isinstance(error, Exception) and not isinstance(error, StoreError):
                 return False  # a deferred constraint, or a handler that rolled back
-            answers += [self._applier.refuse(error)] * len(group)
+            answers += [self._applier.refuse(error) for _ in group]
             if not isinstance(error, Exception):  # the process is ending
                 raise
         return True

@@ -758,3 +758,48 @@ async def test_no_client_moves_what_a_follower_of_the_same_store_has_read(feeds,
     await follower.close()
     await client.disconnect()
     await relay.close()
+
+
+async def test_a_refusal_counts_once_although_its_group_is_applied_again(quiet, tmp_path):
+    bench = DeliveryBench()
+    await bench.start_server(store := SQLiteInboxStore(tmp_path / "inbox.db", LATE))
+    bench.inbox.on("late", lambda db, n: db.execute("INSERT INTO late VALUES (?)", (n,)) and None)
+    feed = Feed(bench.server.sio, store)
+    async with connection(bench) as client:
+        batches = [
+            {"producer": (await greet(client))["producer"], "epoch": 1, "first": 0}
+            | {"after": after, "confirmed": 0, "messages": [write_message("late", 1)]}
+            for after in ("", "another")
+        ]
+        async with feed.transaction():  # so that both are in one group
+            calls = [asyncio.create_task(client.call(EVENT, batch)) for batch in batches]
+            await wait_until(lambda: bench.inbox.statistics().waiting == 2)
+        late, other = await asyncio.gather(*calls)
+    assert "FOREIGN KEY" in late["replies"][0]
+    assert other["error"] == "ConflictError"
+    assert bench.inbox.statistics()[2:] == (1, 0, 0, 1, 0)
+    await feed.close()
+    await bench.close()
+
+
+async def test_every_batch_of_a_group_that_fails_counts_as_refused(disk, monkeypatch):
+    feed, store = Feed(disk.server.sio, disk.inbox.store), disk.inbox.store
+
+    def fail():
+        raise StoreError("The disk is full.")
+
+    async with connection(disk) as client:
+        batches = [
+            {"producer": (await greet(client))["producer"], "epoch": 1, "first": 0}
+            | {"after": "", "confirmed": 0, "messages": [write_message("note", 1)]}
+            for _ in range(2)
+        ]
+        async with feed.transaction():  # so that both are in one group
+            calls = [asyncio.create_task(client.call(EVENT, batch)) for batch in batches]
+            await wait_until(lambda: disk.inbox.statistics().waiting == 2)
+        monkeypatch.setattr(store, "commit", fail)
+        answers = await asyncio.gather(*calls)
+    assert [answer["error"] for answer in answers] == ["StoreError"] * 2
+    assert disk.inbox.statistics().refused == 2
+    monkeypatch.undo()
+    await feed.close()
