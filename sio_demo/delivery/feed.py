@@ -63,7 +63,7 @@ class Feed:
         self._sio, self._namespace, self._may_read = sio, namespace, may_read
         self._appended: dict[int, set[str]] = {}  # topics, by id(db), in `transaction`
         self._published: dict[str, int] = {}  # the offset up to which a topic was sent
-        self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._sending = defaultdict[Any, asyncio.Lock](asyncio.Lock)  # of each event loop
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[str] = set()  # topics to publish
         self._removals = 0
@@ -99,7 +99,7 @@ class Feed:
         check_topic(topic)
         self._transactions.check()
         self._due.add(topic)
-        async with self._sending[topic]:
+        async with self._sending[asyncio.get_running_loop(), topic]:
             try:
                 while topic in self._due:
                     self._due.discard(topic)  # what is appended from here on is due again

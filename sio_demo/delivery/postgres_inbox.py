@@ -119,7 +119,8 @@ class PostgresInboxStore:
         limit = asyncio.timeout(HANDLERS)
         pipeline = False
         try:
-            if self._opening is None:
+            if self._opening is None or self._opening.get_loop().is_closed():
+                self._pool = None  # of that event loop
                 self._opening = asyncio.create_task(self._open())
                 self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
             await asyncio.shield(self._opening)  # who waits for it meanwhile fails with it

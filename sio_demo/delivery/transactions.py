@@ -122,7 +122,7 @@ class Transactions:
         loop, shared = asyncio.get_running_loop(), self._shared
         if shared.loop not in (None, loop) and not shared.loop.is_closed():
             raise UsageError("Call it in the thread and event loop that used its store first.")
-        shared.loop = loop
+        shared.loop = vars(shared.turn)["_loop"] = loop  # internal: it may have had another
 
     async def _begin(self) -> None:
         try:

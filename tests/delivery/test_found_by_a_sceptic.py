@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import socketio
 from kit import SCHEMA, DeliveryBench, greet
+from psycopg.conninfo import make_conninfo
 from test_feed import FeedBench
 
 from sio_demo.delivery import (
@@ -803,3 +804,31 @@ async def test_every_batch_of_a_group_that_fails_counts_as_refused(disk, monkeyp
     assert disk.inbox.statistics().refused == 2
     monkeypatch.undo()
     await feed.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk", "postgres"])
+def test_what_is_made_once_works_in_one_event_loop_after_another(tmp_path, kind, request):
+    """Tests of an application do that: its locks and connections were of the first loop."""
+
+    async def use(store, feed, inbox):
+        async def append():
+            async with feed.transaction() as db:
+                entry = feed.append(db, "orders", "order", 1)
+                await (entry if kind == "postgres" else asyncio.sleep(0))
+            await feed.publish("orders")
+
+        jobs = [append() for _ in range(4)] + [inbox.forget(10) for _ in range(4)]
+        async with asyncio.timeout(4):
+            await asyncio.gather(*jobs)
+
+    if kind == "postgres":
+        name, url = f"test_{uuid.uuid4().hex}", request.getfixturevalue("postgres").url
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute(f"CREATE SCHEMA {name}")
+        store = PostgresInboxStore(make_conninfo(url, options=f"-c search_path={name}"))
+    else:
+        store = SQLiteInboxStore(tmp_path / "i.db") if kind == "disk" else MemoryInboxStore()
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    feed, inbox = Feed(sio, store), Inbox(sio, store)
+    for _ in range(3):
+        asyncio.run(use(store, feed, inbox))
