@@ -73,7 +73,7 @@ class Connector:
     def __init__(self, client: socketio.AsyncClient, timeout: float, *delays: float) -> None:
         self.client = client
         self._timeout, self._delays = timeout, delays  # the first between attempts, and the longest
-        self._attempts = 0
+        self._attempts, self._reconnection = 0, client.reconnection
         self._online = False
         self._line: _Line | None = None
         self._ended = asyncio.Event()
@@ -149,6 +149,7 @@ class Connector:
         await self.hang_up()
         self._ended.set()
         vars(self.client).pop("wait", None)
+        self.client.reconnection = self._reconnection
         if self.client._trigger_event == self._event:  # internal; a follower may be in front
             self.client._trigger_event = self._trigger  # internal
 

@@ -38,7 +38,7 @@ class Outbox(AbstractAsyncContextManager["Outbox"]):
 
     It owns the connection of its client: it connects, and reconnects after a loss with
     exponential backoff and jitter, without a limit of attempts. The client's own reconnection is
-    switched off. Other events, and the client's handlers, work as usual; `wait` ends at `close`.
+    off until `close`, at which `wait` ends. Other events, and its handlers, work as usual.
 
     Parameters
     ----------

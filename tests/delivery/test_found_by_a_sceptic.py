@@ -832,3 +832,10 @@ def test_what_is_made_once_works_in_one_event_loop_after_another(tmp_path, kind,
     feed, inbox = Feed(sio, store), Inbox(sio, store)
     for _ in range(3):
         asyncio.run(use(store, feed, inbox))
+
+
+async def test_a_client_reconnects_by_itself_again_when_its_outbox_is_closed(bench):
+    outbox = await bench.outbox()
+    assert not outbox.client.reconnection
+    await outbox.close()
+    assert outbox.client.reconnection
