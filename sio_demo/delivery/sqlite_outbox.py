@@ -40,7 +40,7 @@ class SQLiteOutboxStore(Database):
     the next one.
     """
 
-    taken = False
+    taken = _broken = False  # broken: to be read again, after an error
     tables = SCHEMA
     _busy_timeout = 5000  # others may write the caller's tables
 
@@ -48,10 +48,12 @@ class SQLiteOutboxStore(Database):
         self._lock = os.path.realpath(path) + ".lock"
         self._held, self._process = _lock_file(self._lock), os.getpid()
         self._lock_at = file_at(self._held.fileno())
-        self._broken = False
         try:
             super().__init__(path, schema)
         except BaseException:
+            with suppress(OSError):
+                if file_at(self._lock) == self._lock_at:
+                    os.unlink(self._lock)  # another that has it open will see that
             self._held.close()
             raise
 

@@ -839,3 +839,14 @@ async def test_a_client_reconnects_by_itself_again_when_its_outbox_is_closed(ben
     assert not outbox.client.reconnection
     await outbox.close()
     assert outbox.client.reconnection
+
+
+@pytest.mark.parametrize("path", ["", "orders", "text", ":memory:"])
+def test_a_store_that_cannot_be_opened_leaves_no_lock(tmp_path, monkeypatch, path):
+    place = tmp_path / "app"
+    (place / "orders").mkdir(parents=True)
+    (place / "text").write_text("This is no database.\n" * 50)
+    monkeypatch.chdir(place)
+    with pytest.raises((StoreError, UsageError)):
+        SQLiteOutboxStore(path)
+    assert list(tmp_path.rglob("*.lock")) == []
