@@ -103,8 +103,10 @@ class PostgresInboxStore:
     durable = concurrent = True
 
     def __init__(self, database: str | Begin, connections: int = 10) -> None:
-        if not isinstance(database, str) and not callable(database):
-            raise UsageError(f"Pass a connection string or a function, not {database!r}.")
+        try:
+            _ = callable(database) or conninfo_to_dict(database)
+        except (AttributeError, psycopg.Error) as error:
+            raise UsageError(f"Pass a connection string or a function: {error}") from error
         check_positive(int, connections=connections)
         self._begin = database
         self._connections = connections

@@ -850,3 +850,12 @@ def test_a_store_that_cannot_be_opened_leaves_no_lock(tmp_path, monkeypatch, pat
     with pytest.raises((StoreError, UsageError)):
         SQLiteOutboxStore(path)
     assert list(tmp_path.rglob("*.lock")) == []
+
+
+@pytest.mark.parametrize(
+    "database", ["orders.db", "hostt=127.0.0.1", "postgres//127.0.0.1/shop", "mysql://shop"]
+)
+def test_what_is_no_connection_string_is_refused_at_once(database):
+    """Every message was refused with a StoreError, for as long as the server ran."""
+    with pytest.raises(UsageError, match="connection"):
+        PostgresInboxStore(database)
