@@ -218,7 +218,7 @@ async def test_what_is_told_of_a_gap_may_fail_and_is_told_again(bench, js):
     assert await js.run("[seen, gaps]") == [[3, 4], [["orders", 0, 3]] * 2]
 
 
-@pytest.mark.parametrize("no", ["undefined", "NaN"])
+@pytest.mark.parametrize("no", ["undefined", "NaN", "Infinity"])
 async def test_an_option_that_is_there_and_no_number_is_as_if_it_were_not(bench, js, no):
     """A gap was not passed, and the feed was asked, or the clock looked at, without a pause."""
     await bench.append(1, 2, 3)

@@ -244,6 +244,14 @@ async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
 
 
+async def test_a_page_may_wait_for_ever_for_an_answer(bench, js):
+    """A timer that is too long ends at once: every request counted as unanswered."""
+    await js.run("""
+        const socket = io(url, { transports: ["websocket"], forceNew: true });
+        outbox = new Outbox(socket, new MemoryStore(), { ackTimeout: Infinity });""")
+    assert await asyncio.wait_for(js.run("send(1)"), 5) == [1]
+
+
 @pytest.mark.parametrize("no", ["undefined", "NaN"])
 async def test_an_option_that_is_there_and_no_number_is_as_if_it_were_not(bench, js, no):
     """Its pauses took no time, and an inbox in trouble was asked a thousand times."""

@@ -52,7 +52,7 @@ export function write(event, payload = null) {
   try {
     checkJson(payload);
   } catch (error) {
-    throw new DeliveryError("PayloadError", `The payload is not JSON: ${error.message}`);
+    throw new DeliveryError("PayloadError", `The payload is not JSON: ${error}`);
   }
   const text = JSON.stringify([newId(), event, payload]).replace(/[\u0080-\uffff]/g, escaped);
   if (size(text) > LARGEST) throw new DeliveryError("PayloadError", "The payload is too long.");
@@ -134,7 +134,7 @@ export class SendWindow {
     const most = Math.min(this.#most, batch, this.confirmed + unconfirmed - this.base);
     const messages = [];
     let left = characters;
-    for (const text of this.#texts.slice(0, Math.max(most, 0))) {
+    for (const text of this.#texts.slice(0, most > 0 ? most : 0)) {
       const fits = size(text) <= characters; // if not, the inbox answers by name
       const sent = fits ? text : JSON.stringify(JSON.parse(text).slice(0, 2));
       left -= size(sent);
@@ -239,8 +239,11 @@ export const promised = (request) =>
     request.onerror = () => reject(request.error);
   }));
 
-/** Return between a half and the whole of a time, so that not all pages come at once. */
-export const jittered = (milliseconds) => milliseconds * (0.5 + Math.random() / 2);
+/**
+ * Return between a half and the whole of a time, so that not all pages come at once; of 23 days at
+ * most, since a longer timer ends at once.
+ */
+export const jittered = (milliseconds) => Math.min(milliseconds, 2e9) * (0.5 + Math.random() / 2);
 
 /**
  * Return the milliseconds to wait before the next attempt.
@@ -581,7 +584,7 @@ export class Outbox {
       if (this.#window && this.#failure) this.#tellFailure();
       this.#wake();
     }
-    if (restarted) for (const receipt of this.#receipts.values()) delete receipt.key;
+    if (restarted) this.#receipts.forEach((receipt) => delete receipt.key);
     for (const [id, reply] of replies ?? []) this.#settle(id, reply);
     if (failure) this.#reject(new DeliveryError(failure.name, failure.message));
     if (oldest) for (const [id, { key, reject }] of this.#receipts) {
@@ -697,7 +700,9 @@ export class Outbox {
     const { engine } = this.#socket.io;
     let answer;
     try {
-      answer = await this.#socket.timeout(this.#options.ackTimeout || 5000).emitWithAck(event, request);
+      answer = await this.#socket
+        .timeout(Math.min(this.#options.ackTimeout || 5000, 2e9)) // as in `jittered`
+        .emitWithAck(event, request);
     } catch (error) {
       this.lastError = new DeliveryError("DeliveryError", error.message);
       this.#greeted = -1;
@@ -746,12 +751,12 @@ export class Outbox {
   }
 
   #reject(error) {
-    for (const { reject } of this.#receipts.values()) reject(error);
+    this.#receipts.forEach(({ reject }) => reject(error));
     this.#receipts.clear();
     this.#tellDrained();
   }
 
   #tellDrained() {
-    for (const resolve of this.#drained.splice(0)) resolve();
+    this.#drained.splice(0).forEach((resolve) => resolve());
   }
 }
