@@ -256,6 +256,16 @@ async def test_what_is_no_handler_is_refused_at_once(js, handler):
     )
 
 
+async def test_what_is_no_store_is_refused_at_once(js):
+    """It was called when the first topic was followed."""
+    words = await js.run("""
+        const socket = io(url, { autoConnect: false });
+        let words = "taken";
+        try { new Follower(socket, "news"); } catch ({ name }) { words = name; }
+        [words, socket.listeners("connect").length, socket.listeners("feed").length]""")
+    assert words == ["UsageError", 0, 0]
+
+
 async def test_another_log_is_refused_by_name_and_restart_reads_it(bench, js):
     await bench.append(0, 1)
     await js.run("follower.follow('orders')")

@@ -166,6 +166,7 @@ export class Follower {
   #handlers = new Map();
   #topics = new Map();
   #closed = false;
+  lastError = null;
 
   /**
    * @param {any} socket of socket.io-client, which is connected by others
@@ -175,10 +176,10 @@ export class Follower {
    *   been lost on the way, and `retryDelay`, which doubles up to `retryDelayMax`
    */
   constructor(socket, store = new MemoryOffsets(), options = {}) {
+    if (!store.apply) check({ error: "UsageError", message: "store" });
     this.#socket = socket;
     this.#store = store;
     this.#options = options;
-    this.lastError = null;
     socket.on("connect", this.#connected);
     socket.on(FEED, this.#hear);
   }

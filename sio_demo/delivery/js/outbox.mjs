@@ -54,7 +54,7 @@ export function write(event, payload = null) {
   } catch (error) {
     throw new DeliveryError("PayloadError", `The payload is not JSON: ${error}`);
   }
-  const text = JSON.stringify([newId(), event, payload]).replace(/[\u0080-\uffff]/g, escaped);
+  const text = JSON.stringify([newId(), event, payload]).replace(/[^ -~]/g, escaped);
   if (size(text) > LARGEST) throw new DeliveryError("PayloadError", "The payload is too long.");
   return text;
 }
@@ -152,9 +152,9 @@ export class SendWindow {
     const asked = this.#batch.messages.length;
     this.#batch = null;
     this.#heard = true;
-    const more = this.#most + Math.floor(this.#most / 4) + 1;
-    if (replies.length === asked) this.#most = Math.min(this.#limits.batch, more);
-    else if (!error) this.#most = Math.max(1, replies.length); // there was no room for more
+    if (replies.length === asked) {
+      this.#most = Math.min(this.#limits.batch, Math.floor(this.#most * 1.25) + 1);
+    } else if (!error) this.#most = Math.max(1, replies.length); // there was no room for more
     const texts = this.#texts.splice(0, replies.length);
     const done = texts.map((text, at) => [idOf(text), replies[at]]);
     if (done.length) [this.after] = done.at(-1);
@@ -427,6 +427,7 @@ export class Outbox {
   #failure = null;
   #closed = false;
   #drained = [];
+  lastError = null;
 
   /**
    * @param {any} socket of socket.io-client, without the option `retries`
@@ -442,7 +443,6 @@ export class Outbox {
     this.#socket = socket;
     this.#store = store;
     this.#options = options;
-    this.lastError = null;
     store.listen((news) => this.#hear(news));
     socket.on("connect", this.#connected);
     socket.on("disconnect", this.#disconnected);
