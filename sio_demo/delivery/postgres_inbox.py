@@ -362,7 +362,7 @@ class PostgresTransaction(Tables):
             if self._pipeline or is_store_failure(error, self._connection.broken):
                 raise
             # A statement of the inbox does not fail by itself, unless its tables are gone.
-            raise UsageError(f"{_ENDED} ({error})") from error
+            raise UsageError(f"{error}. Is a table or a right missing? Else: {_ENDED}") from error
 
     async def _mark(self, assignment: str, producer: str, *values: Any) -> None:
         """Update a producer's row, if this is still the transaction that `progress` was in."""
