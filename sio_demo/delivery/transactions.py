@@ -66,7 +66,12 @@ class Transactions:
         if self._shared.closed:
             raise UsageError(f"{store!r} is closed. Make another.")
         self._shared.users.add(self)
-        self.turn = self._shared.turn  # held by whoever uses a store of one transaction
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by whoever uses a store of one transaction."""
+        self.check_loop()
+        return self._shared.turn
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[InboxStore]:
@@ -110,7 +115,7 @@ class Transactions:
         """Return whether a handler's ``db`` is in a transaction of this store."""
         if self.concurrent:
             return bool(self.store.is_open(db))
-        return db is self.store.db and (self.store.durable or self.turn.locked())
+        return db is self.store.db and (self.store.durable or self._shared.turn.locked())
 
     def check(self) -> None:
         """Refuse a call after the end, or from another thread or event loop."""
@@ -120,9 +125,13 @@ class Transactions:
 
     def check_loop(self) -> None:
         loop, shared = asyncio.get_running_loop(), self._shared
-        if shared.loop not in (None, loop) and not shared.loop.is_closed():
-            raise UsageError("Call it in the thread and event loop that used its store first.")
-        shared.loop = vars(shared.turn)["_loop"] = loop  # internal: it may have had another
+        if shared.loop is loop:
+            return
+        if shared.loop is not None:
+            if not shared.loop.is_closed():
+                raise UsageError("Call it in the thread and event loop that used its store first.")
+            shared.turn = asyncio.Lock()  # the one before is of that loop
+        shared.loop = loop
 
     async def _begin(self) -> None:
         try:

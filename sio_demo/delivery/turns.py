@@ -45,9 +45,13 @@ class Turns:
     def __init__(self, applier: Applier, transactions: Transactions) -> None:
         self.waiting: deque[Session] = deque()  # those with batches that wait
         self._applier, self._transactions = applier, transactions
-        self._turn = asyncio.Lock() if transactions.concurrent else transactions.turn
+        self._own = asyncio.Lock() if transactions.concurrent else None
         self._durable = transactions.store.durable
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def _turn(self) -> asyncio.Lock:
+        return self._own or self._transactions.turn
 
     async def apply(self, session: Session, batch: Batch) -> Answer:
         """Apply a batch as soon as it is its turn, and return the answer."""
