@@ -6,19 +6,23 @@ import pickle
 import re
 import sys
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import fastapi
 import pytest
 import socketio
 import valkey.asyncio
+from fastapi.middleware.cors import CORSMiddleware
 
 from atlas_sections import INDEX, NOTEBOOK, SYMPTOMS, WORDS, index
 from sio_demo import TO_CLIENT
 from sio_demo.atlas import kit
 from sio_demo.atlas.workers import MemoryManager, MemoryQueue
 from sio_demo.causes import cause
+from sio_demo.lab import packages
 from sio_demo.lab.bench import bench, python_client
 from sio_demo.lab.engines import VALKEY_URL, Valkey
+from sio_demo.lab.node import find_node
 from sio_demo.lab.waiting import wait_until
 
 ASKED_FOR_TOKENS = """
@@ -182,7 +186,40 @@ async def test_a_mount_that_names_half_of_the_path_is_404():
     assert [await status(app, path) for path in ("/socket.io/", "/ws/socket.io/")] == [404, 404]
 
 
+@pytest.mark.parametrize(
+    ("allowed", "times"), [("*", (2, 1)), ("http://shop.test", (2, 1)), ([], (1, 0))]
+)
+async def test_the_header_comes_twice_from_a_server_behind_cors_middleware(allowed, times):
+    assert "from FastAPI's `CORSMiddleware`, if the server is mounted behind it" in mechanism("L29")
+    assert "`socketio.ASGIApp(sio, app)` is outside the app's middleware" in fix("L29")
+    assert "`cors_allowed_origins=[]` Socket.IO sets none, and takes every origin" in fix("L29")
+    sio = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=allowed)
+    app = fastapi.FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=["http://shop.test"])
+    app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))
+    mounted, outside = [
+        await answer(made, path, origin="http://shop.test")
+        for made, path in (
+            (app, "/ws/socket.io/"),
+            (socketio.ASGIApp(sio, app), "/socket.io/"),
+        )
+    ]
+    assert (mounted["status"], outside["status"]) == (200, 200)
+    assert tuple(map(allowing, (mounted, outside))) == times
+    other = await answer(app, "/ws/socket.io/", origin="http://other.test")
+    assert other["status"] == (400 if allowed == "http://shop.test" else 200)
+
+
+def allowing(answer):
+    """Count the headers that allow an origin."""
+    return sum(name.lower() == b"access-control-allow-origin" for name, _ in answer["headers"])
+
+
 async def status(app, path):
+    return (await answer(app, path))["status"]
+
+
+async def answer(app, path, **headers):
     """Return how an application answers the first request of long-polling."""
     answers = []
 
@@ -192,10 +229,19 @@ async def status(app, path):
     async def send(answer):
         answers.append(answer)
 
-    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "root_path": ""}
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": ""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope["query_string"] = b"EIO=4&transport=polling"
     await app(scope, receive, send)
-    return answers[0]["status"]
+    return answers[0]
+
+
+def mechanism(letter):
+    return " ".join(cause(letter).mechanism.split())
+
+
+def fix(letter):
+    return " ".join(cause(letter).fix.split())
 
 
 async def test_rooms_have_types_and_are_left_before_disconnect():
@@ -561,3 +607,96 @@ async def test_a_handler_that_raises_acknowledges_nothing():
         await b.settled()
         assert b.link.count("pay") == 1
         assert answers == []
+
+
+async def test_a_payload_travels_as_json():
+    assert "A `Date`, `undefined` or `Map` arrives changed" in index()
+    assert "It goes as JSON: send ISO text; Python refuses a `datetime`" in index()
+    server = """
+const server = await serve();
+let took;
+const said = new Promise((done) => { took = done; });
+server.on("connection", (socket) => socket.on("say", (...all) => took(all)));
+return { said: () => said };
+"""
+    page = """
+const socket = io(url, fast);
+await connected(socket);
+socket.emit("say", new Date(0), undefined, { left: undefined }, new Map([[1, 2]]));
+return {};
+"""
+    async with kit.server_and_client(server, page) as (server, _link, _client):
+        assert await server("said()") == ["1970-01-01T00:00:00.000Z", None, {}, {}]
+    async with bench() as b, python_client() as client:
+        await b.connect(client)
+        for end in (client, b.sio):
+            with pytest.raises(TypeError, match="datetime is not JSON serializable"):
+                await end.emit("say", datetime.now(UTC))
+
+
+@pytest.mark.parametrize("end", ["disconnect", "shutdown"])
+async def test_in_python_only_shutdown_ends_a_reconnection(end):
+    assert "It reconnects, despite `disconnect()`" in index()
+    assert "`disconnect()` does not end a reconnection that is under way" in fix("D5")
+    async with bench() as b, python_client() as client:
+        await b.connect(client)
+        async with b.link.refuse():
+            await b.link.cut()
+            await wait_until(lambda: client._reconnect_task is not None)
+            attempts = client._reconnect_task
+            await getattr(client, end)()
+            await asyncio.sleep(0)
+            assert attempts.done() == (end == "shutdown")
+        if end == "disconnect":
+            await attempts
+        assert client.connected == (end == "disconnect")
+
+
+async def test_a_room_takes_nobody_who_has_left():
+    assert "or while a handler waits (`enter_room` then raises)" in index()
+    async with bench() as b, python_client() as client, python_client() as other:
+        sid = await b.connect(client)
+        await client.disconnect()
+        await b.gone([sid])
+        with pytest.raises(ValueError, match="sid is not connected to requested namespace"):
+            await b.sio.enter_room(sid, "shop")
+        await b.connect(other)
+        with pytest.raises(KeyError, match=sid):
+            await b.sio.enter_room(sid, "shop")
+
+
+RAISING = """
+const { Server } = require("socket.io");
+const { io } = require("socket.io-client");
+const http = require("http").createServer();
+new Server(http).on("connection", (socket) => {
+  socket.on("at once", () => { throw Error("no stock"); });
+  socket.on("later", async () => { throw Error("no stock"); });
+  socket.on("caught", async (answer) => {
+    try { throw Error("no stock"); } catch (error) { answer(error.message); }
+  });
+});
+http.listen(0, "127.0.0.1", () => {
+  const socket = io(`http://127.0.0.1:${http.address().port}`);
+  const answered = (answer) => { console.log(answer); process.exit(0); };
+  socket.emit(process.argv[1], answered);
+});
+"""
+
+
+@pytest.mark.parametrize("event", ["at once", "later", "caught"])
+async def test_an_error_that_no_handler_catches_ends_a_server_in_javascript(event):
+    assert "ends, for everybody, at an error that a handler does not catch" in mechanism("D30")
+    assert "One handler's error ends Node.js" in index()
+    server = await asyncio.create_subprocess_exec(
+        *(find_node(), "-e", RAISING, event),
+        cwd=packages.folder(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await server.communicate()
+    if event == "caught":
+        assert (server.returncode, said) == (0, b"no stock\n")
+    else:
+        assert (server.returncode, said) == (1, b"")
+        assert b"Error: no stock" in complained
