@@ -127,7 +127,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
       const others = ends.filter((one) => one.rooms && one !== end).map((one) => one.rooms);
       const astray = others.some((there) => (room === null ? there.size > 0 : names.some((one) => there.has(one))));
       const aim = sids.length || more.skipped || !alone ? {
-        room: null, astray: false, vacant: null, lookalike: null, sid: !sids.length && more.skipped && ever.has(room) ? "skipped" : null,
+        room: null, astray: false, vacant: null, lookalike: null, sid: !ever.has(room) ? null : sids.length ? "live" : more.skipped ? "skipped" : null,
       } : {
         room: room === null ? "" : names.map((one) => JSON.stringify(one) ?? String(one)).join(", "), astray,
         vacant: !late && room !== null && !names.some((one) => entered.has(one)),

@@ -34,6 +34,11 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
     rooms = {
         "It left out the one session that it was for, as socket.to() does with its own: "
         "io.to() does not.": c.sid == "skipped",
+        "It was for the sid of another session: does one variable keep the last one for all?": (
+            c.sid,
+            c.reached,
+        )
+        == ("live", 0),
         f"A room is written like {room}, and is another: 7 is not '7'.": c.lookalike,
         f"leave_room() or close_room() has emptied the room {room}: no session has ended.": emptied,
         f"Nobody ever was in its room.{awaited}": seen.sids and aim == (True, False),
@@ -59,7 +64,8 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
     to_client = clues.recipient == "client" and seen.calls != 0
     if packets and got < sids and (to_client or clues.recipient == "server"):
         way = "its packets went to" if to_client else "it came from"
-        words = f"Live sids: {sids}; {way} {got} of them."
+        named = ", whose sid it names" * (to_client and clues.sid == "live")
+        words = f"Live sids: {sids}; {way} {got} of them{named}."
         return replace(seen, sids=got, clues=replace(clues, strangers=None)), words
     if not to_client or sids < 2 or clues.strangers == 0:
         return seen, ""
@@ -122,7 +128,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "emit() raised an exception: is it caught, and not told?": c.raised,
         "It was emitted before the client was connected: wait for that.": c.early and to_server,
         "That is the sid of a session in another namespace: each has its own.": c.sid == "astray",
-        "That is the sid of a session that has ended.": c.sid == "ended",
+        "That is the sid of a session that has ended: a reconnect brings another.": c.sid
+        == "ended",
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
         f"It is listened to in {c.listens}.": c.listens and c.arrived,
         "A middleware of the socket, socket.use(), has stopped it.": swallowed,

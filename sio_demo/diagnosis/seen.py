@@ -46,7 +46,7 @@ class Clues:
     vacant: bool | None = None  # nobody ever was in that room, since the server started
     astray: bool | None = None  # nobody is there, but in another namespace somebody is
     lookalike: bool | None = None  # nobody is there, but in a room that is written alike
-    sid: str | None = None  # it is one, "ended", in another namespace ("astray"), or "skipped"
+    sid: str | None = None  # it is one: "live", "ended", "skipped", in another namespace "astray"
     raised: bool | None = None  # the last emit() raised an exception
     other_loop: bool | None = None  # it was called in another event loop than the connection's
     volatile: bool | None = None  # the last emit() was volatile

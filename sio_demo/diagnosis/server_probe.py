@@ -126,7 +126,8 @@ class ServerProbe(Probe):
         left = {sid for one in rooms for sid in self._out.get((space, repr(one)), ())} - members
         emits.out = frozenset(sid for sid in left if manager.is_connected(sid, space))  # internal
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, rooms)
-        emits.clues |= {"sid": "skipped"} if members and not sids and rooms[0] in self.ever else {}
+        named = members and rooms[0] in self.ever
+        emits.clues |= {"sid": "live" if sids else "skipped"} if named else {}
         emits.clues |= {
             "other_loop": None if self.queue else self._away_from_home(),
             "skipped": bool(emits.skipped),

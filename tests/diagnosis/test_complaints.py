@@ -287,7 +287,9 @@ async def test_a_sid_that_was_stored_is_that_of_a_session_that_has_ended(apart):
     await b.settled()
     await b.sio.emit("news", "hi", to=stored)
     found = both("news", there, here)
-    assert "That is the sid of a session that has ended." in found.findings
+    assert (
+        "That is the sid of a session that has ended: a reconnect brings another." in found.findings
+    )
     assert found.letters[0] == "L5"
 
 
@@ -439,7 +441,9 @@ const server = await serve();
 const seen = observe(server);
 server.of("/drivers").on("connection", (socket) => socket.join("all"));
 const ends = [];
+let last;
 server.on("connection", (socket) => {{
+  last = socket;
   ends.push(new Promise((done) => socket.once("disconnect", () => done())));
   socket.on("enter", (ack) => {{ socket.join("game"); ack(); }});
   socket.on("turn", (ack) => {{ socket.to("game").emit("turn"); ack(); }});
@@ -457,6 +461,7 @@ return {{
     JSON.stringify(seen.message(event, undefined, {{ recipient, user }})),
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
+  last: (event) => {{ last.emit(event); }},
   sids: () => [...server.sockets.sockets.keys()],
   leave: (room) => server.socketsLeave(room),
   left: () => Promise.all(ends).then(() => null),
@@ -842,7 +847,10 @@ async def test_two_copies_for_one_user_of_two_are_not_two_sessions(apart):
             await b.sio.emit("news", "hi", to=sid)
         await b.settled()
         for found in (diagnose(there.message("news")), both("news", there, here)):
-            assert found.findings[0] == "Live sids: 2; its packets went to 1 of them."
+            assert (
+                found.findings[0]
+                == "Live sids: 2; its packets went to 1 of them, whose sid it names."
+            )
             assert "The message was sent 2 times." in found.findings
             assert not {"D4", "D6", "D16", "D29"} & set(found.letters)
 
@@ -1500,7 +1508,7 @@ async def test_an_emit_for_one_of_two_sessions_is_said_so():
             await b.sio.emit("news", "hi", to=two.get_sid())
             await b.settled()
         found = diagnose(there.message("news", user="ann"))
-    assert found.findings[0] == "Live sids: 2; its packets went to 1 of them."
+    assert found.findings[0] == "Live sids: 2; its packets went to 1 of them, whose sid it names."
     assert found.suspects == ()
 
 
@@ -2129,3 +2137,31 @@ def test_a_sender_that_waits_for_an_answer_may_ask_again():
     for reason, asked in (("", True), ("ping timeout", False)):
         found = diagnose((None, None, 1, None, None), reason=reason, **known)
         assert any(step.startswith("Ask again in a while") for step in found.next) is asked
+
+
+async def test_a_sid_that_one_variable_keeps_for_all_is_told(apart):
+    b, client, there, here = apart
+    await b.connect(client)
+    async with python_client() as last:
+        await last.connect(b.link.url)
+        await b.sio.emit("news", "hi", to=last.get_sid())
+        await b.settled()
+        alone, found = diagnose(there.message("news")), both("news", there, here)
+    assert alone.findings[0] == "Live sids: 2; its packets went to 1 of them, whose sid it names."
+    assert found.findings[0] == (
+        "It was for the sid of another session: does one variable keep the last one for all?"
+    )
+    assert "No cause of the atlas fits" not in str(found)
+
+
+async def test_a_socket_that_one_variable_keeps_for_all_is_told():
+    async with tab(None, SERVER) as server:
+        url = await server("url()")
+        async with tab(url, PAGE + ASK) as ann, tab(url, PAGE + ASK) as bob:
+            await ann("on('news')")
+            await bob("ask('sync')")
+            await server("last('news')")
+            await bob("ask('sync')")
+            await ann("ask('sync')")
+            found = diagnose(await server("seen('news')"), await ann("named('news')"))
+    assert found.findings[0].startswith("It was for the sid of another session")
