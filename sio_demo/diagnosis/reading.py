@@ -71,7 +71,8 @@ def of_one_client(seen: Seen) -> tuple[Seen, str]:
         return seen, ""
     each = seen.calls in (None, emitted * (seen.listeners or 1))
     if emitted > 1 and reached > 1 and packets == emitted * reached and each:
-        words = f"Calls of emit() for it: {emitted}, each for {reached} sessions."
+        all_alike = ": does each connection emit it, for all?" if emitted == reached else "."
+        words = f"Calls of emit() for it: {emitted}, each for {reached} sessions{all_alike}"
         return replace(seen, sids=1, packets=emitted, clues=replace(clues, connections=1)), words
     if packets % sids == 0:
         return seen, ""

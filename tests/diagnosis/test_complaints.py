@@ -2165,3 +2165,16 @@ async def test_a_socket_that_one_variable_keeps_for_all_is_told():
             await ann("ask('sync')")
             found = diagnose(await server("seen('news')"), await ann("named('news')"))
     assert found.findings[0].startswith("It was for the sid of another session")
+
+
+async def test_what_each_of_several_connections_emits_for_all_is_told(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    async with python_client() as other:
+        await other.connect(b.link.url)
+        for _ in there.message("news").who["live"]:
+            await b.sio.emit("news", "hi")
+        await b.settled()
+        found = diagnose(there.message("news"))
+    said = "Calls of emit() for it: 2, each for 2 sessions: does each connection emit it, for all?"
+    assert found.findings[0] == said
