@@ -63,11 +63,11 @@ class ClientProbe(Probe):
         away = space not in self.sio.namespaces  # internal
         asked_for = space in (self.sio.connection_namespaces or ())  # internal
         early = away and asked_for and self.sio.eio.state == "connected"  # internal
-        emits = self._tally.emitted(name)
+        emits, ended = self._tally.emitted(name)
         here, once_away = emits.clues.get("here", False), emits.clues.get("away", False)
         clues = {"early": early, "greeted": self._greeted, "other_loop": self._away_from_home()}
         emits.clues = {**clues, "here": here or not away, "away": once_away or away}
-        return emits.ended
+        return ended
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal

@@ -22,7 +22,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   let running = null; // the message whose listeners a server calls in this tick
   const ends = [];
   const OWN = ["connect", "connect_error", "disconnect"]; // a client's: this observer listens too
-  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "sid", "volatile"];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "sid", "volatile", "held"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -308,6 +308,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     };
   }
 
+  const turn = []; // what was emitted in this turn of a server's event loop
   function emitted({ namespace }, event, args, facts) {
     const id = key(event, args);
     const one = the(emits, name(namespace, otherSide, event, id), () =>
@@ -315,6 +316,11 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     if (facts.target) one.rooms.add(facts.target);
     if (one.traces.length < 100) one.traces.push(new Error()); // its stack is not written yet
     const onceAway = one.onceAway || facts.away, here = one.here || (facts.away === undefined ? null : !facts.away);
+    const began = performance.now();
+    if (side === "server" && turn.push(one) === 1) setImmediate(() => {
+      const held = performance.now() - began > 250;
+      for (const each of turn.splice(0)) each.held = held;
+    });
     return Object.assign(one, facts, { times: one.times + 1, when: ++clock, onceAway, here, raised: false });
   }
 

@@ -87,6 +87,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
+        "The process that emitted it was blocked just then: what it sends waits (L30).": c.held,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
         "emit() was called in another event loop than its connection's, which does not wake up for "
         "it: use asyncio.run_coroutine_threadsafe().": c.other_loop,
@@ -214,7 +215,8 @@ def _lost(seen: Seen) -> tuple[str, ...]:
         return "It arrived, and no handler ran for it.", "lost"
     if seen.calls == 0 and clues.other_loop:
         return ("Given to its connection, and not handled.",)
-    if seen.calls == 0 and (clues.busy or clues.reason == ""):  # two stories
+    quiet = ("", "ping timeout")[: 2 if clues.held else 1]
+    if seen.calls == 0 and (clues.busy or clues.reason in quiet):  # two stories
         return "Sent, and not handled: it waits there, or was lost on the way.", "lost", "busy"
     if seen.calls == 0:
         return "Sent, and not handled: its packet was lost on the way.", "lost"

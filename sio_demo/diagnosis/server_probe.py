@@ -116,7 +116,7 @@ class ServerProbe(Probe):
         members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, arguments(data))
-        emits = self._tally.emitted(name)
+        emits, ended = self._tally.emitted(name)
         sids = members - left_out
         emits.live = [server.census(space) for server in self._tally.servers]
         emits.ever[id(self.sio)] = self.ever
@@ -134,7 +134,7 @@ class ServerProbe(Probe):
             "reached": None if self.queue and not sids else len(sids),
         }
         emits.users.update(map(self._user, sids) if self._user else ())
-        return emits.ended
+        return ended
 
     def _aim(self, namespace: str, rooms: Sequence[Any]) -> dict[str, Any]:
         """Return clues to why there was nobody that an emit was for."""

@@ -1,5 +1,6 @@
 """Adds up what the ends of an application see of each message; no I/O."""
 
+import asyncio
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
@@ -8,13 +9,13 @@ from threading import RLock
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from .hooks import caller
+from .hooks import Ended, caller
 from .seen import Recipient, Sids
 
 Args = tuple[Any, ...]
 Key = Callable[[str, Args], Hashable]
 Census = dict[Hashable, Sids]  # the live sids of each user
-LONG, SOON = 0.25, 0.05  # seconds: a call that others may wait for, and what follows it
+LONG, SOON = 0.25, 0.05  # seconds: what others may wait for, and what follows it
 LONGEST = 1_000_000  # what engine.io and python-engineio take unless they are told otherwise
 
 
@@ -41,9 +42,6 @@ class Emits:
     places: set[str] = field(default_factory=set)  # where the program called them
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
     when: int = 0
-
-    def ended(self, error: BaseException | None) -> None:
-        self.clues["raised"] = error is not None
 
 
 @dataclass(eq=False)
@@ -106,6 +104,7 @@ class Tally:
         self._emits: dict[Name, Emits] = {}  # likewise
         self._asked: dict[tuple[str, str, int], MessageCounts] = {}  # no answer has come yet
         self._clock = itertools.count(1)
+        self._turns: dict[Any, float] = {}  # the first emit() that ended in each loop's turn
         self.key = key
         self._keep = keep
         self._running: defaultdict[tuple[Any, ...], list[MessageCounts]] = defaultdict(list)
@@ -138,14 +137,30 @@ class Tally:
             if message is not None:
                 message.answered = True
 
-    def emitted(self, name: Name) -> Emits:
-        """Count a call of ``emit()``; `name` is without a user. Return all calls for it."""
+    def emitted(self, name: Name) -> tuple[Emits, Ended]:
+        """Count a call of ``emit()``; `name` is without a user.
+
+        Return all calls for it, and what notices that this one has ended, and how long its event
+        loop has no turn.
+        """
+        loop, now = asyncio._get_running_loop(), monotonic()
         with self._lock:
             emits = remember(self._emits, name, self._emits.get(name) or Emits(), self._keep)
             emits.times += 1
             emits.places |= {place} if (place := caller()) else set()
             emits.when = next(self._clock)
-            return emits
+        held = loop and now - self._turns.get(loop, now) > LONG
+
+        def ended(error: BaseException | None) -> None:
+            emits.clues["raised"] = error is not None
+            if loop:
+                loop.call_soon(turned, self._turns.setdefault(loop, monotonic()))
+
+        def turned(began: float) -> None:
+            self._turns.pop(loop, None)
+            emits.clues["held"] = held or monotonic() - began > LONG
+
+        return emits, ended
 
     def emits(self) -> list[tuple[Name, Emits]]:
         with self._lock:

@@ -462,6 +462,11 @@ return {{
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   last: (event) => {{ last.emit(event); }},
+  block: (ms) => {{
+    server.emit("tick", 1);
+    for (const end = Date.now() + ms; Date.now() < end;);
+    server.emit("tick", 2);
+  }},
   sids: () => [...server.sockets.sockets.keys()],
   leave: (room) => server.socketsLeave(room),
   left: () => Promise.all(ends).then(() => null),
@@ -2178,3 +2183,36 @@ async def test_what_each_of_several_connections_emits_for_all_is_told(apart):
         found = diagnose(there.message("news"))
     said = "Calls of emit() for it: 2, each for 2 sessions: does each connection emit it, for all?"
     assert found.findings[0] == said
+
+
+async def test_what_is_emitted_by_a_blocked_process_may_be_late(apart, monkeypatch):
+    b, client, there, here = apart
+    now = 0.0
+    monkeypatch.setattr("sio_demo.diagnosis.tally.monotonic", lambda: now)
+    await b.connect(client)
+    await b.sio.emit("news", 1)
+    now += 3
+    await b.sio.emit("news", 2)
+    await b.settled()
+    await b.sio.emit("news", 3)
+    await b.settled()
+    said = "The process that emitted it was blocked just then: what it sends waits (L30)."
+    for number, late in ((1, True), (2, True), (3, False)):
+        found = diagnose(there.message("news", number), here.message("news", number))
+        assert (said in found.findings) is late
+
+
+async def test_what_a_blocked_server_in_javascript_emits_may_be_late():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("ask('sync')")
+        await server("block(300)")
+        await server("tell('tick', 3)")
+        await page("ask('sync')")
+        late = [(await server(f"named('tick', {n})")).count('"held":true') for n in (1, 2, 3)]
+    assert late == [1, 1, 0]
+
+
+def test_a_ping_timeout_of_a_blocked_process_is_no_certain_outage():
+    clues = {"recipient": "client", "arrived": False, "raised": False, "reason": "ping timeout"}
+    found = diagnose((1, 1, 1, 0, None), before=True, volatile=False, held=True, **clues)
+    assert not found.certain
