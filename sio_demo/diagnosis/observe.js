@@ -22,7 +22,7 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
   let running = null; // the message whose listeners a server calls in this tick
   const ends = [];
   const OWN = ["connect", "connect_error", "disconnect"]; // a client's: this observer listens too
-  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "sid", "volatile", "held"];
+  const AIM = ["reached", "skipped", "raised", "room", "astray", "vacant", "lookalike", "sid", "volatile", "held", "untimed"];
   for (const end of [what].flat()) {
     if (known(end).sockets === undefined) ends.push(client(end));
     else if (end.sockets.sockets === undefined) ends.push(server(end)); // a namespace
@@ -143,13 +143,14 @@ function observe(what, { key: given, user: whose, keep = 1000 } = {}) {
     };
     end.welcomes = () => ["connect", "connection"].some((one) => space.listeners(one).some((each) => each !== welcome));
     end.direct = (socket) => reach(socket.connected ? [socket.id] : [], { skipped: false }, [socket.id]);
-    const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }) => {
+    const broadcast = ({ data: [event, ...args] }, { rooms, except, flags }, ...asks) => {
       const members = (names) => new Set([...names].flatMap((one) => [...adapter.rooms.get(one) ?? []]));
       const all = rooms?.size ? members(rooms) : new Set(adapter.sids.keys());
       const out = members(except ?? []);
       const reached = [...all].filter((sid) => !out.has(sid) && space.sockets.has(sid));
       const left = [...all].filter((sid) => out.has(sid));
-      const more = { skipped: left.length > 0, left, volatile: Boolean(flags?.volatile) };
+      const more = { skipped: left.length > 0, left, volatile: Boolean(flags?.volatile),
+        untimed: asks.length > 0 && flags?.timeout === undefined };
       emitted(end, event, args, reach(reached, more, rooms?.size ? [...rooms] : undefined));
     };
     patch(adapter, "broadcast", broadcast);

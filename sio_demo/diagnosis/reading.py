@@ -87,6 +87,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "No acknowledgement of it came to its sender.": c.answered is False,
+        "It asks a room for acknowledgements, and does not say how long its callback waits, which "
+        "fails at once: io.timeout(5000).to(…).emit(…).": c.untimed,
         "The process that emitted it was blocked just then: what it sends waits (L30).": c.held,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
         "emit() was called in another event loop than its connection's, which does not wake up for "

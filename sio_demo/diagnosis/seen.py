@@ -50,6 +50,7 @@ class Clues:
     raised: bool | None = None  # the last emit() raised an exception
     other_loop: bool | None = None  # it was called in another event loop than the connection's
     held: bool | None = None  # the process that called it was blocked just then
+    untimed: bool | None = None  # it asked a room for acknowledgements, without a timeout()
     volatile: bool | None = None  # the last emit() was volatile
     away: bool | None = None  # emit() came while the client was not connected
     here: bool | None = None  # one of its calls came while the client was connected

@@ -462,6 +462,7 @@ return {{
   named: (event, ...args) => JSON.stringify(seen.message(event, args, {{ recipient: "client" }})),
   tick: (...numbers) => {{ numbers.forEach((one) => server.volatile.emit("tick", one)); }},
   last: (event) => {{ last.emit(event); }},
+  poll: (wait) => {{ (wait ? server.timeout(wait) : server).emit("news", 1, () => {{}}); }},
   block: (ms) => {{
     server.emit("tick", 1);
     for (const end = Date.now() + ms; Date.now() < end;);
@@ -2216,3 +2217,13 @@ def test_a_ping_timeout_of_a_blocked_process_is_no_certain_outage():
     clues = {"recipient": "client", "arrived": False, "raised": False, "reason": "ping timeout"}
     found = diagnose((1, 1, 1, 0, None), before=True, volatile=False, held=True, **clues)
     assert not found.certain
+
+
+async def test_a_broadcast_that_asks_without_a_timeout_is_told():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        await page("ask('sync')")
+        for wait, told in (("", True), ("2000", False)):
+            await server(f"poll({wait})")
+            await page("ask('sync')")
+            found = diagnose(await server("seen('news')"))
+            assert ("timeout(5000)" in str(found)) is told
