@@ -86,6 +86,9 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     to_server, kept = c.recipient == "server", (c.client, c.away) == ("javascript", True)
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
+        "Its sender asks for no acknowledgement: there is no function to call.": c.failed
+        and c.acknowledged is False
+        and c.server == "javascript",
         "No acknowledgement of it came to its sender.": c.answered is False,
         "It asks a room for acknowledgements, and does not say how long its callback waits, which "
         "fails at once: io.timeout(5000).to(…).emit(…).": c.untimed,
@@ -107,6 +110,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
             "Its call overlapped another of this event: is what it checked still true then, and "
             "has the newer one the last word (L18)?": c.overlapped and seen.calls == 1,
             f"emit() was for {c.reached} sessions: those of other users too.": wide,
+            "Some are the same, or written the same: what calls on() again?": c.alike,
             "Its handler is still running.": c.busy == c.event and seen.calls,
             "It left somebody out, as socket.to() and skip_sid do with a sender.": some,
         }

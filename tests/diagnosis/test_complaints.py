@@ -1783,7 +1783,9 @@ async def test_a_listener_of_a_javascript_server_that_throws_has_not_handled_it(
         turn = Seen.of(await server("seen('turn', 'server')"))
         enter = Seen.of(await server("seen('enter')"))
     assert (turn.clues.failed, enter.clues.failed) == (True, None)
-    assert diagnose(turn).findings[0] == "It came once, and was not handled."
+    found = diagnose(turn)
+    assert found.findings[0] == "It came once, and was not handled."
+    assert "Its sender asks for no acknowledgement: there is no function to call." in found.findings
 
 
 async def test_what_a_client_sent_before_it_left_may_be_lost():
@@ -2227,3 +2229,13 @@ async def test_a_broadcast_that_asks_without_a_timeout_is_told():
             await page("ask('sync')")
             found = diagnose(await server("seen('news')"))
             assert ("timeout(5000)" in str(found)) is told
+
+
+async def test_listeners_that_are_the_same_function_are_told():
+    async with tab(None, SERVER) as server, tab(await server("url()"), PAGE + ASK) as page:
+        for _ in range(3):
+            await page("on('news')")
+        await server("tell('news')")
+        await page("ask('sync')")
+        found = diagnose(await page("seen('news')"))
+    assert found.findings[1] == "Some are the same, or written the same: what calls on() again?"
