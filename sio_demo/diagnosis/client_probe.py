@@ -36,13 +36,10 @@ class ClientProbe(Probe):
     def now(self, namespace: str) -> dict[str, Any]:
         before = self._was_connected or namespace in self.connects
         clues = {"connected": bool(self.sio.connected), "before": before, **self._clues}
-        return clues | ({"refused": None} if self._tries() and not clues["refused"] else {})
-
-    def _tries(self) -> bool:
-        """Whether it is just connecting again: how that ends is not known."""
         task = self.sio._reconnect_task  # internal; in a synchronous client it is a thread
-        ended = getattr(task, "done", lambda: not task.is_alive())
-        return task is not None and not ended()
+        ended = task is None or getattr(task, "done", lambda: not task.is_alive())()
+        # How the attempt ends that it just makes is not known.
+        return clues | ({} if ended or clues["refused"] else {"refused": None})
 
     def reconnects(self, namespace: str) -> int | None:
         """Return how often it has reconnected; None if it was connected before it was watched."""
@@ -71,8 +68,8 @@ class ClientProbe(Probe):
 
     def _sending(self, packet: Any) -> None:
         eio = self.sio.eio  # internal
-        connected = eio.state == "connected"  # internal; otherwise it drops the packet
-        if packet.packet_type in (EVENT, BINARY_EVENT) and connected:
+        event = packet.packet_type in (EVENT, BINARY_EVENT)
+        if event and eio.state == "connected":  # internal; otherwise it drops the packet
             parts = packet.encode()  # a list, if something is attached
             size = len(max(parts, key=len) if isinstance(parts, list) else parts)
             if eio.current_transport == "polling":

@@ -134,9 +134,8 @@ class Observer(AbstractContextManager["Observer"]):
         if data:
             key = self._tally.name("client", namespace, event, None, data).key
         found = [each for each in messages if each[0].key == key]
-        carried = [each for each in found if each[1].packets] or found
-        if carried:
-            return self._seen(*carried[-1])
+        if found:
+            return self._seen(*sorted(found, key=lambda each: each[1].packets > 0)[-1])
         side = recipient or next(iter(sides), None) or self._recipient(event, namespace)
         return self._seen(Name(side, namespace, event, user, key), MessageCounts())
 
@@ -153,17 +152,13 @@ class Observer(AbstractContextManager["Observer"]):
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
         return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
 
-    def _heard(self, name: Name, m: MessageCounts) -> bool:
-        """Return whether the end that it came to has a listener for it now."""
+    def _elsewhere(self, name: Name, m: MessageCounts) -> dict[str, Any]:
+        """Return whether the end that it came to listens now, and where else it is listened to."""
         came_to = (probe for probe in self._probes if id(probe.sio) in m.listeners)
-        return any(probe.listeners(name.event, name.namespace) for probe in came_to)
-
-    def _elsewhere(self, name: Name, m: MessageCounts) -> str | None:
-        """Return where else its event is listened to."""
+        late = any(probe.listeners(name.event, name.namespace) for probe in came_to)
         space = self._listens(name.event)
-        if space != name.namespace or self._heard(name, m):
-            return space
-        return f"another {name.recipient} object"
+        other = f"another {name.recipient} object"
+        return {"late": late, "listens": space if late or space != name.namespace else other}
 
     def effect(self, event: str, *data: Any) -> None:
         """Count an effect of the message with `data`; call it where the program changes a thing."""
@@ -230,9 +225,8 @@ class Observer(AbstractContextManager["Observer"]):
             "own": self._tally.own_sids if self._clients else None,
             "live": live,
             "ever": set().union(*emits.ever.values()) if emits.ever else None,
-            "skipped": emits.skipped or None,
-            "out": emits.out,
-            "sent": None if emits.recipients is None else emits.recipients | m.sent_to,
+            **emits.who,
+            "sent": emits.who["sent"] | m.sent_to if "sent" in emits.who else None,
         }
         return Seen(
             listeners=listeners,
@@ -245,7 +239,6 @@ class Observer(AbstractContextManager["Observer"]):
                 event=name.event,
                 namespace=name.namespace,
                 whose=True if self._servers and name.user is not None else None,
-                listens=self._elsewhere(name, m) if m.arrived and not listeners else None,
                 reconnects=self._reconnects(name.namespace, m),
                 connections=len(m.connections) or None,
                 clients=None if self._servers else len(m.listeners) or None,
@@ -264,7 +257,7 @@ class Observer(AbstractContextManager["Observer"]):
                 busy="connect" if entering else (handled and self._tally.running(name)) or None,
                 behind=m.behind,
                 worked=self._worked(name) if handled else None,
-                late=self._heard(name, m) if m.arrived and not listeners else None,
+                **(self._elsewhere(name, m) if m.arrived and not listeners else {}),
                 unheard=None if m.arrived else self._unheard(name),
                 grows=self._grows(name, m),
                 **aim,

@@ -78,7 +78,7 @@ class Probe:
         """Count a packet that came, or is sent; with an id it asks for an acknowledgement."""
         name = self._named(self.side if came else self.other_side, space or "/", data, connection)
         if came:
-            m["listeners"] = id(self.sio), self.listeners(name.event, name.namespace)
+            m["listeners"] = {id(self.sio): self.listeners(name.event, name.namespace)}
         self._tally.packet(name, connection, ack_id, came, **self._facts(connection, name), **m)
 
     def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:

@@ -196,9 +196,8 @@ class Seen:
         other = [p.clues.namespace for p in parts if p.clues.namespace != space and p.listeners]
         parts = [p if p.clues.namespace in (None, space) else cls(who=p.who) for p in parts]
         parts.sort(key=lambda part: part.clues.client is None)
-        emits = [part.clues.emitted for part in parts if part.clues.emitted is not None]
         servers = sum(part.clues.server is not None for part in parts)
-        known: dict[str, Any] = {"emitted": sum(emits)} if emits else {}
+        known: dict[str, Any] = {"emitted": _known(sum, (p.clues.emitted for p in parts))}
         known |= {"listens": other[0]} if space and other else {}
         known |= {"servers": servers} if servers > 1 else {}
         known |= {"reason": why_ended([part.clues.reason for part in parts])}
@@ -227,7 +226,7 @@ class Seen:
         """Return it with what the sids of both ends tell together."""
         clues, who, own = self.clues, self.who, self.who.get("own", frozenset())
         sids, packets, calls, told = self.sids, self.packets, self.calls, dict[str, Any]()
-        recipients = "own" if clues.recipient == "client" else "live"
+        sender, recipients = ("own", "live") if clues.recipient == "server" else ("live", "own")
         if clues.recipient and packets == 0 and recipients in who:
             told["arrived"], calls = False, calls or 0
         if self.args and len(self.args) < 200 and not re.search(r'\d|id"', self.args, re.I):
@@ -236,11 +235,10 @@ class Seen:
             told["doubled"] = self.effects > 1
         if own and "live" in who:
             told["strangers"] = len(who["live"] - own)
-        sender = "own" if clues.recipient == "server" else "live"
         if clues.recipient and clues.emitted == 0 and who and sender not in who:
             clues = replace(clues, emitted=None, kin=None)  # the end that sends was not observed
-        if own and "skipped" in who:
-            clues = replace(clues, skipped=bool(own & who["skipped"]))
+        if "skipped" in who:
+            clues = replace(clues, skipped=bool((own or who["skipped"]) & who["skipped"]))
         if clues.recipient == "client":  # only a server has these limits
             told |= {"large": False, "queued": 0}
         to_client = clues.recipient == "client" and clues.emitted != 0
@@ -276,10 +274,8 @@ _OF_CLIENT = ["client", "server", "connected", "before", "refused", "rejected", 
 
 def _counted_together(parts: list[Seen]) -> dict[str, Any]:
     """Return the counters of all parts, and the clues that add up."""
-    clients = [part for part in parts if part.who.get("own") and part.clues.server is None]
-    own = [part.who["own"] for part in clients]
-    if sum(map(len, own)) > len(frozenset[str]().union(*own)):
-        clients = []  # some are of the same client
+    alone = [part for part in parts if part.who.get("own") and part.clues.server is None]
+    clients = [*{part.who["own"]: part for part in alone}.values()]  # of each, what came last
     groups = [clients, *([part] for part in parts if part not in clients)]
     total = {}
     for name in (*Counters._fields, *_ADD_UP):

@@ -35,8 +35,9 @@ class ServerProbe(Probe):
         tally.servers.append(self)
         tally.longest = sio.eio.max_http_buffer_size  # internal
         self._hooks.method(sio.eio, "send_packet", self._sending)  # internal
+        again = self._census.clear  # one comes, or goes
         for method in ("connect", "pre_disconnect", "disconnect"):
-            self._hooks.method(sio.manager, method, self._changing)  # internal
+            self._hooks.method(sio.manager, method, lambda *_, **__: lambda _: again())  # internal
         self._out: dict[tuple[str, str], dict[str, None]] = {}  # who has left a room last
         self._hooks.method(sio.manager, "enter_room", self._entering)  # internal
         self._hooks.method(sio.manager, "leave_room", self._leaving)  # internal
@@ -62,9 +63,8 @@ class ServerProbe(Probe):
 
     def reason(self, namespace: str, user: Hashable) -> str | None:
         """Return why the last session of a user has ended, or all if users are not told apart."""
-        if self._user is not None and user is None:
-            return None
-        return self._reasons.get((namespace, user), None if self._late else "")
+        unknown = self._late or (self._user is not None and user is None)
+        return self._reasons.get((namespace, user), None if unknown else "")
 
     def _handling(self, event: str, namespace: str, *args: Any) -> Ended | None:
         if event != "disconnect":
@@ -75,11 +75,6 @@ class ServerProbe(Probe):
             same = self._user is not None or self._reasons.get((namespace, user), reason) == reason
             remember(self._reasons, (namespace, user), reason if same else None)
         return None
-
-    def _changing(self, *_: Any, **__: Any) -> Ended:
-        """Count the live sids again: one comes, or goes."""
-        self._census.clear()
-        return lambda _: self._census.clear()
 
     def _entering(self, _sid: str, namespace: str | None, room: Any, *_: Any, **__: Any) -> None:
         remember(self._entered, (namespace or "/", room), None)
@@ -104,9 +99,8 @@ class ServerProbe(Probe):
     def _facts(self, connection: str, name: Name) -> dict[str, Any]:
         sids = self.census(name.namespace).get(name.user, frozenset())
         sid = self.sio.manager.sid_from_eio_sid(connection, name.namespace)  # internal
-        if sid not in sids and self._user is not None:
-            return {"server": id(self.sio)}  # before it is connected, its user is not known
-        return {"server": id(self.sio), "live": sids if sid in sids else sids | {sid}, "sid": sid}
+        sids = sids if sid in sids else sids | {sid}
+        return {"servers": {id(self.sio)}, "live": sids, "sent_to": {sid}}
 
     def _emitting(self, event: str, data: Any = None, *rest: Any, **options: Any) -> Ended:
         options |= dict(zip(("to", "room", "skip_sid", "namespace"), rest, strict=False))
@@ -120,19 +114,16 @@ class ServerProbe(Probe):
         sids = members - left_out
         emits.live = [server.census(space) for server in self._tally.servers]
         emits.ever[id(self.sio)] = self.ever
-        emits.recipients = None if self.queue else frozenset(sids)
-        emits.skipped = frozenset(members & left_out)
-        emits.rooms.add(repr(room))
         left = {sid for one in rooms for sid in self._out.get((space, repr(one)), ())} - members
-        emits.out = frozenset(sid for sid in left if manager.is_connected(sid, space))  # internal
+        out = {sid for sid in left if manager.is_connected(sid, space)}  # internal
+        emits.who = {"skipped": members & left_out, "out": out}
+        emits.who |= {} if self.queue else {"sent": sids}
+        emits.rooms.add(repr(room))
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, rooms)
-        named = members and rooms[0] in self.ever
-        emits.clues |= {"sid": "live" if sids else "skipped"} if named else {}
-        emits.clues |= {
-            "other_loop": None if self.queue else self._away_from_home(),
-            "skipped": bool(emits.skipped),
-            "reached": None if self.queue and not sids else len(sids),
-        }
+        emits.clues["reached"] = None if self.queue and not sids else len(sids)
+        emits.clues["other_loop"] = None if self.queue else self._away_from_home()
+        if members and rooms[0] in self.ever:
+            emits.clues["sid"] = "live" if sids else "skipped"
         emits.users.update(map(self._user, sids) if self._user else ())
         return ended
 

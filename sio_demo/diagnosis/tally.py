@@ -35,9 +35,7 @@ class Emits:
     users: set[Hashable] = field(default_factory=set)  # of the sessions that it was for
     live: list[Census] | None = None  # of each server, when the last one was called
     ever: dict[int, dict[str, str]] = field(default_factory=dict)  # sids of each server, until now
-    recipients: Sids | None = None  # sids that the last one was for
-    skipped: Sids | None = None  # in the room, and left out
-    out: Sids | None = None  # that had left the room
+    who: dict[str, set[str]] = field(default_factory=dict)  # sids of the last one, as in `Seen`
     rooms: set[str] = field(default_factory=set)  # that they were for
     places: set[str] = field(default_factory=set)  # where the program called them
     clues: dict[str, Any] = field(default_factory=dict)  # to the last one
@@ -64,27 +62,6 @@ class MessageCounts:
     connections: set[str] = field(default_factory=set)
     servers: set[int] = field(default_factory=set)
     when: int = 0
-
-    def note(
-        self,
-        listeners: tuple[int, int] | None = None,  # which recipient it came to, and how many it has
-        server: int | None = None,  # at which it was seen
-        live: Sids | None = None,  # sids of its user; only a server knows
-        sid: str | None = None,  # that of its session; likewise
-        **facts: int | None,  # "reconnects" of its client, "early" and "large"
-    ) -> None:
-        """Add what was seen of a packet; None is what cannot be seen from there."""
-        if listeners is not None:
-            end, count = listeners
-            self.listeners[end] = max(count, self.listeners.get(end, 0))
-        self.servers |= {server} if server is not None else set()
-        self.sent_to |= {sid} if sid is not None else set()
-        if live is not None and len(live) >= len(self.live or ()):
-            self.live = live
-        for fact, now in facts.items():
-            if now is not None:
-                known = getattr(self, fact)
-                setattr(self, fact, now if known is None else max(known, now))
 
     @property
     def packets(self) -> int:
@@ -119,7 +96,10 @@ class Tally:
     def packet(
         self, name: Name, connection: str, ack_id: int | None, came: bool, **facts: Any
     ) -> None:
-        """Count a packet that came to its recipient, or was given to a connection."""
+        """Count a packet that came to its recipient, or was given to a connection.
+
+        Of each fact it keeps the most that was seen; None is what cannot be seen from there.
+        """
         with self._lock:
             message = self._message(name)
             if ack_id is not None and not came:
@@ -129,7 +109,16 @@ class Tally:
             message.when = next(self._clock)
             message.acknowledged = ack_id is not None
             message.connections.add(connection)
-            message.note(**facts)
+            for fact, now in facts.items():
+                known = getattr(message, fact)
+                if isinstance(known, set):
+                    known |= now
+                elif isinstance(known, dict):
+                    known |= {end: max(count, known.get(end, 0)) for end, count in now.items()}
+                elif isinstance(now, frozenset):
+                    message.live = max(now, known or now, key=len)
+                elif now is not None:
+                    setattr(message, fact, max(now, known or now))
 
     def answered(self, connection: str, namespace: str | None, ack_id: int) -> None:
         with self._lock:
