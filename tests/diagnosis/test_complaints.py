@@ -2239,3 +2239,24 @@ async def test_listeners_that_are_the_same_function_are_told():
         await page("ask('sync')")
         found = diagnose(await page("seen('news')"))
     assert found.findings[1] == "Some are the same, or written the same: what calls on() again?"
+
+
+def test_two_snapshots_of_one_client_are_not_two_clients():
+    client = Seen(1, None, 1, 1, who={"own": frozenset({"a"})}).with_clues(recipient="client")
+    later = Seen(1, None, 2, 2, who={"own": frozenset({"a"})}).with_clues(recipient="client")
+    assert diagnose(client, later).seen.counters == (1, None, 2, 2, None)
+
+
+async def test_the_room_of_an_emit_may_be_given_by_its_place(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    await b.sio.emit("news", "hi", "chat")
+    assert there.message("news").clues.room == "'chat'"
+
+
+async def test_a_server_alone_counts_what_has_attachments(apart):
+    b, client, there, _ = apart
+    await b.connect(client)
+    await b.sio.emit("news", b"bytes")
+    await b.settled()
+    assert there.message("news", b"bytes").packets == 1
