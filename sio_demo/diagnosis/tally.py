@@ -142,7 +142,7 @@ class Tally:
 
         def ended(error: BaseException | None) -> None:
             emits.clues["raised"] = error is not None
-            if loop:
+            if loop and loop is asyncio._get_running_loop():
                 loop.call_soon(turned, self._turns.setdefault(loop, monotonic()))
 
         def turned(began: float) -> None:

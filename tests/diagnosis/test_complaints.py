@@ -7,7 +7,7 @@ import socketio
 
 from sio_demo.atlas.kit import tab
 from sio_demo.diagnosis import Seen, diagnose, observe, snippet
-from sio_demo.diagnosis.tally import remember
+from sio_demo.diagnosis.tally import Tally, remember
 from sio_demo.errors import SnippetError
 from sio_demo.lab.bench import bench, python_client
 from sio_demo.lab.clients import EmitterClient
@@ -2260,3 +2260,14 @@ async def test_a_server_alone_counts_what_has_attachments(apart):
     await b.sio.emit("news", b"bytes")
     await b.settled()
     assert there.message("news", b"bytes").packets == 1
+
+
+def test_an_emit_that_ends_after_its_loop_has_closed_harms_nobody():
+    tally = Tally(lambda *each: each, keep=10)
+
+    async def begin():
+        return tally.emitted(tally.name("client", "/", "news", None, ()))
+
+    emits, ended = asyncio.run(begin())
+    ended(GeneratorExit())
+    assert emits.clues == {"raised": True}
