@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
-import weakref
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from weakref import WeakSet
 
 from ..causes import reproduces
 from ..counters import Counters
-from ..lab.bench import Bench, bench, connects, new_client, python_client, shut_down
+from ..lab.bench import bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, background, carried, counted, news, rig, tab
@@ -17,42 +18,29 @@ CUTS = 3
 RUNS = 3  # of a cell
 VISITS = 3  # of a page
 
-Unheld = weakref.ref[Any]
-"""A client that no variable holds: what keeps it alive is its own doing."""
 
-
-def _let_go(client: Any, stack: AsyncExitStack) -> Unheld:
-    """Hold a client no longer; whatever lives of it ends with the stack."""
-    unheld = weakref.ref(client)
-    stack.push_async_callback(_end, unheld)
-    return unheld
-
-
-async def _end(unheld: Unheld) -> None:
-    if (client := unheld()) is not None:
-        await shut_down(client)
-
-
-async def _counted(bench: Bench, clients: list[Unheld], screen: Log) -> Counters:
-    """Send the message to all that the user has connected, and count those that live."""
-    gc.collect()
-    await bench.settled()
-    alive = [client for each in clients if (client := each()) is not None]
-    return await news(bench, screen, *alive)
+@asynccontextmanager
+async def unheld() -> AsyncIterator[WeakSet[Any]]:
+    """Yield a set of clients that no variable holds: what keeps one alive is its own doing."""
+    clients = WeakSet[Any]()
+    try:
+        yield clients
+    finally:
+        await asyncio.gather(*map(shut_down, clients))
 
 
 @reproduces("D4")
 async def new_client_each_time(fixed: bool) -> Counters:
     """Make a new client after each drop, while the old ones come back too."""
-    screen, clients = Log(), list[Unheld]()
-    async with bench() as b, AsyncExitStack() as stack:
+    screen = Log()
+    async with bench() as b, unheld() as clients:
         # >>>
         async def start() -> None:
             client = new_client()
             client.on("news", screen.add)
             await b.connect(client)
             # <<<
-            clients.append(_let_go(client, stack))
+            clients.add(client)
 
         await start()
         for _ in range(CUTS):
@@ -63,7 +51,8 @@ async def new_client_each_time(fixed: bool) -> Counters:
             else:
                 await start()
             # <<<
-        return await _counted(b, clients, screen)
+        gc.collect()
+        return await news(b, screen, *clients)
 
 
 @reproduces("D5")
@@ -120,11 +109,11 @@ async def two_owners(fixed: bool) -> Counters:
 @reproduces("D6")
 async def cell_run_again(fixed: bool) -> Counters:
     """Run a cell again that makes a client and connects it."""
-    screen, clients = Log(), list[Unheld]()
-    async with bench() as b, AsyncExitStack() as stack:
+    screen = Log()
+    async with bench() as b, unheld() as clients:
 
         async def run_cell() -> None:
-            old = clients.pop()() if fixed and clients else None
+            old = clients.pop() if fixed and clients else None
             # >>> one cell
             if fixed and old is not None:
                 await old.shutdown()
@@ -132,12 +121,13 @@ async def cell_run_again(fixed: bool) -> Counters:
             client.on("news", screen.add)
             await b.connect(client)
             # <<<
-            clients.append(_let_go(client, stack))
+            clients.add(client)
 
         for _ in range(RUNS):
             await run_cell()
         await wait_until(lambda: len(b.server.sids()) == len(clients))
-        return await _counted(b, clients, screen)
+        gc.collect()
+        return await news(b, screen, *clients)
 
 
 _PAGES = """
