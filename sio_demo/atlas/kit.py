@@ -202,7 +202,8 @@ async def tab(url: str | None, snippet: str, fixed: bool = False) -> AsyncIterat
 
     Python can call ``counts(event)``; ``synced()``, a promise that the other side has acknowledged
     ``"sync"``; of a client ``send(event)``, which sends the message and is then ``synced``; of a
-    server ``url()`` and ``sids()``; and what the snippet returns, like ``{ calls: () => calls }``.
+    server ``url()``, ``sids()``, and whether it ``has(number)`` of them; and what the snippet
+    returns, like ``{ calls: () => calls }``.
     """
     number = next(_numbers)
     arguments = ", ".join(map(json.dumps, (number, url, fixed, MESSAGE)))

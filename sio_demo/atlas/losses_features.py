@@ -12,14 +12,12 @@ from ..lab.waiting import wait_until
 from .kit import MESSAGE, Log, carried, counted, news, rig, server_and_client, tab
 
 _RECOVERING_SERVER = """
-let left, sids;
+let sids;
 const kept = [];
 // >>>
 const server = await serve({ connectionStateRecovery: {} });
 // <<<
 const sockets = server.sockets.sockets;
-const gone = new Promise((done) => { left = done; });
-server.on("connection", (socket) => socket.on("disconnect", left));
 // >>>
 if (fixed) {
   server.on("connection", (socket) => {
@@ -31,8 +29,7 @@ if (fixed) {
 }
 // <<<
 return {
-  news: async () => {
-    await gone;
+  news: () => {
     sids = sockets.size;
     kept.push(MESSAGE);
     server.emit("news", MESSAGE);
@@ -54,6 +51,7 @@ async def not_recovered(fixed: bool) -> Counters:
         back = link.expect("CONNECT", TO_CLIENT)
         async with link.refuse():
             await link.cut()
+            await wait_until(lambda: server("has(0)"))
             await server("news()")
         await back
         await client("synced()")

@@ -7,20 +7,14 @@ from ..counters import Counters
 from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_SERVER
+from ..lab.waiting import wait_until
 from .kit import CONNECT, MESSAGE, Log, carried, news, rig, server_and_client
 
 CUTS = 3
 
 _SERVER_LISTENER = """
 const server = await serve();
-const left = [];
-server.on("connection", (socket) => {
-  socket.on("order", show);
-  left.push(new Promise((done) => socket.on("disconnect", done)));
-});
-return {
-  alone: () => Promise.all(left.slice(0, -1)),
-};
+server.on("connection", (socket) => socket.on("order", show));
 """
 
 
@@ -30,7 +24,7 @@ async def server_listener(_fixed: bool) -> Counters:
     async with server_and_client(_SERVER_LISTENER, CONNECT) as (server, link, client):
         for _ in range(CUTS):
             await reconnect(link)
-            await server("alone()")
+            await wait_until(lambda: server("has(1)"))
         await client("send('order')")
         return await server.counted("order", link, await server("sids()"), TO_SERVER)
 

@@ -58,7 +58,8 @@ async function openTab(number, url, fixed, MESSAGE, snippet) {
     const given = await snippet(scope);
     const comes = (socket) => socket.active && socket.io.reconnection() && !socket.connected;
     await Promise.all(opened.filter(comes).map(scope.connected));
-    const ofServer = { url: () => served.url, sids: () => served.sockets.sockets.size };
+    const sids = () => served.sockets.sockets.size;
+    const ofServer = { url: () => served.url, sids, has: (number) => sids() === number };
     const send = (event) => { opened[0].emit(event, MESSAGE); return synced(); };
     tabs.set(number, { ...ofServer, counts: scope.counts, send, synced, ...given, end });
   } catch (error) {
