@@ -11,7 +11,7 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, carried, counted, left_behind, rig, server_and_client, tab
+from .kit import CONNECT, MESSAGE, Log, counted, left_behind, rig, server_and_client, tab
 
 CUTS = 3  # so that something for each connection makes four
 MOUNTS = 3
@@ -72,10 +72,9 @@ async def reply_in_connect(fixed: bool) -> Counters:
             await b.sio.emit("authenticated", MESSAGE if is_last else "welcome", to=sid)
 
         async with tab(b.link.url, _LOGIN, fixed) as page:
-            for cut in range(CUTS):
-                await wait_until(lambda: len(logins) == cut + 1)  # noqa: B023
+            for _ in range(CUTS):
+                await b.settled()
                 await b.cut()
-            await wait_until(lambda: carried(b.link, "authenticated") == 1)
             await b.settled()
             return await page.counted("authenticated", b.link, len(b.server.sids()))
 
@@ -207,10 +206,7 @@ if (fixed) {
   });
 }
 // <<<
-return {
-  isAlone: () => server.sockets.sockets.size === 1,
-  order: () => orders.emit("new", MESSAGE),
-};
+return { order: () => orders.emit("new", MESSAGE) };
 """
 _CUSTOMER = """
 const socket = io(url, fast);
@@ -224,7 +220,7 @@ async def shared_emitter(fixed: bool) -> Counters:
     async with server_and_client(_SHOP, _CUSTOMER, fixed) as (server, link, page):
         for _ in range(CUTS):
             await reconnect(link)
-        await wait_until(lambda: server("isAlone()"))
+        await wait_until(lambda: server("has(1)"))
         sids = await server("sids()")
         await server("order()")
         await server("synced()")

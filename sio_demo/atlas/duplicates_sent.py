@@ -112,12 +112,7 @@ async def retries_at_first(fixed: bool) -> Counters:
     """Emit in the first `connect`, with retries; the fix is a newer client."""
     log = Log()
     async with bench() as b:
-
-        async def pay(_sid: str, text: str) -> str:
-            log.add(text)
-            return "paid"
-
-        b.sio.on("pay", pay)
+        b.sio.on("pay", log.add)
         async with tab(b.link.url, _FIRST_CONNECT, fixed) as page:
             await page("flushed()")
             return counted(b, "pay", log, b.sio)
