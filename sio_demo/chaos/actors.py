@@ -1,7 +1,6 @@
 """The driver's side of a process: what it is told, what it says, and the files that it leaves."""
 
 import asyncio
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -76,10 +75,6 @@ class Actor:
         await self.arm("")
         self._ending = False
         return "gone" not in self._said
-
-    def signal(self, number: int) -> None:
-        if self._child is not None and self._child.pid:
-            os.kill(self._child.pid, number)
 
     async def dead(self) -> None:
         """Wait until it is dead, of itself, and nothing of it is left."""

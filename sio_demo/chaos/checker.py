@@ -51,12 +51,6 @@ class Discrepancies(NamedTuple):
     reordered: int
     findings: tuple[str, ...]
 
-    def beside(self, other: Discrepancies, where: str) -> Discrepancies:
-        """Return these, and the others that were found in another place."""
-        lost, duplicated, reordered = map(sum, zip(self[:3], other[:3], strict=True))
-        found = (*self.findings, *(f"{where}, {words}" for words in other.findings))
-        return Discrepancies(lost, duplicated, reordered, found)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,13 +37,8 @@ class Stage:
     def draw(cls, seed: int) -> Schedule:
         return Schedule.from_seed(seed, cls.kinds)
 
-    @classmethod
-    async def ground(cls, exits: AsyncExitStack) -> Any:
-        """Make what outlives a schedule, where something does."""
-        return None
-
     def __init__(
-        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path, ground: Any
+        self, schedule: Schedule, variant: str, fork_server: ForkServer, folder: Path
     ) -> None:
         self.findings: list[str] = []  # what is wrong already
         self.struck: list[str] = []  # the kinds of faults that have struck
@@ -231,27 +226,22 @@ async def run_all(
         raise UsageError(f"jobs is an integer, 1 or more, not {jobs!r}.")
     schedules = deque(map(stage.draw, seeds))
     tasks: deque[asyncio.Task[Verdict]] = deque()
-    grounds = asyncio.Queue[Any]()
-    async with AsyncExitStack() as exits:
-        fork_server = await ForkServer.open(*stage.modules)
-        exits.push_async_callback(fork_server.close)
-        for _ in range(min(jobs, len(schedules))):
-            grounds.put_nowait(await stage.ground(exits))
+    turn = asyncio.Semaphore(jobs)
+    fork_server = await ForkServer.open(*stage.modules)
 
-        async def play(schedule: Schedule) -> Verdict:
-            ground = await grounds.get()
+    async def play(schedule: Schedule) -> Verdict:
+        async with turn:
             with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-                verdict = await stage(schedule, variant, fork_server, Path(folder), ground).play()
-            grounds.put_nowait(ground)
-            return verdict
+                return await stage(schedule, variant, fork_server, Path(folder)).play()
 
-        try:
-            while schedules or tasks:
-                while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
-                    tasks.append(asyncio.create_task(play(schedules.popleft())))
-                yield await tasks[0]
-                tasks.popleft()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        while schedules or tasks:
+            while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
+                tasks.append(asyncio.create_task(play(schedules.popleft())))
+            yield await tasks[0]
+            tasks.popleft()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await fork_server.close()

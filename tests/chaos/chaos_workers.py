@@ -11,16 +11,19 @@ import os
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
 import psycopg
 import socketio
+from killable import Killable, KillablePostgres, KillableValkey
 from psycopg.conninfo import make_conninfo
+from two_places import beside
 
-from sio_demo.chaos import run_all
-from sio_demo.chaos.actors import APPLIED, ClientActor
+from sio_demo import chaos
+from sio_demo.chaos.actors import APPLIED, Actor, ClientActor
 from sio_demo.chaos.broken import PARTS, Parts
 from sio_demo.chaos.checker import Applied, Discrepancies, Journal, Verdict, check
 from sio_demo.chaos.faults import STRIKES, handler_error, kill, lasting
@@ -31,7 +34,6 @@ from sio_demo.commands import chaos as command
 from sio_demo.delivery import Feed, PostgresInboxStore, Received
 from sio_demo.delivery.transactions import settled
 from sio_demo.errors import NotSeenError
-from sio_demo.lab.engines import Engine, Postgres, Valkey
 from sio_demo.lab.waiting import PATIENCE, wait_until
 
 TOPIC = "applied"
@@ -149,17 +151,11 @@ class WorkerStage(Stage):
     servers_at_once = WORKERS
     modules = ("chaos_workers",)
 
-    @classmethod
-    async def ground(cls, exits: AsyncExitStack) -> dict[str, Engine]:
-        """Start the engines; EngineMissingError says how to get what is missing."""
-        engines = {"PostgreSQL": await Postgres.start(), "Valkey": await Valkey.start()}
-        for engine in engines.values():
-            exits.push_async_callback(engine.close)
-        return engines
+    free: ClassVar[list[dict[str, Killable]]] = []  # the engines that no schedule has now
 
     def __init__(self, schedule: Schedule, *arguments: Any) -> None:
         super().__init__(schedule, *arguments)
-        self.engines: dict[str, Engine] = arguments[-1]
+        self.engines = self.free.pop()
         # Not a database of its own: PostgreSQL would copy a thousand files, and sync them all when
         # it recovers.
         options = f"-c search_path=seed_{schedule.seed}"
@@ -170,6 +166,12 @@ class WorkerStage(Stage):
         for member in self.clients:
             member.program = "member"
             member.order["seen"] = str(member.path.with_suffix(".seen"))
+
+    async def play(self) -> Verdict:
+        try:
+            return await super().play()
+        finally:
+            self.free.append(self.engines)
 
     async def open(self) -> None:
         await _query(self.database, f"CREATE SCHEMA seed_{self.schedule.seed}")
@@ -200,7 +202,7 @@ class WorkerStage(Stage):
             read += [Applied(number, numbers.get(row, -1), "") for row in _read_by(member)]
         if sorted(entries) != sorted(await self.applied()):
             self.findings.append("the feed has not what the table has")
-        return found.beside(check(journals, read), "in the feed")
+        return beside(found, check(journals, read), "in the feed")
 
 
 def _read_by(member: ClientActor) -> list[tuple[Any, ...]]:
@@ -214,10 +216,15 @@ def _read_by(member: ClientActor) -> list[tuple[Any, ...]]:
 async def zombie(stage: WorkerStage, fault: PlannedFault) -> None:
     """Stop a worker, let its clients move on to another, and let it go on."""
     worker = stage.half(fault)
-    worker.signal(signal.SIGSTOP)
+    _signal(worker, signal.SIGSTOP)
     await stage.link.cut()
     await asyncio.sleep(fault.seconds)
-    worker.signal(signal.SIGCONT)
+    _signal(worker, signal.SIGCONT)
+
+
+def _signal(worker: Actor, number: int) -> None:
+    if worker._child is not None and worker._child.pid:
+        os.kill(worker._child.pid, number)
 
 
 async def table_lock(stage: WorkerStage, fault: PlannedFault) -> None:
@@ -244,8 +251,10 @@ async def engine_kill(stage: WorkerStage, fault: PlannedFault) -> None:
 async def valkey_pause(stage: WorkerStage, fault: PlannedFault) -> None:
     stage.go_on(fault)
     stage.engines["Valkey"].pause()
-    await asyncio.sleep(fault.seconds)
-    stage.engines["Valkey"].resume()
+    try:
+        await asyncio.sleep(fault.seconds)
+    finally:  # the next schedule has it as well
+        stage.engines["Valkey"].resume()
 
 
 async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -264,6 +273,26 @@ WorkerStage.strikes = {
     **dict.fromkeys(("PostgreSQL kill", "Valkey kill"), engine_kill),
     "Valkey pause": valkey_pause,
 }
+
+
+async def run_all(
+    seeds: Sequence[int],
+    variant: str = "none",
+    *,
+    jobs: int = 1,
+    stage: type[WorkerStage] = WorkerStage,
+) -> AsyncGenerator[Verdict, None]:
+    """Play schedules on engines that outlive them; EngineMissingError: one cannot be started."""
+    async with AsyncExitStack() as exits:
+        exits.callback(WorkerStage.free.clear)
+        for _ in range(min(jobs, len(seeds))):
+            postgres, cache = await KillablePostgres.start(), await KillableValkey.start()
+            exits.push_async_callback(postgres.close)
+            exits.push_async_callback(cache.close)
+            WorkerStage.free.append({"PostgreSQL": postgres, "Valkey": cache})
+        playing = chaos.run_all(seeds, variant, jobs=jobs, stage=stage)
+        async for verdict in await exits.enter_async_context(aclosing(playing)):
+            yield verdict
 
 
 def main(arguments: list[str] | None = None) -> int:

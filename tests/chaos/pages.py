@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import psutil
 import socketio
+from two_places import beside
 
 from sio_demo.chaos import faults as cuts
 from sio_demo.chaos.checker import Applied, Journal, Verdict, check
@@ -263,7 +264,7 @@ class Play:
         sent = check(self.journals, self.applied)
         order = [] if stuck else [*range(len(self.applied))]
         read = check({1: Journal(order, order)}, [Applied(1, at, "") for at in seen])
-        found = sent.beside(read, "in the page")
+        found = beside(sent, read, "in the page")
         return Verdict(
             self.seed,
             self.variant,

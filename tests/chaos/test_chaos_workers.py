@@ -21,7 +21,7 @@ def test_every_kind_of_fault_strikes_often_and_names_itself():
 
 
 async def test_workers_and_engines_that_fail_lose_double_and_reorder_nothing(quiet):
-    verdicts = [v async for v in chaos.run_all([3, 9], jobs=2, stage=WorkerStage)]
+    verdicts = [v async for v in chaos_workers.run_all([3, 9], jobs=2)]
     assert [verdict.findings for verdict in verdicts] == [()] * 2
     for verdict in verdicts:
         assert verdict.accepted == verdict.messages == WorkerStage.draw(verdict.seed).total
@@ -42,7 +42,7 @@ async def test_what_is_broken_is_caught(quiet, monkeypatch, variant, finding, se
     monkeypatch.setattr(chaos_workers, "PATIENCE", 1.0)
     rest = set(range(1, 101)).difference(seeds)
     async with aclosing(
-        chaos.run_all([*seeds, *rest], variant, jobs=1, stage=BrokenWorkerStage)
+        chaos_workers.run_all([*seeds, *rest], variant, stage=BrokenWorkerStage)
     ) as playing:
         async for verdict in playing:
             if any(words.startswith(finding) for words in verdict.findings):
