@@ -76,7 +76,7 @@ async def record() -> list[dict[str, Any]]:
         lambda change: states.append({**change["new"], "client": "browser"}), "state"
     )
     for move in STORY:
-        await (panel.choose(listener="outside") if move == "outside" else getattr(panel, move)())
+        await (panel.choose(listener="outside") if move == "outside" else panel.press(move))
     kept = [state for state in states if state["move"]["kind"] != "session"]
     await panel.close()
     return [state for state in kept if state["ready"]]

@@ -1,4 +1,4 @@
-"""The panel breaks a real connection and counts; its buttons do what its methods do."""
+"""The panel breaks a real connection and counts; its buttons do what `press` does."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def opened() -> panel.Panel:
 
 async def three_cuts(on: panel.Panel) -> list[int]:
     """Return the calls for a message before three cuts, and for one after."""
-    before = await on.send()
+    before = await on.press("send")
     for _ in range(3):
-        await on.cut()
-    return [before.calls, (await on.send()).calls]
+        await on.press("cut")
+    return [before.calls, (await on.press("send")).calls]
 
 
 def press(on: panel.Panel, name: str) -> None:
@@ -93,9 +93,9 @@ async def test_another_listener_is_a_new_client(opened: panel.Panel) -> None:
 
 
 async def test_half_open_connection_leaves_a_sid_and_costs_a_packet(opened: panel.Panel) -> None:
-    await opened.half_open()
-    assert await opened.send() == Counters(2, 2, 2, 2, 2)
-    await opened.cut()
+    await opened.press("half_open")
+    assert await opened.press("send") == Counters(2, 2, 2, 2, 2)
+    await opened.press("cut")
     assert opened.counters.sids == 2  # the network cannot reset what the server alone holds
 
 
@@ -103,28 +103,28 @@ async def test_half_open_sid_ends_with_the_servers_patience(
     opened: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(panel_module, "PINGS", {"ping_interval": (0.2, 1), "ping_timeout": 1})
-    await opened.half_open()
+    await opened.press("half_open")
     assert opened.counters.sids == 2
     await wait_until(lambda: opened.counters.sids == 1)
     await wait_until(lambda: opened.status == "The server has ended a session: ping timeout.")
 
 
 async def test_restart_brings_a_new_server_and_one_more_listener(opened: panel.Panel) -> None:
-    await opened.half_open()
-    await opened.restart()
-    assert await opened.send() == Counters(3, 1, 1, 3, 3)
+    await opened.press("half_open")
+    await opened.press("restart")
+    assert await opened.press("send") == Counters(3, 1, 1, 3, 3)
 
 
 async def test_slow_makes_no_duplicates_and_goes_over(opened: panel.Panel) -> None:
     now = asyncio.get_running_loop().time
-    await opened.send()
+    await opened.press("send")
     start = now()
-    await opened.send()
+    await opened.press("send")
     fast, start = now() - start, now()
-    await opened.slow()
-    assert await opened.send() == Counters(1, 1, 1, 1, 1)
+    await opened.press("slow")
+    assert await opened.press("send") == Counters(1, 1, 1, 1, 1)
     assert now() - start > 4 * panel_module.DELAY > fast
-    await opened.slow()
+    await opened.press("slow")
     assert not opened.widget.state["slow"]
 
 
@@ -145,7 +145,7 @@ async def test_buttons_do_what_they_say_one_after_the_other(opened: panel.Panel)
 
 
 async def test_it_goes_on_while_the_kernel_is_busy(opened: panel.Panel) -> None:
-    await opened.send()
+    await opened.press("send")
     done = threading.Event()
     opened.widget.observe(lambda _: done.set(), "state")
     press(opened, "send")
@@ -154,11 +154,11 @@ async def test_it_goes_on_while_the_kernel_is_busy(opened: panel.Panel) -> None:
 
 async def test_says_what_a_cut_did_to_the_listeners(kind: Any) -> None:
     opened = panel.wire(kind)
-    await opened.cut()
+    await opened.press("cut")
     added = {"emitter": "one more listener", "python": "the new handler replaces the old one"}
     assert opened.status == f"Cut by a TCP reset. The client is back: {added[kind]}."
     await opened.choose(listener="outside")
-    await opened.cut()
+    await opened.press("cut")
     assert opened.status == "Cut by a TCP reset. The client is back: no new listener."
 
 
@@ -184,10 +184,10 @@ def test_recorded_run_shows_what_a_run_shows() -> None:
 async def test_outlives_the_teardown_and_not_clean_up(
     opened: panel.Panel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await opened.half_open()
+    await opened.press("half_open")
     await nothing_left()
     assert capsys.readouterr().out == NOTHING
-    assert (await opened.send()).calls == 2
+    assert (await opened.press("send")).calls == 2
     await clean_up()
     assert opened.closed
     assert not opened.widget.state["ready"]
@@ -195,20 +195,20 @@ async def test_outlives_the_teardown_and_not_clean_up(
 
 
 async def test_close_leaves_nothing(opened: panel.Panel) -> None:
-    await opened.half_open()
-    await opened.slow()
+    await opened.press("half_open")
+    await opened.press("slow")
     await opened.close()
     await opened.close()
     await nothing_left()
     with pytest.raises(ClosedError):
-        await opened.send()
+        await opened.press("send")
 
 
 async def test_next_panel_closes_the_one_before(opened: panel.Panel) -> None:
-    await opened.send()
+    await opened.press("send")
     again = panel.wire("emitter")
     assert opened.closed
-    assert (await again.send()).calls == 1
+    assert (await again.press("send")).calls == 1
     await wait_until(lambda: opened.status.startswith("Closed."))
 
 
@@ -231,7 +231,7 @@ async def test_error_behind_a_button_is_shown(
     async def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("<oops>")
 
-    await opened.send()
+    await opened.press("send")
     monkeypatch.setattr(opened._bench.sio, "emit", fail)
     press(opened, "send")
     await wait_until(lambda: opened.widget.state["status"] == "ZeroDivisionError: <oops>")
@@ -328,10 +328,10 @@ async def test_page_of_this_machine_is_served(
     await asyncio.to_thread(page.open)
     await wait_until(lambda: waiting.status == NEW.format("inside"))
     assert waiting.widget.state["client"] == "browser"
-    await waiting.send()
+    await waiting.press("send")
     for _ in range(3):
-        await waiting.cut()
-    assert await waiting.send() == Counters(4, 1, 1, 4, 4)
+        await waiting.press("cut")
+    assert await waiting.press("send") == Counters(4, 1, 1, 4, 4)
     await waiting.close()
     assert page.received[-1] == {"kind": "stop"}
 
@@ -344,7 +344,7 @@ async def test_only_pages_of_that_origin_may_connect(
     for origin in ("http://evil.example", "http://localhost:9999", "null"):
         assert await answer(waiting._bench.link.url, origin) == 400
     assert await answer(waiting._bench.link.url, HERE) == 101
-    await waiting.restart()
+    await waiting.press("restart")
     assert waiting._bench.server.sio.eio.cors_allowed_origins == [HERE]
 
 
@@ -366,7 +366,7 @@ async def test_page_of_another_machine_does_not_disturb_the_one_that_is_served(
     page_of(waiting, monkeypatch).open()
     await wait_until(lambda: waiting.status == NEW.format("inside"))
     page_of(waiting, monkeypatch, "http://example.org", "other").open()
-    assert await waiting.send() == Counters(1, 1, 1, 1, 1)
+    assert await waiting.press("send") == Counters(1, 1, 1, 1, 1)
     assert waiting.status == "1 packet, 1 call"
 
 
@@ -374,12 +374,12 @@ async def test_page_does_not_disturb_a_client_in_the_kernel_and_can_be_chosen(
     waiting: panel.Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = panel.wire("emitter")
-    await opened.cut()
+    await opened.press("cut")
     page_of(opened, monkeypatch).open()
-    assert await opened.send() == Counters(2, 1, 1, 2, 2)
+    assert await opened.press("send") == Counters(2, 1, 1, 2, 2)
     await opened.choose(client="browser")
     assert opened.widget.state["client"] == "browser"
-    assert await opened.send() == Counters(1, 1, 1, 1, 1)
+    assert await opened.press("send") == Counters(1, 1, 1, 1, 1)
 
 
 async def test_page_that_cannot_reach_the_kernel_is_told(
@@ -400,11 +400,11 @@ async def test_page_that_comes_later_takes_over(
     first = page_of(waiting, monkeypatch)
     first.open()
     await wait_until(lambda: waiting.status == NEW.format("inside"))
-    await waiting.cut()
+    await waiting.press("cut")
     second = page_of(waiting, monkeypatch, name="second")
     second.open()
     await wait_until(lambda: second.client and waiting.status == NEW.format("inside"))
-    assert await waiting.send() == Counters(1, 1, 1, 1, 1)
+    assert await waiting.press("send") == Counters(1, 1, 1, 1, 1)
 
 
 async def test_client_that_leaves_is_seen(
@@ -417,7 +417,7 @@ async def test_client_that_leaves_is_seen(
     await page.client.shutdown()
     await wait_until(lambda: waiting.status.startswith("The server has ended a session: "))
     with pytest.raises(UsageError, match="No client is connected"):
-        await waiting.send()
+        await waiting.press("send")
 
 
 async def test_library_that_is_missing_is_named(

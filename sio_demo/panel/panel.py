@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import socketio
 from IPython.display import display
@@ -39,14 +39,15 @@ LINES_SHOWN = 8
 THIS_MACHINE = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 
 Action = Callable[[], Awaitable[None]]
+Button = Literal["send", "cut", "half_open", "restart", "slow"]
 
 
 class Panel:
     """A client, a server and a link to break; made by :func:`wire`.
 
-    Every button calls the method of its name. Calls run one at a time. `counters` are the current
-    listeners and live sids, and the packets, calls and effects of the last message; `status` says
-    what happened last.
+    Every button can be pressed from Python too, and they run one at a time. `counters` are the
+    current listeners and live sids, and the packets, calls and effects of the last message;
+    `status` says what happened last.
     """
 
     def __init__(self, client: ClientKind, place: ListenerPlace) -> None:
@@ -72,7 +73,7 @@ class Panel:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._run_loop, name="sio-demo panel", daemon=True).start()
         self._lock = asyncio.Lock()
-        self._actions: dict[str, Action] = {
+        self._actions: dict[Button, Action] = {
             "send": self._send,
             "cut": partial(self._cut, "reset", "Cut by a TCP reset"),
             "half_open": partial(self._cut, "half-open", "The server has not noticed the cut"),
@@ -84,26 +85,10 @@ class Panel:
 
     # --- what the buttons do -----------------------------------------------------------
 
-    async def send(self) -> Counters:
-        """Let the server send one message; return its five counters."""
-        await self._do(self._actions["send"])
+    async def press(self, button: Button) -> Counters:
+        """Do what a button does; return the counters when the client is back, if it was cut off."""
+        await self._do(self._actions[button])
         return self.counters
-
-    async def cut(self) -> None:
-        """Reset the connection; return when the client has reconnected."""
-        await self._do(self._actions["cut"])
-
-    async def half_open(self) -> None:
-        """Close only the client's side of the connection; return when it has reconnected."""
-        await self._do(self._actions["half_open"])
-
-    async def restart(self) -> None:
-        """Replace the server by a new one; return when the client has reconnected."""
-        await self._do(self._actions["restart"])
-
-    async def slow(self) -> None:
-        """Delay every byte by 0.2 s in each direction; a second call ends that."""
-        await self._do(self._actions["slow"])
 
     async def choose(
         self, client: ClientKind | None = None, listener: ListenerPlace | None = None
@@ -257,6 +242,7 @@ class Panel:
         self._show(move, f"{status}. The client is back: {what}.")
 
     async def _delay(self) -> None:
+        """Delay every byte in each direction, or do so no more."""
         self._slow = not self._slow
         await self._latency.aclose()
         if self._slow:

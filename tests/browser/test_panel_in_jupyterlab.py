@@ -206,7 +206,8 @@ def test_cells_run_twice_do_no_harm(shown: Shown, kind: str) -> None:
 @IN_THE_KERNEL
 def test_code_can_do_what_the_buttons_do(shown: Shown, kind: str) -> None:
     calls = 1 if kind == "python" else 4
-    story = "await p.send()\nfor _ in range(3): await p.cut()\nprint(await p.send())"
+    send, cut = 'await p.press("send")', 'await p.press("cut")'
+    story = f"{send}\nfor _ in range(3): {cut}\nprint({send})"
     assert run(shown.page, story) == (
         f"Counters(listeners={calls}, sids=1, packets=1, calls={calls}, effects={calls})\n"
     )
