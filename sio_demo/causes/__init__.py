@@ -234,9 +234,6 @@ CAUSES = tuple(sorted(BY_THEME, key=_place))
 RULES = {cause.rule.id: cause.rule for cause in CAUSES if cause.rule}
 """What the checker looks for, by id."""
 
-TWINS = tuple((cause.letter, *cause.twins) for cause in CAUSES if cause.twins)
-"""Causes that can leave the same counters and clues: a look at the program tells them apart."""
-
 
 def cause(letter: str) -> Cause:
     """Return the cause of that letter, ``"D1"`` or ``"d1"``; UsageError says that there is none."""

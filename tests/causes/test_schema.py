@@ -12,7 +12,6 @@ from sio_demo.causes import (
     FILES,
     NEEDS,
     RULES,
-    TWINS,
     Cause,
     Rule,
     text,
@@ -177,7 +176,7 @@ def test_every_need_is_used():
 def test_every_rule_and_every_twin_is_that_of_a_cause():
     letters = {cause.letter for cause in CAUSES}
     assert {rule.atlas for rule in RULES.values()} <= letters
-    assert {letter for group in TWINS for letter in group} <= letters
+    assert {letter for each in CAUSES for letter in each.twins} <= letters
     assert sorted(rule.id for rule in RULES.values()) == sorted(RULES)
 
 
