@@ -7,6 +7,7 @@ the list of ``socket.io-client``, `@socket.io/component-emitter` 3.1.2.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import socketio
@@ -43,13 +44,13 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
 
     def on(self, event: str, handler: Function | None = None, namespace: str | None = None) -> Any:
         """Append a listener; without `handler`, be a decorator that does."""
-        return self._append(event, handler, namespace, once=False)
+        return self._append(event, handler, namespace=namespace, once=False)
 
     def once(
         self, event: str, handler: Function | None = None, namespace: str | None = None
     ) -> Any:
         """Append a listener that is removed just before its first call; or be a decorator."""
-        return self._append(event, handler, namespace, once=True)
+        return self._append(event, handler, namespace=namespace, once=True)
 
     def off(
         self,
@@ -82,22 +83,17 @@ class EmitterClient(socketio.AsyncClient):  # type: ignore[misc]
         return [listener.function for listener in self._listeners.get(key, [])]
 
     def _append(
-        self, event: str, handler: Function | None, namespace: str | None, *, once: bool
+        self, event: str, handler: Function | None, *, namespace: str | None, once: bool
     ) -> Any:
         key = (namespace or "/", _checked_event(event))
-
-        def append(function: Function) -> Function:
-            listener = _Listener(_checked_function(function), once)
-            if key not in self._listeners:
-                self._listeners[key] = []
-                self._register(key)
-            self._listeners[key].append(listener)
-            return function
-
         if handler is None:
-            return append
-        append(handler)
-        return None
+            return partial(self._append, event, namespace=namespace, once=once)
+        listener = _Listener(_checked_function(handler), once)
+        if key not in self._listeners:
+            self._listeners[key] = []
+            self._register(key)
+        self._listeners[key].append(listener)
+        return handler
 
     def _register(self, key: tuple[str, str]) -> None:
         """Make the base class call all listeners where it would call the one handler."""
