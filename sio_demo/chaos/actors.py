@@ -70,12 +70,6 @@ class Actor:
         self.tell("arm", point, count)
         await self.says("armed", "gone")
 
-    async def disarm(self) -> bool:
-        """Take `arm` back; return whether it is alive."""
-        await self.arm("")
-        self._ending = False
-        return "gone" not in self._said
-
     async def dead(self) -> None:
         """Wait until it is dead, of itself, and nothing of it is left."""
         await self.says("gone")

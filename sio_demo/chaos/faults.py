@@ -102,22 +102,15 @@ async def restart(stage: Stage, fault: PlannedFault) -> None:
 
 async def kill(stage: Stage, fault: PlannedFault) -> None:
     """Kill a process with SIGKILL, here and now or at an exact point, and start it again."""
-    actors = stage.halves(fault)
+    actor = stage.half(fault)
     if fault.point == "at once":
-        await actors[0].kill()
+        await actor.kill()
         stage.go_on(fault)
-        await stage.start(actors[0])
-        return
-    for actor in actors:
+    else:
         await actor.arm(fault.point or fault.kind, fault.count)
-    stage.go_on(fault)
-    waiting = [asyncio.create_task(actor.says("gone")) for actor in actors]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for actor, task in zip(actors, waiting, strict=True):
-        task.cancel()
-        if not await actor.disarm():
-            await actor.dead()
-            await stage.start(actor)
+        stage.go_on(fault)
+        await actor.dead()
+    await stage.start(actor)
 
 
 @lasting

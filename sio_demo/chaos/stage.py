@@ -116,17 +116,8 @@ class Stage:
         return self.servers[0]
 
     def half(self, fault: PlannedFault) -> Actor:
-        return self.halves(fault)[0]
-
-    def halves(self, fault: PlannedFault) -> list[Actor]:
-        """Return which it strikes, or may strike: the first of several workers."""
-        match fault.half or fault.kind.split()[0]:
-            case "client":
-                return [self.client(fault)]
-            case "worker":
-                return [self.servers[fault.worker - 1]]
-            case _:
-                return [*self.servers]
+        is_client = (fault.half or fault.kind).startswith("client")
+        return self.client(fault) if is_client else self.server
 
     async def start(self, actor: Actor, **order: Any) -> None:
         await actor.start(**order)

@@ -167,6 +167,9 @@ class WorkerStage(Stage):
             member.program = "member"
             member.order["seen"] = str(member.path.with_suffix(".seen"))
 
+    def half(self, fault: PlannedFault) -> Actor:
+        return self.servers[fault.worker - 1] if fault.worker else super().half(fault)
+
     async def play(self) -> Verdict:
         try:
             return await super().play()
@@ -211,6 +214,31 @@ def _read_by(member: ClientActor) -> list[tuple[Any, ...]]:
 
 
 # --- the faults
+
+
+async def kill_first(stage: WorkerStage, fault: PlannedFault) -> None:
+    """Kill the first worker that reaches a point, and start it again."""
+    for worker in stage.servers:
+        await worker.arm(fault.point or fault.kind, fault.count)
+    stage.go_on(fault)
+    waiting = [asyncio.create_task(worker.says("gone")) for worker in stage.servers]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for worker, task in zip(stage.servers, waiting, strict=True):
+        task.cancel()
+        if not await _disarm(worker):
+            await worker.dead()
+            await stage.start(worker)
+
+
+async def _disarm(worker: Actor) -> bool:
+    """Take `arm` back; return whether it is alive."""
+    await worker.arm("")
+    worker._ending = False
+    return "gone" not in worker._said
+
+
+async def kill_lines(stage: WorkerStage, fault: PlannedFault) -> None:
+    await (kill if fault.half == "client" else kill_first)(stage, fault)
 
 
 async def zombie(stage: WorkerStage, fault: PlannedFault) -> None:
@@ -265,7 +293,9 @@ async def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 WorkerStage.strikes = {
     **STRIKES,
-    **dict.fromkeys(("worker kill", "workers kill"), kill),
+    "worker kill": kill,
+    "workers kill": kill_first,
+    "line kill": kill_lines,
     "zombie worker": lasting(zombie),
     **dict.fromkeys(("database error", "database cut"), handler_error),
     "table lock": lasting(table_lock),
