@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import socketio
@@ -16,9 +17,9 @@ import socketio
 from ..errors import ClosedError, NotSeenError
 from . import HOST, resources
 from .link import Link
+from .server import serve
 from .waiting import PATIENCE, wait_until
 
-PROGRAM = Path(__file__).with_name("process_main.py")
 LONGEST_LINE = 2**24  # bytes
 START_TIMEOUT = 30.0  # seconds; a busy machine may take a few to start Python
 
@@ -47,9 +48,7 @@ class ServerProcess:
         """
         order = json.dumps({"source": source, "variables": variables})
         running = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # modules of this folder must not be found by their bare names
-            str(PROGRAM),
+            *(sys.executable, "-P", "-c", f"from {__name__} import main; main()"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -117,3 +116,27 @@ async def kill_and_restart(
     link.retarget(new.url)
     await wait_until(lambda: client.get_sid() not in (None, sid))
     return new
+
+
+# --- in the process
+
+
+def main() -> None:
+    """Run the program that a line of JSON on stdin has, until killed, or until stdin ends."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    asyncio.run(_serve(order["source"], order["variables"]))
+
+
+def _die_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+async def _serve(source: str, variables: dict[str, object]) -> None:
+    namespace = {"__name__": "__main__", **variables}
+    exec(compile(source, "<server>", "exec"), namespace)
+    server = await serve(namespace["sio"])
+    print(server.port)
+    await asyncio.Event().wait()
