@@ -66,11 +66,9 @@ async def buffer_and_outbox(fixed: bool) -> Counters:
     async with bench() as b:
         b.sio.on("pay", log.add)
         async with tab(b.link.url, _OUTBOX, fixed) as page:
-            async with b.link.refuse():
-                await b.link.cut()
+            async with b.outage():
                 await page("pay()")
             await page("synced()")  # that is sent before what `connect` sends
-            await wait_until(lambda: len(b.server.sids()) == 1)
             return await left_behind(b, "pay", log, b.sio)
 
 

@@ -24,8 +24,7 @@ async def no_buffer(fixed: bool) -> Counters:
     async with rig() as (b, client, screen):
         client.on("news", screen.add)
         await b.connect(client)
-        async with b.link.refuse():
-            await b.link.cut()
+        async with b.outage():
             await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
             # >>> while the client is away
@@ -83,8 +82,7 @@ async def known_offline(fixed: bool) -> Counters:
     async with rig() as (b, client, booked):
         b.sio.on("order", booked.add)
         await b.connect(client)
-        async with b.link.refuse():
-            await b.link.cut()
+        async with b.outage():
             await wait_until(lambda: not (client.connected or b.server.sids()))
             sids = len(b.server.sids())
             # >>>
