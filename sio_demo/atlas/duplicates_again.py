@@ -11,11 +11,8 @@ from ..lab.experiment import reconnect
 from ..lab.link import Link
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, counted, left_behind, rig, server_and_client, tab
+from .kit import CONNECT, CUTS, MESSAGE, Log, counted, left_behind, rig, server_and_client, tab
 
-CUTS = 3  # so that something for each connection makes four
-MOUNTS = 3
-JOINS = 3
 ATTEMPTS = 3  # of a client that waits a second each time
 ANONYMOUS = {"language": "en"}
 
@@ -90,7 +87,7 @@ function mount() {
 }
 // <<<
 let unmount;
-for (let time = 0; time < %d; time += 1) {
+for (let time = 0; time < 3; time += 1) {
   unmount?.();
   unmount = mount();
 }
@@ -100,7 +97,7 @@ for (let time = 0; time < %d; time += 1) {
 @reproduces("D3")
 async def no_cleanup(fixed: bool) -> Counters:
     """Mount a component three times."""
-    async with bench() as b, tab(b.link.url, _COMPONENT % MOUNTS, fixed) as page:
+    async with bench() as b, tab(b.link.url, _COMPONENT, fixed) as page:
         return await page.news(b)
 
 
@@ -124,14 +121,14 @@ server.on("connection", (socket) => {
 """
 _GUEST = """
 const socket = io(url, fast);
-for (let time = 0; time < %d; time += 1) await socket.emitWithAck("join", "lobby");
+for (let time = 0; time < 3; time += 1) await socket.emitWithAck("join", "lobby");
 """
 
 
 @reproduces("D10")
 async def in_another_handler(fixed: bool) -> Counters:
     """Join a room three times on one connection."""
-    async with server_and_client(_CHAT, _GUEST % JOINS, fixed) as (server, link, guest):
+    async with server_and_client(_CHAT, _GUEST, fixed) as (server, link, guest):
         await guest("send('say')")
         return await server.counted("say", link, await server("sids()"), TO_SERVER)
 
@@ -146,15 +143,14 @@ function bind() {
   server.on("connection", (socket) => socket.on("say", show));
 }
 // <<<
-for (let time = 0; time < %d; time += 1) bind();
+for (let time = 0; time < 3; time += 1) bind();
 """
 
 
 @reproduces("D28")
 async def bound_again(fixed: bool) -> Counters:
     """Register the server's `connection` handler three times."""
-    rig = server_and_client(_GATEWAY % MOUNTS, CONNECT, fixed)
-    async with rig as (server, link, guest):
+    async with server_and_client(_GATEWAY, CONNECT, fixed) as (server, link, guest):
         await guest("send('say')")
         return await server.counted("say", link, await server("sids()"), TO_SERVER)
 

@@ -12,10 +12,8 @@ from ..counters import Counters
 from ..lab.bench import bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, news, rig, tab
+from .kit import CUTS, MESSAGE, Log, background, carried, counted, news, rig, tab
 
-CUTS = 3
-RUNS = 3  # of a cell
 VISITS = 3  # of a page
 
 
@@ -123,7 +121,7 @@ async def cell_run_again(fixed: bool) -> Counters:
             # <<<
             clients.add(client)
 
-        for _ in range(RUNS):
+        for _ in range(3):
             await run_cell()
         await wait_until(lambda: len(b.server.sids()) == len(clients))
         gc.collect()

@@ -24,6 +24,7 @@ from ..lab.link import Link
 from ..lab.node import NodeClient
 from ..lab.packet import TO_CLIENT, TO_SERVER, Direction
 
+CUTS = 3  # so that something for each connection makes four
 MESSAGE = "the message"
 """The payload of the one message that is counted; all other traffic carries something else."""
 

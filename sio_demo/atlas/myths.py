@@ -8,9 +8,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import reconnect
 from ..lab.packet import TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import CONNECT, MESSAGE, Log, carried, news, rig, server_and_client
-
-CUTS = 3
+from .kit import CONNECT, CUTS, MESSAGE, Log, carried, news, rig, server_and_client
 
 _SERVER_LISTENER = """
 const server = await serve();
