@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -12,7 +12,7 @@ from ..counters import Counters
 from ..lab.bench import bench, connects, new_client, python_client, shut_down
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import CUTS, MESSAGE, Log, background, carried, counted, news, rig, tab
+from .kit import CUTS, MESSAGE, Log, carried, counted, news, rig, tab
 
 VISITS = 3  # of a page
 
@@ -77,7 +77,7 @@ async def two_owners(fixed: bool) -> Counters:
         client.on("disconnect", lambda _reason: dropped.set())
         tokens.put_nowait("token")
         await b.connect(client, auth=auth)
-        async with AsyncExitStack() as by_hand:
+        async with asyncio.TaskGroup() as by_hand:
             async with b.link.black_hole(TO_CLIENT):
                 await b.link.cut()
                 await dropped.wait()
@@ -85,14 +85,13 @@ async def two_owners(fixed: bool) -> Counters:
                 # >>> after a drop, in the program
                 connect = client.connect(b.link.url, transports=["websocket"], auth=auth)
                 # <<<
-                connecting = await by_hand.enter_async_context(background(connect))
+                by_hand.create_task(connect)
                 await wait_until(lambda: b.link.connections == owners)
             await wait_until(lambda: len(asked) == 1 + owners)
             for owner in range(1, owners + 1):
                 tokens.put_nowait("token")
                 await wait_until(lambda: connects(b.link) == 1 + owner)  # noqa: B023
                 await wait_until(lambda: client.get_sid() is not None)
-            await connecting
         sids = len(b.server.sids())
         async with b.link.black_hole(TO_CLIENT):
             await b.sio.emit("news", MESSAGE)

@@ -1,5 +1,6 @@
 """Duplicates because one message is sent more than once."""
 
+import asyncio
 from contextlib import suppress
 
 from socketio.exceptions import TimeoutError as NoAcknowledgementError
@@ -9,7 +10,7 @@ from ..counters import Counters
 from ..lab.bench import Bench, bench, connects
 from ..lab.packet import TO_CLIENT
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, counted, left_behind, rig, tab
+from .kit import MESSAGE, Log, counted, left_behind, rig, tab
 
 LIMIT = 0.5  # seconds that a call may take
 ROOMS = ["sports", "local", "today"]
@@ -125,7 +126,8 @@ async def call_again(fixed: bool) -> Counters:
         # >>> the client: the first attempt
         pay = client.call("pay", (MESSAGE, "id 1"), timeout=LIMIT)
         # <<<
-        async with b.link.cut_when("ACK", TO_CLIENT) as cut, background(pay) as attempt:
+        async with b.link.cut_when("ACK", TO_CLIENT) as cut:
+            attempt = asyncio.create_task(pay)  # it ends within its limit
             await cut
             await wait_until(lambda: connects(b.link) == 2)
             await wait_until(lambda: client.connected and len(b.server.sids()) == 1)

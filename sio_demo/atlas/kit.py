@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -73,17 +73,6 @@ async def rig(**options: Any) -> AsyncIterator[tuple[Bench, Any, Log]]:
     """Open a bench, whose server has these options, a client in Python, and a log."""
     async with bench(**options) as b, python_client() as client:
         yield b, client, Log()
-
-
-@asynccontextmanager
-async def background(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Task[Any]]:
-    """Run a coroutine as a task within a block, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def handlers(ends: Iterable[socketio.AsyncClient | socketio.AsyncServer], event: str) -> int:

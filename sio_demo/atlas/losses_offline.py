@@ -12,7 +12,7 @@ from ..lab.bench import bench, python_client
 from ..lab.experiment import settled
 from ..lab.packet import TO_CLIENT, TO_SERVER
 from ..lab.waiting import wait_until
-from .kit import MESSAGE, Log, background, carried, counted, left_behind, news, rig
+from .kit import MESSAGE, Log, carried, counted, left_behind, news, rig
 
 SILENCE = 0.1  # seconds until a caller gives up; in a black hole no answer can come
 
@@ -230,7 +230,8 @@ async def goodbye_too_soon(fixed: bool) -> Counters:
         await b.connect(client, transports=["polling"])
         sids = len(b.server.sids())
         under_way = b.link.expect("order", TO_SERVER)
-        async with background(leave()) as goodbye:
+        async with asyncio.TaskGroup() as tasks:
+            goodbye = tasks.create_task(leave())
             async with b.link.black_hole(TO_CLIENT):
                 await client.emit("order", "another message")
                 await wait_until(lambda: not client.eio.queue.empty())  # it waits; internal

@@ -1,12 +1,10 @@
 """What the reproductions share."""
 
-import asyncio
-
 import pytest
 import socketio
 
 from sio_demo.atlas import kit
-from sio_demo.atlas.kit import MESSAGE, background, carried, tab
+from sio_demo.atlas.kit import MESSAGE, carried, tab
 from sio_demo.cleanup import clean_up, nothing_left
 from sio_demo.errors import SnippetError
 from sio_demo.lab.bench import bench, python_client
@@ -40,12 +38,6 @@ async def test_only_the_message_is_counted_and_only_its_way():
         await client.call("news", MESSAGE)
         assert carried(b.link, "news") == 2
         assert carried(b.link, "news", TO_SERVER) == 1
-
-
-async def test_work_in_the_background_ends_with_its_block():
-    async with background(asyncio.Event().wait()) as task:
-        assert not task.done()
-    assert task.cancelled()
 
 
 async def test_handlers_are_counted_over_all_clients():
