@@ -13,6 +13,10 @@ page.taken = () => Object.fromEntries(
   Object.entries(page.calls).map(([row, calls]) => [row, calls.splice(0)]));
 page.listeners = (event) => sockets.reduce(
   (sum, each) => sum + each.listeners(event).length + each.listenersAny().length, 0);
+page.watch = (event) => {
+  const others = page.listeners(event);
+  page.added = () => page.listeners(event) - others;
+};
 page.soon = async (condition) => {
   for (let i = 0; i < 100 && !condition(); i++) await new Promise((go) => setTimeout(go, 5));
   return condition();

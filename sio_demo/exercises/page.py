@@ -13,11 +13,6 @@ from .bench import ExerciseBench
 from .reader import LIMIT, StoppedError
 
 _PAGE_JS = Path(__file__).with_name("page.js")
-_ADDED = """
-page.others = page.listeners(%s);
-page.added = () => page.listeners(%s) - page.others;
-null
-"""
 
 _node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
 _loop: asyncio.AbstractEventLoop | None = None
@@ -66,7 +61,7 @@ async def open_page(
     try:
         url = f"globalThis.url = {json.dumps(bench.link.url)};\n"
         await page(url + _PAGE_JS.read_text() + around)
-        await page(_ADDED.replace("%s", json.dumps(listens_to)))
+        await page(f"page.watch({json.dumps(listens_to)}); null")
         given = f"page.{gives} = typeof {gives} === 'undefined' ? null : {gives};" if gives else ""
         await _run(page, bench, f"(async () => {{ {program}\n;{given} }})()")
         yield page
