@@ -102,7 +102,6 @@ class Stage:
                 self.back_up()
             for client in self.clients:
                 await client.says("done")  # all its messages are answered
-            await self.settle()
 
     async def _end(self, performing: asyncio.Task[None]) -> None:
         try:
@@ -163,9 +162,6 @@ class Stage:
         """Copy all databases; a later fault restores one of them."""
         for actor in (*self.servers, *self.clients):
             actor.back_up()
-
-    async def settle(self) -> None:
-        """Wait for what is to come after the last answer, if there is something."""
 
     async def applied(self) -> list[tuple[Any, ...]]:
         return self.server.rows(APPLIED)

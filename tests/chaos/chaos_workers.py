@@ -184,8 +184,9 @@ class WorkerStage(Stage):
     async def applied(self) -> list[tuple[Any, ...]]:
         return await _query(self.database, APPLIED)
 
-    async def settle(self) -> None:
-        """Wait until all clients have read all; if one never does, `check` says what it lacks."""
+    async def _perform(self) -> None:
+        """Wait at the end until all clients have read all; `check` says what one lacks."""
+        await super()._perform()
         count = len(await self.applied())
         with suppress(NotSeenError):
             await wait_until(
