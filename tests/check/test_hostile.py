@@ -67,13 +67,13 @@ def test_thousands_of_listeners_are_all_found(tmp_path: Path):
 
 
 def test_thousands_of_subscriptions_are_all_found(tmp_path: Path):
-    kept = "".join(f"  const s{n} = bus.on('e{n}', (v) => socket.emit('v', v));\n" for n in MANY)
+    kept = "".join(f"  bus.on('e{n}', (v) => socket.emit('v', v));\n" for n in MANY)
     (tmp_path / "a.js").write_text(
         "const io = require('socket.io')(3000);\nconst bus = require('./bus');\n"
-        f"io.on('connection', (socket) => {{\n{kept}  socket.on('disconnect', s1);\n}});\n"
+        f"io.on('connection', (socket) => {{\n{kept}}});\n"
     )
     report = check_paths([tmp_path])
-    assert (len(report.findings), report.skipped) == (len(MANY) - 1, ())
+    assert (len(report.findings), report.skipped) == (len(MANY), ())
 
 
 def test_a_long_chain_is_read_to_its_end(tmp_path: Path):

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step, call_of
-from ..nodes import WRAPPERS, beyond, find_kinds, holds, kind, label, last_name, text, unwrap, up_to
+from ..calls import Call, Step
+from ..nodes import WRAPPERS, beyond, find_kinds, holds, kind, label, last_name, text
 from ..shared import word_set
 from .elsewhere import adds_through, imported
 from .handlers import handlers_of
-from .roles import CLOSES, LASTING, OF_JQUERY, REGISTERS, REMOVES, Role
+from .roles import CLOSES, LASTING, REMOVES, Role
 from .source import TIDY, Entry, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
@@ -24,10 +24,9 @@ _PILES = (
 )
 _CLEARS = re.compile(r"(?i)(clear|stop|cancel)\w*$")
 _STOPS = re.compile(r"(?i)unsub|^off|^remove|^un(watch|listen|register)|^(quit|cancel)")
-_OPENS = re.compile(r"\.watch\(|\.duplicate\(|\bcreateClient\(|\bnew (Io)?Redis\(")
 _PUT = r"(\w+)(?:\.(?:set|push|add)\([^()\n]*\b(\w+)\)|\[[^\n]*\] = (\w+)\b)"  # into a collection
 _REQUEST = re.compile(r"\(\s*_?req(uest)?\b[^,]{0,99},\s*_?(res(ponse)?|reply)\b|\(ctx\b")
-_RETURNS = word_set("visibilitychange online focus pageshow resume")  # to the page
+_KEEPS = ("variable_declarator", "assignment_expression")  # what is returned: `unsubscribe`
 _PASSES_ON = WRAPPERS | {"ternary_expression", "binary_expression"}
 
 
@@ -58,8 +57,7 @@ def listeners_in_connect(source: Source) -> list[Entry]:
                 source.report(call, rule, "javascript", **names | {"event": f"`{call.name}`"})
             elif not given_back and (found := imported(script, call.callee)):
                 run.append(Entry(*found, event))
-            here = not step.trail and _registers_elsewhere(source, call, regions)
-            if call.target is None or not (here or source.listens(call)):
+            if call.target is None or not source.listens(call):
                 continue
             if once and source.event_of(call) == _OPPOSITES.get(event):
                 continue  # used up before the handler runs again
@@ -67,22 +65,6 @@ def listeners_in_connect(source: Source) -> list[Entry]:
             if not removed and not source.fresh(call.target, regions):
                 source.report(call, rule, "javascript", **names)
     return run
-
-
-def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
-    """Return whether a call adds a new function to the page, or to another outer emitter."""
-    short = call.name in OF_JQUERY
-    known = short or call.name in ("on", "addEventListener")
-    if not known or call.target is None or len(call.args) < 2 - short:
-        return False
-    given, target = unwrap(call.args[-1]), source.root_of(call.target)
-    if given.kind() not in ("arrow_function", "function_expression"):
-        return False
-    if target.kind() == "call_expression":  # such as `$(window)`
-        made = call_of(target)
-        return (text(made.target) or made.name) in ("$", "jQuery", "document")
-    other = not short and source.roles.of(target) not in (Role.ENGINE, Role.PEER, Role.MAYBE)
-    return other and source.outlives(target, regions)
 
 
 def _only_once(source: Source, handler: EventHandler) -> bool:
@@ -98,11 +80,6 @@ def clients_in_handlers(source: Source) -> None:
     homes = {source.script.enclosing(c.node) for c in source.script.calls if roles.makes_client(c)}
     running = dict.fromkeys(source.connections, ("again", "connection"))
     running |= {f: ("again", "request") for f in homes if f is not None and _answers_request(f)}
-    for call in source.script.called("addEventListener"):
-        event = source.event_of(call) or ""
-        back = source.flow.function_of(call.args[-1]) if call.args else None
-        if back and (event in _RETURNS or text(call.target) == "AppState"):
-            running[back] = "handler", event
     for handler in source.handlers:
         again = handler.event == "connect" or source.reconnects(handler.target)
         if again and handler.event in _LOST and handler.call.name != "once":
@@ -152,58 +129,36 @@ def _uses(source: Source, made: Call, home: SgNode) -> list[Call] | None:
 
 def shared_emitters(source: Source) -> None:
     ends = [end for f in source.disconnections for end in source.flow.steps(f)]
-    added = source.script.called(*REGISTERS)
-    leaving = "\n".join(c.node.text() for c in added if source.event_of(c) == "disconnect")
     for function in source.connections:
         steps = source.flow.steps(function)
         calls = [step.call for step in [*steps, *ends] if step.call.target is not None]
-        # Closing an emitter that each connection opens again removes no listener.
-        opening = [c.target for c in calls if c.name in ("open", "connect") and c.target]
-        old = [t for t in opening if not any(holds(function, o) for o in source.origins(t))]
-        ending = (c for c in calls if c.name not in CLOSES or text(c.target) not in map(text, old))
-        stops = [c for c in ending if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
+        stops = [c for c in calls if c.name in REMOVES | CLOSES or _STOPS.search(c.name)]
         for step in steps:
             adds = _adds_to_shared(source, step, function, stops) and not source.first_time(step)
-            if adds and not _is_used_in(leaving, step.call):
+            if adds and kind(beyond(step.call.node, ("array",))) not in _KEEPS:
                 rule, emitter = "shared-emitter-in-connection", text(step.call.target)[:40]
                 source.report(step.call, rule, "listener", emitter=emitter)
 
 
-def _is_used_in(leaving: str, call: Call) -> bool:
-    """Return whether what a call returns, such as `unsubscribe`, is used at the disconnection."""
-    kept = re.escape(text(label(beyond(call.node, (*_PASSES_ON, "array")), "name", "left")))
-    return kept != "" and re.search(rf"\b{kept}\b", leaving) is not None
-
-
 def _adds_to_shared(source: Source, step: Step, function: SgNode, stops: list[Call]) -> bool:
     call = step.call
-    hook = re.search(r"(?i)schema\.(pre|post)$", call.callee.text()[-20:])  # of a model
-    if not (hook or call.name in _ADDS) or call.target is None or len(call.args) < 2 or call.new:
+    if call.name not in _ADDS or call.target is None or len(call.args) < 2 or call.new:
         return False
     target = source.root_of(call.target)
     own = target.kind() == "this" and kind(source.script.enclosing(target)) == "arrow_function"
     if not own and target.kind() not in ("identifier", "member_expression"):
-        inner = source.roles.is_server(target) and not holds(call.node, function)
-        return inner or _sends_to_all(source, call, [target])
+        return source.roles.is_server(target) and not holds(call.node, function)
     path = source.script.path(target)
     if not path:  # such as `io.of("/").adapter`
         return source.roles.is_server(target.field("object"))
     outer = path[0] == "this" or source.outlives(target, (function, step.function))
     if source.roles.of(target) is Role.PEER:  # kept outside, it is still the one that connects
         outer = outer and not any(holds(function, value) for value in source.values_of(target))
-    shared = outer or _sends_to_all(source, call, source.origins(target))
-    return shared and not any(
+    return outer and not any(
         (other.name not in REMOVES or source.takes_off(other, call))
         and source.root_of(other.target or other.node).text() == target.text()
         for other in stops
     )
-
-
-def _sends_to_all(source: Source, call: Call, origins: Iterable[SgNode]) -> bool:
-    """Return whether each connection opens a stream, and sends what comes to all clients."""
-    opened = any(_OPENS.search(origin.text()[:200]) for origin in origins)
-    emits = (c for c in source.script.calls_within(call.args[-1]) if c.name == "emit")
-    return opened and any(source.roles.is_server(emit.target) for emit in emits)
 
 
 def connections_in_requests(source: Source) -> Iterator[Entry]:
@@ -250,29 +205,10 @@ def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> 
     cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
         call = step.call
-        starts = _starts_timer(source, call) and not source.first_time(step)
+        global_one = text(call.target) in ("", "window", "global", "globalThis")
+        starts = call.name == "setInterval" and global_one and not source.first_time(step)
         if starts and not _stopped(source, call, cleared):
             source.report(call, "timer-in-connect", "timer", timer=call.name, when=when)
-
-
-def _starts_timer(source: Source, call: Call) -> bool:
-    if call.name in ("scheduleJob", "CronJob") or re.search(r"(?i)cron\.sch", call.callee.text()):
-        return True
-    if call.name == "setInterval" and call.args:
-        return call.target is None or call.target.text() in ("window", "global", "globalThis")
-    return call.name == "setTimeout" and _calls_itself(source, call)
-
-
-def _calls_itself(source: Source, call: Call) -> bool:
-    """Return whether `setTimeout` unconditionally runs the function that contains it."""
-    function = source.script.enclosing(call.node)
-    name = source.script.names_of_functions.get(function) if function else None
-    again = text(next(iter(call.args), None))
-    if function is None or not name or not re.search(rf"\b{re.escape(name)}\b", again):
-        return False
-    kinds = ("if_statement", "ternary_expression", "binary_expression")
-    unconditional = not any(around.kind() in kinds for around in up_to(call.node, function))
-    return unconditional and not source.script.own(function, "return_statement")
 
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:

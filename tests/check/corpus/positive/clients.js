@@ -20,12 +20,6 @@ function open() {
   socket = io("https://example.org"); // expect: client-in-handler
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) {
-    second = io("https://example.org/shown"); // expect: client-in-handler
-  }
-});
-
 const list = new Set();
 socket.on("reconnect_failed", () => {
   const next = io("https://example.org/next"); // expect: client-in-handler
@@ -36,8 +30,3 @@ socket.on("connect", () => {
   second = io("https://example.org/once", { reconnection: false }); // expect: client-in-handler
 });
 
-const { AppState } = require("react-native");
-AppState.addEventListener("change", (state) => {
-  if (state === "active") second = io("https://example.org/front"); // expect: client-in-handler
-});
-addEventListener();
