@@ -57,8 +57,6 @@ def scripts_of(text: str, language: str) -> EmbeddedScripts:
         lang = attributes.get("lang", kind).lower()
         if lang.endswith(("ts", "typescript")):
             found = "typescript" if found == "javascript" else found
-        elif lang == "tsx":
-            found = "tsx"
         kept[inside] = text[inside]
         marks = set(re.findall(r"\b(setup|module)\b", opening[1]))
         if (language == "vue" and marks == {"setup"}) or (language == "svelte" and not marks):

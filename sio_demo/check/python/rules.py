@@ -71,25 +71,17 @@ def check_python(root: SgNode, source: str, report: Reporter) -> None:
 def _handlers_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:
     functions = {handler.function, *(step.function for step in steps)}
     rule = "handler-in-server-connect" if handler.side == "server" else "listener-in-connect"
+    own = {name for function in functions for name, _ in assignments_in(function)}
     for function in functions:
         for decorator in function.find_all(kind="decorator"):
             found = module.registration(decorator)
-            if found and not _made_within(module, found[0], functions):
+            if found and text(found[0]) not in own:
                 module.report(decorator, rule, "python")
     for step in steps:
         call = step.call
-        if call.target is None or module.event_of(call) is None or not call.argument(1, "handler"):
-            continue
-        if not _made_within(module, call.target, functions) and not module.first_time(step):
+        adds = module.event_of(call) is not None and call.argument(1, "handler")
+        if adds and text(call.target) not in own and not module.first_time(step):
             module.report(call.node, rule, "python")
-
-
-def _made_within(module: Module, owner: SgNode, functions: set[SgNode]) -> bool:
-    return any(
-        name == owner.text() and module.side_of_value(node.field("right"))
-        for function in functions
-        for name, node in assignments_in(function)
-    )
 
 
 def _loops_in_connect(module: Module, handler: EventHandler, steps: list[Step]) -> None:
@@ -159,15 +151,12 @@ def _runs_for_ever(module: Module, target: SgNode) -> bool:
     if target.kind() in ("lambda", "call"):  # also the call of `partial(watch, 1)`
         inner = [call.node.field("function") for call in calls_in(target)]
         inner += parts(target.field("arguments"))[:1]
-        names = [n for n in inner if n is not None and n.kind() in ("identifier", "attribute")]
-        return any(_runs_for_ever(module, name) for name in names)
+        return any(_runs_for_ever(module, name) for name in filter(None, inner))
     named = module.functions.get(last_name(target), [])
     function = named[0] if len(named) == 1 else module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
-    name = text(function.field("name"))
-    timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
-    return _endless_loop(function) is not None or any(name in timer for timer in timers)
+    return _endless_loop(function) is not None
 
 
 def _endless_loop(function: SgNode) -> SgNode | None:
