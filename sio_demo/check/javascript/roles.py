@@ -53,7 +53,6 @@ class Role(Enum):
     CLIENT = "client"
     MAYBE = "maybe a client"
     MANAGER = "manager of a client"
-    ENGINE = "engine below a client"
     MAKER = "makes clients"
     SERVER = "server or namespace"
     SERVER_MAKER = "makes servers"
@@ -63,13 +62,9 @@ class Role(Enum):
 
 CLIENTS = (Role.CLIENT, Role.MAYBE)
 _INTERFACES = re.compile(r"(react|preact|vue|svelte|next|nuxt|@angular|@ionic|solid-js)\b")
-_CONNECTS = re.compile(
-    r"(?<![\w$.])([\w$.]{1,99})\.on\(\s{0,99}['\"](?:connect|connect_error|reconnect)['\"]"
-)
 _GETS_SOCKET = re.compile(
     r"(?:async\s*)?(?:function\b\s*\w*\s*)?\(?\s*\b(\w+)\b[^{=]*[{=][\s\S]*\b\1\.(on|emit|join)\("
 )
-_EMITTER = re.compile(r"(?i)^(this|self|that)$|emitter|bus$|event_?s?$|hub$")
 LOCAL = re.compile(r"[./~$#]|src\b|@(?!types/|nestjs/|feathersjs/|hocuspocus/)|[\w-]+/")
 OBSERVABLE = re.compile(r"\bnew Observable\b|\bObservable\.create\(")
 _FOLLOW_DEPTH = 16  # how many names are followed through others
@@ -91,7 +86,6 @@ _ALTERNATIVES = {  # expressions whose value is that of one of their fields
 }
 _MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
     "io": dict.fromkeys(CLIENTS, Role.MANAGER),
-    "engine": dict.fromkeys((Role.MANAGER, *CLIENTS, Role.SERVER), Role.ENGINE),
     "sockets": dict.fromkeys((Role.SERVER, Role.MAKER), Role.SERVER),
     "default": {Role.MAKER: Role.MAKER},
     "Socket": {Role.MAKER: Role.MAKER},
@@ -137,10 +131,6 @@ class Roles:
         self._explained = self.other_imported and not self.client_imported
         interface = any(map(_INTERFACES.match, self.modules))
         self.in_browser = interface or script.page is not None  # there sockets are not streams
-        # What listens for `connect` and emits is a client, whatever its name.
-        source = script.text if self.in_browser and not self._explained else ""
-        names = (name for name in _CONNECTS.findall(source) if not _EMITTER.search(name))
-        self._used_as_clients = {name for name in names if f"{name}.emit(" in source}
 
     def _by_name(self, name: str) -> Role | None:
         return Role.MAYBE if names_a_client(name) and not self._explained else None
@@ -163,12 +153,8 @@ class Roles:
         node = unwrap(node)
         if node not in self._known and node not in self._busy and len(self._busy) < _FOLLOW_DEPTH:
             self._busy.add(node)
-            role = self._of(node)
-            if role is None and node.text() in self._used_as_clients:
-                role = Role.MAYBE
+            self._known[node] = self._of(node)
             self._busy.discard(node)
-            if role is not None or not self._busy:  # else it may depend on what is busy
-                self._known[node] = role
         return self._known.get(node)
 
     def _of(self, node: SgNode) -> Role | None:
@@ -196,6 +182,8 @@ class Roles:
             return Role.MAKER if maker else self._by_name(node.text())
         if binding.module:
             return self._by_import(binding)
+        if any(value.text().startswith("io.connect(") for value in binding.values):
+            return Role.CLIENT  # also of `var io = io.connect(...)`
         role = self._first(binding.values)
         if role in (Role.OTHER, None) and binding.kind == "parameter":
             role = self._of_parameter(binding) or role
@@ -230,7 +218,7 @@ class Roles:
             return call.new and role in (Role.CLIENT, Role.MANAGER)
         named = call.name in _MAKES
         makers = [self.of(call.callee), self.of(call.target) if named else None]
-        return Role.MAKER in makers or (named and self._is_shadowed_maker(call.target))
+        return Role.MAKER in makers
 
     def is_server(self, node: SgNode | None) -> bool:
         """Return whether an expression is a server or one of its namespaces."""
@@ -261,9 +249,6 @@ class Roles:
             return Role.CLIENT
         if node.text() in ("window.io", "globalThis.io"):
             return Role.MAKER
-        kept = self.script.properties.get(name, ()) if self.client_imported else ()
-        if Role.CLIENT in map(self.of, kept[:_MOST_VALUES]):
-            return Role.CLIENT  # in an object, under a name of its own
         return self._by_name(path[-2] if path and name in ("current", "value") else name)
 
     def _of_call(self, call: Call) -> Role | None:
@@ -291,16 +276,7 @@ class Roles:
             return found
         if call.name in CHAINED and role not in (None, Role.MAKER, Role.SERVER_MAKER, Role.OTHER):
             return role
-        if call.name == "connect" and self._is_shadowed_maker(call.target):
-            return Role.CLIENT
         return Role.SERVER if call.name == "of" and self.is_server(call.target) else None
-
-    def _is_shadowed_maker(self, target: SgNode | None) -> bool:
-        """Return whether this is the second `io` of `var io = io.connect(...)`."""
-        if text(target) != "io" or self.server_imported:
-            return False
-        binding = self.script.resolve(target)
-        return binding is None or any(v.text().startswith("io.connect(") for v in binding.values)
 
     def _of_new(self, call: Call) -> Role | None:
         role = self.of(call.callee)

@@ -3,18 +3,6 @@ import { useContext, useEffect, useState } from "react";
 import { io } from "socket.io-client";
 import { Shared } from "./shared";
 
-export function Lobby() {
-  const shared = useContext(Shared);
-  useEffect(() => {
-    if (!shared.kept.ws) shared.keep((old) => ({ ...old, ws: io("/lobby") }));
-  }, []);
-  useEffect(() => {
-    if (shared.kept.ws) {
-      shared.kept.ws.on("guests", setGuests); // expect: listener-without-cleanup
-    }
-  }, [shared.kept.ws]);
-  return <p />;
-}
 export function Own() {
   const [state, setState] = useState({ ws: null });
   useEffect(() => {
