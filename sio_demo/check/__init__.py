@@ -7,7 +7,7 @@ do; ``mounts.py`` knows when they run) and ``messages.py`` (ids, and checks for 
 
 ``javascript/roles.py`` and ``python/module.py`` decide what is a client or a server; ``calls.py``
 follows calls within a file, ``javascript/elsewhere.py`` and ``modules.py`` into other files, also
-those that a page loads side by side. ``engine.py`` knows which components share a client.
+those that only a name leads to. ``engine.py`` knows which components share a client.
 """
 
 from ..causes import RULES, Rule

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 
 from ast_grep_py import SgNode
 
-from .nodes import holds, label, parts, span, text, unwrap
+from .nodes import holds, label, last_name, parts, span, text, unwrap
+
+_DISPATCHED = re.compile(r"[\w$.]{1,99}\(\s*['\"](?:[\w-]+/)*(\w+)['\"]")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Call:
         return self.args[index] if len(self.args) > index else self.named.get(name)
 
 
+@lru_cache(maxsize=4096)
 def call_of(node: SgNode) -> Call:
     callee = unwrap(label(node, "function", "constructor") or node)
     member = label(callee, "property", "attribute")
@@ -43,6 +47,14 @@ def call_of(node: SgNode) -> Call:
     name = text(member) or (callee.text() if plain else "")
     new = node.kind() == "new_expression"
     return Call(node, callee, target, name, args, named, *span(node), new)
+
+
+def dispatched(callee: SgNode) -> str:
+    """Return the name in `dispatch("rooms/join")`, of a function in a store, or ``""``."""
+    if last_name(callee) not in ("dispatch", "commit"):
+        return ""
+    named = _DISPATCHED.match(text(callee.parent()))
+    return named[1] if named else ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ast_grep_py import SgNode
 from ..causes import RULES
 from ..errors import UsageError
 from .config import silence
-from .javascript import IS_MODULE, Ask, Entry, Script, check_javascript
+from .javascript import Ask, Entry, Script, check_javascript
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .pages import Parsed, parse
@@ -36,14 +36,19 @@ _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]
 _MOUNTED = word_set(
     "useEffect idMount onMount ngOnInit mounted created constructor( <script onclick="
 )
-_IMPORTED = re.compile(r"\b(?:from|require\(|import\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})")
+_IMPORTED = re.compile(
+    r"(?m)^(?![ \t]*//).*?\b(?:from|require\(|import\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})"
+)
 _PAGE = re.compile(r"/(pages|views|screens|routes)/(?!_)|/\+?page\.\w+$")
 _LOCAL = re.compile(r"[.~#$]|@[/\w-]*/|\w+/")
 _ALONE = re.compile(r"[@~#$][\w.-]+")  # an alias of one file
-_GLOBAL = re.compile(
-    r"(?m)^[ \t]*(?:(?:async )?function|class)\s*(\w+)|\bwindow\.(\w+) = "
-    r"|^[ \t]*(?:const|let|var) (\w+) = (?:async\b|function\b|\(|\{)"
-)
+_STORE = re.compile(r"\b(actions|mutations)\b")
+_ANYWHERE: dict[str, Callable[[Script], object]] = {  # which files may own what nothing imports
+    "#page": lambda script: script.classic,
+    "#store": lambda script: _STORE.search(script.text),
+    "#project": lambda script: True,
+}
+_CLASS = re.compile(r"(?m)^[ \t]*(?:export (?:default )?)?class (\w+)")
 _CALLED = re.compile(r"\b(\w+)\(")
 _LEADS_ON = re.compile(r"ocket|\bexport *[*{]")  # else a module leads to no client
 _NAMED = re.compile(
@@ -105,6 +110,8 @@ class _Run:
         self._entries: dict[SourceFile, set[Entry]] = defaultdict(set)
         self._shared = defaultdict[tuple[SourceFile, str], set[tuple[SourceFile, Entry]]](set)
         self._scripts: dict[SourceFile, Script] = {}
+        self._defined: dict[str, list[SourceFile]] | None = None  # once all files are checked
+        self._later: list[tuple[SourceFile, Entry]] = []
         self._unnamed: dict[SourceFile, str] = {}  # components that may import a client
         self.findings: dict[SourceFile, list[Finding]] = {}
         self.remarks: dict[SourceFile, list[Remark]] = {}
@@ -113,10 +120,17 @@ class _Run:
 
     def check_all(self) -> None:
         self._check(deque(self._files))
+        self._defined = defaultdict(list)
+        for owner, script in self._scripts.items():
+            functions = [name for name, found in script.functions.items() for _ in found]
+            for name in (*functions, *_CLASS.findall(script.text)):
+                self._defined[name].append(owner)
+        run = (other for file, entry in self._later for other in self._run(file, entry))
+        self._check(deque(dict.fromkeys(run)))
         known = set(self._scripts)
         names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
         for file, text in self._unnamed.items() if known else ():
-            if file.language == "html" and self._globals.keys() & {*_CALLED.findall(text)}:
+            if file.language == "html" and self._defined.keys() & {*_CALLED.findall(text)}:
                 self._check(deque([file]))
             for module in _IMPORTED.findall(text):
                 near = PurePath(module).stem in names or _ALONE.fullmatch(module)
@@ -139,7 +153,8 @@ class _Run:
             listed = re.compile(rf"\.map\([^;]{{0,300}}<{name}\b|<{name}\b[^<>]{{0,300}} v-for")
             return any(listed.search(read(user.path)) for user in self._importers[one])
         first, second = self._shown_by(one), self._shown_by(two)
-        return None in first | second or not first.isdisjoint(second)
+        around = bool(first and second) and None in first | second
+        return around or not first.isdisjoint(second)
 
     def _shown_by(self, file: SourceFile) -> set[SourceFile | None]:
         """Return the pages that show a component; None is what stands around all pages."""
@@ -151,7 +166,10 @@ class _Run:
             page = _PAGE.search(shown.path.as_posix()) or any(
                 routed.search(read(user.path)) for user in users
             )
-            pages |= {shown} if page else {None} if not users else set()
+            same = (f for f in self._importers if f and f.path.stem == shown.path.stem)
+            below = (shown.path.parent in f.path.parents for f in same if f != shown)
+            alive = not any(below)  # else another one replaced it
+            pages |= {shown} if page else {None} if alive and not users else set()
             waiting += [] if page else users - {*waiting}
         return pages
 
@@ -172,14 +190,23 @@ class _Run:
             except UnreadableError as error:
                 self._skip(file, str(error))
                 continue
-            for entry in entries:
-                other = self._find(entry.module, entry.name, file)
-                if other and entry.event:
-                    self._shared[other, entry.name].add((file, entry))
-                elif other and entry not in self._entries[other]:  # check it again, knowing this
-                    self._entries[other].add(entry)
-                    if other not in waiting:
-                        waiting.append(other)
+            run = dict.fromkeys(
+                o for entry in dict.fromkeys(entries) for o in self._run(file, entry)
+            )
+            waiting += (other for other in run if other not in waiting)
+
+    def _run(self, file: SourceFile, entry: Entry) -> list[SourceFile]:
+        """Note what a file runs of another, and return that, to check it again."""
+        if entry.module in _ANYWHERE and self._defined is None:
+            self._later.append((file, entry))
+            return []
+        other = self._find(entry.module, entry.name, file)
+        if other and entry.event:
+            self._shared[other, entry.name].add((file, entry))
+        elif other and entry not in self._entries[other]:
+            self._entries[other].add(entry)
+            return [other]
+        return []
 
     def check(self, file: SourceFile, text: str) -> list[Entry]:
         """Check a source, and return what it runs of others."""
@@ -240,7 +267,7 @@ class _Run:
         file = self._modules.file_of(module, near)
         with suppress(UnreadableError):
             name = name.partition(".")[0]
-            if module in ("#page", "#imports"):
+            if module == "#imports" or module in _ANYWHERE:
                 return self._nearest(module, name, near)
             if file and file not in self._scripts and not _LEADS_ON.search(read(file.path)):
                 return None
@@ -254,27 +281,16 @@ class _Run:
         return file
 
     def _nearest(self, module: str, name: str, near: SourceFile) -> SourceFile | None:
-        """Return the file that hands a function to others without an import."""
-        if module == "#page":
-            owners = self._globals.get(name, [])
-            owners = [f for f in owners if f.path.name in read(near.path)] or owners
-        else:  # of Nuxt
-            owners = [f for f in self._composables if self._load(f).has(name)]
+        """Return the only file, or the nearest, that defines a function that nothing imports."""
+        known = (self._defined or {}).get(name, [])
+        owners = [f for f in known if module in _ANYWHERE and _ANYWHERE[module](self._load(f))]
+        owners += [f for f in self._composables if module == "#imports" and self._load(f).has(name)]
+        owners = [f for f in owners if f.path.name in read(near.path)] or owners
         above = {*near.path.parents}
-        shared = {f: len(above & {*f.path.parents}) for f in owners if f != near}
-        nearest = [f for f, folders in shared.items() if folders == max(shared.values())]
+        shared = [(len(above & {*f.path.parents}), f) for f in owners if f != near]
+        most = max((folders for folders, _ in shared), default=0)
+        nearest = [f for folders, f in shared if folders == most]
         return nearest[0] if len(nearest) == 1 else None
-
-    @cached_property
-    def _globals(self) -> dict[str, list[SourceFile]]:
-        """The classic scripts and pages that define functions, by the names of these."""
-        found = defaultdict(list)
-        for file in self._files:
-            with suppress(UnreadableError):
-                text = read(file.path) if file.language in ("javascript", "html") else ""
-                for name in () if IS_MODULE.search(text) else set(_GLOBAL.findall(text)):
-                    found["".join(name)].append(file)
-        return found
 
     def _load(self, file: SourceFile, text: str | None = None) -> Script:
         """Parse a source in JavaScript or TypeScript, once."""

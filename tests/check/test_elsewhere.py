@@ -205,7 +205,8 @@ def test_function_that_returns_the_one_client_of_its_file(tmp_path: Path):
     expected = [("Feed.tsx", 4, "listener-without-cleanup")]
     assert found(tmp_path, wires_ts=wires, Feed_tsx=feed) == expected
     fresh = wires.replace("=> live", "=> io()")
-    assert found(tmp_path, wires_ts=fresh, Feed_tsx=feed) == []
+    again = [("wires.ts", 3, "client-in-handler")]  # with each mount, and nothing closes it
+    assert found(tmp_path, wires_ts=fresh, Feed_tsx=feed) == again
 
 
 def test_broken_configuration_has_no_aliases(tmp_path: Path):
@@ -564,17 +565,6 @@ def test_client_of_an_object_that_a_component_makes(tmp_path: Path):
     assert found(tmp_path, live_ts=live, page_ts=page) == [("live.ts", 4, "client-in-handler")]
 
 
-def test_client_of_a_store_that_setup_hands_to_the_component(tmp_path: Path):
-    store = "import { io } from 'socket.io-client';\nexport const useLive = defineStore('live', {\n"
-    store += "  actions: {\n    async open() { this.socket = io(); },\n  },\n});\n"
-    page = "<template />\n<script>\nimport { useLive } from './live';\nexport default {\n"
-    page += "  setup() { const live = useLive(); return { live }; },\n"
-    page += (
-        "  mounted() { load().then(async () => { await this.live.open(); }); },\n};\n</script>\n"
-    )
-    assert found(tmp_path, live_js=store, Host_vue=page) == [("live.js", 4, "client-in-handler")]
-
-
 @pytest.mark.parametrize(
     ("listen", "page"),
     [
@@ -771,8 +761,6 @@ def test_function_that_an_event_runs_once(tmp_path: Path):
 ADDS = "export const listen = (socket) => {\n  socket.on('news', show);\n};\n"
 BEATS = "export const listen = (socket) => {\n  setInterval(() => socket.emit('beat'), 9000);\n};\n"
 
-PAGE = "export const listen = (socket) => {\n  $(document).on('click', () => socket.send(1));\n};\n"
-
 
 @pytest.mark.parametrize(
     ("handler", "module", "rule"),
@@ -780,7 +768,6 @@ PAGE = "export const listen = (socket) => {\n  $(document).on('click', () => soc
         ("() => listen(socket)", ADDS, "listener-in-connect"),
         ("() => { login(); listen(socket); }", BEATS, "timer-in-connect"),
         ("start", ADDS, "listener-in-connect"),
-        ("() => listen(socket)", PAGE, "listener-in-connect"),
         ("() => { if (first) { listen(socket); first = false; } }", ADDS, None),
         ("start", ADDS.replace("on(", "off('news', show).on("), None),
     ],
@@ -954,3 +941,115 @@ def test_script_that_a_page_does_not_share(tmp_path: Path):
 def test_functions_of_the_browser_are_of_no_script(tmp_path: Path):
     start = f"{START}button.onclick = () => alert(fetch('/join'));\n"
     assert found(tmp_path, start_js=start, room_js=ROOM) == []
+
+
+HALL = (
+    "import { Server } from 'socket.io';\nconst halls = new Map();\n"
+    "new Server(3000).on('connection', (socket) => {\n"
+    "  socket.on('enter', (name) => halls.get(name).admitGuest(socket));\n});\n"
+)
+ADMITS = "export class Hall {\n  admitGuest(socket) {\n    socket.on('wave', wave);\n  }\n}\n"
+
+
+def test_method_of_what_a_collection_holds(tmp_path: Path):
+    expected = [("hall.js", 3, "listener-in-handler")]
+    assert found(tmp_path, app_js=HALL, hall_js=ADMITS) == expected
+
+
+@pytest.mark.parametrize(
+    ("app", "hall"),
+    [
+        (HALL.replace("admitGuest(socket)", "add(socket)"), ADMITS.replace("admitGuest", "add")),
+        (HALL.replace("admitGuest(socket)", "admitGuest(name)"), ADMITS),
+        (HALL, ADMITS + ADMITS.replace("Hall", "Attic")),
+    ],
+)
+def test_method_that_may_be_another_one(tmp_path: Path, app: str, hall: str):
+    assert found(tmp_path, app_js=app, hall_js=hall) == []
+
+
+STORE = (
+    "import { io } from 'socket.io-client';\nexport default {\n  state: { socket: io() },\n"
+    "  mutations: {\n    listen(state) {\n      state.socket.on('news', show);\n    },\n"
+    "    leave(state) {\n      state.socket.off('news', show);\n    },\n  },\n"
+    "  actions: {\n    openRoom({ commit }) {\n      commit('listen');\n    },\n  },\n};\n"
+)
+ROOM_PAGE = (
+    "<script setup>\nimport { onMounted, onUnmounted } from 'vue';\nconst store = useStore();\n"
+    "onMounted(async () => { await store.dispatch('socket/openRoom'); });\n%s</script>\n"
+)
+
+
+def test_action_of_a_store_that_adds_at_each_mount(tmp_path: Path):
+    expected = [("store/socket.js", 6, "listener-without-cleanup")]
+    for end in ("", "onUnmounted(() => store.commit('socket/greet'));\n"):
+        assert found(tmp_path, store__socket_js=STORE, Room_vue=ROOM_PAGE % end) == expected
+
+
+def test_action_of_a_store_whose_mutation_takes_back(tmp_path: Path):
+    page = ROOM_PAGE % "onUnmounted(() => store.commit('socket/leave'));\n"
+    assert found(tmp_path, store__socket_js=STORE, Room_vue=page) == []
+
+
+def test_function_of_a_service_that_the_unmount_ends(tmp_path: Path):
+    live = "import { socket } from './socket';\nexport const start = () => {\n"
+    live += "  socket.on('news', show);\n  socket.on('late', tell);\n};\n"
+    live += "export const stop = () => {\n  socket.off('news', show);\n};\n"
+    page = "import { useEffect } from 'react';\nimport * as live from './live';\n"
+    page += "export function Page() {\n  useEffect(() => {\n    live.start();\n"
+    page += "    return () => live.stop();\n  }, []);\n  return <p />;\n}\n"
+    expected = [("live.js", 4, "listener-without-cleanup")]  # `stop` forgets one of the two
+    assert found(tmp_path, live_js=live, Page_jsx=page) == expected
+
+
+def test_action_of_redux_that_makes_a_client(tmp_path: Path):
+    slice_ = (
+        "import io from 'socket.io-client';\nexport const live = createSlice({\n  reducers: {\n"
+    )
+    slice_ += "    open: (state) => {\n      state.current = io('/news');\n    },\n  },\n});\n"
+    slice_ += "export const { open } = live.actions;\n"
+    page = "import { useEffect } from 'react';\nimport { open } from './socketSlice';\n"
+    page += "export function Page() {\n  useEffect(() => { dispatch(open()); }, []);\n"
+    page += "  return <p />;\n}\n"
+    expected = [("socketSlice.js", 5, "client-in-handler")]
+    assert found(tmp_path, socketSlice_js=slice_, Page_jsx=page) == expected
+
+
+STREAMS = (
+    "import { Injectable } from '@angular/core';\nimport { fromEvent } from 'rxjs';\n"
+    "import { io } from 'socket.io-client';\n@Injectable() export class Streams {\n"
+    "  private socket = io();\n  of(event) { return fromEvent(this.socket, event); }\n}\n"
+)
+SEATS = (
+    "import { Component } from '@angular/core';\nimport { Streams } from './streams';\n"
+    "@Component({}) export class Seats {\n  constructor(private streams: Streams) {}\n"
+    "  ngOnInit() {\n    this.rank = this.streams.of('rank').subscribe((rank) => {\n"
+    "      const seats = this.streams.of('seat');\n      %s\n    });\n  }\n"
+    "  ngOnDestroy() { this.rank.unsubscribe(); }\n}\n"
+)
+
+
+def test_stream_that_the_handler_of_another_opens(tmp_path: Path):
+    seats = SEATS % "seats.subscribe(show);"
+    expected = [("seats.ts", 8, "listener-in-handler")]
+    assert found(tmp_path, streams_ts=STREAMS, seats_ts=seats) == expected
+    first = seats.replace("of('seat')", "of('seat').pipe(take(1))")
+    kept = SEATS % "this.seats?.unsubscribe(); this.seats = seats.subscribe(show);"
+    for other in (first, kept):
+        assert found(tmp_path, streams_ts=STREAMS, seats_ts=other) == []
+
+
+def test_component_that_another_one_replaced(tmp_path: Path):
+    part = "import { useEffect } from 'react';\nimport { socket } from '%s/socket';\n"
+    part += "export default function %s() {\n  useEffect(() => {\n    socket.on('news', show);\n"
+    part += "    return () => socket.off('news');\n  }, []);\n  return <p />;\n}\n"
+    main = "// import App from './App';\nimport App from './app/App';\nimport News from './News';\n"
+    main += "createRoot(root).render(<><App /><News /></>);\n"
+    new = "export default () => <p />;\n"
+    (tmp_path / "socket.js").write_text("export const socket = io();\n")
+    sources = {"main_jsx": main, "App_jsx": part % (".", "App"), "News_jsx": part % (".", "News")}
+    assert found(tmp_path, **sources, app__App_jsx=new) == []
+    (tmp_path / "app" / "App.jsx").unlink()
+    sources["main_jsx"] = main.replace("// ", "").replace("import App from './app/App';\n", "")
+    taken = [("App.jsx", 6, "cleanup-of-others"), ("News.jsx", 6, "cleanup-of-others")]
+    assert found(tmp_path, **sources) == taken

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step, call_of
+from ..calls import Call, Step, call_of, dispatched
 from ..nodes import beyond, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .mounts import UNMOUNTS, cleanups_of_effects, given_to
@@ -16,6 +17,9 @@ from .source import Entry, Source
 _HOLDERS = HOLDERS | {"useContext"}
 _OF_BROWSER = word_set("this document console JSON Math Object $ setTimeout fetch alert parseInt")
 _ENDS = re.compile(r"\b(take\w*|first)\(")
+_NAMES = ("identifier", "member_expression")
+_SPEAKS = re.compile(r"[a-z]+[A-Z]|.*[sS]ocket")  # a name that libraries hardly have too
+_OF_COLLECTIONS = word_set("add set push unshift delete get has join leave emit send on once off")
 _SELECTS = re.compile(r"use\w+\(\s*\(?(\w+)\b[^=]*=>\s*\1\.(\w+)\s*\)$")  # from a store
 
 
@@ -30,11 +34,7 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 6) -> Binding | 
         made = next(iter(script.returns(held)), held) if held else call.target or call.callee
         return origin_of(script, made, depth - 1)
     path = script.path(node)
-    if path[:1] == ("this",):  # in Vue, `setup` may make it
-        setup = next(iter(script.functions.get("setup", ())), None)
-        binding = script.bindings.get((setup, path[-1])) if setup and len(path) == 2 else None
-    else:
-        binding = script.resolve(node, path[0]) if path else None
+    binding = script.resolve(node, path[0]) if path[:1] not in ((), ("this",)) else None
     values = [binding.source, *binding.values] if binding else script.members.get(path, ())
     if binding is not None and (binding.module or any(kind(v) in FUNCTIONS for v in values)):
         return binding
@@ -69,7 +69,7 @@ def is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
     else:
         return False
     if call.name == "fromEvent":
-        return roles.of(call.target or next(iter(call.args), None)) in CLIENTS
+        return any(roles.of(given) in CLIENTS for given in (call.target, *call.args[:1]))
     service = imported(roles.script, call.callee) if call.target else None
     return service is not None and ask(returns_stream, *service)
 
@@ -141,22 +141,21 @@ def of_shared(source: Source, call: Call, when: str) -> list[Entry]:
 def hands_on(script: Script, name: str, ask: Ask) -> bool:
     """Return whether an exported function adds to a client, each time, a listener it is given."""
     source = Source(script, lambda *_, **__: None, (), ask)
-    return any(_hands_on(source, function, 2) for function in source.flow.exported(name))
+    return any(_hands_on(source, function) for function in source.flow.exported(name))
 
 
-def _hands_on(source: Source, function: SgNode, depth: int) -> bool:
+def _hands_on(source: Source, function: SgNode) -> bool:
     given = {parameter.name for parameter in bindings_of_parameters(function)}
     calls = source.script.calls_within(function)
     removing = [call for call in calls if call.name in REMOVES]
     for call in calls:
         if not _gives(call, given) or source.first_time(Step(call, function)):
             continue
-        inner = source.flow.called(call) if depth else None
         if call.name in LASTING and source.listens(call):
             old = not source.fresh(call.target or call.node, (function,))
             if old and not source.removed_before(call, removing):
                 return True
-        elif (inner and _hands_on(source, inner, depth - 1)) or adds_through(source, call):
+        elif adds_through(source, call):
             return True
     return False
 
@@ -184,13 +183,13 @@ def run_by_connections(source: Source) -> Iterator[Entry]:
             yield Entry(*found, "connection", 0)
     for function in source.connections:
         for call in (step.call for step in source.flow.steps(function)):
-            if found := imported(source.script, call.callee):
+            if found := _gets_socket(source, call):
                 yield from (Entry(*found, "connection", peer) for peer in _sockets_in(source, call))
 
 
 def run_by_event(source: Source, step: Step, handler: SgNode, event: str) -> Iterator[Entry]:
     """Yield the function of another file that a step in the handler of an event runs."""
-    found, call = imported(source.script, step.call.callee), step.call
+    found, call = _gets_socket(source, step.call), step.call
     if found and not source.first_time(step):
         name = f"{found[1]}.constructor" if call.new else found[1]
         old = [i for i, given in enumerate(call.args) if source.outlives(given, [handler])]
@@ -201,15 +200,22 @@ def run_by_event(source: Source, step: Step, handler: SgNode, event: str) -> Ite
 
 def _sockets_in(source: Source, call: Call, *roles: Role) -> list[int]:
     """Return which arguments of a call are sockets, by default the server's."""
-    wanted = roles or (Role.PEER,)
-    return [i for i, given in enumerate(call.args) if source.roles.of(given) in wanted]
+    named = [(i, given) for i, given in enumerate(call.args) if given.kind() in _NAMES]
+    return [i for i, given in named if source.roles.of(given) in (roles or (Role.PEER,))]
+
+
+def _gets_socket(source: Source, call: Call) -> tuple[str, str] | None:
+    """Return the function of another file that a call runs, or the method that gets a socket."""
+    found = imported(source.script, call.callee)
+    unknown = found is None and call.target is not None and call.name not in _OF_COLLECTIONS
+    if unknown and call.name not in source.script.functions and _sockets_in(source, call):
+        return "#project", call.name
+    return found
 
 
 def run_by_mount(source: Source, call: Call) -> list[Entry]:
-    """Return what a mount runs of another file as a statement."""
-    statement = kind(call.node.parent()) in ("", "expression_statement", "variable_declarator")
-    of_object = call.target is not None and call.name not in ("emit", "send")
-    if not (of_object or call.new or (call.target is None and statement)):
+    """Return what a mount runs of another file, and does not hand on."""
+    if call.target is None and kind(call.node.parent()) in ("return_statement", "arrow_function"):
         return []
     found, known = imported(source.script, call.callee), source.script.resolve(call.callee)
     if not found or (not (known and known.module) and is_owned(source, call.callee)):
@@ -217,9 +223,12 @@ def run_by_mount(source: Source, call: Call) -> list[Entry]:
     return [Entry(found[0], "constructor" if call.new else found[1], "mount")]
 
 
+@lru_cache(maxsize=4096)
 def imported(script: Script, node: SgNode) -> tuple[str, str] | None:
     if module := required_module(node):
         return module, "default"
+    if named := dispatched(node):
+        return None if named in script.functions else ("#store", named)
     binding = script.resolve(node)
     if binding is not None and binding.module:
         return binding.module, binding.imported
@@ -228,10 +237,12 @@ def imported(script: Script, node: SgNode) -> tuple[str, str] | None:
     if node.kind() == "member_expression":
         path = script.path(node) if script.classic else ()
         if path and path[0] not in _OF_BROWSER and script.resolve(node, path[0]) is None:
-            return "#page", ".".join(path).removeprefix("window.")
+            return "#page", path[-1]
         owner, name = origin_of(script, node.field("object")), text(node.field("property"))
         if module := required_module(node.field("object")):
             return module, name
+        if owner is None and name not in script.functions and _SPEAKS.match(name):
+            return "#project", name
     elif binding is not None and binding.kind == "variable":  # from a composable or a store
         hook = binding.source or next(iter(binding.values), None)
         selected = _SELECTS.match(text(hook))

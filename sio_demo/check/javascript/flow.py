@@ -7,7 +7,7 @@ from math import inf
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step, call_of, mentions, steps
+from ..calls import Call, Step, call_of, dispatched, mentions, steps
 from ..nodes import kind, label, nearest, parts, span, text, unwrap, up_to
 from ..shared import word_set
 from .script import ASSIGNMENTS, FUNCTIONS, Script
@@ -22,6 +22,7 @@ class Flow:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.steps = cache(self._find_steps)
+        self.guarded = cache(self._is_guarded)
         self._changes = cache(self._find_changes)
 
     def function_of(self, node: SgNode) -> SgNode | None:
@@ -58,6 +59,8 @@ class Flow:
         if call.name in _LATER:
             args = [a for a in call.args if a.kind() in ("identifier", "member_expression")]
             return self.function_of(args[0]) if args else None
+        if named := dispatched(call.callee):
+            return next(iter(self.script.functions.get(named, ())), None)
         if call.new:
             made = self.script.functions.get("constructor", ())
             return next((c for c in made if _class_of(c) == call.name), None)
@@ -69,7 +72,7 @@ class Flow:
         known = len(path) == 1 and (path[0] in _OWNERS or of_object)
         return self.function_of(call.callee) if known else None
 
-    def guarded(self, node: SgNode, function: SgNode) -> bool:
+    def _is_guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs once: its condition then changes, or is about listeners."""
         home = self.script.enclosing(node) or function
         changes = (*self._changes(function), *self._changes(home))

@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step
 from ..nodes import find_kinds, holds, kind, last_name, parts
-from .elsewhere import imported, run_by_event
+from .elsewhere import imported, is_left_open, is_stream, run_by_event
 from .roles import LASTING, OF_JQUERY, REMOVES, Role
 from .script import Script
 from .source import Entry, Source
@@ -20,7 +20,6 @@ _RARE = re.compile(  # what comes once, or once for each new object
     r"activ|sig[a-z]+$|boot|launch|start|upgrade"
 )
 _PROPERTY = re.compile(r"on([A-Z]\w*|[a-z]+)$")  # `onclick`, `onClick`
-_OF_ACTION = re.compile(r"(async )?\(?action\b")
 _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclick="ask()"`
     r"(?:@|\bv-on:|\bon:?)([a-z][\w:-]{0,40})((?:[.|]\w{1,20}){0,4})=[\"'{]{1,2}\s{0,9}"
     r"(?:return )?(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"
@@ -35,11 +34,15 @@ def listeners_in_handlers(source: Source, handlers: Iterable[tuple[SgNode, str]]
         steps = source.flow.steps(function)
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:
-            if step.call.name not in LASTING:
+            call = step.call
+            added = _opens_stream(source, call) and is_left_open(call, [s.call for s in steps])
+            if call.name not in LASTING and not added:
                 run.update(run_by_event(source, step, function, event))
-            elif _adds_to_old(source, step, [*regions]) and not source.removed(step.call, removing):
-                names = {"event": source.words_for_event(step.call), "handler": event}
-                source.report(step.call, "listener-in-handler", "javascript", **names)
+            elif added or (
+                _adds_to_old(source, step, [*regions]) and not source.removed(call, removing)
+            ):
+                names = {"event": source.words_for_event(call), "handler": event}
+                source.report(call, "listener-in-handler", "javascript", **names)
     return run
 
 
@@ -54,6 +57,14 @@ def _adds_to_old(source: Source, step: Step, regions: list[SgNode]) -> bool:
     if found and found.kind == "parameter" and found.scope == regions[0]:
         return False
     return source.listens(call) and not source.fresh(call.target, regions)
+
+
+def _opens_stream(source: Source, call: Call) -> bool:
+    """Return whether a call subscribes to the events of a client, as with RxJS."""
+    if call.name != "subscribe" or call.target is None or not call.args:
+        return False
+    made = source.values_of(call.target) or [call.target]
+    return any(is_stream(source.roles, stream, source.ask) for stream in made)
 
 
 def _of_peer(source: Source, call: Call) -> bool:
@@ -79,12 +90,11 @@ def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
     for event, handler in _registered(source):
         if function := source.flow.function_of(handler):
             yield function, event
+    for call in source.script.called("subscribe"):
+        if _opens_stream(source, call) and (function := source.flow.function_of(call.args[0])):
+            yield function, "subscribe"
     for event, name in _of_templates(source.script):
         yield from ((function, event) for function in source.script.functions.get(name, ()))
-    if "next(action)" in source.script.text:  # a middleware of Redux, which runs for each action
-        for inner in find_kinds(source.script.root, ["arrow_function"]):
-            if kind(inner.parent()) == "arrow_function" and _OF_ACTION.match(inner.text()):
-                yield inner, "action"
 
 
 @lru_cache(maxsize=8)

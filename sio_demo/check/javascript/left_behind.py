@@ -6,10 +6,18 @@ from dataclasses import replace
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step, call_of
+from ..calls import Call, Step
 from ..nodes import beyond, kind, label, text
 from ..shared import word_set
-from .elsewhere import adds_through, is_left_open, is_owned, is_stream, of_shared, run_by_mount
+from .elsewhere import (
+    adds_through,
+    imported,
+    is_left_open,
+    is_owned,
+    is_stream,
+    of_shared,
+    run_by_mount,
+)
 from .mounts import EFFECTS, Mount, mounts_of
 from .roles import CLIENTS, CLOSES, LASTING, OF_ANY, REMOVES, Role, names_a_client
 from .script import FUNCTIONS
@@ -21,8 +29,6 @@ _OWNERS = re.compile(
 )
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
-_NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
-_ON_DEMAND = re.compile(r"\$scope\.(?!init|load|start|setup|activate)\w+")
 _CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
 _SOCKET = re.compile(r"(?i)socket(ref)?([?!]?\.(current|value))?$")  # and no service around it
 _SUBSCRIBES = re.compile(r"[\w$.]{1,99}\.subscribe\(")
@@ -46,15 +52,20 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
         if not any(mount.function == function for function, _ in source.run_elsewhere("mount")):
             added = (s.call for s in steps if s.call.name in LASTING and source.listens(s.call))
             run += (entry for call in added for entry in of_shared(source, call, "listens"))
+        undone = [end for end in ends if source.roles.of(end.target) not in CLIENTS]
+        found = [imported(source.script, end.callee) for end in undone]
+        run += (Entry(*other, "unmount") for other in found if other and TIDY.search(other[1]))
         for call in (s.call for s in steps if not source.first_time(s)):
             kept = kind(beyond(call.node, _CHAIN)) != "expression_statement"
-            if mount.cleanups and (kept or _ends_owner(source, call, ends)):
+            if mount.cleanups and (kept or _ends_owner(source, call, ends, apart=True)):
                 continue
             if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
                 continue
             if kept or not adds_through(source, call):
                 run += run_by_mount(source, call)
-            elif call.target is None or not source.fresh(call.target, regions):
+            elif not _ends_owner(source, call, ends) and (
+                call.target is None or not source.fresh(call.target, regions)
+            ):
                 event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
     return run
@@ -79,46 +90,36 @@ def _taken_from_others(source: Source, ends: list[Call]) -> Iterator[Entry]:
         yield from removed
 
 
-def _ends_owner(source: Source, call: Call, ends: list[Call]) -> bool:
+def _ends_owner(source: Source, call: Call, ends: list[Call], apart: bool = False) -> bool:
     """Return whether a cleanup calls the object that a call is for, or may end all it does."""
     owner = (source.script.path(call.target) or ("",))[-1]
+    far = imported(source.script, call.callee) if apart else None  # else asked in that file
     return any(
         owner in text(end.target) or end.name in REMOVES if end.target else not owner
         for end in ends
+        if not far or (imported(source.script, end.callee) or ("",))[0] != far[0]
     )
 
 
 def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:
     removing = [step.call for step in steps if step.call.name in REMOVES]
-    ends = (source.flow.steps(end, depth=2) for end in mount.cleanups)
-    taken = [step.call for end in ends for step in end]
+    taken = [s.call for end in mount.cleanups for s in source.flow.steps(end, depth=2)]
     taken += [step.call for step in steps] if mount.again else []
     for step in steps:
         call = step.call
         if source.roles.makes_client(call):
-            others = (end for end in taken if source.other_client(end.target, call.node))
-            closing = {*taken} - {*others, *(end for end in taken if _is_stale(source, end))}
-            if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in closing)):
+            ends = [end for end in taken if not source.other_client(end.target, call.node)]
+            if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in ends)):
                 how = "render" if mount.what == "render" else "mount (and each run of an effect)"
                 source.report(call, "client-in-handler", "mount", how=how)
         elif call.name == "subscribe" and call.target is not None:
             if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
                 source.report(call, "listener-without-cleanup", "stream")
-            elif _is_open_subscription(source, call, [*taken, *(other.call for other in steps)]):
-                event = call.args[0].text()
-                source.report(call, "listener-without-cleanup", mount.what, event=event)
         elif call.name in LASTING | OF_ANY and source.listens(call):
-            safe = _is_safe(source, step, removing, mount.again, regions)
+            safe = _is_safe(source, step, removing, regions)
             if not safe and not _taken_back(source, call, taken, _reopened(source, steps)):
                 event = source.words_for_event(call)
                 source.report(call, "listener-without-cleanup", mount.what, event=event)
-
-
-def _is_open_subscription(source: Source, call: Call, others: list[Call]) -> bool:
-    """Return whether `this.sockets.subscribe` of vue-socket.io has no `unsubscribe`."""
-    of_vue = source.script.path(call.target) == ("this", "sockets") and len(call.args) > 1
-    ends = (other for other in others if other.name == "unsubscribe")
-    return of_vue and not any(source.takes_off(end, call) for end in ends)
 
 
 def _steps(source: Source, mount: Mount) -> list[Step]:
@@ -133,7 +134,7 @@ def _steps(source: Source, mount: Mount) -> list[Step]:
         if _runs_in(source, call) == home
         and (not instance or any(start <= call.start < end for start, end in source.instances))
     ]
-    called = ((step, source.flow.called(step.call)) for step in direct if mount.home)
+    called = ((step, source.flow.called(step.call)) for step in direct)
     return direct + [
         replace(inner, trail=(*inner.trail, *step.way))
         for step, function in called
@@ -153,7 +154,7 @@ def _waits(source: Source, call: Call) -> bool:
     """Return whether AngularJS runs a call for what a visitor does, and not at the start."""
     function = source.script.enclosing(call.node)
     kept = text(label(function.parent(), "left")) if function else ""
-    return _ON_DEMAND.fullmatch(kept) is not None and f"{kept}(" not in source.script.text
+    return kept.startswith("$scope.") and f"{kept}(" not in source.script.text
 
 
 def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
@@ -167,17 +168,14 @@ def _replaces(source: Source, step: Step, steps: list[Step]) -> bool:
     )
 
 
-def _is_safe(
-    source: Source, step: Step, removing: list[Call], again: bool, regions: set[SgNode]
-) -> bool:
+def _is_safe(source: Source, step: Step, removing: list[Call], regions: set[SgNode]) -> bool:
     """Return whether a listener is on a new client, is removed first, or is added only once."""
     target = step.call.target or step.call.node
-    conditions = source.flow.conditions(*step.way[0]) if again else ()
     return (
         source.fresh(target, regions)
         or is_owned(source, target)
         or source.first_time(step)
-        or any(_NEW_CLIENT.search(condition) for _, condition in conditions)
+        or any(_NEW_CLIENT.search(text) for _, text in source.flow.conditions(*step.way[0]))
         or source.removed_before(step.call, removing)
     )
 
@@ -190,15 +188,6 @@ def _reopened(source: Source, steps: list[Step]) -> set[str]:
         for target in (call.target for call in opening)
         if target and (_SOCKET.search(target.text()) or source.roles.of(target) is Role.CLIENT)
     }
-
-
-def _is_stale(source: Source, end: Call) -> bool:
-    """Return whether the cleanup of an effect without dependencies only sees the first state."""
-    around = (call_of(a) for a in end.node.ancestors() if a.kind() == "call_expression")
-    once = any(c.name in EFFECTS and [a.text() for a in c.args[1:]] == ["[]"] for c in around)
-    found = source.script.resolve(end.target)
-    state = text(found.source) if found and found.key else ""
-    return once and _NO_STATE.search(state) is not None
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

@@ -38,22 +38,22 @@ OF_ANGULAR = word_set(
     "constructor ngOnInit ngAfterViewInit ngAfterContentInit ngOnChanges ionViewWillEnter "
     "ionViewDidEnter"
 )
-OF_ELEMENTS = word_set("constructor connectedCallback firstUpdated")
+OF_SCENES = word_set("init preload create")  # of Phaser
 OF_VUE = word_set("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
-    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave disconnectedCallback"
+    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave shutdown"
 )
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _MADE = r"\b(new Vue|createApp|createSSRApp)\(\s*"  # of an application, whose root is mounted once
 _NAMED = re.compile(r"\b(\w+)(?:: ?\w+)? ?= ?(?:defineComponent\()?$")
-_OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
 _VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
+_RESTARTS = re.compile(r"\.(scene|state)\.(re)?start\(")  # a scene that is left comes again
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
     (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
     (re.compile(r"@(Component|Directive|IonicPage)\b"), OF_ANGULAR),
-    (re.compile(r"extends\s+(HTML|Lit)Element\b"), OF_ELEMENTS),
+    (re.compile(r"extends\s+(Phaser\.)?(Scene|State)\b"), OF_SCENES),
     (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
     (re.compile(""), OF_REACT - {"constructor"}),
 )
@@ -145,7 +145,7 @@ def _instance(source: Source) -> Iterator[Mount]:
 
 
 def _controllers(source: Source) -> Iterator[Mount]:
-    """Yield what AngularJS makes again at each visit, or for each element."""
+    """Yield what AngularJS makes again at each visit."""
     script = source.script
     if script.page is not None and not _VIEWS.search(script.text):
         return  # the controllers of a page are made once
@@ -157,18 +157,17 @@ def _controllers(source: Source) -> Iterator[Mount]:
         for c in script.called("controller")
         if c.args[1:] and not c.args[0].text()[1:5].lower().startswith(("app", "root"))
     ]
-    for name in ("link", "controller"):
-        made = [*script.properties.get(name, ()), *script.functions.get(name, ())]
-        around = script.called("directive", "component", "state", "when")
-        given += [m for m in made if any(holds(call.node, m) for call in around)]
     for function in filter(None, map(source.flow.function_of, given)):
         yield Mount("hook", function, cleanups)
 
 
 def _elsewhere(source: Source) -> Iterator[Mount]:
     """Yield the functions that components of other files run, without a cleanup of their own."""
+    ends = [end for end, _ in source.run_elsewhere("unmount")]
+    if len(ends) < sum(entry.when == "unmount" for entry in source.entries):
+        return  # one of them may be a cleanup, and is not known
     for function, entry in source.run_elsewhere("mount"):
-        cleanups = given_to(source, UNMOUNTS)
+        cleanups = [*given_to(source, UNMOUNTS), *ends]
         inner = (step.function for step in source.flow.steps(function))
         observed = any(OBSERVABLE.search(f.text()) for f in inner)  # run for each subscriber
         body = not observed and entry.name != "constructor"
@@ -221,9 +220,8 @@ def _may_clean(returned: SgNode, function: SgNode) -> bool:
     """Return whether an effect returns a function, perhaps; an early `return go("/")` does not."""
     last = parts(function.field("body"))[-1:]
     called = returned.kind() == "call_expression"
-    if called and any(span(s)[0] > span(returned)[1] for s in last):
-        return False
-    return called or (returned.kind() in _VALUES and returned.text() != "undefined")
+    early = called and any(span(statement)[0] > span(returned)[1] for statement in last)
+    return not early and (called or returned.kind() in _VALUES)
 
 
 def _returns(source: Source, function: SgNode) -> list[SgNode]:
@@ -247,18 +245,27 @@ def _last_methods(source: Source, home: SgNode) -> list[SgNode]:
 
 
 def _methods(source: Source) -> Iterator[Mount]:
-    for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_ELEMENTS:
+    for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_SCENES:
         for function in source.script.functions.get(name, ()):
             home = beyond(function, MEMBERS)
             if home is None or not _is_home(source, home, name):
                 continue
             body, again = name == "setup", name in ("componentDidUpdate", "ngOnChanges")
             cleanups = [] if again else _last_methods(source, home)
+            cleanups += _leaves_scene(source) if name in OF_SCENES else []
             yield Mount("hook", function, cleanups, body=body, home=home, again=again)
     vue = source.script.page is not None or _is_vue(source)
     for options in source.script.properties.get("watch", ()) if vue else ():
         for function in _watchers(options):
             yield Mount("hook", function, (), home=options.parent(), again=True)
+
+
+def _leaves_scene(source: Source) -> list[SgNode]:
+    """Return what starts another scene, and the handlers of `shutdown`."""
+    called, function_of = source.script.called, source.flow.function_of
+    found = [source.script.enclosing(call.node) for call in called("start", "restart")]
+    ends = (call for call in called("once", "on") if source.event_of(call) == "shutdown")
+    return list(filter(None, found + [function_of(call.args[-1]) for call in ends]))
 
 
 def _watchers(options: SgNode) -> Iterator[SgNode]:
@@ -274,14 +281,14 @@ def _watchers(options: SgNode) -> Iterator[SgNode]:
 
 
 def _is_home(source: Source, home: SgNode, name: str) -> bool:
+    if name in OF_SCENES and not _RESTARTS.search(source.script.text):
+        return False
     if home.kind() == "object":
         before = source.script.text[: span(home)[0]][-40:]
-        if _OF_OLD_REACT.search(before):
-            return name in OF_REACT
         named = _NAMED.search(before)
         root = re.search(rf"{_MADE}{named[1]}\b", source.script.text) if named else None
         if name not in OF_VUE or root or re.search(f"{_MADE}$", before):
-            return False
+            return name in OF_SCENES
         return _is_vue(source) or any(_OPTION.match(member.text()) for member in home.children())
     if home.kind() != "class_body" or (parent := home.parent()) is None:
         return False

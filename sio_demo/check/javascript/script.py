@@ -281,6 +281,7 @@ class Script:
         field = "field_definition" if self.grammar == "javascript" else "public_field_definition"
         for node in self.root.find_all(kind=field):
             path = ("this", text(label(node, "name", "property")))
+            self.member_types.setdefault(path, text(node.field("type")))
             if value := node.field("value"):
                 self.members[path].append(value)
         for node in self.root.find_all(kind="pair"):

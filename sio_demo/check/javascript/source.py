@@ -160,7 +160,7 @@ class Source:
         self.reported.add(call.node)
 
     def words_for_event(self, call: Call) -> str:
-        if len(call.args) > 1:
+        if len(call.args) > 1 and call.name != "subscribe":
             return call.args[0].text()
         return "any event" if "Any" in call.name else f"`{call.name}`"
 
@@ -217,18 +217,16 @@ class Source:
 
     def makes_once(self, step: Step) -> bool:
         """Return whether a client is created under a condition about an existing one."""
-        return self.first_time(step) or any(
-            re.search(r"(?i)socket|\b(s?io|ws|client|connection)\b", condition)
-            for place in step.way
-            for _, condition in self.flow.conditions(*place)
-        )
+        found = [text for place in step.way for _, text in self.flow.conditions(*place)]
+        if any(re.search(r"\.(connected|active)\b", condition) for condition in found):
+            return False  # one that is cut off comes back, and then there are two
+        about = re.compile(r"(?i)socket|\b(s?io|ws|client|connection)\b")
+        return self.first_time(step) or any(map(about.search, found))
 
     def removed_before(self, call: Call, calls: Iterable[Call]) -> bool:
-        """Return whether code before a call removes the listener, or empties `_callbacks`."""
-        before = call.start if call.target is None else span(call.target)[1]
-        home = self.script.enclosing(call.node) or self.script.root
-        emptied = "._callbacks" in home.text()[: before - span(home)[0]]
-        return emptied or self.removed(call, (other for other in calls if other.end <= before))
+        """Return whether code before a call removes the listener."""
+        before = span(call.target or call.node)[1]
+        return self.removed(call, (other for other in calls if other.end <= before))
 
     def removed(self, call: Call, calls: Iterable[Call]) -> bool:
         emitter = self.root_of(call.target or call.node).text()
@@ -257,12 +255,11 @@ class Source:
         return plain[0] == plain[1]  # `Events.JOIN_ROOM` is "join-room"
 
     def other_client(self, one: SgNode | None, two: SgNode | None) -> bool:
-        """Return whether two expressions are surely different clients."""
+        """Return whether two expressions are imported, or made, as different clients."""
         found = [self._made(self.root_of(node)) if node else None for node in (one, two)]
         return None not in found and found[0] != found[1]
 
     def _made(self, node: SgNode) -> object:
-        """Return what a name is imported as, or the call that makes the client; else None."""
         binding = self.script.resolve(node) if node.kind() == "identifier" else None
         if binding is not None and binding.module:
             return binding.module, binding.imported
