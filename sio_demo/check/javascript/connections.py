@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step
-from ..nodes import WRAPPERS, beyond, find_kinds, holds, kind, label, last_name, text
+from ..calls import Call, Step, call_of
+from ..nodes import WRAPPERS, beyond, find_kinds, holds, kind, label, last_name, text, unwrap, up_to
 from ..shared import word_set
 from .elsewhere import adds_through, imported
 from .handlers import handlers_of
-from .roles import CLOSES, LASTING, REMOVES, Role
+from .roles import CLOSES, LASTING, OF_JQUERY, REMOVES, Role
 from .source import TIDY, Entry, EventHandler, Source
 
 _TRIES = word_set("connect_error reconnect_attempt reconnecting reconnect_error connecting")
@@ -57,7 +57,8 @@ def listeners_in_connect(source: Source) -> list[Entry]:
                 source.report(call, rule, "javascript", **names | {"event": f"`{call.name}`"})
             elif not given_back and (found := imported(script, call.callee)):
                 run.append(Entry(*found, event))
-            if call.target is None or not source.listens(call):
+            here = not step.trail and _registers_elsewhere(source, call, regions)
+            if call.target is None or not (here or source.listens(call)):
                 continue
             if once and source.event_of(call) == _OPPOSITES.get(event):
                 continue  # used up before the handler runs again
@@ -65,6 +66,22 @@ def listeners_in_connect(source: Source) -> list[Entry]:
             if not removed and not source.fresh(call.target, regions):
                 source.report(call, rule, "javascript", **names)
     return run
+
+
+def _registers_elsewhere(source: Source, call: Call, regions: set[SgNode]) -> bool:
+    """Return whether a call adds a new function to the page, or to another outer emitter."""
+    short = call.name in OF_JQUERY
+    known = short or call.name in ("on", "addEventListener")
+    if not known or call.target is None or len(call.args) < 2 - short:
+        return False
+    given, target = unwrap(call.args[-1]), source.root_of(call.target)
+    if given.kind() not in ("arrow_function", "function_expression"):
+        return False
+    if target.kind() == "call_expression":  # such as `$(window)`
+        made = call_of(target)
+        return (text(made.target) or made.name) in ("$", "jQuery", "document")
+    other = not short and source.roles.of(target) not in (Role.ENGINE, Role.PEER, Role.MAYBE)
+    return other and source.outlives(target, regions)
 
 
 def _only_once(source: Source, handler: EventHandler) -> bool:
@@ -205,10 +222,29 @@ def _timers(source: Source, function: SgNode, when: str, ends: list[SgNode]) -> 
     cleared = [*_cleared(step.call for step in steps), *ends]
     for step in steps:
         call = step.call
-        global_one = text(call.target) in ("", "window", "global", "globalThis")
-        starts = call.name == "setInterval" and global_one and not source.first_time(step)
+        starts = _starts_timer(source, call) and not source.first_time(step)
         if starts and not _stopped(source, call, cleared):
             source.report(call, "timer-in-connect", "timer", timer=call.name, when=when)
+
+
+def _starts_timer(source: Source, call: Call) -> bool:
+    if call.name in ("scheduleJob", "CronJob") or re.search(r"(?i)cron\.sch", call.callee.text()):
+        return True
+    if call.name == "setInterval" and call.args:
+        return call.target is None or call.target.text() in ("window", "global", "globalThis")
+    return call.name == "setTimeout" and _calls_itself(source, call)
+
+
+def _calls_itself(source: Source, call: Call) -> bool:
+    """Return whether `setTimeout` unconditionally runs the function that contains it."""
+    function = source.script.enclosing(call.node)
+    name = source.script.names_of_functions.get(function) if function else None
+    again = text(next(iter(call.args), None))
+    if function is None or not name or not re.search(rf"\b{re.escape(name)}\b", again):
+        return False
+    kinds = ("if_statement", "ternary_expression", "binary_expression")
+    unconditional = not any(around.kind() in kinds for around in up_to(call.node, function))
+    return unconditional and not source.script.own(function, "return_statement")
 
 
 def _cleared(calls: Iterable[Call]) -> list[SgNode]:

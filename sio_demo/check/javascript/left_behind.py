@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ast_grep_py import SgNode
 
-from ..calls import Call, Step
+from ..calls import Call, Step, call_of
 from ..nodes import beyond, kind, label, text
 from ..shared import word_set
 from .elsewhere import (
@@ -29,6 +29,7 @@ _OWNERS = re.compile(
 )
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
+_NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
 _CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
 _SOCKET = re.compile(r"(?i)socket(ref)?([?!]?\.(current|value))?$")  # and no service around it
 _SUBSCRIBES = re.compile(r"[\w$.]{1,99}\.subscribe\(")
@@ -109,6 +110,7 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
         call = step.call
         if source.roles.makes_client(call):
             ends = [end for end in taken if not source.other_client(end.target, call.node)]
+            ends = [end for end in ends if not _is_stale(source, end)]
             if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in ends)):
                 how = "render" if mount.what == "render" else "mount (and each run of an effect)"
                 source.report(call, "client-in-handler", "mount", how=how)
@@ -188,6 +190,15 @@ def _reopened(source: Source, steps: list[Step]) -> set[str]:
         for target in (call.target for call in opening)
         if target and (_SOCKET.search(target.text()) or source.roles.of(target) is Role.CLIENT)
     }
+
+
+def _is_stale(source: Source, end: Call) -> bool:
+    """Return whether the cleanup of an effect without dependencies only sees the first state."""
+    around = (call_of(a) for a in end.node.ancestors() if a.kind() == "call_expression")
+    once = any(c.name in EFFECTS and [a.text() for a in c.args[1:]] == ["[]"] for c in around)
+    found = source.script.resolve(end.target)
+    state = text(found.source) if found and found.key else ""
+    return once and _NO_STATE.search(state) is not None
 
 
 def _cleans(source: Source, call: Call, kept: bool = True) -> bool:

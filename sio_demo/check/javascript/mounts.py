@@ -38,21 +38,24 @@ OF_ANGULAR = word_set(
     "constructor ngOnInit ngAfterViewInit ngAfterContentInit ngOnChanges ionViewWillEnter "
     "ionViewDidEnter"
 )
+OF_ELEMENTS = word_set("constructor connectedCallback firstUpdated")
 OF_SCENES = word_set("init preload create")  # of Phaser
 OF_VUE = word_set("data setup created beforeMount mounted activated")
 UNMOUNT_METHODS = word_set(
     "beforeDestroy destroyed unmounted beforeUnmount componentWillUnmount deactivated "
-    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave shutdown"
+    "beforeRouteLeave ngOnDestroy ionViewWillLeave ionViewDidLeave disconnectedCallback shutdown"
 )
 _VALUES = word_set("identifier member_expression ternary_expression array binary_expression")
 _MADE = r"\b(new Vue|createApp|createSSRApp)\(\s*"  # of an application, whose root is mounted once
 _NAMED = re.compile(r"\b(\w+)(?:: ?\w+)? ?= ?(?:defineComponent\()?$")
+_OF_OLD_REACT = re.compile(r"\bcreate(React)?Class\(\s*$")
 _VIEWS = re.compile(r"\b(ng|ui)-(view|if|include|switch)\b")
 _RESTARTS = re.compile(r"\.(scene|state)\.(re)?start\(")  # a scene that is left comes again
 _OPTION = re.compile(r"(template|methods|computed|components)\b")
 _CLASSES = (  # what stands before the body of a class, and the hooks that such a class has
     (re.compile(r"extends\s+\w*Vue\b"), OF_VUE),
     (re.compile(r"@(Component|Directive|IonicPage)\b"), OF_ANGULAR),
+    (re.compile(r"extends\s+(HTML|Lit)Element\b"), OF_ELEMENTS),
     (re.compile(r"extends\s+(Phaser\.)?(Scene|State)\b"), OF_SCENES),
     (re.compile(r"extends\s+[\w.]*Component\b"), OF_REACT),
     (re.compile(""), OF_REACT - {"constructor"}),
@@ -245,7 +248,7 @@ def _last_methods(source: Source, home: SgNode) -> list[SgNode]:
 
 
 def _methods(source: Source) -> Iterator[Mount]:
-    for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_SCENES:
+    for name in OF_REACT | OF_VUE | OF_ANGULAR | OF_ELEMENTS | OF_SCENES:
         for function in source.script.functions.get(name, ()):
             home = beyond(function, MEMBERS)
             if home is None or not _is_home(source, home, name):
@@ -285,6 +288,8 @@ def _is_home(source: Source, home: SgNode, name: str) -> bool:
         return False
     if home.kind() == "object":
         before = source.script.text[: span(home)[0]][-40:]
+        if _OF_OLD_REACT.search(before):
+            return name in OF_REACT
         named = _NAMED.search(before)
         root = re.search(rf"{_MADE}{named[1]}\b", source.script.text) if named else None
         if name not in OF_VUE or root or re.search(f"{_MADE}$", before):

@@ -53,6 +53,7 @@ class Role(Enum):
     CLIENT = "client"
     MAYBE = "maybe a client"
     MANAGER = "manager of a client"
+    ENGINE = "engine below a client"
     MAKER = "makes clients"
     SERVER = "server or namespace"
     SERVER_MAKER = "makes servers"
@@ -86,6 +87,7 @@ _ALTERNATIVES = {  # expressions whose value is that of one of their fields
 }
 _MEMBERS: dict[str, dict[Role | None, Role]] = {  # by the role of the object
     "io": dict.fromkeys(CLIENTS, Role.MANAGER),
+    "engine": dict.fromkeys((Role.MANAGER, *CLIENTS, Role.SERVER), Role.ENGINE),
     "sockets": dict.fromkeys((Role.SERVER, Role.MAKER), Role.SERVER),
     "default": {Role.MAKER: Role.MAKER},
     "Socket": {Role.MAKER: Role.MAKER},

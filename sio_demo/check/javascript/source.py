@@ -224,9 +224,11 @@ class Source:
         return self.first_time(step) or any(map(about.search, found))
 
     def removed_before(self, call: Call, calls: Iterable[Call]) -> bool:
-        """Return whether code before a call removes the listener."""
+        """Return whether code before a call removes the listener, or looks at `_callbacks`."""
         before = span(call.target or call.node)[1]
-        return self.removed(call, (other for other in calls if other.end <= before))
+        home = self.script.enclosing(call.node) or self.script.root
+        asked = "_callbacks" in home.text()[: before - span(home)[0]]
+        return asked or self.removed(call, (other for other in calls if other.end <= before))
 
     def removed(self, call: Call, calls: Iterable[Call]) -> bool:
         emitter = self.root_of(call.target or call.node).text()

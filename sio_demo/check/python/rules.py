@@ -156,7 +156,9 @@ def _runs_for_ever(module: Module, target: SgNode) -> bool:
     function = named[0] if len(named) == 1 else module.function_of(target)
     if function is None:
         return bool(_ENDLESS_NAME.search(last_name(target)))
-    return _endless_loop(function) is not None
+    name = text(function.field("name"))
+    timers = (call.node.text() for call in calls_in(function) if call.name == "Timer")
+    return _endless_loop(function) is not None or any(name in timer for timer in timers)
 
 
 def _endless_loop(function: SgNode) -> SgNode | None:

@@ -136,6 +136,14 @@ export function Opened() {
   return <p />;
 }
 
+export function Emptied() {
+  useEffect(() => {
+    if (socket._callbacks?.$news) socket._callbacks.$news.length = 0;
+    socket.on("news", console.log);
+  }, []);
+  return <p />;
+}
+
 export function Subscribed({ subscribe }) {
   useEffect(() => {
     socket.on("news", console.log);

@@ -17,3 +17,10 @@ export const Whistle = () => {
   });
   return <i />;
 };
+
+class Bench extends HTMLElement {
+  connectedCallback() {
+    socket.on("substitute", (player) => this.append(player)); // expect: listener-without-cleanup
+  }
+}
+customElements.define("sub-bench", Bench);

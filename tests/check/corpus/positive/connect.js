@@ -36,6 +36,11 @@ function show(data) {
   console.log(data);
 }
 
+feed.on("connect", () => {
+  document.querySelector("form").addEventListener("submit", () => feed.emit("sent")); // expect: listener-in-connect
+  process.stdin.on("data", (line) => feed.emit("typed", line)); // expect: listener-in-connect
+});
+
 const table = io("https://example.org/table");
 table.on("connect", () => {
   table.on("joined", () => { // expect: listener-in-connect

@@ -13,7 +13,7 @@ socket.on("connect", () => {
 
 function tick() {
   socket.emit("tick");
-  setTimeout(tick, 1000);
+  setTimeout(tick, 1000); // expect: timer-in-connect
 }
 
 function poll() {
