@@ -42,6 +42,9 @@ _IMPORTED = re.compile(
 _PAGE = re.compile(r"/(pages|views|screens|routes)/(?!_)|/\+?page\.\w+$")
 _LOCAL = re.compile(r"[.~#$]|@[/\w-]*/|\w+/")
 _ALONE = re.compile(r"[@~#$][\w.-]+")  # an alias of one file
+_CONTROLLER = re.compile(r"\.controller\(\s*['\"](\w+)")
+_WHOLE = re.compile(r"<(body|script)\b|\bng-app\b")  # a page
+_NAMES_CONTROLLER = re.compile(r"\b(?:ng-)?controller(?:: *['\"]?|=['\"])(\w+)")
 _STORE = re.compile(r"\b(actions|mutations)\b")
 _ANYWHERE: dict[str, Callable[[Script], object]] = {  # which files may own what nothing imports
     "#page": lambda script: script.classic,
@@ -248,8 +251,23 @@ class _Run:
             return []
         script = self._load(file, text)
         script.patience = Patience()
-        root = file.path.name in ROOT_COMPONENTS
+        root = file.path.name in ROOT_COMPONENTS or self._is_made_once(text)
         return check_javascript(script, report, root, self._entries[file], self._asker(file))
+
+    def _is_made_once(self, text: str) -> bool:
+        """Return whether its controllers of AngularJS are those of whole pages."""
+        made, (pages, parts) = {*_CONTROLLER.findall(text)}, self._controllers
+        return bool(made) and made.isdisjoint(parts) and bool(made <= pages or parts)
+
+    @cached_property
+    def _controllers(self) -> tuple[set[str], set[str]]:
+        """The controllers that pages name, and those of routes and of parts of pages."""
+        found = set[str](), set[str]()
+        for file in self._files:
+            with suppress(UnreadableError):
+                text = read(file.path)
+                found[not _WHOLE.search(text)].update(_NAMES_CONTROLLER.findall(text))
+        return found
 
     def _asker(self, file: SourceFile, depth: int = 3) -> Ask:
         """Return what puts questions of a file to others, which may ask further ones."""

@@ -1053,3 +1053,68 @@ def test_component_that_another_one_replaced(tmp_path: Path):
     sources["main_jsx"] = main.replace("// ", "").replace("import App from './app/App';\n", "")
     taken = [("App.jsx", 6, "cleanup-of-others"), ("News.jsx", 6, "cleanup-of-others")]
     assert found(tmp_path, **sources) == taken
+
+
+LAMP = (
+    "const app = angular.module('hall', []);\napp.controller('LampCtrl', ($scope, socket) => {\n"
+    "  socket.on('lit', (lamp) => $scope.lamps.push(lamp));\n});\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("others", "lines"),
+    [
+        ({}, [3]),  # who knows where it is used?
+        ({"hall_html": "<body ng-controller='LampCtrl'></body>"}, []),
+        ({"hall_ejs": '<div ng-app="hall" ng-controller="LampCtrl as lamp"></div>'}, []),
+        ({"lamps_html": "<ul ng-controller='LampCtrl'></ul>"}, [3]),  # a part of a page
+        ({"ways_js": "when('/lamps', { controller: 'LampCtrl' });"}, [3]),
+        ({"ways_js": "when('/doors', { controller: 'DoorCtrl' });"}, []),
+    ],
+)
+def test_controller_of_a_whole_page_is_made_once(
+    tmp_path: Path, others: dict[str, str], lines: list[int]
+):
+    expected = [("lamp.js", line, "listener-without-cleanup") for line in lines]
+    assert found(tmp_path, lamp_js=LAMP, **others) == expected
+
+
+WIRE = (
+    "import { io } from 'socket.io-client';\n@Injectable()\nexport class WireService {\n"
+    "  socket = io();\n  heard = new Subject();\n  latest() {\n"
+    "    this.socket.on('news', (text) => this.heard.next(text));\n"
+    "    return this.heard.asObservable();\n  }\n}\n"
+)
+WIRE_PAGE = (
+    "import { WireService } from './wire';\n@Component({ template: '' })\nexport class Page {\n"
+    "  constructor(private wire: WireService) {}\n"
+    "  ngOnInit() { this.open = this.wire.latest().subscribe(show); }\n"
+    "  ngOnDestroy() { this.open.unsubscribe(); }\n}\n"
+)
+
+
+def test_to_unsubscribe_takes_no_listener_off_a_client(tmp_path: Path):
+    expected = [("wire.ts", 7, "listener-without-cleanup")]
+    assert found(tmp_path, wire_ts=WIRE, page_ts=WIRE_PAGE) == expected
+
+
+def test_stream_that_takes_its_listener_off(tmp_path: Path):
+    service = WIRE.replace("    this.socket.on('news', (text) => this.heard.next(text));\n", "")
+    service = service.replace(
+        "this.heard.asObservable()",
+        "new Observable((to) => {\n      const show = (text) => to.next(text);\n"
+        "      this.socket.on('news', show);\n      return () => this.socket.off('news', show);\n"
+        "    })",
+    )
+    assert found(tmp_path, wire_ts=service, page_ts=WIRE_PAGE) == []
+
+
+def test_method_of_a_class_of_another_file_is_none_of_this_one(tmp_path: Path):
+    server = (
+        "const Game = require('./game');\nconst Hall = {};\nlet io;\nHall.start = (server) => {\n"
+        "  io = server;\n  io.on('connection', (socket) => {\n"
+        "    socket.on('play', (name) => { Hall.play(name); });\n  });\n};\n"
+        "Hall.play = (name) => { const game = new Game(name); game.start(); };\n"
+        "module.exports = Hall;\n"
+    )
+    assert found(tmp_path, hall_js=server) == []

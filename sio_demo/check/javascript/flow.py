@@ -13,7 +13,8 @@ from ..shared import word_set
 from .script import ASSIGNMENTS, FUNCTIONS, Script
 
 _OWNERS = word_set("this self that _this methods actions")
-_OBJECTS = ("object", "new_expression")  # whose methods may be written here
+_MADE = ("new_expression",)
+_OBJECTS = ("object", *_MADE)
 _LATER = word_set("setTimeout then nextTick finally setImmediate run")
 _LISTENERS = re.compile(r"\b(hasListeners|listeners|listenerCount)\b")
 
@@ -68,9 +69,14 @@ class Flow:
             return self.function_of(call.callee) if call.callee.kind() == "identifier" else None
         path = self.script.path(call.target)
         binding = self.script.resolve(call.target)
-        of_object = any(v.kind() in _OBJECTS for v in (binding.values if binding else ()))
-        known = len(path) == 1 and (path[0] in _OWNERS or of_object)
+        here = any(self._has_methods(value) for value in (binding.values if binding else ()))
+        known = len(path) == 1 and (path[0] in _OWNERS or here)
         return self.function_of(call.callee) if known else None
+
+    def _has_methods(self, value: SgNode) -> bool:
+        """Return whether an object has methods that may be written in this file."""
+        made = self.script.resolve(call_of(value).callee) if value.kind() in _MADE else None
+        return value.kind() in _OBJECTS and not (made and made.module)
 
     def _is_guarded(self, node: SgNode, function: SgNode) -> bool:
         """Return whether code runs once: its condition then changes, or is about listeners."""

@@ -19,7 +19,7 @@ _RARE = re.compile(  # what comes once, or once for each new object
     rf"{_AT_START}|creat|open|clos|^end$|exit|err(or)?$|destroy|finish|success|listening|install|"
     r"activ|sig[a-z]+$|boot|launch|start|upgrade"
 )
-_PROPERTY = re.compile(r"on([A-Z]\w*|[a-z]+)$")  # `onclick`, `onClick`
+_PROPERTY = re.compile(r"(?:on|handle(?=[A-Z]))([A-Z]\w*|[a-z]+)$")  # `onclick`, `handleJoin`
 _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclick="ask()"`
     r"(?:@|\bv-on:|\bon:?)([a-z][\w:-]{0,40})((?:[.|]\w{1,20}){0,4})=[\"'{]{1,2}\s{0,9}"
     r"(?:return )?(?:\(?[\w, ]{0,40}\)? ?=> ?\{?\s{0,9})?([\w$]{1,60})\b"

@@ -54,11 +54,18 @@ def component_listeners(source: Source, root_component: bool) -> list[Entry]:
             added = (s.call for s in steps if s.call.name in LASTING and source.listens(s.call))
             run += (entry for call in added for entry in of_shared(source, call, "listens"))
         undone = [end for end in ends if source.roles.of(end.target) not in CLIENTS]
+        undone = [end for end in undone if not _is_subscription(source, end.target)]
         found = [imported(source.script, end.callee) for end in undone]
         run += (Entry(*other, "unmount") for other in found if other and TIDY.search(other[1]))
         for call in (s.call for s in steps if not source.first_time(s)):
             kept = kind(beyond(call.node, _CHAIN)) != "expression_statement"
-            if mount.cleanups and (kept or _ends_owner(source, call, ends, apart=True)):
+            # What is subscribed to ends by itself; what the call has added to a client does not.
+            streamed = text(label(call.node.parent(), "property")) in ("subscribe", "pipe")
+            if (
+                mount.cleanups
+                and not streamed
+                and (kept or _ends_owner(source, call, ends, apart=True))
+            ):
                 continue
             if source.listens(call) or any(source.fresh(given, regions) for given in call.args):
                 continue
@@ -100,6 +107,10 @@ def _ends_owner(source: Source, call: Call, ends: list[Call], apart: bool = Fals
         for end in ends
         if not far or (imported(source.script, end.callee) or ("",))[0] != far[0]
     )
+
+
+def _is_subscription(source: Source, target: SgNode | None) -> bool:
+    return target is not None and any(".subscribe(" in v.text() for v in source.values_of(target))
 
 
 def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[SgNode]) -> None:

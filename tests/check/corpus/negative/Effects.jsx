@@ -144,6 +144,16 @@ export function Emptied() {
   return <p />;
 }
 
+export function Counted() {
+  useEffect(() => {
+    const { _callbacks } = socket;
+    if (!_callbacks["$news"]) {
+      socket.on("news", console.log);
+    }
+  }, []);
+  return <p />;
+}
+
 export function Subscribed({ subscribe }) {
   useEffect(() => {
     socket.on("news", console.log);

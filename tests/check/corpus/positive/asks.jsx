@@ -35,3 +35,11 @@ export function Quiz({ round }) {
     </form>
   );
 }
+
+export function Lobby() {
+  const enter = (room) => {
+    socket.emit("enter", room);
+    socket.on("entered", show); // expect: listener-in-handler
+  };
+  return <Rooms handleEnter={enter} />;
+}
