@@ -355,6 +355,29 @@ async def test_a_socket_that_the_server_disconnects_comes_back(bench, js):
     assert await js.run("send(2)") == [2]
 
 
+async def test_a_page_that_comes_back_by_itself_too_connects_once(bench, js):
+    """As in Socket.IO's manual. A server refuses the second request: the page was cut off."""
+    await js.run("""
+      globalThis.socket = io(url, { transports: ["websocket"], forceNew: true });
+      socket.on("disconnect", () => socket.connect());
+      outbox = new Outbox(socket, new MemoryStore(), { retryDelay: 100 });
+      await outbox.send("note", 1);
+    """)
+    requests, second = [], asyncio.Event()
+
+    @bench.server.sio.on("connect")
+    async def slow(sid, _environ):
+        requests.append(sid)
+        if len(requests) > 1:
+            second.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(second.wait(), 0.2)
+
+    await bench.server.sio.disconnect(await js.run("socket.id"))
+    assert await js.run("send(2)") == [2]
+    assert len(requests) == 1
+
+
 async def test_a_server_that_ends_every_connection_is_called_with_growing_pauses(bench, js):
     """Ten times a second, as long as the page was open."""
     bench.sio.on("connect", lambda sid, _: bench.sio.start_background_task(end, sid))

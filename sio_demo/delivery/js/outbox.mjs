@@ -559,7 +559,8 @@ export class Outbox {
     this.#connection += 1;
     if (reason.message) this.lastError = reason;
     if (reason === "io server disconnect") {
-      setTimeout(() => !this.#closed && this.#socket.connect(),
+      // A second `connect` meanwhile would be a second request, which the server refuses.
+      setTimeout(() => !this.#closed && !this.#socket.active && this.#socket.connect(),
         backoff(this.#attempts++, this.#options));
     } else if (!this.#socket.active && this.#window && !this.#failure) this.#stepDown();
   };
