@@ -210,10 +210,8 @@ class Follower(Receiver):
     async def _ask(self, reading: Reading) -> None:
         """Ask for what the store has not; the answer also says where the log ends."""
         async with self._transactions.one() as store:
-            progress = await settled(store.progress(reading.topic))
-            if progress is None:
-                await settled(store.save(reading.topic, progress := Progress(), 0, []))
-        reading.progress = progress
+            known: Progress | None = await settled(store.progress(reading.topic))
+            reading.progress = known or Progress()
         delay = self._interval * random.uniform(0.5, 1)
         if reading.asked and self._client.connected:
             delay *= SLOW  # its answer may be on the way, and another one would come after it
@@ -222,13 +220,17 @@ class Follower(Receiver):
             )
         reading.due = asyncio.get_running_loop().time() + delay
         reading.asked = question = Question(reading.topic, reading.progress.next)
-        with suppress(SocketIOError):  # not connected: it asks when it is
+        try:
             await self._client.emit(
                 FEED,
                 question.to_wire(),
                 namespace=self._namespace,
                 callback=partial(self._answered, reading, question),
             )
+        except SocketIOError as error:  # not connected: it asks when it is
+            reading.asked = None
+            if self._client.connected:  # to other namespaces
+                self._applier.last_error = errors.DeliveryError(in_words(error))
 
     async def _take(self, reading: Reading, data: Any, asked: int | None) -> None:
         """Apply a page; `asked` is the offset that was asked for, if it is an answer."""
@@ -280,9 +282,9 @@ class Follower(Receiver):
         progress = Progress(start=batch.producer, next=batch.first, last=batch.after)
         async with self._transactions.one() as store:
             now = await settled(store.progress(topic))
-            if now == reading.progress:  # else another follower of this store was faster
-                await settled(store.save(topic, progress, 0, []))
-        reading.progress = progress if now is None or now == reading.progress else now
+            if now in (None, reading.progress):  # else another follower of this store was faster
+                await settled(store.save(topic, now := progress, 0, []))
+        reading.progress = now
 
     async def _apply(self, reading: Reading, batch: Batch) -> None:
         """Apply what is new in a batch that begins at the offset, or below it."""
