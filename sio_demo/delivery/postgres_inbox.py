@@ -58,9 +58,9 @@ _OPTIONS = (
     "-c default_transaction_read_only=on"
 )
 _TIMEOUTS = "SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'"
-# Classes of SQLSTATE: connection, rolled back (deadlock, serialization), resources, lock not
+# Beginnings of SQLSTATE: connection, rolled back (deadlock, serialization), resources, lock not
 # available, ended by the operator, input and output: "PostgreSQL Error Codes" in its manual.
-_TROUBLE = {"08", "40", "53", "55", "57", "58"}
+_TROUBLE = "08", "40", "53", "55P03", "57", "580"
 # What a savepoint undoes: the message is tried again, and the others of its batch are applied.
 _CONTENTION = errors.DeadlockDetected, errors.SerializationFailure, errors.QueryCanceled
 # Whose messages are being applied is in contact: to wait for that row would take as long.
@@ -410,6 +410,7 @@ def _is_old_plan(error: Any) -> bool:
 def _is_trouble(error: Any, lost: bool) -> bool:
     if not issubclass(type(error), psycopg.OperationalError | psycopg.InterfaceError):
         return False
-    if error.sqlstate is None:  # a connection is lost, or was not made
+    state: str | None = error.sqlstate
+    if state is None:  # a connection is lost, or was not made
         return lost and not isinstance(error, errors.PipelineAborted)
-    return error.sqlstate[:2] in _TROUBLE
+    return state.startswith(_TROUBLE)

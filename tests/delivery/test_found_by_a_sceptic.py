@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, closing, suppress
 import psycopg
 import pytest
 import socketio
-from kit import SCHEMA, DeliveryBench, greet
+from kit import SCHEMA, DeliveryBench, connected, greet
 from psycopg.conninfo import make_conninfo
 from test_feed import FeedBench
 
@@ -859,3 +859,48 @@ def test_what_is_no_connection_string_is_refused_at_once(database):
     """Every message was refused with a StoreError, for as long as the server ran."""
     with pytest.raises(UsageError, match="connection"):
         PostgresInboxStore(database)
+
+
+# --- mistakes that are named, and are not tried for ever -------------------------------------
+
+
+async def test_who_follows_where_the_client_is_not_connected_is_told_so(bench):
+    """The outbox had connected before: the words were about a server without a feed."""
+    feed = Feed(bench.server.sio, namespace="/news")
+    outbox = await bench.outbox()
+    follower = Follower(outbox.client, namespace="/news", interval=0.02)
+    following = asyncio.create_task(follower.follow("orders"))
+    await wait_until(lambda: follower.last_error is not None)
+    assert "/news is not a connected namespace" in str(follower.last_error)
+    await follower.close()
+    with pytest.raises(ClosedError):
+        await following
+    await feed.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT currval('numbers')",
+        "INSERT INTO counted VALUES (1)",
+        "COPY effects FROM '/nowhere/effects'",
+    ],
+)
+async def test_a_statement_that_can_never_work_is_not_tried_for_ever(quiet, url, sql):
+    """PostgreSQL has classes of errors that are the server's, and some of a statement's in them."""
+    bench = DeliveryBench()
+    await bench.start_server(PostgresInboxStore(url))
+    async with connected(url) as db:
+        await db.execute("CREATE SEQUENCE numbers")
+        await db.execute("CREATE VIEW counted AS SELECT count(*) FROM effects")
+
+    async def mistaken(db, _):
+        await db.execute(sql)
+
+    bench.inbox.on("mistaken", mistaken)
+    outbox = await bench.outbox()
+    with pytest.raises(HandlerError):
+        async with asyncio.timeout(5):
+            await outbox.send("mistaken")
+    assert await outbox.send("note", 1) == 1
+    await bench.close()
