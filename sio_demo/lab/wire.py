@@ -8,7 +8,9 @@ socket-io-protocol), RFC 6455 (WebSocket), RFC 7692 (permessage-deflate).
 """
 
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -32,17 +34,21 @@ class Conversation:
     def __init__(self, connection: int = 0) -> None:
         self.connection = connection  # its number
         self.broken = False  # nothing more is decoded
-        self._machines: dict[Direction, h11.Connection] = {
-            TO_SERVER: h11.Connection(h11.SERVER),
-            TO_CLIENT: h11.Connection(h11.CLIENT),
-        }
-        self._decoder = {way: PacketDecoder(way, "polling") for way in DIRECTIONS}
-        self._bodies: dict[Direction, bytearray] = {way: bytearray() for way in DIRECTIONS}
+        self._bodies: dict[Direction, bytearray] = defaultdict(bytearray)
         self._target = ""
         self._is_engineio = False
         self._status = 0
         self._encoding = ""
         self._streams: dict[Direction, _WebSocketStream] = {}  # from the upgrade on
+
+    @cached_property
+    def _machines(self) -> dict[Direction, h11.Connection]:
+        """The parsers: those of thousands of connections that nobody reads are never made."""
+        return {TO_SERVER: h11.Connection(h11.SERVER), TO_CLIENT: h11.Connection(h11.CLIENT)}
+
+    @cached_property
+    def _decoder(self) -> dict[Direction, PacketDecoder]:
+        return {way: PacketDecoder(way, "polling") for way in DIRECTIONS}
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[tuple[bytes, list[Packet]]]:
         """Yield what one side sent, cut behind every WebSocket frame.

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import tracemalloc
 
 import pytest
 from lab_kit import REQUEST, request, response_101, sender
@@ -85,6 +86,17 @@ def test_the_last_2000_packets_are_kept():
     packets = tap.packets
     assert (len(packets), packets[0].event, packets[-1].event) == (2000, "e50_0", "e249_9")
     assert (packets[0].order, packets[-1].order) == (501, 2500)
+
+
+def test_connections_that_nobody_reads_are_small():
+    """10,000 of them kept 32 MB, nearly all of it parsers that had parsed nothing."""
+    tap = Tap()
+    tracemalloc.start()
+    for number in range(100):
+        note(tap, b"x", connection=number)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100 * 1000
 
 
 def test_too_many_unread_bytes_are_dropped_and_their_connections_named(monkeypatch):
