@@ -15,7 +15,9 @@ from ast_grep_py import SgNode
 from ..causes import RULES
 from ..errors import UsageError
 from .config import silence
-from .javascript import Ask, Entry, Script, check_javascript
+from .javascript import check_javascript
+from .javascript.script import Ask, Script
+from .javascript.source import Entry, Source
 from .model import Finding, Remark, Report, Skipped
 from .modules import ModuleResolver
 from .pages import Parsed, parse
@@ -252,7 +254,8 @@ class _Run:
         script = self._load(file, text)
         script.patience = Patience()
         root = file.path.name in ROOT_COMPONENTS or self._is_made_once(text)
-        return check_javascript(script, report, root, self._entries[file], self._asker(file))
+        asker = self._asker(file)
+        return check_javascript(Source(script, asker, report, self._entries[file], root))
 
     def _is_made_once(self, text: str) -> bool:
         """Return whether its controllers of AngularJS are those of whole pages."""

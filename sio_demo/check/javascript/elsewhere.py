@@ -85,7 +85,7 @@ def is_left_open(subscribe: Call, ends: list[Call]) -> bool:
 
 def owns_client(script: Script, name: str, ask: Ask) -> bool:
     """Return whether an exported function makes a client of its own, or gives up a shared one."""
-    source = Source(script, lambda *_, **__: None, (), ask)
+    source = Source(script, ask)
     return any(
         source.roles.makes_client(call) and not _is_shared(source, call, function)
         for function in source.flow.exported(name)
@@ -140,7 +140,7 @@ def of_shared(source: Source, call: Call, when: str) -> list[Entry]:
 
 def hands_on(script: Script, name: str, ask: Ask) -> bool:
     """Return whether an exported function adds to a client, each time, a listener it is given."""
-    source = Source(script, lambda *_, **__: None, (), ask)
+    source = Source(script, ask)
     return any(_hands_on(source, function) for function in source.flow.exported(name))
 
 

@@ -1,7 +1,7 @@
 """What the handler of another event, or of a click, adds to an old socket each time it runs."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from ast_grep_py import SgNode
@@ -26,11 +26,11 @@ _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclic
 )
 
 
-def listeners_in_handlers(source: Source, handlers: Iterable[tuple[SgNode, str]]) -> set[Entry]:
+def listeners_in_handlers(source: Source) -> set[Entry]:
     """Find what handlers add; return the functions of other files that they run."""
     run: set[Entry] = set()
     removing = source.script.called(*REMOVES)
-    for function, event in handlers:
+    for function, event in (*handlers_of(source), *source.messages.items()):
         steps = source.flow.steps(function)
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:

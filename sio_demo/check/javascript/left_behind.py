@@ -39,10 +39,10 @@ _OF_OTHERS = word_set(
 )
 
 
-def component_listeners(source: Source, root_component: bool) -> list[Entry]:
+def component_listeners(source: Source) -> list[Entry]:
     """Find what components leave behind; return what they run of other files, and never end."""
     run: list[Entry] = []
-    for mount in mounts_of(source, root_component):
+    for mount in mounts_of(source):
         steps = _steps(source, mount)
         regions = {step.function for step in steps} | ({mount.home} if mount.home else set())
         if mount.what == "render":  # what an effect makes is older than the next render

@@ -82,11 +82,11 @@ class Mount:
     again: bool = False
 
 
-def mounts_of(source: Source, root_component: bool) -> list[Mount]:
+def mounts_of(source: Source) -> list[Mount]:
     """Return what runs when components are mounted; of the root component, only effects."""
     effects = [m for c in source.script.called(*EFFECTS, *_VALUES_OF) for m in _effect(source, c)]
     found = [*effects, *_renders(source)]
-    if root_component:
+    if source.made_once:
         return found
     others = (_hooks, _methods, _fields, _instance, _controllers, _elsewhere)
     return [*found, *(mount for mounts in others for mount in mounts(source))]

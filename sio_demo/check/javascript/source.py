@@ -52,13 +52,19 @@ class Source:
     """A source, the functions in it that others run, and what several rules ask of it."""
 
     def __init__(
-        self, script: Script, report: Reporter, entries: Collection[Entry], ask: Ask
+        self,
+        script: Script,
+        ask: Ask,
+        report: Reporter = lambda *_, **__: None,
+        entries: Collection[Entry] = (),
+        made_once: bool = False,
     ) -> None:
         self.script = script
         self.roles = Roles(script, ask)
         self.flow = Flow(script)
         self.entries = entries
         self.ask = ask
+        self.made_once = made_once  # as a root component
         self.instances = script.page.instances if script.page else ()
         self.report_node = report
         self.reported: set[SgNode] = set()
