@@ -30,10 +30,6 @@ ROOT_COMPONENTS = word_set("App.vue app.vue App.svelte +layout.svelte app.compon
 _REGISTERS = re.compile(
     r"\.\s*(on|once|addListener|prependListener|onAny|event|emit|subscribe|syncUpdates)\b|\bio\s*\("
 )
-_RUNS = re.compile(  # what is in other files
-    r"ocket\w{0,80}\s{0,9}\(|\b(on|use|ng)[A-Z]\w{0,80}\s{0,9}\(|\b(componentDidM|m)ount|\bcreated\b"
-    r"|\bon[A-Za-z]{1,80} ?="
-)
 _PASSED_ON = re.compile(r"\bexport *(?:\*|\{[^}]{0,999}\})[\w ]{0,99}from *['\"]([^'\"\n]+)")
 _MOUNTED = word_set(
     "useEffect idMount onMount ngOnInit mounted created constructor( <script onclick="
@@ -333,4 +329,4 @@ def _is_relevant(text: str, language: str) -> bool:
         return True
     if language == "python":
         return "sio" in text and _REGISTERS.search(text) is not None
-    return bool(_NAMED.search(text) and (_REGISTERS.search(text) or _RUNS.search(text)))
+    return _NAMED.search(text) is not None

@@ -488,6 +488,18 @@ def test_wrapper_that_hands_on_what_a_component_gives_it(
     assert results == expected
 
 
+def test_wrapper_around_a_wrapper_in_which_no_word_tells_that_it_registers(tmp_path: Path):
+    results = found(
+        tmp_path,
+        socket_js="const socket = require('socket.io-client')();\n"
+        "export const listen = (event, f) => socket.on(event, f);\n",
+        helper_js="import { listen } from './socket';\n"
+        "export const joined = (f) => listen('in', f);",
+        Room_jsx="import { joined } from './helper';\n" + EFFECT % "joined((m) => add(m));",
+    )
+    assert results == [("Room.jsx", 2, "listener-without-cleanup")]
+
+
 def test_wrapper_around_a_wrapper_in_a_composable(tmp_path: Path):
     hook = "import chat from './live';\nexport function useSocket() {\n"
     hook += "  const listen = (run) => chat.onMessage(run);\n  return { listen };\n}\n"
