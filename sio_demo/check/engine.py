@@ -16,6 +16,7 @@ from ..causes import RULES
 from ..errors import UsageError
 from .config import silence
 from .javascript import check_javascript
+from .javascript.roles import LOCAL
 from .javascript.script import Ask, Script
 from .javascript.source import Entry, Source
 from .model import Finding, Remark, Report, Skipped
@@ -38,8 +39,6 @@ _IMPORTED = re.compile(
     r"(?m)^(?![ \t]*//).*?\b(?:from|require\(|import\()\s{0,9}['\"]([.~@$#\w][^'\"\n]{0,200})"
 )
 _PAGE = re.compile(r"/(pages|views|screens|routes)/(?!_)|/\+?page\.\w+$")
-_LOCAL = re.compile(r"[.~#$]|@[/\w-]*/|\w+/")
-_ALONE = re.compile(r"[@~#$][\w.-]+")  # an alias of one file
 _CONTROLLER = re.compile(r"\.controller\(\s*['\"](\w+)")
 _WHOLE = re.compile(r"<(body|script)\b|\bng-app\b")  # a page
 _NAMES_CONTROLLER = re.compile(r"\b(?:ng-)?controller(?:: *['\"]?|=['\"])(\w+)")
@@ -128,16 +127,8 @@ class _Run:
                 self._defined[name].append(owner)
         run = (other for file, entry in self._later for other in self._run(file, entry))
         self._check(deque(dict.fromkeys(run)))
-        known = set(self._scripts)
-        names = {name for f in known for name in (f.path.stem, f.path.parent.name)}
-        for file, text in self._unnamed.items() if known else ():
-            if file.language == "html" and self._defined.keys() & {*_CALLED.findall(text)}:
-                self._check(deque([file]))
-            for module in _IMPORTED.findall(text):
-                near = PurePath(module).stem in names or _ALONE.fullmatch(module)
-                if near and self._modules.file_of(module, file):
-                    self._check(deque([file]))
-                    break
+        known = {folder for file in self._scripts for folder in (file.path, file.path.parent)}
+        self._check(deque(f for f, text in self._unnamed.items() if self._may_lead(f, text, known)))
         for uses in self._shared.values():
             for file, entry in uses:
                 listens = [
@@ -146,6 +137,13 @@ class _Run:
                 if entry.when == "removes" and any(self._meet(file, f) for f in listens):
                     self._entries[file].add(replace(entry, when="taken"))
                     self.check(file, read(file.path))
+
+    def _may_lead(self, file: SourceFile, text: str, known: set[Path]) -> bool:
+        """Return whether a file imports one of the known ones, or what hands that on."""
+        imported = (self._modules.file_of(module, file) for module in _IMPORTED.findall(text))
+        near = any(f and not known.isdisjoint((f.path, f.path.parent)) for f in imported)
+        called = file.language == "html" and {*_CALLED.findall(text)} & (self._defined or {}).keys()
+        return near or bool(called)
 
     def _meet(self, one: SourceFile, two: SourceFile) -> bool:
         """Return whether components of two files can be on one page."""
@@ -179,7 +177,7 @@ class _Run:
         found = defaultdict(set)
         for file in self._files:
             with suppress(UnreadableError):
-                for module in filter(_LOCAL.match, _IMPORTED.findall(read(file.path))):
+                for module in filter(LOCAL.match, _IMPORTED.findall(read(file.path))):
                     found[self._modules.file_of(module, file)].add(file)
         return found
 
