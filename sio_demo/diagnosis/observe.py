@@ -116,10 +116,8 @@ class Observer(AbstractContextManager["Observer"]):
             is_event = (name.event, name.namespace) == (event, namespace)
             return is_event and recipient in (None, name.recipient)
 
-        messages = [each for each in self._tally.messages() if asked_for(each[0])]
-        messages = [
-            (n, m) for n, m in messages if user in (None, n.user) and (m.packets or m.effects)
-        ]
+        came = (each for each in self._tally.messages() if asked_for(each[0]))
+        messages = [(n, m) for n, m in came if user in (None, n.user) and (m.packets or m.effects)]
         emits = [each for each in self._tally.emits() if asked_for(each[0])]
         if user is not None and not data:
             emits = [(n, each) for n, each in emits if not each.users or user in each.users]

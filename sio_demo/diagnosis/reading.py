@@ -35,10 +35,8 @@ def read(seen: Seen) -> tuple[dict[str, int], list[str], int, bool]:
         "It left out the one session that it was for, as socket.to() does with its own: "
         "io.to() does not.": c.sid == "skipped",
         "It was for the sid of another session: does one variable keep the last one for all?": (
-            c.sid,
-            c.reached,
-        )
-        == ("live", 0),
+            c.sid == "live" and c.reached == 0
+        ),
         f"A room is written like {room}, and is another: 7 is not '7'.": c.lookalike,
         f"leave_room() or close_room() has emptied the room {room}: no session has ended.": emptied,
         f"Nobody ever was in its room.{awaited}": seen.sids and aim == (True, False),
@@ -93,6 +91,8 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "It asks a room for acknowledgements, and does not say how long its callback waits, which "
         "fails at once: io.timeout(5000).to(…).emit(…).": c.untimed,
         "The process that emitted it was blocked just then: what it sends waits (L30).": c.held,
+        f"Sids in its room whose sessions have ended: {c.ghosts}. An error in a disconnect handler "
+        "leaves them there, and in memory: catch it.": c.ghosts,
         "emit() was called for it on another server object than the client's.": c.elsewhere,
         "emit() was called in another event loop than its connection's, which does not wake up for "
         "it: use asyncio.run_coroutine_threadsafe().": c.other_loop,
@@ -127,6 +127,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     busy = c.busy and not seen.calls
     unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
     silent = c.arrived and seen.listeners and seen.calls == 0 and not c.dropped
+    blocked = c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
     swallowed = silent and c.server == "javascript" and to_server
     went_out = seen.who.get("own", frozenset()) & seen.who.get("out", frozenset())
     dismissed = state == (False, False, True) and c.reason and not c.rejected
@@ -136,8 +137,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "emit() raised an exception: is it caught, and not told?": c.raised,
         "It was emitted before the client was connected: wait for that.": c.early and to_server,
         "That is the sid of a session in another namespace: each has its own.": c.sid == "astray",
-        "That is the sid of a session that has ended: a reconnect brings another.": c.sid
-        == "ended",
+        "That is the sid of an ended session: a reconnect brings another.": c.sid == "ended",
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,
         f"It is listened to in {c.listens}.": c.listens and c.arrived,
         "A middleware of the socket, socket.use(), has stopped it.": swallowed,
@@ -171,9 +171,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
         f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
         f'The client\'s last connection ended with "{c.reason}".': c.reason,
-        "A blocked process ends it so as well (L30).": (
-            c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
-        ),
+        "A blocked process ends it so as well (L30).": blocked,
     }
     return [words for words, holds in (why | facts).items() if holds], any(why.values())
 

@@ -43,6 +43,7 @@ class Clues:
     reached: int | None = None  # sessions that the last emit() was for; 0 for an empty room
     skipped: bool | None = None  # the last emit() left out the client, or somebody in the room
     room: str | None = None  # what the last emit() was for, if it reached nobody
+    ghosts: int | None = None  # sids in it whose sessions have ended
     vacant: bool | None = None  # nobody ever was in that room, since the server started
     astray: bool | None = None  # nobody is there, but in another namespace somebody is
     lookalike: bool | None = None  # nobody is there, but in a room that is written alike

@@ -107,7 +107,8 @@ class ServerProbe(Probe):
         manager, space = self.sio.manager, options.get("namespace") or "/"  # internal
         room, skip_sid = options.get("to") or options.get("room"), options.get("skip_sid")
         rooms = room if isinstance(room, (list, tuple)) else [room]
-        members = {sid for sid, _ in manager.get_participants(space, room)}  # internal
+        held, here = dict(manager.get_participants(space, room)), self.sio.eio.sockets  # internal
+        members = {sid for sid, connection in held.items() if connection in here}
         left_out = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         name = self._tally.name("client", space, event, None, arguments(data))
         emits, ended = self._tally.emitted(name)
@@ -121,6 +122,7 @@ class ServerProbe(Probe):
         emits.rooms.add(repr(room))
         emits.clues = {"astray": False} if members or self.queue else self._aim(space, rooms)
         emits.clues["reached"] = None if self.queue and not sids else len(sids)
+        emits.clues["ghosts"] = len(held) - len(members)
         emits.clues["other_loop"] = None if self.queue else self._away_from_home()
         if members and rooms[0] in self.ever:
             emits.clues["sid"] = "live" if sids else "skipped"

@@ -287,9 +287,7 @@ async def test_a_sid_that_was_stored_is_that_of_a_session_that_has_ended(apart):
     await b.settled()
     await b.sio.emit("news", "hi", to=stored)
     found = both("news", there, here)
-    assert (
-        "That is the sid of a session that has ended: a reconnect brings another." in found.findings
-    )
+    assert "That is the sid of an ended session: a reconnect brings another." in found.findings
     assert found.letters[0] == "L5"
 
 
@@ -2274,3 +2272,36 @@ def test_an_emit_that_ends_after_its_loop_has_closed_harms_nobody():
     emits, ended = asyncio.run(begin())
     ended(GeneratorExit())
     assert emits.clues == {"raised": True}
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_sids_whose_disconnect_handler_raised_are_in_no_session(late):
+    async with bench() as b, python_client() as ann:
+        users = {}
+
+        @b.sio.event
+        async def connect(sid, environ, auth):
+            users[sid] = auth["user"]
+            await b.sio.enter_room(sid, auth["user"])
+
+        @b.sio.event
+        async def disconnect(sid, reason):
+            raise KeyError(sid)
+
+        ann.on("news", lambda text: None)
+        with observe(b.sio, user=users.get) as before:
+            for _ in range(3):
+                await b.connect(ann, auth={"user": "ann"})
+                await ann.disconnect()
+                await b.wait_until(lambda: not b.sio.eio.sockets, "the server notices")
+            await b.sio.emit("news", "one", room="ann")
+            alone = before.message("news")
+            await b.connect(ann, auth={"user": "ann"})
+            with observe(b.sio, user=users.get) as after:
+                await b.sio.emit("news", "two", room="ann")
+                both = (after if late else before).message("news", user="ann")
+    assert (alone.clues.reached, both.clues.reached) == (0, 1)
+    words = "Sids in its room whose sessions have ended: 3."
+    for seen in (alone, both):
+        assert words in str(diagnose(seen))
+    assert "those of other users" not in str(diagnose(both))

@@ -55,7 +55,7 @@ async def test_a_message_is_counted_at_both_ends(ends):
             "away": False,
             "held": False,
         },
-        **{"ids": False, "other_loop": False},
+        **{"ids": False, "other_loop": False, "ghosts": 0},
         **{"queued": 0, "astray": False, "queue": False, "rooms": 1},
         "large": False,
         "places": message.clues.places,
