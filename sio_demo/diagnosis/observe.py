@@ -143,18 +143,18 @@ class Observer(AbstractContextManager["Observer"]):
         seen = [(each.when, name.namespace) for name, each in counts if name.event == event]
         return max(seen)[1] if seen else self._listens(event) or "/"
 
-    def _listens(self, event: str) -> str | None:
-        """Return a namespace where an event is listened to."""
-        spaces = ["/"]
-        for probe in self._probes:
+    def _listens(self, event: str, side: Recipient | None = None) -> str | None:
+        """Return a namespace where an event is listened to, by the clients or the servers."""
+        probes, spaces = [p for p in self._probes if side in (None, p.side)], ["/"]
+        for probe in probes:
             spaces += [*probe.sio.handlers, *probe.sio.namespace_handlers]  # internal
-        return next((s for s in spaces if any(p.listeners(event, s) for p in self._probes)), None)
+        return next((s for s in spaces if any(p.listeners(event, s) for p in probes)), None)
 
     def _elsewhere(self, name: Name, m: MessageCounts) -> dict[str, Any]:
         """Return whether the end that it came to listens now, and where else it is listened to."""
         came_to = (probe for probe in self._probes if id(probe.sio) in m.listeners)
         late = any(probe.listeners(name.event, name.namespace) for probe in came_to)
-        space = self._listens(name.event)
+        space = self._listens(name.event, name.recipient)
         other = f"another {name.recipient} object"
         return {"late": late, "listens": space if late or space != name.namespace else other}
 
@@ -255,7 +255,7 @@ class Observer(AbstractContextManager["Observer"]):
                 busy="connect" if entering else (handled and self._tally.running(name)) or None,
                 behind=m.behind,
                 worked=self._worked(name) if handled else None,
-                **(self._elsewhere(name, m) if m.arrived and not listeners else {}),
+                **(self._elsewhere(name, m) if handled and not listeners else {}),
                 unheard=None if m.arrived else self._unheard(name),
                 grows=self._grows(name, m),
                 **aim,

@@ -122,12 +122,13 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     sends = c.client if to_server else c.server
     awaited = " In asyncio it is to be awaited." * (sends != "javascript")
     counted = c.emitted is not None and not c.elsewhere
-    turned_away = c.rejected and c.connected is False
+    turned_away = c.rejected and False in (c.connected, c.before)
     idle = (c.emitted, c.elsewhere) == (0, None) and c.recipient and not c.kin
     busy = c.busy and not seen.calls
     unnamed = (c.room or "").strip("'\"") in ("undefined", "null", "None")
     silent = c.arrived and seen.listeners and seen.calls == 0 and not c.dropped
     blocked = c.reason == "ping timeout" or (c.died and "transport" in (c.reason or ""))
+    early = c.early and to_server and not c.rejected
     swallowed = silent and c.server == "javascript" and to_server
     went_out = seen.who.get("own", frozenset()) & seen.who.get("out", frozenset())
     dismissed = state == (False, False, True) and c.reason and not c.rejected
@@ -135,7 +136,7 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     never = "never was connected, no attempt failed: does connect() run, the connect handler end,"
     why: dict[str, Any] = {
         "emit() raised an exception: is it caught, and not told?": c.raised,
-        "It was emitted before the client was connected: wait for that.": c.early and to_server,
+        "It was emitted before the client was connected: wait for that.": early,
         "That is the sid of a session in another namespace: each has its own.": c.sid == "astray",
         "That is the sid of an ended session: a reconnect brings another.": c.sid == "ended",
         f"The other end listens for it in {c.listens}.": c.listens and not c.arrived,

@@ -1,6 +1,7 @@
 """What people complain of, observed at one end or at both apart, and what is said to it."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 import socketio
@@ -2305,3 +2306,32 @@ async def test_sids_whose_disconnect_handler_raised_are_in_no_session(late):
     for seen in (alone, both):
         assert words in str(diagnose(seen))
     assert "those of other users" not in str(diagnose(both))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_a_namespace_that_the_server_does_not_have_is_not_waited_for(wait):
+    async with bench() as b, python_client() as client:
+        b.sio.on("upload", lambda sid, data: None, namespace="/resource")
+        with observe(b.sio, client) as seen:
+            options = {"namespaces": ["/resource/"], "transports": ["websocket"], "wait": wait}
+            with suppress(socketio.exceptions.ConnectionError):
+                await client.connect(b.link.url, **options)
+            with pytest.raises(socketio.exceptions.BadNamespaceError):
+                await client.emit("upload", 1, namespace="/resource/")
+            await b.wait_until(
+                lambda: seen.message("upload").clues.rejected, "it hears the refusal"
+            )
+            found = diagnose(seen.message("upload"))
+    assert "The other end listens for it in /resource." in found.findings
+    assert "The server has rejected the client" in str(found)
+    assert "wait for that" not in str(found)
+
+
+async def test_that_its_sender_listens_to_an_event_is_no_clue_to_where_it_should_go(apart):
+    b, client, _, _ = apart
+    client.on("order", lambda: None)
+    with observe(b.sio, client) as seen:
+        await b.connect(client)
+        await client.emit("order", "tea")
+        await b.settled()
+    assert seen.message("order", recipient="server").clues.listens is None
