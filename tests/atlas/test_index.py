@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import pickle
 import re
 import sys
@@ -520,6 +521,7 @@ async def test_what_goes_into_the_queue_reaches_clients_if_it_can_be_read():
     assert "It goes to clients only ([L25]" in index()
     assert "reaches clients, never a server's handler" in cause("L25").mechanism
     assert "since 5.14 a server ignores what an older" in cause("L25").fix
+    assert "or the queue passes `enter_room` on" in fix("L25")
     queue, handled, heard = MemoryQueue(), [], []
     async with (
         MemoryManager(queue) as manager,
@@ -532,7 +534,9 @@ async def test_what_goes_into_the_queue_reaches_clients_if_it_can_be_read():
         await wait_until(lambda: bool(queue.subscribers))
         old = {"method": "emit", "event": "done", "data": ["job 1"], "namespace": "/"}
         queue.publish(pickle.dumps(old))
-        await MemoryManager(queue, write_only=True).emit("done", "job 2")
+        other = MemoryManager(queue, write_only=True)
+        await other.enter_room(b.server.sids()[0], "/", "jobs")
+        await other.emit("done", "job 2", room="jobs")
         await wait_until(lambda: bool(heard))
         await b.settled()
         assert (handled, heard) == ([], ["job 2"])
@@ -663,6 +667,26 @@ async def test_a_room_takes_nobody_who_has_left():
         await b.connect(other)
         with pytest.raises(KeyError, match=sid):
             await b.sio.enter_room(sid, "shop")
+
+
+@pytest.mark.parametrize("raises", [False, True])
+async def test_a_disconnect_handler_that_raises_leaves_its_sid_in_the_room(raises, caplog):
+    assert "An error in `disconnect` stops the clean-up: its sid stays" in index()
+    async with bench(engineio_logger=logging.getLogger("engine")) as b, python_client() as client:
+
+        @b.sio.event
+        async def disconnect(sid, reason):
+            assert not raises
+
+        sid = await b.connect(client)
+        await b.sio.enter_room(sid, "shop")
+        await client.disconnect()
+        await b.wait_until(lambda: not b.sio.eio.sockets, "the server notices")
+        await b.sio.emit("news", room="shop")
+        await b.sio.emit("news", to=sid)  # which is no room, if all is cleaned up
+        stays = list(b.sio.manager.get_participants("/", "shop"))
+        assert ([one for one, _ in stays] == [sid], len(b.sio.environ)) == (raises, raises)
+        assert ("Cannot send to sid" in caplog.text) == raises
 
 
 RAISING = """
