@@ -85,9 +85,10 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
     facts: dict[str, Any] = {
         "Its handler raised an exception, or does not take its arguments.": c.failed,
         "Its sender asks for no acknowledgement: there is no function to call.": c.failed
-        and c.acknowledged is False
-        and c.server == "javascript",
+        and (c.acknowledged, c.server) == (False, "javascript"),
         "No acknowledgement of it came to its sender.": c.answered is False,
+        f'The client\'s last connection ended with "{c.reason}".': c.reason
+        and (lost or (c.connections or 0) > 1),
         "It asks a room for acknowledgements, and does not say how long its callback waits, which "
         "fails at once: io.timeout(5000).to(…).emit(…).": c.untimed,
         "The process that emitted it was blocked just then: what it sends waits (L30).": c.held,
@@ -171,7 +172,6 @@ def _facts(seen: Seen, lost: bool) -> tuple[list[str], bool]:
         "emit() was called for others of this event: what decides for which?": c.kin,
         f"It is in the namespace {c.namespace}.": c.namespace not in (None, "/"),
         f'"{c.unheard}" came, and nobody listens to it.': c.unheard,
-        f'The client\'s last connection ended with "{c.reason}".': c.reason,
         "A blocked process ends it so as well (L30).": blocked,
     }
     return [words for words, holds in (why | facts).items() if holds], any(why.values())

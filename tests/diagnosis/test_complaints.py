@@ -2335,3 +2335,21 @@ async def test_that_its_sender_listens_to_an_event_is_no_clue_to_where_it_should
         await client.emit("order", "tea")
         await b.settled()
     assert seen.message("order", recipient="server").clues.listens is None
+
+
+async def test_a_server_that_ends_every_connection_is_told(apart):
+    b, client, there, here = apart
+    ended = []
+
+    @b.sio.event
+    async def channels(sid):
+        await b.sio.disconnect(sid)
+        ended.append(sid)
+
+    for times in (1, 2, 3):
+        await b.connect(client)
+        await client.emit("channels")
+        await b.wait_until(lambda n=times: len(ended) == n and not client.connected, "it is ended")
+    found = both("channels", there, here)
+    assert found.seen.counters == (1, 1, 3, 3, None)
+    assert 'The client\'s last connection ended with "server disconnect".' in found.findings
