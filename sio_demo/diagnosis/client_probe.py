@@ -22,7 +22,7 @@ class ClientProbe(Probe):
         self.connects: dict[str, int] = {}  # to each namespace, while it was watched
         self._was_connected = bool(sio.connected)
         self._clues: dict[str, Any] = {"reason": None if sio.connected else "", **AT_FIRST}
-        self._left = ""
+        self._ended: dict[str, dict[str, Any]] = {}  # namespaces that the server has ended
         self._greeted = False  # while it is being connected
         tally.own_sids.update(sio.namespaces.values())  # internal
         if getattr(sio, "listeners_add_up", False):
@@ -36,6 +36,7 @@ class ClientProbe(Probe):
     def now(self, namespace: str) -> dict[str, Any]:
         before = self._was_connected or namespace in self.connects
         clues = {"connected": bool(self.sio.connected), "before": before, **self._clues}
+        clues |= self._ended.get(namespace, {})
         task = self.sio._reconnect_task  # internal; in a synchronous client it is a thread
         ended = task is None or getattr(task, "done", lambda: not task.is_alive())()
         # How the attempt ends that it just makes is not known.
@@ -84,14 +85,14 @@ class ClientProbe(Probe):
         self.connects[space] = self.connects.get(space, 0) + 1
         self._tally.own_sids.add((data or {}).get("sid", ""))
         self._clues |= AT_FIRST
-        self._left, self._greeted = "", False
+        self._ended.pop(space, None)
+        self._greeted = False
 
     def _failed(self, *_: Any) -> None:
         self._clues |= {"refused": True, "rejected": True}
 
     def _dismissed(self, namespace: str | None) -> None:
-        if not set(self.sio.namespaces) - {namespace or "/"}:  # internal
-            self._left = "server disconnect"
+        self._ended[namespace or "/"] = {"connected": False, "reason": "server disconnect"}
 
     def _arrived(self, namespace: str | None, packet_id: Any, data: Any) -> None:
         early = (namespace or "/") not in self.sio.namespaces  # internal
@@ -105,7 +106,7 @@ class ClientProbe(Probe):
         return lambda error: self._clues.update(refused=self._clues["refused"] or error is not None)
 
     def _disconnected(self, reason: str = "") -> None:
-        self._clues["reason"] = self._left or reason
+        self._clues["reason"] = reason
 
     def _call_name(self, namespace: str, event: str, args: list[Any]) -> Name | None:
         if event in self.sio.reserved_events:

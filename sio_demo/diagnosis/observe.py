@@ -329,8 +329,7 @@ class Observer(AbstractContextManager["Observer"]):
             [client] = self._live_clients
             clues |= client.now(namespace)
             reasons.insert(0, clues["reason"])
-        if self._servers:
-            clues["queue"] = any(server.queue for server in self._servers)
+        clues |= {"queue": any(server.queue for server in self._servers)} if self._servers else {}
         clues["reason"] = why_ended(reasons) if len(self._servers) < 2 else clues.get("reason")
         if not self._clients:
             if user is not None and any(s.census(namespace).get(user) for s in self._servers):

@@ -2349,7 +2349,22 @@ async def test_a_server_that_ends_every_connection_is_told(apart):
     for times in (1, 2, 3):
         await b.connect(client)
         await client.emit("channels")
-        await b.wait_until(lambda n=times: len(ended) == n and not client.connected, "it is ended")
+        await b.wait_until(lambda n=times: len(ended) == n, "the server has ended it")
+        await b.wait_until(lambda: client.eio.state == "disconnected", "the client hears of it")
     found = both("channels", there, here)
     assert found.seen.counters == (1, 1, 3, 3, None)
     assert 'The client\'s last connection ended with "server disconnect".' in found.findings
+
+
+async def test_one_namespace_that_the_server_has_ended_is_not_connected(apart):
+    b, client, there, here = apart
+    b.sio.namespaces = "*"
+    await b.connect(client, namespaces=["/", "/time"])
+    await b.sio.disconnect(client.get_sid("/"))
+    await b.wait_until(lambda: "/" not in client.namespaces, "the client hears of it")
+    await b.sio.emit("news", "one")
+    found = both("news", there, here)
+    assert (found.letters[0], found.seen.clues.connected) == ("L19", False)
+    assert "L1" not in found.letters
+    await b.sio.emit("news", "two", namespace="/time")
+    assert both("news", there, here, namespace="/time").seen.clues.connected is True
