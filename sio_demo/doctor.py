@@ -94,7 +94,7 @@ def _told(answer: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(
         True,
         f"ping every {interval:g} s, {timeout:g} s to answer",
-        f"A line that falls silent is noticed after up to {interval + timeout:g} s; what is sent "
+        f"A line that falls silent is noticed within {interval + 2 * timeout:g} s; what is sent "
         "meanwhile is lost, or goes to a session that nobody sees (L1, L2, D16).",
     )
     limit, others = answer.get("maxPayload", "not said"), answer.get("upgrades", [])
@@ -126,7 +126,7 @@ async def _handshake(http: aiohttp.ClientSession, target: Target) -> dict[str, A
         answer: dict[str, Any] = json.loads(text[1:].partition("\x1e")[0])
         return answer
     seen = f"{target.polling()} answers {status}: {text[:100]!r}"
-    if "protocol version" in text:
+    if text.partition(":")[2].startswith("0{"):  # behind its length
         return Finding(False, seen, "It speaks Socket.IO 2, and clients of today do not.")
     if "transport" in text.lower():
         return Finding(True, "polling is not offered", "Then no sticky sessions are needed.")
