@@ -48,8 +48,7 @@ async def test_a_healthy_server_is_described(greeting):
     assert unwell(found) == []
     said = "\n".join(map(str, found))
     assert (
-        "ping every 7 s, 4 s to answer\n    A line that falls silent is noticed within 15 s"
-        in said
+        "ping every 7 s, 4 s to answer\n    A line that falls silent is noticed within 15 s" in said
     )
     assert "transports: polling, websocket; maxPayload: 12345 bytes" in said
     assert "8 of 8 sessions were known" in said

@@ -293,10 +293,7 @@ async def never_acknowledged(fixed: bool) -> Counters:
 
 _HASTY = """
 // >>>
-const options = { ...fast, retries: 2 };
-if (fixed) {
-  options.ackTimeout = 20000; // ms, beside `retries`
-}
+const options = fixed ? { ...fast, retries: 2, ackTimeout: 20000 } : { ...fast, retries: 2 };
 const socket = io(url, options);
 // <<<
 return { pay: () => new Promise((done) => socket.emit("pay", MESSAGE, done)) };

@@ -95,7 +95,7 @@ async def retries(fixed: bool) -> Counters:
 _FIRST_CONNECT = """
 let done;
 const paid = new Promise((resolve) => { done = resolve; });
-// >>> socket.io-client is 4.8.2 or newer
+// >>> which release of socket.io-client
 const client = fixed ? require("socket.io-client") : require("socket.io-client-4.8.1");
 const socket = client.io(url, { ...fast, retries: 3, ackTimeout: 20000 });
 socket.on("connect", () => socket.emit("pay", MESSAGE, done));
