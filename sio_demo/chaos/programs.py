@@ -1,11 +1,11 @@
-"""The programs of a run: a server with an inbox, a client with an outbox, and one too many."""
+"""The programs of a run: a server with an inbox, and a client with an outbox."""
 
 import asyncio
 import os
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -253,26 +253,11 @@ class Client:
             self._say(("reissued",))
 
 
-async def _open_second_outbox(order: dict[str, Any], connection: Connection) -> None:
-    """Open the outbox of another process, and say what came of it."""
-    try:
-        order["parts"].outbox_store(order["path"], FailPoint(order["path"])).close()
-        connection.send(("words", "it was opened"))
-    except StoreError as error:
-        connection.send(("words", str(error)))
+PROGRAMS: dict[str, type[Server | Client]] = {"server": Server, "client": Client}
 
 
-Program = Callable[[dict[str, Any], Connection], Coroutine[Any, Any, None]]
-
-PROGRAMS: dict[str, Program] = {  # and what a stage of the tests adds
-    "server": lambda *arguments: Server(*arguments).run(),
-    "client": lambda *arguments: Client(*arguments).run(),
-    "second outbox": _open_second_outbox,
-}
-
-
-async def _run(program: Program, order: dict[str, Any], connection: Connection) -> None:
-    await program(order, connection)
+async def _run(program: str, order: dict[str, Any], connection: Connection) -> None:
+    await PROGRAMS[program](order, connection).run()
 
 
 def run_program(connection: Connection) -> NoReturn:
@@ -281,7 +266,7 @@ def run_program(connection: Connection) -> NoReturn:
     try:
         program, order = connection.recv()
         time.time = lambda: _clock() + order.get("clock", 0)
-        asyncio.run(_run(PROGRAMS[program], order, connection))
+        asyncio.run(_run(program, order, connection))
         code = 0
     except BaseException:
         connection.send(("failed", traceback.format_exc()))

@@ -44,7 +44,6 @@ class Stage:
         self.struck: list[str] = []  # the kinds of faults that have struck
         self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self.schedule, self.variant = schedule, variant
-        self._fork_server = fork_server
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"parts": self.variants[variant], "run": {"folder": str(folder)}}
         self.servers = [
@@ -126,14 +125,6 @@ class Stage:
         actor.restore()
         for client in self.clients if actor is self.server else ():
             client.may_be_refused(RESTORED_INBOX, set())
-
-    async def second(self, client: ClientActor) -> None:
-        said: list[Any] = []
-        process = await self._fork_server.start("second outbox", client.order, said.append)
-        await process.gone.wait()
-        await process.kill()
-        if "is locked" not in str(said):
-            self.findings.append(f"not refused: a second process opened the outbox; {said}")
 
     async def forget(self, away: int) -> None:
         """Have the inbox forget who is away: `away` at least, if it has noticed."""

@@ -5,6 +5,7 @@ Processes that play them import this module: they have the paths of pytest.
 
 import time
 from dataclasses import replace
+from unittest import mock
 
 from chaos_workers import WorkerStage
 from valkey.asyncio import Valkey
@@ -28,8 +29,8 @@ class Unlocked(KillableOutboxStore):
     """Broken: lets a second outbox open the same file."""
 
     def __init__(self, path, fail_point):
-        sqlite_outbox._lock_file = lambda path: open(path, "ab")  # noqa: SIM115
-        super().__init__(path, fail_point)
+        with mock.patch.object(sqlite_outbox, "_lock_file", lambda path: open(path, "ab")):
+            super().__init__(path, fail_point)
 
 
 class ClockEpochs(KillableOutboxStore):

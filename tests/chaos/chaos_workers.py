@@ -102,8 +102,7 @@ class Member(Client):
         await super()._listen()
 
 
-PROGRAMS["worker"] = lambda *arguments: Worker(*arguments).run()
-PROGRAMS["member"] = lambda *arguments: Member(*arguments).run()
+PROGRAMS |= {"worker": Worker, "member": Member}
 
 WORKERS = 2
 _WORKER = {"worker": range(1, WORKERS + 1)}
