@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from ..delivery import Follower, Inbox, Letter, Retry
+from ..delivery import Follower, Inbox
 from ..delivery.applier import Applier
-from ..delivery.inbox_state import StoredReply
+from ..delivery.inbox_state import Progress
 from ..delivery.message import Answer, Batch, read_message
 from ..delivery.stores import InboxStore
 from ..delivery.transactions import settled
@@ -18,21 +18,14 @@ class ApplyAll(Applier):
     async def apply_batch(
         self, store: InboxStore, batch: Batch, session: Session, verdict: str | None = None
     ) -> Answer:
-        done, error = list[StoredReply](), None
-        for text in batch.messages:
-            message = read_message(text)
-            letter = Letter(batch.producer, batch.first + len(done), session.user, text)
-            try:
-                reply = verdict or await self.handle(store, message, letter, session.sid)
-            except Retry as why:
-                error = why
-                break
-            done.append(StoredReply(message.id, reply))
+        messages = list(map(read_message, batch.messages))
+        before = Progress(next=batch.first)
+        done, why = await self._apply_new(store, batch, session, messages, before, verdict)
         end = batch.first + len(done)
         if done and (progress := await settled(store.progress(batch.producer))):
             ahead = progress._replace(next=max(progress.next, end), last=done[-1].id)
             await settled(store.save(batch.producer, ahead, end, []))
-        return Answer(end, [one.reply for one in done], error)
+        return Answer(end, [one.reply for one in done], why)
 
 
 class NoDedup(Inbox):
