@@ -59,8 +59,7 @@ class Verdict:
     seed: int  # the schedule's
     variant: str  # what was tested: "none", or a broken variant
     faults: tuple[str, ...]  # the kinds of those that struck, in order
-    messages: int  # how many were to be accepted
-    accepted: int  # how many were
+    accepted: int  # how many messages
     lost: int  # of these
     duplicated: int
     reordered: int

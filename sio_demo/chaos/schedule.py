@@ -141,11 +141,6 @@ class Schedule:
             faults=tuple(_draw(rng, kinds, rng.randrange(clients) + 1, after) for after in afters),
         )
 
-    @property
-    def total(self) -> int:
-        """How many messages all clients together get accepted."""
-        return self.clients * self.messages
-
     def allowance(self, struck: int) -> int:
         """Return how many messages each client may send when so many faults have struck.
 

@@ -44,7 +44,6 @@ class Stage:
         self.struck: list[str] = []  # the kinds of faults that have struck
         self.refusing = asyncio.Lock()  # a link cannot refuse twice at a time
         self.schedule, self.variant = schedule, variant
-        self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         both = {"parts": self.variants[variant], "run": {"folder": str(folder)}}
         self.servers = [
             ServerActor(fork_server, self._fail, path=str(folder / "inbox.db"), **both)
@@ -69,25 +68,21 @@ class Stage:
 
     async def play(self) -> Verdict:
         """Let all happen that the schedule says, and judge it; close all, whatever comes."""
-        performing = asyncio.create_task(self._perform())
-        ends: set[asyncio.Future[Any]] = {performing, self._failure}
+        self._performing = asyncio.create_task(self._perform())
         try:
-            await asyncio.wait(ends, timeout=LIMIT, return_when=asyncio.FIRST_COMPLETED)
-            if self._failure.done():
-                self.findings.append(self._failure.result())
-            elif not performing.done():
+            _, late = await asyncio.wait({self._performing}, timeout=LIMIT)
+            if late:
                 progress = "; ".join(map(str, self.clients))
                 words = f"stuck: {len(self.struck)} faults in {LIMIT:g} s; {progress}"
                 self.findings.append(words)
         finally:
-            performing.cancel()
-            await shielded(self._end(performing))
+            self._performing.cancel()
+            await shielded(self._end())
         found = await self.check()
         return Verdict(
             self.schedule.seed,
             self.variant,
             tuple(self.struck),
-            self.schedule.total,
             sum(len(client.journal.accepted) for client in self.clients),
             *found._replace(findings=(*found.findings, *self.findings)),
         )
@@ -102,10 +97,10 @@ class Stage:
             for client in self.clients:
                 await client.says("done")  # all its messages are answered
 
-    async def _end(self, performing: asyncio.Task[None]) -> None:
+    async def _end(self) -> None:
         try:
             with suppress(asyncio.CancelledError):
-                await performing
+                await self._performing
         finally:
             await self.close()
 
@@ -180,8 +175,9 @@ class Stage:
 
     def _fail(self, words: str) -> None:
         """End the run with the last words of a process that has failed of itself."""
-        if not self._failure.done():
-            self._failure.set_result(words)
+        if not (self._performing.done() or self._performing.cancelling()):
+            self.findings.append(words)
+            self._performing.cancel()
 
 
 async def run(seed: int, variant: str = "none") -> Verdict:

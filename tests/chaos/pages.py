@@ -269,7 +269,6 @@ class Play:
             self.seed,
             self.variant,
             tuple(self.faults),
-            sum(len(journal.sent) for journal in self.journals.values()),
             sum(len(journal.accepted) for journal in self.journals.values()),
             *found._replace(findings=(*found.findings, *stuck)),
         )

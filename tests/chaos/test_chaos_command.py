@@ -9,7 +9,7 @@ from sio_demo.chaos.broken import PARTS
 from sio_demo.commands import chaos as command
 
 FIELDS = chaos.Verdict.__slots__
-CLEAN = chaos.Verdict(0, "none", ("reset", "reset", "latency"), 40, 40, 0, 0, 0, ())
+CLEAN = chaos.Verdict(0, "none", ("reset", "reset", "latency"), 40, 0, 0, 0, ())
 
 
 def call(*arguments):

@@ -18,7 +18,7 @@ async def test_the_schedules_of_a_page_catch_what_is_broken(variant):
 def test_a_failure_says_how_it_is_played_again(monkeypatch, capsys):
     async def run_all(seeds, variant, *, client):
         for seed in seeds:
-            yield Verdict(seed, variant, ("reset",), 1, 1, 1, 0, 0, ("lost: message 1",))
+            yield Verdict(seed, variant, ("reset",), 1, 1, 0, 0, ("lost: message 1",))
 
     monkeypatch.setattr(pages, "run_all", run_all)
     assert pages.main(["--seed", "7", "--variant", "no-lock"]) == 1
