@@ -28,6 +28,8 @@ class _Layout(NamedTuple):
     right: float
     characters: int  # of a label, on a line
     cross: float  # the height of the mark for a count of none; 0 for no mark
+    expected: int = 1  # each count; 0 stands for no such number
+    zeros: bool = True  # whether a count of none is written
 
     @property
     def width(self) -> float:
@@ -47,10 +49,9 @@ def calls_by_design(
     that no handler saw is a cross. Words at the right sum up the row. There may be eight designs;
     `rounds` says what the rounds count, from `first` on.
     """
-    data = table(designs, most=_MOST_ROWS)
     verdict = partial(_compare, more="calls", fewer="missed")
     counted = "calls for one message"
-    return _draw(data, _FEW, verdict, title=title, counted=counted, across=rounds, first=first)
+    return _draw(designs, _FEW, verdict, title=title, counted=counted, across=rounds, first=first)
 
 
 def effects_by_design(
@@ -61,9 +62,8 @@ def effects_by_design(
     What `faults` call each of them, in two or three short words, is written below the bars.
     `counted` says what the effects are; its first word names more than one of them.
     """
-    data = table(designs, most=_MOST_ROWS)
     verdict = partial(_compare, more=counted.split()[0], fewer="lost")
-    return _draw(data, _FEW, verdict, title=title, counted=counted, names=faults)
+    return _draw(designs, _FEW, verdict, title=title, counted=counted, names=faults)
 
 
 def tally(
@@ -84,18 +84,15 @@ def tally(
     from `first` on. Rows with a label in `harmful` have the colour of harm. Without `zeros`, a
     count of 0 is not written.
     """
-    data = table(rows, most=_MOST_ROWS)
     return _draw(
-        data,
-        _MANY,
+        rows,
+        _MANY._replace(expected=expected or 0, zeros=zeros),
         partial(_extent, expected=expected),
         title=title,
         counted=counted,
         across=rounds,
         first=first,
-        expected=expected or 0,
         harmful=harmful,
-        zeros=zeros,
     )
 
 
@@ -116,7 +113,7 @@ def _compare(counts: Sequence[int], *, more: str, fewer: str) -> list[str]:
 
 @house_style()
 def _draw(
-    data: Counts,
+    counts: Counts,
     layout: _Layout,
     verdict: Callable[[Sequence[int]], list[str]],
     *,
@@ -124,12 +121,11 @@ def _draw(
     counted: str,
     across: str = "",
     first: int = 1,
-    expected: int = 1,
     names: Sequence[str] = (),
     harmful: Collection[str] = (),
-    zeros: bool = True,
 ) -> Plot:
-    """Draw a row for each label; an `expected` of 0 stands for no such number."""
+    """Draw a row for each label."""
+    data, expected = table(counts, most=_MOST_ROWS), layout.expected
     places = range(first, first + len(next(iter(data.values()))))
     unit = min(_UNIT, _TALLEST / max(1, expected, *map(max, data.values())))
     texts = {label: wrap(label, layout.characters) for label in data}
@@ -144,8 +140,7 @@ def _draw(
         axes.set_gid(f"design-{number}")
         axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, heights[label] / unit))
         color = style.AGAIN if label in harmful else style.ONCE_PALE
-        bars = dict(zip(places, values, strict=True))
-        _bars(axes, bars, expected, unit, layout, color, zeros)
+        _bars(axes, dict(zip(places, values, strict=True)), unit, color, layout)
         _write(axes, texts[label], verdict(values), layout)
         found = " and ".join(verdict(values))
         rows.append(row(label, values) + (f" ({found})" if found else ""))
@@ -170,17 +165,9 @@ def _of_equal_height(texts: Iterable[list[str]]) -> list[str]:
     return ["\n".join(text) for text in zip(*lines, strict=True)]
 
 
-def _bars(
-    axes: Axes,
-    bars: dict[int, int],
-    expected: int,
-    unit: float,
-    layout: _Layout,
-    color: str,
-    zeros: bool,
-) -> None:
+def _bars(axes: Axes, bars: dict[int, int], unit: float, color: str, layout: _Layout) -> None:
     """Draw bars, and numbers on them; `unit` is the height of a count of one, in inches."""
-    places, most = list(bars), max(bars.values())
+    places, most, expected = list(bars), max(bars.values()), layout.expected
     within = [min(count, expected or most) for count in bars.values()]
     beyond = [count - part for count, part in zip(bars.values(), within, strict=True)]
     axes.bar(places, within, color=color, width=0.62)
@@ -192,7 +179,7 @@ def _bars(
     if expected:
         axes.axhline(expected, color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
     for x, count in bars.items():
-        if count or zeros:
+        if count or layout.zeros:
             y = max(count, expected if count else cross) + 0.04 / unit
             axes.text(x, y, str(count), ha="center", va="bottom", fontweight="bold")
     if layout.cross:
