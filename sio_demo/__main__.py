@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         shtab.add_argument_to(parser, help="print a script that completes commands in your shell")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for module in (lab, demo, atlas, check, doctor, chaos, install):
-        command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.HELP)
+        words = (module.__doc__ or "").partition(": ")[2].rstrip(".")
+        command = commands.add_parser(module.__name__.rpartition(".")[2], help=words)
         command.set_defaults(run=module.run)
         module.add(command)
     return parser

@@ -1,7 +1,7 @@
 """The commands of ``sio-demo``, one module each.
 
-Each has its `HELP`, ``add(command)`` for argparse, and ``run(options)``, which returns the exit
-code and imports what it needs, so that no command waits for the imports of another.
+Each has a docstring, which is its help, ``add(command)`` for argparse, and ``run(options)``, which
+returns the exit code and imports what it needs: no command waits for the imports of another.
 """
 
 

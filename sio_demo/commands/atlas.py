@@ -1,4 +1,4 @@
-"""``sio-demo atlas``: every cause reproduced, with its counters before and after the fix."""
+"""``sio-demo atlas``: reproduce every cause of duplicates and losses: before and after the fix."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ TEXTS = (
     *("letter", "title", "family", "symptom", "mechanism", "fix", "evidence"),
     *("measured_with", "also_known_from", "reason"),
 )
-
-
-HELP = "reproduce every cause of duplicates and losses: counters before and after"
 
 
 def add(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``sio-demo chaos``: seeded fault schedules against outbox and inbox."""
+"""``sio-demo chaos``: play seeded fault schedules, process kills too, against the delivery."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from . import count
 if TYPE_CHECKING:
     from ..chaos import Verdict
 
-HELP = "play seeded fault schedules, process kills included, against the delivery"
 FAILED = 1  # exit code
 VARIANTS = ("none", "no-dedup", "mark-first")
 FAILURES_SHOWN = 3  # in full: a broken delivery fails again and again

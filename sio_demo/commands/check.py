@@ -1,4 +1,4 @@
-"""``sio-demo check``: finds patterns that lead to duplicates in the user's own code."""
+"""``sio-demo check``: find the patterns that lead to duplicates in your own code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..check import Report
 
-HELP = "find the patterns that lead to duplicates in your own code"
 CLEAN, FOUND, MISUSED = 0, 1, 2
 
 

@@ -1,12 +1,10 @@
-"""``sio-demo demo``: the duplicates, and the fix, in seconds."""
+"""``sio-demo demo``: reproduce the duplicates, and the fix, in seconds."""
 
 import argparse
 import asyncio
 
 from ..errors import NodeMissingError
 from . import count
-
-HELP = "reproduce the duplicates, and the fix, in seconds"
 
 
 def add(command: argparse.ArgumentParser) -> None:

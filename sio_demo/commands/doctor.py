@@ -1,4 +1,4 @@
-"""``sio-demo doctor``: what a running server shows from outside."""
+"""``sio-demo doctor``: connect to a running server, cut the own connection, and say what shows."""
 
 import argparse
 import asyncio
@@ -6,7 +6,6 @@ import json
 
 from . import count
 
-HELP = "connect to a running server, cut the own connection, and say what shows"
 UNWELL = 1  # exit code
 
 

@@ -1,6 +1,4 @@
-"""``sio-demo install``: the JavaScript client, which needs npm and the network, once."""
-
-HELP = "install socket.io-client for Node.js in your cache directory, once"
+"""``sio-demo install``: install socket.io-client for Node.js in your cache directory, once."""
 
 
 def add(_: object) -> None:

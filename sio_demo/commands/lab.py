@@ -1,4 +1,4 @@
-"""``sio-demo lab``: JupyterLab on the first notebook, on copies that the reader may change."""
+"""``sio-demo lab``: open the notebooks, or your copies of them, in JupyterLab."""
 
 import argparse
 import os
@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import NodeMissingError, UsageError
 
-HELP = "open the notebooks in JupyterLab"
 PACKAGE = Path(__file__).parents[1]
 CONFIGURATION = PACKAGE / "panel" / "jupyter"
 COPIES = Path("sio-demo-notebooks")
