@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import NotSeenError, UsageError
+from ..errors import UsageError
 from ..lab.waiting import PATIENCE
 from . import feedback, page
 from .bench import open_bench
@@ -50,10 +50,7 @@ async def _run(texts: feedback.Texts, run: Run, programs: tuple[Any, ...]) -> Fe
             if feedback.JAVASCRIPT in texts.takes.values():
                 await page.shared_node()  # a busy machine may take seconds to start it
             async with open_bench(reader) as bench, reader.limited(PATIENCE):
-                try:
-                    seen = await run(bench, *programs)
-                except NotSeenError:
-                    raise StoppedError(reader.hanging()) from None
+                seen = await run(bench, *programs)
     except StoppedError as error:
         return Feedback(False, error=str(error))
     except BaseException:

@@ -1,6 +1,5 @@
 """What a check and a *Try it* answer, verdict first; the words are in ``exercises.toml``."""
 
-import asyncio
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import plots
-from ..errors import NodeError, NotSeenError
 from .reader import LIMIT, Reader, StoppedError, kind
 
 _FOLD = "<details><summary>Hint</summary>\n\n{}\n\n</details>"
@@ -178,15 +176,8 @@ async def attempt(**programs: Any) -> AsyncIterator[Attempt]:
             async with reader.limited(LIMIT):
                 yield made
         feedback = made._judged(reader)
-    except asyncio.CancelledError:
-        await reader.cancel_tasks()
-        raise
     except StoppedError as error:
-        await reader.cancel_tasks()
         feedback = Feedback(False, error=problem or str(error))
-    except (NotSeenError, NodeError) as error:
-        feedback = Feedback(False, error=reader.hanging() if reader.tasks() else str(error))
-        await reader.cancel_tasks()
     except NameError as error:
         missing = f"`{error.name}` has no value yet. Run the cells above this one, from the top."
         feedback = Feedback(False, error=missing)

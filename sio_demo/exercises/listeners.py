@@ -37,29 +37,25 @@ async def chat(bench: ExerciseBench, program: str) -> Observation:
                 await bench.sio.emit("message", text, to=bench.live())
                 await bench.settled()
                 await page.count(text)
-            if session == 0:
-                before = await page.listeners()
-        listeners = await page.listeners()
     shown, unread = page.rows.values()
-    added = max(listeners - before, 0)  # one may come and go with each connection
     return Observation(
         page.rows,
         {
             "every_listener_removed": 0 in unread,
             "none_shown": not any(shown),
             "first_of_each_session_only": shown == [1, 0] * 4,
-            "piles_up": max(shown) > 1 and added > 0,
+            "piles_up": max(shown) > 1 and page.added > 0,
             "handled_twice": max(shown) > 1,
             "some_missing": 0 in shown,
             "not_given": bool(page.strange),
-            "hidden": added > 0,
+            "hidden": page.added > 0,
             "stays_offline": online < 4,
             "stays_online": offline < 3,
         },
-        {"online": online, "offline": offline, "strange": len(page.strange), "added": added},
+        {"online": online, "offline": offline, "strange": len(page.strange), "added": page.added},
         {
             "connections": len(_CUTS),
-            "listeners": listeners,
+            "listeners": page.listeners[-1],
             "times": max(shown),
             "got": "".join(page.strange[:1]),
         },
@@ -103,11 +99,7 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
                 await bench.cut()
             await bench.settled()
             await page.count(*welcomed[-1:])
-            if connection == 1:
-                before = await page.listeners()
-        listeners = await page.listeners()
     greeted, loaded = page.rows.values()
-    added = max(listeners - before, 0)
     return Observation(
         page.rows,
         {
@@ -116,14 +108,18 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
             "no_login_after_a_cut": len(used) == 1,
             "every_listener_removed": 0 in loaded,
             "once_left_over": greeted == [1, 1, 2, 1],
-            "piles_up": max(greeted) > 1 and added > 0,
+            "piles_up": max(greeted) > 1 and page.added > 0,
             "handled_twice": max(greeted) > 1,
             "welcome_missed": 0 in greeted,
             "not_given": bool(page.strange),
-            "hidden": added > 0,
+            "hidden": page.added > 0,
         },
-        {"logins": len(used), "strange": len(page.strange), "added": added},
-        {"listeners": listeners, "times": max(greeted), "got": "".join(page.strange[:1])},
+        {"logins": len(used), "strange": len(page.strange), "added": page.added},
+        {
+            "listeners": page.listeners[-1],
+            "times": max(greeted),
+            "got": "".join(page.strange[:1]),
+        },
     )
 
 
@@ -165,9 +161,6 @@ async def card(bench: ExerciseBench, program: str) -> Observation:
                 await bench.settled()
                 await page.count(str(bid))
             await page("page.closeLeft(); null")
-            if not opened:
-                before = await page.listeners()
-        added = max(await page.listeners() - before, 0)
         left, right, price = page.rows.values()
         await page("page.closeRight(); null")
         await bench.sio.emit("bid", len(left) + 1)
@@ -181,13 +174,13 @@ async def card(bench: ExerciseBench, program: str) -> Observation:
             "first_bid_only": 1 in left and left.count(0) == 4 and max(left) == 1,
             "left_deaf": not any(left) and any(right),
             "right_deaf": not any(right) or 0 in right,
-            "piles_up": max(left + right) > 1 and added > 0,
+            "piles_up": max(left + right) > 1 and page.added > 0,
             "handled_twice": max(left + right) > 1,
             "left_misses_some": 0 in left,
             "not_given": bool(page.strange),
-            "condition_hides_it": added > 0,
+            "condition_hides_it": page.added > 0,
             "closed_card_shows": closed > 0,
         },
-        {"closed": closed, "strange": len(page.strange), "added": added},
+        {"closed": closed, "strange": len(page.strange), "added": page.added},
         {"times": max(left + right), "got": "".join(page.strange[:1])},
     )

@@ -15,7 +15,6 @@ from .reader import LIMIT, StoppedError
 _PAGE_JS = Path(__file__).with_name("page.js")
 
 _node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
-_loop: asyncio.AbstractEventLoop | None = None
 
 
 class Page:
@@ -24,6 +23,7 @@ class Page:
     def __init__(self, js: NodeClient) -> None:
         self.rows: dict[str, list[int]] = {}  # the calls of each name in ``page.calls``
         self.strange: list[str] = []  # what the reader's rows, all but the last, got wrongly
+        self.listeners: list[int] = []  # for the event, at each `count`
         self._js = js
 
     async def __call__(self, code: str) -> Any:
@@ -42,9 +42,12 @@ class Page:
             self.rows.setdefault(row, []).append(len(arguments))
             if row != [*calls][-1]:
                 self.strange += [each for each in arguments if each not in right]
+        self.listeners.append(await self("page.added()"))
 
-    async def listeners(self) -> int:
-        return int(await self("page.added()"))
+    @property
+    def added(self) -> int:
+        """The listeners added since the first `count`; one may come and go with a connection."""
+        return max(self.listeners[-1] - self.listeners[0], 0)
 
 
 @asynccontextmanager
@@ -55,7 +58,7 @@ async def open_page(
 
     `around` makes the globals that the program sees. It names the rows in ``page.calls``, and
     ``page.counted(row)`` is a function whose calls count there. The program has a scope of its
-    own; what it declares as `gives` is in ``page``. `Page.listeners` counts those of one event.
+    own; what it declares as `gives` is in ``page``. `Page.listeners` are those of `listens_to`.
     """
     page = Page(await shared_node())
     try:
@@ -89,10 +92,9 @@ async def _run(page: Page, bench: ExerciseBench, code: str) -> None:
 
 async def shared_node() -> NodeClient:
     """Return the Node.js that the exercises share; start it if there is none that answers."""
-    global _node, _loop
-    loop = asyncio.get_running_loop()
-    if _node is None or _loop is not loop or not await _answers(_node):
-        _node, _loop = await NodeClient.start(), loop
+    global _node
+    if _node is None or not await _answers(_node):
+        _node = await NodeClient.start()
     return _node
 
 
@@ -108,5 +110,5 @@ async def close() -> None:
     """End the Node.js that the exercises share; a second call does nothing."""
     global _node
     js, _node = _node, None
-    if js is not None and _loop is asyncio.get_running_loop():
+    if js is not None:
         await js.close()

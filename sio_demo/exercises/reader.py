@@ -20,7 +20,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as SocketRefusedError
 
-from ..errors import NotSeenError, SioDemoError, SnippetError
+from ..errors import NodeError, NotSeenError, SioDemoError, SnippetError
 from ..lab.bench import SILENT
 from ..lab.waiting import called, patience, wait_until
 
@@ -129,22 +129,30 @@ class Reader:
                 yield
                 gc.collect()  # a task that has raised reports it when it is collected
                 await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            raise
+            if self.stopped:
+                raise StoppedError(self.stopped)
         except BaseException as error:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            if isinstance(error, SnippetError):
-                thrown = f"Your program threw an error.{_fenced([str(error)])}"
-                raise StoppedError(self.stopped or thrown) from None
-            if not self.stopped and (isinstance(error, StoppedError) or not self.wrote(error)):
+            why = "" if isinstance(error, asyncio.CancelledError) else self._why(error)
+            self._deadline = None
+            await self.cancel_tasks()
+            if not why:
                 raise error
-            raise StoppedError(self.stopped or self.explain(error)) from None
+            raise StoppedError(why) from None
         finally:
             self._deadline = None
             patience.reset(token)
-        if self.stopped:
-            raise StoppedError(self.stopped)
+
+    def _why(self, error: BaseException) -> str:
+        """Return, in Markdown, what the program does wrong; an empty text if the check does."""
+        if self.stopped or isinstance(error, StoppedError):
+            return self.stopped or str(error)
+        if isinstance(error, SnippetError):
+            return f"Your program threw an error.{_fenced([str(error)])}"
+        if isinstance(error, NotSeenError) or (self.is_strict and isinstance(error, NodeError)):
+            return self.hanging() if self.tasks() or not self.is_strict else str(error)
+        return self.explain(error) if self.wrote(error) else ""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
