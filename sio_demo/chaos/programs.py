@@ -17,9 +17,8 @@ from ..delivery import Outbox, Receipt, Received, Retry
 from ..errors import DeliveryError, HandlerError, NotSeenError, StoreError
 from ..lab.server import serve
 from ..lab.waiting import wait_until
-from .broken import Parts
 from .schedule import TRANSPORTS, Schedule
-from .stores import FailPoint
+from .stores import FailPoint, Parts
 
 ACK_TIMEOUT = 0.25  # seconds; some black holes last longer, some do not
 CONNECT_TIMEOUT = 0.5

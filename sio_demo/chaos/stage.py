@@ -12,11 +12,11 @@ from ..errors import UsageError
 from ..lab.link import Link
 from ..lab.waiting import shielded
 from .actors import APPLIED, Actor, ClientActor, ServerActor
-from .broken import PARTS
 from .checker import Applied, Discrepancies, Verdict, check
 from .faults import STRIKES, Strike
 from .forkserver import ForkServer
 from .schedule import KINDS, PlannedFault, Schedule
+from .stores import PARTS
 
 LIMIT = 60.0  # seconds that a schedule may take; it takes about one
 RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}

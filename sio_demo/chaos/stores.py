@@ -1,4 +1,7 @@
-"""Stores whose process can be killed at an exact point, and whose disk can fail."""
+"""What a delivery is made of, and two with one thing wrong, which the schedules must catch.
+
+The process of its stores can be killed at an exact point, and their disk can fail.
+"""
 
 import os
 import resource
@@ -7,11 +10,17 @@ import sqlite3
 import sys
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import delivery
-from ..delivery import SQLiteInboxStore, SQLiteOutboxStore
+from ..delivery import Inbox, SQLiteInboxStore, SQLiteOutboxStore
+from ..delivery.applier import Applier
+from ..delivery.inbox_state import Progress
+from ..delivery.message import Answer, Batch, read_message
 from ..delivery.sqlite_database import Database
+from ..delivery.stores import InboxStore
+from ..delivery.transactions import settled
+from ..delivery.turns import Session
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -134,3 +143,36 @@ class MarkFirst(KillableInboxStore):
             self._database.execute(sql, parameters)
         self._statements.clear()
         SQLiteInboxStore.commit(self)
+
+
+class ApplyAll(Applier):
+    """Broken: applies all that comes, as often as it comes."""
+
+    async def apply_batch(
+        self, store: InboxStore, batch: Batch, session: Session, verdict: str | None = None
+    ) -> Answer:
+        messages = list(map(read_message, batch.messages))
+        before = Progress(next=batch.first)
+        done, why = await self._apply_new(store, batch, session, messages, before, verdict)
+        end = batch.first + len(done)
+        if done and (progress := await settled(store.progress(batch.producer))):
+            ahead = progress._replace(next=max(progress.next, end), last=done[-1].id)
+            await settled(store.save(batch.producer, ahead, end, []))
+        return Answer(end, [one.reply for one in done], why)
+
+
+class NoDedup(Inbox):
+    applier = ApplyAll
+
+
+class Parts(NamedTuple):
+    inbox: type[Inbox] = Inbox
+    inbox_store: type[KillableInboxStore] = KillableInboxStore
+    outbox_store: type[KillableOutboxStore] = KillableOutboxStore
+
+
+PARTS = {
+    "none": Parts(),
+    "no-dedup": Parts(inbox=NoDedup),
+    "mark-first": Parts(inbox_store=MarkFirst),
+}

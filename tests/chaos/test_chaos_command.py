@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from sio_demo import chaos
-from sio_demo.chaos.broken import PARTS
+from sio_demo.chaos.stores import PARTS
 from sio_demo.commands import chaos as command
 
 FIELDS = chaos.Verdict.__slots__

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from sio_demo import cleanup
-from sio_demo.chaos.broken import PARTS
 from sio_demo.chaos.forkserver import ForkServer
+from sio_demo.chaos.stores import PARTS
 from sio_demo.errors import ClosedError
 
 
@@ -130,7 +130,7 @@ async def test_clean_up_closes_it(order):
 async def test_all_die_with_the_process_that_started_them(order):
     parent = textwrap.dedent(f"""
         import asyncio, os, signal
-        from sio_demo.chaos.broken import PARTS
+        from sio_demo.chaos.stores import PARTS
         from sio_demo.chaos.forkserver import ForkServer
 
         order = {{"path": {order["path"]!r}, "parts": PARTS["none"]}}

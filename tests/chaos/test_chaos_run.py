@@ -7,7 +7,7 @@ import pytest
 from broken_parts import BrokenStage
 
 from sio_demo import chaos, cleanup
-from sio_demo.chaos import broken, stage
+from sio_demo.chaos import stage, stores
 from sio_demo.chaos.stage import Stage
 from sio_demo.errors import UsageError
 
@@ -61,7 +61,7 @@ async def test_a_schedule_that_does_not_end_is_a_failure(quiet, monkeypatch):
 
 
 async def test_a_program_that_fails_is_a_failure(quiet, monkeypatch):
-    monkeypatch.setitem(broken.PARTS, "new", broken.Parts(inbox=None))
+    monkeypatch.setitem(stores.PARTS, "new", stores.Parts(inbox=None))
     verdict = await chaos.run(1, "new")
     assert verdict.findings[-1].startswith("the server failed: Traceback")
     assert verdict.findings[-1].rstrip().endswith("TypeError: 'NoneType' object is not callable")
