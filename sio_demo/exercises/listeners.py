@@ -11,21 +11,13 @@ from .feedback import Observation
 from .page import open_page
 from .reader import StoppedError
 
-_CHAT = """
-page.calls = { "your chat": [], "the unread counter": [] };
-page.status = "offline";
-globalThis.show = page.counted("your chat");
-globalThis.setStatus = (word) => { page.status = word; };
-socket.on("message", page.counted("the unread counter"));
-null
-"""
 _CUTS: tuple[Cut | None, ...] = (None, "reset", "close", "half-open")
 
 
 async def chat(bench: ExerciseBench, program: str) -> Observation:
     """Send two messages in each of four sessions; a reset, a close and a half-open in between."""
     online = offline = 0
-    async with open_page(bench, _CHAT, program, listens_to="message") as page:
+    async with open_page(bench, "chat", program) as page:
         for session, how in enumerate(_CUTS):
             if how is not None:
                 async with bench.outage(how):
@@ -64,14 +56,6 @@ async def chat(bench: ExerciseBench, program: str) -> Observation:
 
 SOON = 1.0  # seconds after a connection within which the till logs in
 
-_TILL = """
-page.calls = { "your till": [], "the price list": [] };
-page.tickets = 0;
-globalThis.ticket = () => `ticket ${page.tickets += 1}`;
-globalThis.greet = page.counted("your till");
-socket.on("welcome", page.counted("the price list"));
-null
-"""
 _NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")
 
 
@@ -91,7 +75,7 @@ async def till(bench: ExerciseBench, program: str) -> Observation:
             await bench.sio.emit("welcome", welcomed[-1], to=sid)
 
     bench.sio.on("login", login)
-    async with open_page(bench, _TILL, program, listens_to="welcome") as page:
+    async with open_page(bench, "till", program) as page:
         for connection in (1, 2, 3, 4):
             if connection == 3:
                 await _lose_the_welcome(bench)
@@ -136,17 +120,9 @@ async def _lose_the_welcome(bench: ExerciseBench) -> None:
     await back
 
 
-_CARDS = """
-page.calls = { "the left card": [], "the right card": [], "the price tag": [] };
-page.open = (side) => page.mount({ show: page.counted(`the ${side} card`) });
-socket.on("bid", page.counted("the price tag"));
-null
-"""
-
-
 async def card(bench: ExerciseBench, program: str) -> Observation:
     """Open and close the left card four times, while the right one stays open."""
-    async with open_page(bench, _CARDS, program, gives="mount", listens_to="bid") as page:
+    async with open_page(bench, "card", program) as page:
         if not await page("typeof page.mount === 'function'"):
             raise StoppedError("Your program does not declare a function `mount`.")
         await page("page.closeRight = page.open('right'); null")

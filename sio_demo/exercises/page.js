@@ -21,3 +21,30 @@ page.soon = async (condition) => {
   for (let i = 0; i < 100 && !condition(); i++) await new Promise((go) => setTimeout(go, 5));
   return condition();
 };
+
+// What is around the reader's program in each exercise: its globals, and other parts of the page.
+// It names the rows in `page.calls`; `page.counted(row)` is a function whose calls count there.
+globalThis.around = {
+  chat() {
+    page.calls = { "your chat": [], "the unread counter": [] };
+    page.status = "offline";
+    globalThis.show = page.counted("your chat");
+    globalThis.setStatus = (word) => { page.status = word; };
+    socket.on("message", page.counted("the unread counter"));
+    page.watch("message");
+  },
+  till() {
+    page.calls = { "your till": [], "the price list": [] };
+    page.tickets = 0;
+    globalThis.ticket = () => `ticket ${page.tickets += 1}`;
+    globalThis.greet = page.counted("your till");
+    socket.on("welcome", page.counted("the price list"));
+    page.watch("welcome");
+  },
+  card() {
+    page.calls = { "the left card": [], "the right card": [], "the price tag": [] };
+    page.open = (side) => page.mount({ show: page.counted(`the ${side} card`) });
+    socket.on("bid", page.counted("the price tag"));
+    page.watch("bid");
+  },
+};

@@ -1,6 +1,5 @@
 """A web page in Node.js: the real ``socket.io-client``, and the reader's JavaScript."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,10 @@ from .bench import ExerciseBench
 from .reader import LIMIT, StoppedError
 
 _PAGE_JS = Path(__file__).with_name("page.js")
+_PROGRAM = """page.program = (async () => { %s
+; page.mount = typeof mount === "undefined" ? null : mount; })();
+page.socket.connect();
+await page.program; null"""
 
 _node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
 
@@ -51,59 +54,37 @@ class Page:
 
 
 @asynccontextmanager
-async def open_page(
-    bench: ExerciseBench, around: str, program: str, *, listens_to: str, gives: str = ""
-) -> AsyncIterator[Page]:
-    """Make a socket, run what is around the program and the program, and connect.
-
-    `around` makes the globals that the program sees. It names the rows in ``page.calls``, and
-    ``page.counted(row)`` is a function whose calls count there. The program has a scope of its
-    own; what it declares as `gives` is in ``page``. `Page.listeners` are those of `listens_to`.
-    """
+async def open_page(bench: ExerciseBench, exercise: str, program: str) -> AsyncIterator[Page]:
+    """Make a socket, run what ``page.js`` has around the exercise's program, it, and connect."""
     page = Page(await shared_node())
+    opened = bench.expect_client()
     try:
         url = f"globalThis.url = {json.dumps(bench.link.url)};\n"
-        await page(url + _PAGE_JS.read_text() + around)
-        await page(f"page.watch({json.dumps(listens_to)}); null")
-        given = f"page.{gives} = typeof {gives} === 'undefined' ? null : {gives};" if gives else ""
-        await _run(page, bench, f"(async () => {{ {program}\n;{given} }})()")
+        await page(f"{url}{_PAGE_JS.read_text()}\naround.{exercise}(); null")
+        await page(_PROGRAM % program)
+        try:
+            await opened
+        except NotSeenError:
+            raise StoppedError("The page has not connected.") from None
         yield page
         await page("sockets.forEach((made) => made.disconnect()); null")
     except BaseException:
+        opened.cancel()
         await close()  # whatever still runs in there
         raise
-
-
-async def _run(page: Page, bench: ExerciseBench, code: str) -> None:
-    opened = bench.expect_client()
-    running = asyncio.ensure_future(page(code))
-    try:
-        await asyncio.sleep(0)  # so that it is sent first
-        await page("page.socket.connect(); null")
-        await running
-        await opened
-    except NotSeenError:
-        raise StoppedError("The page has not connected.") from None
-    finally:
-        running.cancel()
-        opened.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def shared_node() -> NodeClient:
     """Return the Node.js that the exercises share; start it if there is none that answers."""
     global _node
-    if _node is None or not await _answers(_node):
-        _node = await NodeClient.start()
-    return _node
-
-
-async def _answers(js: NodeClient) -> bool:
     try:
-        return bool(await js.run("1", timeout=LIMIT))
+        if _node is not None:
+            await _node.run("1", timeout=LIMIT)
+            return _node
     except SioDemoError:  # it hangs, has ended, or was closed by clean_up
-        await js.close()
-        return False
+        await close()
+    _node = await NodeClient.start()
+    return _node
 
 
 async def close() -> None:
