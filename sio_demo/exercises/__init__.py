@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import UsageError
 from ..lab.waiting import PATIENCE
 from . import feedback, page
-from .bench import open_bench
+from .bench import ExerciseBench
 from .feedback import Counter, Feedback, attempt, prediction
 from .listeners import card, chat, till
 from .page import close
@@ -49,8 +49,13 @@ async def _run(texts: feedback.Texts, run: Run, programs: tuple[Any, ...]) -> Fe
         with reader.watched():
             if feedback.JAVASCRIPT in texts.takes.values():
                 await page.shared_node()  # a busy machine may take seconds to start it
-            async with open_bench(reader) as bench, reader.limited(PATIENCE):
-                seen = await run(bench, *programs)
+            bench = ExerciseBench(reader)
+            await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=5)
+            try:
+                async with reader.limited(PATIENCE):
+                    seen = await run(bench, *programs)
+            finally:
+                await bench.close()
     except StoppedError as error:
         return Feedback(False, error=str(error))
     except BaseException:

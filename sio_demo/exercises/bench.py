@@ -4,8 +4,7 @@ import asyncio
 import functools
 import gc
 import inspect
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import socketio
@@ -18,7 +17,7 @@ QUIET = 0.08  # seconds; a client tries to come back each 10 to 20 ms
 
 
 class ExerciseBench(Bench):
-    """The bench of one check; made by :func:`open_bench`."""
+    """The bench of one check; `close` ends it."""
 
     patience = LIMIT
     server_notices = False  # a handler of the reader's may keep it from that
@@ -27,7 +26,6 @@ class ExerciseBench(Bench):
         super().__init__()
         self.reader = reader
         self.refused = 0  # tries of a client to connect
-        self._clients: list[socketio.AsyncClient] = []
 
     async def serve_reader(self, **options: Any) -> WatchedServer:
         sio = WatchedServer(self.reader, **options)
@@ -39,7 +37,6 @@ class ExerciseBench(Bench):
         silent = {"logger": SILENT, "engineio_logger": SILENT}
         client = new_client(**(quick | silent | options))
         client.connect = functools.partial(self._try, client.connect)
-        self._clients.append(client)
         return client
 
     async def _try(self, connect: Callable[..., Any], *args: Any, **options: Any) -> None:
@@ -77,10 +74,9 @@ class ExerciseBench(Bench):
             await asyncio.sleep(QUIET)
 
     async def close(self) -> None:
-        """Close all that the check, or the reader's program in it, has opened."""
+        """Close all that the check, or the reader's program in it, has opened, and end tasks."""
         alive = [o for o in gc.get_objects() if issubclass(type(o), socketio.AsyncClient)]
-        theirs = [c for c in alive if getattr(c, "connection_url", None) == self.link.url]
-        clients = {id(client): client for client in (*self._clients, *theirs)}.values()
+        clients = [c for c in alive if self.link.url in str(getattr(c, "connection_url", ""))]
         for client in clients:
             client.handlers.clear()  # one for "disconnect" might open another; internal
             client.reconnection = False  # the link is closed first
@@ -113,14 +109,3 @@ class Caller:
             answer.cancel()
         await self._bench.wait_until(lambda: self._client.connected, NOT_BACK)
         raise TimeoutError("no answer")
-
-
-@asynccontextmanager
-async def open_bench(reader: Reader) -> AsyncIterator[ExerciseBench]:
-    """Serve, and at the end close all clients, end all tasks of the reader's, and the server."""
-    bench = ExerciseBench(reader)
-    await bench.serve_reader(ping_interval=(0.2, 1), ping_timeout=5)
-    try:
-        yield bench
-    finally:
-        await bench.close()

@@ -209,11 +209,9 @@ def prediction(
 
 
 def _by_name(numbers: Any) -> dict[str, Any]:
-    if isinstance(numbers, Mapping):
-        return dict(numbers)
-    if not isinstance(numbers, list | tuple):
-        return {}
-    return {f"no. {n}": number for n, number in enumerate(numbers, 1)}
+    if isinstance(numbers, list | tuple):
+        return {f"no. {n}": number for n, number in enumerate(numbers, 1)}
+    return dict(numbers) if isinstance(numbers, Mapping) else {}
 
 
 def _off(difference: float) -> str:

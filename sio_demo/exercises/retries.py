@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..lab.packet import TO_CLIENT, TO_SERVER, Packet
+from ..lab.packet import TO_CLIENT, TO_SERVER
 from .bench import Caller, ExerciseBench
 from .feedback import Observation
 
@@ -62,11 +62,9 @@ class _Checkout:
     def answer_lost(self) -> AbstractAsyncContextManager[Any]:
         """Cut the connection at the first answer after the next charge."""
         before = len(self.charges)
-
-        def is_wanted(packet: Packet) -> bool:
-            return packet.name in ACKS and len(self.charges) > before
-
-        return self._bench.link.cut_when(is_wanted, TO_CLIENT)
+        return self._bench.link.cut_when(
+            lambda packet: packet.name in ACKS and len(self.charges) > before, TO_CLIENT
+        )
 
 
 def _receipt(number: int) -> str:
@@ -300,12 +298,9 @@ class _Hotel:
     async def _begin(
         self, asking: asyncio.TaskGroup, guest: Caller, room: str
     ) -> asyncio.Task[bool]:
-        begun = self._bench.sio.begun
-        while not begun.empty():
-            begun.get_nowait()
+        before = self._bench.sio.begun["reserve"]
         task = asking.create_task(self.ask(guest, room))
-        while await begun.get() != "reserve":
-            pass
+        await self._bench.wait_until(lambda: self._bench.sio.begun["reserve"] > before)
         return task
 
 
