@@ -136,8 +136,8 @@ def _draw(
     rows = []
     for number, (label, values) in enumerate(data.items(), 1):
         bottom -= heights[label]
-        axes = place(figure, (layout.left, bottom, layout.width, heights[label]))
-        axes.set_gid(f"design-{number}")
+        box = (layout.left, bottom, layout.width, heights[label])
+        axes = place(figure, box, f"design-{number}")
         axes.set(xlim=(first - 0.6, first + len(values) - 0.4), ylim=(0, heights[label] / unit))
         color = style.AGAIN if label in harmful else style.ONCE_PALE
         _bars(axes, dict(zip(places, values, strict=True)), unit, color, layout)

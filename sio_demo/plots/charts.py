@@ -147,8 +147,7 @@ def _curve(axes: Axes, places: Sequence[int], values: Sequence[int], formula: st
 
 def _chart(title: str, up: str, across: str) -> tuple[Figure, Axes]:
     figure = page(title, _BOTTOM + _UP + _TOP)
-    axes = place(figure, (_LEFT, _BOTTOM, _WIDTH, _UP))
-    axes.set_gid("chart")
+    axes = place(figure, (_LEFT, _BOTTOM, _WIDTH, _UP), "chart")
     axes.set_xlabel(across, labelpad=5)
     axes.set_ylabel(up, rotation=0, ha="left", va="bottom")
     axes.yaxis.set_label_coords((style.MARGIN - _LEFT) / _WIDTH, 1.02)

@@ -40,8 +40,7 @@ def throughput(per_trip: Mapping[str, int], *, title: str) -> Plot:
     data = table({name: [n] for name, n in per_trip.items()}, most=_MOST)
     height = len(data) * _ROW
     figure = page(title, _FOOT + height + _HEAD)
-    axes = place(figure, (_LABELS, _FOOT, _DOTS, height))
-    axes.set_gid("throughput")
+    axes = place(figure, (_LABELS, _FOOT, _DOTS, height), "throughput")
     up, rates = "messages in one round trip", "messages a second, at most"
     most = 10 ** math.ceil(math.log10(max(n for [n] in data.values()) * 2))
     axes.set(xscale="log", xlim=(0.5, most), ylim=(len(data) - 0.5, -0.5), xlabel=up)

@@ -59,7 +59,8 @@ def sequence(
     names, steps = list(lifelines), list(events)
     if any(step.kind != "note" and step.source == step.target for step in steps):
         raise UsageError("Only a note may have one lifeline: name another as the target.")
-    right = max([_LEFT, *(_beside(step) for step in steps if step.kind == "call")])
+    beside = [0.35 + len(step.label) / _CHARACTERS for step in steps if step.kind == "call"]
+    right = max(_LEFT, min(max(beside, default=0), _MOST_RIGHT))
     gap = (style.WIDTH - _LEFT - right) / (len(names) - 1)
     columns = {name: _LEFT + gap * index for index, name in enumerate(names)}
     texts = [wrap(step.label, _room(step, columns)) if step.label else [] for step in steps]
@@ -68,8 +69,7 @@ def sequence(
     ]
     body = _HEAD + math.fsum(heights) + _FOOT
     figure = page(title, body + style.MARGIN)
-    axes = place(figure, (0, style.MARGIN, style.WIDTH, body))
-    axes.set_gid("sequence")
+    axes = place(figure, (0, style.MARGIN, style.WIDTH, body), "sequence")
     axes.set(xlim=(0, style.WIDTH), ylim=(body, 0))
     axes.set_axis_off()
     _draw_lifelines(axes, columns, body)
@@ -100,10 +100,6 @@ def _words(step: Step, call: int) -> str:
     if step.kind != "note":
         words += f", {one_line(step.source)} to {one_line(step.target)}"
     return f"{words}: {one_line(step.label)}" if step.label.strip() else words
-
-
-def _beside(step: Step) -> float:
-    return min(0.35 + len(step.label) / _CHARACTERS, _MOST_RIGHT)
 
 
 def _room(step: Step, columns: Mapping[str, float]) -> int:

@@ -41,9 +41,8 @@ def signatures(
     tables = {name: table(rows, most=_MOST_ROWS) for name, rows in groups.items()}
     height = sum(len(rows) + 1 for rows in tables.values()) * _ROW + (len(tables) - 1) * _GAP
     figure = page(title, _HEAD + height + _FOOT)
-    axes = place(figure, (style.MARGIN, _FOOT, _WIDTH, height))
+    axes = place(figure, (style.MARGIN, _FOOT, _WIDTH, height), "signatures")
     axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
-    axes.set_gid("signatures")
     axes.set_axis_off()
     for number, column in enumerate(columns):
         x = _LETTER + (number + 0.5) * _CELL

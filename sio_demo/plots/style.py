@@ -43,11 +43,12 @@ def page(title: str, height: float) -> Figure:
     return figure
 
 
-def place(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
-    """Add axes at ``(left, bottom, width, height)``, in inches."""
+def place(figure: Figure, box: tuple[float, float, float, float], name: str = "") -> Axes:
+    """Add axes at ``(left, bottom, width, height)``, in inches; the name is their id."""
     left, bottom, width, height = box
     across, up = figure.get_size_inches()
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+    places = (left / across, bottom / up, width / across, height / up)
+    return figure.add_axes(places, gid=name or None)
 
 
 def wrap(text: str, characters: int) -> list[str]:
