@@ -57,22 +57,20 @@ def run(options: argparse.Namespace) -> int:
     if len(numbers) == 1:
         print(Schedule.from_seed(numbers[0]), flush=True)
 
-    def said(failure: Verdict) -> str:
-        return str(Schedule.from_seed(failure.seed))
-
     def again(failure: Verdict) -> str:
         if failure.variant == "none":
             return f"make chaos SEED={failure.seed}"
         return f"sio-demo chaos --seed {failure.seed} --variant {failure.variant}"
 
     runs = run_all(numbers, options.variant, jobs=options.jobs)
-    return asyncio.run(report(runs, len(numbers), said, again))
+    said = Schedule.from_seed
+    return asyncio.run(report(runs, len(numbers), lambda verdict: said(verdict.seed), again))
 
 
 async def report(
     runs: AsyncGenerator[Verdict, None],
     total: int,
-    said: Callable[[Verdict], str],
+    said: Callable[[Verdict], object],
     again: Callable[[Verdict], str],
 ) -> int:
     """Play schedules, show what comes of them, and return the exit code.
