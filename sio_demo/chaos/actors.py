@@ -130,7 +130,7 @@ class ServerActor(Actor):
         await self.dead()
 
     async def forget(self, client: int) -> set[int]:
-        """Have it forget who is away; return the clients that were not."""
+        """Have it forget who is away, the client if it has left; return those that have not."""
         self._said.pop("forgot", None)
         self.tell("forget", client)
         [stayed] = await self.says("forgot")

@@ -1,7 +1,5 @@
 """The checker reads the clients' journals and the inbox's store, and trusts neither. No I/O."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

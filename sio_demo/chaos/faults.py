@@ -126,7 +126,9 @@ async def restore(stage: Stage, fault: PlannedFault) -> None:
     """Restore a file; an outbox may accept messages before it hears of the inbox."""
     actor = stage.half(fault)
     await actor.kill()
-    stage.restore(actor)
+    actor.restore()
+    for client in stage.clients if actor is stage.server else ():
+        client.may_be_refused({"RestoredError", "UnknownProducerError"}, set())
     stage.go_on(fault)
     if not fault.seconds:
         await stage.start(actor)
@@ -156,7 +158,12 @@ async def forget(stage: Stage, fault: PlannedFault) -> None:
     await killed.kill()
     if killed is stage.server:
         await stage.start(killed)
-    await stage.forget(fault.client if fault.half == "client" else 0)
+    reasons = [
+        client.may_be_refused({"UnknownProducerError"}, {*client.journal.sent})
+        for client in stage.clients
+    ]
+    for number in await stage.server.forget(fault.client if fault.half == "client" else 0):
+        stage.clients[number - 1].must_not_be_refused(reasons[number - 1])
     stage.go_on(fault)
     if killed is not stage.server:
         await stage.start(killed)

@@ -1,11 +1,9 @@
 """Schedules: which fault strikes after which message. No I/O; the same seed, the same schedule."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ..lab.packet import DIRECTIONS, Direction
 
@@ -123,7 +121,7 @@ class Schedule:
     faults: tuple[PlannedFault, ...]  # in the order in which they strike
 
     @classmethod
-    def from_seed(cls, seed: int, kinds: Mapping[str, FaultKind] = KINDS) -> Schedule:
+    def from_seed(cls, seed: int, kinds: Mapping[str, FaultKind] = KINDS) -> Self:
         """Draw a schedule of some kinds of faults."""
         rng = random.Random(seed)
         clients = rng.choice((1, 1, 2))

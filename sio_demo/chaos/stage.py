@@ -19,7 +19,6 @@ from .schedule import KINDS, PlannedFault, Schedule
 from .stores import PARTS
 
 LIMIT = 60.0  # seconds that a schedule may take; it takes about one
-RESTORED_INBOX = {"RestoredError", "UnknownProducerError"}
 
 
 class Stage:
@@ -115,20 +114,6 @@ class Stage:
     async def start(self, actor: Actor, **order: Any) -> None:
         await actor.start(**order)
         self.link.retarget(*(server.url for server in self.servers))
-
-    def restore(self, actor: Actor) -> None:
-        actor.restore()
-        for client in self.clients if actor is self.server else ():
-            client.may_be_refused(RESTORED_INBOX, set())
-
-    async def forget(self, away: int) -> None:
-        """Have the inbox forget who is away: `away` at least, if it has noticed."""
-        reasons = [
-            client.may_be_refused({"UnknownProducerError"}, {*client.journal.sent})
-            for client in self.clients
-        ]
-        for number in await self.server.forget(away):
-            self.clients[number - 1].must_not_be_refused(reasons[number - 1])
 
     async def open(self) -> None:
         for server in self.servers:

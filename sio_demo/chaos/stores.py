@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from .. import delivery
-from ..delivery import Inbox, SQLiteInboxStore, SQLiteOutboxStore
+from ..delivery import Follower, Inbox, SQLiteInboxStore, SQLiteOutboxStore
 from ..delivery.applier import Applier
 from ..delivery.inbox_state import Progress
 from ..delivery.message import Answer, Batch, read_message
@@ -169,6 +169,8 @@ class Parts(NamedTuple):
     inbox: type[Inbox] = Inbox
     inbox_store: type[KillableInboxStore] = KillableInboxStore
     outbox_store: type[KillableOutboxStore] = KillableOutboxStore
+    follower: type[Follower] = Follower
+    follower_store: type[KillableInboxStore] = KillableInboxStore
 
 
 PARTS = {

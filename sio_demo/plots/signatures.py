@@ -48,8 +48,10 @@ def signatures(
         x = _LETTER + (number + 0.5) * _CELL
         upright: Look = {"rotation": 90, "ha": "center", "va": "bottom"}
         axes.text(x, -0.06, column, gid="column", **upright)
-    top = 0.0
+    top, words = 0.0, []
     for name, rows in tables.items():
+        found = (f"{label} {' '.join(map(str, counts))}" for label, counts in rows.items())
+        words.append(f"- {name}: {'; '.join(found)}")
         look: Look = _TEXT | {"weight": "bold", "color": style.MUTED, "gid": "group"}
         axes.text(_LETTER + len(columns) * _CELL + _NAME, top + _ROW / 2, name, **look)
         top += _ROW
@@ -58,10 +60,6 @@ def signatures(
             top += _ROW
         top += _GAP
     _key(place(figure, (style.MARGIN, 0, _WIDTH, _FOOT)))
-    words = []
-    for name, rows in tables.items():
-        found = (f"{label} {' '.join(map(str, each))}" for label, each in rows.items())
-        words.append(f"- {name}: {'; '.join(found)}")
     return Plot(figure, in_words(title, ", ".join(columns), words))
 
 

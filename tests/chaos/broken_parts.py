@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from unittest import mock
 
-from chaos_workers import MemberParts, WorkerStage
+from chaos_workers import WorkerStage
 from valkey.asyncio import Valkey
 
 from sio_demo.chaos.stage import Stage
@@ -128,9 +128,9 @@ class BrokenStage(Stage):
 class BrokenWorkerStage(WorkerStage):
     modules = ("broken_parts",)
     variants = {  # noqa: RUF012
-        "dedup-per-process": MemberParts(inbox=DedupPerProcess),
-        "check-then-set": MemberParts(inbox=CheckThenSet),
-        "no-gap-check": MemberParts(follower=SkipsGaps),
-        "offset-first": MemberParts(follower_store=MarkFirst),
-        "offset-outside": MemberParts(follower_store=MarkOutside),
+        "dedup-per-process": Parts(inbox=DedupPerProcess),
+        "check-then-set": Parts(inbox=CheckThenSet),
+        "no-gap-check": Parts(follower=SkipsGaps),
+        "offset-first": Parts(follower_store=MarkFirst),
+        "offset-outside": Parts(follower_store=MarkOutside),
     }

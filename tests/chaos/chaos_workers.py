@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from multiprocessing.connection import Connection
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import psycopg
 import socketio
@@ -29,9 +29,9 @@ from sio_demo.chaos.faults import STRIKES, handler_error, kill, lasting
 from sio_demo.chaos.programs import INSERT, PROGRAMS, RETRY_DELAY, RETRY_DELAY_MAX, Client, Server
 from sio_demo.chaos.schedule import KINDS, FaultKind, PlannedFault, Schedule
 from sio_demo.chaos.stage import Stage
-from sio_demo.chaos.stores import KillableInboxStore, KillableOutboxStore, NoDedup
+from sio_demo.chaos.stores import PARTS, Parts
 from sio_demo.commands import chaos as command
-from sio_demo.delivery import Feed, Follower, Inbox, PostgresInboxStore, Received
+from sio_demo.delivery import Feed, PostgresInboxStore, Received
 from sio_demo.delivery.transactions import settled
 from sio_demo.errors import NotSeenError
 from sio_demo.lab.waiting import PATIENCE, wait_until
@@ -40,15 +40,6 @@ TOPIC = "applied"
 INTERVAL = 0.5  # seconds after which a follower asks
 ENGINES = 4  # deployments at once: each has a PostgreSQL and a Valkey
 SCHEMA = "CREATE TABLE applied (position bigserial, client int, id text, reply text)"
-
-
-class MemberParts(NamedTuple):
-    """What the delivery of workers and members is made of; the workers' store is no part."""
-
-    inbox: type[Inbox] = Inbox
-    outbox_store: type[KillableOutboxStore] = KillableOutboxStore
-    follower: type[Follower] = Follower
-    follower_store: type[KillableInboxStore] = KillableInboxStore
 
 
 class Worker(Server):
@@ -63,7 +54,7 @@ class Worker(Server):
         manager = socketio.AsyncRedisManager(self._order["valkey"])
         return socketio.AsyncServer(async_mode="aiohttp", client_manager=manager)
 
-    def _new_store(self, parts: Any) -> Any:
+    def _new_store(self, parts: Parts) -> Any:
         return PostgresInboxStore(self._order["database"], connections=5)
 
     async def _note(self, db: Any, client: int, received: Received) -> str:  # type: ignore[override]
@@ -92,7 +83,7 @@ class Member(Client):
 
     def __init__(self, order: dict[str, Any], connection: Connection) -> None:
         super().__init__(order, connection)
-        parts: MemberParts = order["parts"]
+        parts: Parts = order["parts"]
         self._follower = parts.follower(
             self._client,
             parts.follower_store(order["seen"], self._fail_point),
@@ -154,7 +145,7 @@ WORKER_KINDS = {  # with several workers, PostgreSQL and Valkey instead of the o
 class WorkerStage(Stage):
     """Workers behind a link, and clients that send to them and read from them."""
 
-    variants: ClassVar = {"none": MemberParts(), "no-dedup": MemberParts(inbox=NoDedup)}
+    variants: ClassVar = {"none": PARTS["none"], "no-dedup": PARTS["no-dedup"]}
     kinds = WORKER_KINDS
     servers_at_once = WORKERS
     modules = ("chaos_workers",)
