@@ -56,25 +56,20 @@ class Reader:
 
     def explain(self, error: BaseException, where: str = "") -> str:
         """Return, in Markdown, what was raised, and by which line."""
-        lines = self.lines(error)
+        line = self.line(error)
         if isinstance(error, BlockedError):
             what = f"Your program has run for {BLOCKING:g} s without giving way to anything else."
-            return f"{what} In asyncio, wait with `await`.{_fenced(lines)}"
-        lines[-1:] = ["".join(lines[-1:]) + f"{type(error).__name__}: {error}".rstrip(": ")]
-        place = f" in `{where}`" if where else ""
-        return f"Your program raised an exception{place}.{_fenced(lines)}"
+            return f"{what} In asyncio, wait with `await`.{_fenced(line)}"
+        raised = _fenced(f"{line}{type(error).__name__}: {error}".rstrip(": "))
+        return f"Your program raised an exception{f' in `{where}`' if where else ''}.{raised}"
 
     def hanging(self) -> str:
         """Return, in Markdown, that the program does not end, and the line at which it waits."""
-        lines = [
-            _line(inspect.getframeinfo(frame))
-            for task in self.tasks()
-            for frame in _suspended(task)
-            if frame.f_code.co_filename in self._files
-        ]
+        waits = [frame for task in self.tasks() for frame in self._frames(task)]
         return (
             "Your program has not come to an end, or does not answer. Look for what it waits for: "
-            "an answer that never comes, or a loop that nothing ends." + _fenced(lines)
+            "an answer that never comes, or a loop that nothing ends."
+            + _fenced(_line(inspect.getframeinfo(waits[-1])) if waits else "")
         )
 
     def returns_nothing(self) -> str:
@@ -84,29 +79,34 @@ class Reader:
             tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
             if not any(isinstance(node, ast.Return) and node.value for node in tree):
                 what = f"`{function.__name__}` has no `return` with a value: it returns None."
-                return what + _fenced([f"line {first}:  {lines[0].strip()}"])
+                return what + _fenced(f"line {first}:  {lines[0].strip()}")
         return ""
 
     def wrote(self, error: BaseException) -> bool:
         """Whether an exception came out of the reader's code, or from a wrong call of it."""
         names = [function.__qualname__ for function in self._functions]
         calls = tuple(f"{name}{after}" for name in names for after in ("()", ".<locals>."))
-        return bool(self.lines(error)) or (
+        return bool(self.line(error)) or (
             isinstance(error, TypeError) and str(error).startswith(calls)
         )
 
-    def lines(self, error: BaseException) -> list[str]:
-        """Return the lines of the reader's that an exception has passed, the innermost last."""
+    def line(self, error: BaseException) -> str:
+        """Return the innermost line of the reader's that an exception has passed, if there is."""
         frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-        return [_line(each) for each in frames if each.filename in self._files]
+        return "".join([_line(each) for each in frames if each.filename in self._files][-1:])
 
-    def tasks(self) -> set[asyncio.Task[Any]]:
+    def tasks(self) -> list[asyncio.Task[Any]]:
         """Return the tasks that run a coroutine of the reader's, or await one."""
-        return {
-            task
-            for task in asyncio.all_tasks() - {asyncio.current_task()}
-            if any(frame.f_code.co_filename in self._files for frame in _suspended(task))
-        }
+        return list(filter(self._frames, asyncio.all_tasks() - {asyncio.current_task()}))
+
+    def _frames(self, task: asyncio.Task[Any]) -> list[FrameType]:
+        """Return the frames of the reader's in what a task runs and awaits, the innermost last."""
+        frames: list[FrameType | None] = []
+        awaited: Any = task.get_coro()
+        while awaited is not None:
+            frames.append(getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None))
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        return [each for each in frames if each and each.f_code.co_filename in self._files]
 
     async def cancel_tasks(self) -> None:
         """Cancel what the reader's code has left waiting; wait for it, but not for ever."""
@@ -150,7 +150,7 @@ class Reader:
         if self.stopped or isinstance(error, StoppedError):
             return self.stopped or str(error)
         if isinstance(error, SnippetError):
-            return f"Your program threw an error.{_fenced([str(error)])}"
+            return f"Your program threw an error.{_fenced(str(error))}"
         if isinstance(error, NotSeenError) or (self.is_strict and isinstance(error, NodeError)):
             return self.hanging() if self.tasks() or not self.is_strict else str(error)
         return self.explain(error) if self.wrote(error) else ""
@@ -240,16 +240,6 @@ def kind(thing: Any) -> str:
     return "None" if thing is None else f"a {type(thing).__name__}"
 
 
-def _suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """Yield the frames of what a task runs and awaits, the innermost last."""
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None:
-            yield frame
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-
-
 def _line(place: inspect.Traceback | inspect.FrameInfo) -> str:
     """Return a line with its number, and carets below what runs there."""
     text = linecache.getline(place.filename, place.lineno).rstrip("\n")
@@ -263,9 +253,9 @@ def _line(place: inspect.Traceback | inspect.FrameInfo) -> str:
     return f"{line}{text.strip()}\n{carets}"
 
 
-def _fenced(lines: list[str]) -> str:
-    """Return the last of these lines as a block of code, if there is one."""
-    return f"\n\n```\n{lines[-1].rstrip()}\n```" if lines else ""
+def _fenced(text: str) -> str:
+    """Return a text as a block of code, if there is one."""
+    return f"\n\n```\n{text.rstrip()}\n```" if text else ""
 
 
 class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
@@ -288,7 +278,7 @@ class WatchedServer(socketio.AsyncServer):  # type: ignore[misc]
         except (asyncio.CancelledError, ConnectionRefusedError, SocketRefusedError):
             raise
         except BaseException as error:
-            if isinstance(error, TypeError) and not self._reader.lines(error):  # other parameters
+            if isinstance(error, TypeError) and not self._reader.line(error):  # other parameters
                 if event == "connect" and args[-1] is None:
                     raise  # python-socketio tries again, without `auth`
                 if event == "disconnect" and error.__context__ is not None:
