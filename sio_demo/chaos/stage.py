@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -183,22 +182,18 @@ async def run_all(
         raise UsageError(f"There is no variant {variant!r}: take one of {names}.")
     if type(jobs) is not int or jobs < 1:
         raise UsageError(f"jobs is an integer, 1 or more, not {jobs!r}.")
-    schedules = deque(map(stage.draw, seeds))
-    tasks: deque[asyncio.Task[Verdict]] = deque()
     turn = asyncio.Semaphore(jobs)
     fork_server = await ForkServer.open(*stage.modules)
 
-    async def play(schedule: Schedule) -> Verdict:
+    async def play(seed: int) -> Verdict:
         async with turn:
             with tempfile.TemporaryDirectory(prefix="sio-demo-chaos-") as folder:
-                return await stage(schedule, variant, fork_server, Path(folder)).play()
+                return await stage(stage.draw(seed), variant, fork_server, Path(folder)).play()
 
+    tasks = [asyncio.create_task(play(seed)) for seed in seeds]
     try:
-        while schedules or tasks:
-            while schedules and len(tasks) < 4 * jobs:  # one that is slow holds up no other
-                tasks.append(asyncio.create_task(play(schedules.popleft())))
-            yield await tasks[0]
-            tasks.popleft()
+        for task in tasks:
+            yield await task
     finally:
         for task in tasks:
             task.cancel()

@@ -6,7 +6,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..lab.packet import TO_CLIENT, TO_SERVER
@@ -88,7 +87,8 @@ async def shop(bench: ExerciseBench, server: Program, customer: Program) -> Obse
     answered = sum(payment.is_answered for payment in payments)
     asked = {payment.amount for payment in payments}
     strange = next((amount for amount in checkout.charges if amount not in asked), None)
-    faults = [f"request {n} lost" for n in range(1, len(lost) + 1)]
+    several = [f"request {n} lost" for n in range(1, len(lost) + 1)]
+    requests = several if len(lost) > 1 else ["request lost"] * len(lost)
     return Observation(
         {"your shop": [payment.times for payment in payments]},
         {
@@ -106,12 +106,7 @@ async def shop(bench: ExerciseBench, server: Program, customer: Program) -> Obse
         },
         {"answered": answered},
         {"amount": strange},
-        [
-            "no fault",
-            *(faults if len(faults) > 1 else ["request lost"] * len(faults)),
-            "answer lost",
-            "bought again",
-        ],
+        ["no fault", *requests, "answer lost", "bought again"],
     )
 
 
@@ -128,7 +123,7 @@ class Disk:
     A second connection sees just that: it looks before each statement of the first.
     """
 
-    def __init__(self, file: Path, content: str = TABLES) -> None:
+    def __init__(self, file: str, content: str = TABLES) -> None:
         self.connection = sqlite3.connect(file)
         self.connection.executescript(f"PRAGMA synchronous = OFF; {content}")
         self._second = sqlite3.connect(file)
@@ -153,17 +148,15 @@ class Disk:
 class _Bank:
     """The reader's server with its disk, a customer, and the power switch."""
 
-    def __init__(self, bench: ExerciseBench, program: Program, folder: Path) -> None:
+    def __init__(self, bench: ExerciseBench, program: Program, folder: str) -> None:
         self._bench, self._program, self._folder = bench, program, folder
-        self._files = 0
         self.caller = Caller(bench)
         self.disk: Disk
         self.coins = [0]  # in the account at first, and after each deposit
         self.answers: list[Any] = []  # to each deposit; None if there was none
 
     async def start(self, content: str = TABLES) -> None:
-        self._files += 1
-        self.disk = Disk(self._folder / f"{self._files}.db", content)
+        self.disk = Disk(f"{tempfile.mkdtemp(dir=self._folder)}/bank.db", content)
         await self._bench.run(self._program, self._bench.sio, self.disk.connection)
 
     async def restart(self, content: str) -> None:
@@ -196,7 +189,7 @@ class _Bank:
 async def wallet(bench: ExerciseBench, program: Program) -> Observation:
     """Make four deposits; two of them meet a kill before the customer tries again."""
     with tempfile.TemporaryDirectory() as folder:
-        bank = _Bank(bench, program, Path(folder))
+        bank = _Bank(bench, program, folder)
         await bank.start()
         try:
             await _make_deposits(bank)

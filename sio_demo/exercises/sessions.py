@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import socketio
@@ -18,40 +19,34 @@ MANY = 10  # tries of one that does not
 LATE = 1.5  # seconds that a program may let pass before it does what it is about to do
 
 
-class Clock:
-    def __init__(self) -> None:
-        self._second = asyncio.Event()
-
-    async def second(self) -> None:
-        await self._second.wait()
-
-    async def tick(self) -> None:
-        self._second.set()
-        self._second.clear()
-        for _ in range(5):
-            await asyncio.sleep(0)
+async def _pass(second: asyncio.Event) -> None:
+    """Let a second pass, and whoever waits for it go on."""
+    second.set()
+    second.clear()
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def thermometer(bench: ExerciseBench, program: Callable[..., Any]) -> Observation:
     """Let two seconds pass in each of five sessions, and one before the last with no connection."""
     reports: list[int] = []
     received: list[Any] = []
-    client, clock = bench.new_client(), Clock()
+    client, second = bench.new_client(), asyncio.Event()
     bench.sio.on("temperature", lambda *report: received.append(report))
-    await bench.run(program, client, clock.second)
+    await bench.run(program, client, second.wait)
     await bench.connect(client)
     for session in range(5):
         if session == 4:
             async with bench.outage():
                 gone = "The client has not noticed the cut."
                 await bench.wait_until(lambda: not client.connected, gone)
-                await clock.tick()
+                await _pass(second)
         elif session > 0:
             await bench.cut()
         await bench.settled()
         for _ in range(2):
             before = len(received)
-            await clock.tick()
+            await _pass(second)
             await bench.settled()
             reports.append(len(received) - before)
     early = len(received) - sum(reports)
@@ -141,22 +136,18 @@ async def restaurant(bench: ExerciseBench, program: Callable[..., Any]) -> Obser
     strange = 0
     await bench.run(program, bench.sio)
 
-    async def switch_on(room: str) -> None:
-        screen = bench.new_client()
-
-        def order(for_room: str) -> None:
-            nonlocal strange
-            if for_room == room:
-                shown[room][-1] += 1
-            else:
-                strange += 1
-
-        screen.on("order", order)
-        await bench.connect(screen, auth={"room": room})
-        await screen.emit("join", room)
+    def order(room: str, for_room: str) -> None:
+        nonlocal strange
+        if for_room == room:
+            shown[room][-1] += 1
+        else:
+            strange += 1
 
     for room in shown:
-        await switch_on(room)
+        screen = bench.new_client()
+        screen.on("order", partial(order, room))
+        await bench.connect(screen, auth={"room": room})
+        await screen.emit("join", room)
     for how in (None, "reset", "reset", "half-open"):
         if how is not None:
             await bench.cut(how, clients=len(shown))
