@@ -1,6 +1,8 @@
 """The command line: ``sio-demo lab | demo | atlas | check | doctor | chaos | install``."""
 
 import argparse
+import asyncio
+import inspect
 import os
 import sys
 from contextlib import suppress
@@ -25,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.others and options.command != "lab":
             parser.error(f"unrecognized arguments: {' '.join(options.others)}")
-        code: int = options.run(options)
+        done = options.run(options)
+        code: int = asyncio.run(done) if inspect.iscoroutine(done) else done
         sys.stdout.flush()
     except SioDemoError as error:
         print(f"sio-demo: {error}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """The commands of ``sio-demo``, one module each.
 
 Each has a docstring, which is its help, ``add(command)`` for argparse, and ``run(options)``, which
-returns the exit code and imports what it needs: no command waits for the imports of another.
+returns the exit code, or a coroutine that does, and imports what it needs: no command waits for the
+imports of another.
 """
 
 

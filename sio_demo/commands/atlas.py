@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,6 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print all that is known, as JSON")
 
 
-def run(options: argparse.Namespace) -> int:
-    asyncio.run(_atlas(options.letters or None, options.json))
-    return 0
-
-
 def _letter(text: str) -> str:
     from ..atlas import cause
     from ..errors import UsageError
@@ -39,17 +33,17 @@ def _letter(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-async def _atlas(letters: list[str] | None, as_json: bool) -> None:
+async def run(options: argparse.Namespace) -> int:
     from ..atlas import measure_all
 
-    if as_json:
-        rows = [_row(result) async for result in measure_all(letters)]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
+    results = measure_all(options.letters or None)
+    if options.json:
+        print(json.dumps([_row(each) async for each in results], indent=2, ensure_ascii=False))
+        return 0
     print(f"What one message leaves behind: {', '.join(NAMES)}.\n")
     print(f"{'':5} {'before':11} {'after':11}")
     left_out = []
-    async for result in measure_all(letters):
+    async for result in results:
         before, after = _numbers(result.before), _numbers(result.after)
         print(f"{result.cause.letter:5} {before:11} {after:11} {result.cause.title}", flush=True)
         if result.before is None:
@@ -59,6 +53,7 @@ async def _atlas(letters: list[str] | None, as_json: bool) -> None:
             print(f"\n{each.cause.letter} is not reproduced. {each.cause.reason}")
     for missing in filter(None, (each.missing for each in left_out)):
         raise missing  # the causes in Python are there
+    return 0
 
 
 def _row(result: Result) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -50,7 +49,7 @@ def seeds(options: argparse.Namespace) -> list[int]:
     return [*range(1, options.seeds + 1)] if options.seed is None else [options.seed]
 
 
-def run(options: argparse.Namespace) -> int:
+async def run(options: argparse.Namespace) -> int:
     from ..chaos import Schedule, run_all
 
     numbers = seeds(options)
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
     runs = run_all(numbers, options.variant, jobs=options.jobs)
     said = Schedule.from_seed
-    return asyncio.run(report(runs, len(numbers), lambda verdict: said(verdict.seed), again))
+    return await report(runs, len(numbers), lambda verdict: said(verdict.seed), again)
 
 
 async def report(
@@ -91,7 +90,14 @@ async def report(
         print("failed seeds:", *(failure.seed for failure in failures))
     struck = Counter(fault for verdict in verdicts for fault in verdict.faults)
     print("faults:", ", ".join(f"{number} {kind}" for kind, number in struck.most_common()))
-    _sum_up(verdicts)
+    messages, lost, duplicated, reordered = (
+        sum(getattr(verdict, name) for verdict in verdicts)
+        for name in ("accepted", "lost", "duplicated", "reordered")
+    )
+    print(
+        f"{len(verdicts)} schedules, {messages} messages: "
+        f"{lost} lost, {duplicated} duplicated, {reordered} reordered"
+    )
     return FAILED if failures else 0
 
 
@@ -102,14 +108,3 @@ def _show_progress(verdicts: Sequence[Verdict], total: int) -> None:
         print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done % STEP == 0:
         print(text, file=sys.stderr, flush=True)
-
-
-def _sum_up(verdicts: Sequence[Verdict]) -> None:
-    messages, lost, duplicated, reordered = (
-        sum(getattr(verdict, name) for verdict in verdicts)
-        for name in ("accepted", "lost", "duplicated", "reordered")
-    )
-    print(
-        f"{len(verdicts)} schedules, {messages} messages: "
-        f"{lost} lost, {duplicated} duplicated, {reordered} reordered"
-    )

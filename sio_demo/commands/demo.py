@@ -1,7 +1,6 @@
 """``sio-demo demo``: reproduce the duplicates, and the fix, in seconds."""
 
 import argparse
-import asyncio
 
 from ..errors import NodeMissingError
 from . import count
@@ -13,22 +12,17 @@ def add(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    asyncio.run(_demo(options.reconnects))
-    return 0
-
-
-async def _demo(reconnects: int) -> None:
+async def run(options: argparse.Namespace) -> int:
     from ..demo import CLIENTS, measure
 
-    rounds = range(reconnects + 1)
+    rounds = range(options.reconnects + 1)
     width = max(map(len, CLIENTS))
     print("One message after each reconnect: how often is it handled?\n")
     print(f"{'reconnects so far':{width}}", *(f"{n:3}" for n in rounds))
     missing = None
     for name, client in CLIENTS.items():
         try:
-            counts = await measure(client, reconnects)
+            counts = await measure(client, options.reconnects)
         except NodeMissingError as error:
             missing = error
             continue
@@ -36,3 +30,4 @@ async def _demo(reconnects: int) -> None:
     print("\nRegister listeners once, outside connect.")
     if missing:  # the rows in Python are there
         raise missing
+    return 0

@@ -1,7 +1,6 @@
 """``sio-demo doctor``: connect to a running server, cut the own connection, and say what shows."""
 
 import argparse
-import asyncio
 import json
 
 from . import count
@@ -23,11 +22,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--path", default="socket.io", help="the path (default: socket.io)")
 
 
-def run(options: argparse.Namespace) -> int:
-    return asyncio.run(_examine(options))
-
-
-async def _examine(options: argparse.Namespace) -> int:
+async def run(options: argparse.Namespace) -> int:
     from ..doctor import Target, examine
 
     target = Target(options.url, options.namespace, options.auth, options.path)

@@ -1,6 +1,7 @@
 """The command ``sio-demo atlas``."""
 
 import argparse
+import asyncio
 import json
 from dataclasses import fields
 
@@ -14,7 +15,7 @@ def call(*arguments):
     """Run the command, and give its exit code."""
     parser = argparse.ArgumentParser(prog="sio-demo")
     atlas.add(parser)
-    return atlas.run(parser.parse_args(arguments))
+    return asyncio.run(atlas.run(parser.parse_args(arguments)))
 
 
 def test_it_prints_a_line_for_each_cause_with_its_counters(capsys):

@@ -1,6 +1,7 @@
 """``sio-demo chaos``: its exit code, its last line, and how a failure is played again."""
 
 import argparse
+import asyncio
 
 import pytest
 
@@ -15,7 +16,7 @@ CLEAN = chaos.Verdict(0, "none", ("reset", "reset", "latency"), 40, 0, 0, 0, ())
 def call(*arguments):
     parser = argparse.ArgumentParser(prog="sio-demo")
     command.add(parser)
-    return command.run(parser.parse_args([*map(str, arguments)]))
+    return asyncio.run(command.run(parser.parse_args([*map(str, arguments)])))
 
 
 @pytest.fixture
