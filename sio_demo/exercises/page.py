@@ -1,5 +1,6 @@
 """A web page in Node.js: the real ``socket.io-client``, and the reader's JavaScript."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ page.socket.connect();
 await page.program; null"""
 
 _node: NodeClient | None = None  # one for all checks: to start it costs more than most of them
+_loop: asyncio.AbstractEventLoop | None = None
 
 
 class Page:
@@ -76,14 +78,15 @@ async def open_page(bench: ExerciseBench, exercise: str, program: str) -> AsyncI
 
 async def shared_node() -> NodeClient:
     """Return the Node.js that the exercises share; start it if there is none that answers."""
-    global _node
+    global _node, _loop
+    loop = asyncio.get_running_loop()
     try:
-        if _node is not None:
+        if _node is not None and _loop is loop:
             await _node.run("1", timeout=LIMIT)
             return _node
     except SioDemoError:  # it hangs, has ended, or was closed by clean_up
         await close()
-    _node = await NodeClient.start()
+    _node, _loop = await NodeClient.start(), loop
     return _node
 
 
@@ -91,5 +94,5 @@ async def close() -> None:
     """End the Node.js that the exercises share; a second call does nothing."""
     global _node
     js, _node = _node, None
-    if js is not None:
+    if js is not None and _loop is asyncio.get_running_loop():
         await js.close()

@@ -6,6 +6,8 @@ import ast
 import asyncio
 import itertools
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -281,6 +283,20 @@ async def test_check_that_is_interrupted_cleans_up() -> None:
     check.cancel()
     with pytest.raises(asyncio.CancelledError):
         await check
+
+
+TWICE = f"""
+import asyncio
+from sio_demo import exercises
+for _ in range(2):
+    print(asyncio.run(exercises.check(1, {STATUS!r})).hint)
+"""
+
+
+def test_javascript_is_run_in_one_event_loop_after_another() -> None:
+    command = [sys.executable, "-c", TWICE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.count("No message is shown") == 2
 
 
 # --- what a program leaves -------------------------------------------------------------
