@@ -10,7 +10,7 @@ from typing import Literal
 from ast_grep_py import SgNode
 
 from ..calls import Call, Step, call_of, mentions, steps
-from ..nodes import label, last_name, nearest, parts, span, text, up_to
+from ..nodes import kind, label, last_name, nearest, parts, span, text, up_to
 from ..shared import Patience, Reporter, word_set
 
 Side = Literal["client", "server"]
@@ -159,13 +159,15 @@ class Module:
     def _side(self, owner: SgNode, function: SgNode) -> Side:
         if side := self._sides.get(owner.text()):
             return side
-        first = re.match(r"\(\s*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
+        first = re.match(r"\W*((self|cls),\s*)?(sid|environ)", text(function.field("parameters")))
         flask = self.flask or last_name(owner) == "socketio"  # python-socketio's has no `on`
         return "server" if flask or first else "client"
 
     def function_of(self, node: SgNode | None) -> SgNode | None:
-        """Return the function that an expression refers to: by its name, or as `self.name`."""
+        """Return the function that an expression is, or refers to as `name` or `self.name`."""
         self.patience.ask()
+        if kind(node) == "lambda":
+            return node
         method = text(label(node, "object")) in ("self", "cls")
         if node is None or not (node.kind() == "identifier" or method):
             return None

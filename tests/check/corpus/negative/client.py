@@ -42,3 +42,7 @@ async def ticker():
 async def while_connected():
     while sio.connected:
         await sio.call("alive")
+
+
+sio.on("connect", lambda: print("connected"))
+sio.on("later", lambda data: sio.emit("thanks", data))

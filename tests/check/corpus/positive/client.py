@@ -46,3 +46,6 @@ async def send(text):
 async def say(text):
     message_id = sio.sid + "-" + str(counter)  # expect: id-from-socket-id
     await sio.emit("chat", {"id": message_id, "room_id": sio.sid + "-room", "text": text})
+
+
+sio.on("connect", lambda: sio.on("later", print))  # expect: listener-in-connect
