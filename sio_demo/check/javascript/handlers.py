@@ -14,7 +14,7 @@ from .script import Script
 from .source import Entry, Source
 
 _OF_CONNECTIONS = re.compile(r"connect|reconnect|disconnect|error$|close$|ping$|pong$")
-_AT_START = r"(?i)load|ready|init|mount|layout|connect|hook:"  # of a page or a component
+_AT_START = r"(?i)(?<!up)(?<!down)load|ready|init|mount|layout|connect|hook:"  # of a page
 _RARE = re.compile(  # what comes once, or once for each new object
     rf"{_AT_START}|creat|open|clos|^end$|exit|err(or)?$|destroy|finish|success|listening|install|"
     r"activ|sig[a-z]+$|boot|launch|start|upgrade"
@@ -28,9 +28,11 @@ _IN_TEMPLATE = re.compile(  # `@click="ask"`, `on:click={() => ask(1)}`, `onclic
 
 def listeners_in_handlers(source: Source) -> set[Entry]:
     """Find what handlers add; return the functions of other files that they run."""
-    run: set[Entry] = set()
-    removing = source.script.called(*REMOVES)
-    for function, event in (*handlers_of(source), *source.messages.items()):
+    run, script = set[Entry](), source.script
+    entered = [*handlers_of(source), *source.messages.items()]
+    unused = {returned for function, _ in entered for returned in script.returns(function)}
+    removing = [c for c in script.called(*REMOVES) if script.enclosing(c.node) not in unused]
+    for function, event in entered:
         steps = source.flow.steps(function)
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:
@@ -68,8 +70,7 @@ def _opens_stream(source: Source, call: Call) -> bool:
 
 
 def _of_peer(source: Source, call: Call) -> bool:
-    needed = 1 if call.name == "use" else 2
-    return source.roles.of(call.target) is Role.PEER and len(call.args) >= needed
+    return source.roles.of(call.target) is Role.PEER and len(call.args) > (call.name != "use")
 
 
 def run_by_handlers(source: Source) -> Iterator[Entry]:

@@ -19,6 +19,10 @@ export class AskedComponent implements OnInit {
     this.socket.on("hint", (text: string) => console.log(text)); // expect: listener-in-handler
   }
 
+  uploadAll() {
+    this.socket.on("stored", (file: string) => console.log(file)); // expect: listener-in-handler
+  }
+
   @HostListener("window:keyup")
   press() {
     this.socket.on("pressed", (key: string) => console.log(key)); // expect: listener-in-handler

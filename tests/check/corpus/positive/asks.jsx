@@ -43,3 +43,23 @@ export function Lobby() {
   };
   return <Rooms handleEnter={enter} />;
 }
+
+export function Login({ enter }) {
+  // React ignores what a handler returns, and so does a socket.
+  const check = (answer) => {
+    socket.on("refused", console.log); // expect: listener-in-handler
+    return () => socket.off("refused", console.log);
+  };
+  const submit = () => {
+    socket.emit("login");
+    socket.on("logged-in", enter); // expect: listener-in-handler
+    return () => {
+      socket.off("logged-in", enter);
+    };
+  };
+  useEffect(() => {
+    socket.on("answer", check);
+    return () => socket.off("answer", check);
+  }, []);
+  return <form onSubmit={submit} />;
+}
