@@ -1051,6 +1051,15 @@ def test_stream_that_the_handler_of_another_opens(tmp_path: Path):
         assert found(tmp_path, streams_ts=STREAMS, seats_ts=other) == []
 
 
+def test_stream_that_is_a_field_of_a_service(tmp_path: Path):
+    streams = STREAMS.replace("of(event) { return", "seats$ =").replace("event); }", "'seat');")
+    seats = SEATS.replace("of('rank')", "seats$").replace("of('seat')", "seats$.pipe(first())")
+    lines = (seats % "").replace("this.rank = ", "")
+    expected = [("seats.ts", 6, "listener-without-cleanup")]
+    assert found(tmp_path, streams_ts=streams, seats_ts=lines) == expected
+    assert found(tmp_path, streams_ts=streams, seats_ts=seats % "seats.subscribe(show);") == []
+
+
 def test_component_that_another_one_replaced(tmp_path: Path):
     part = "import { useEffect } from 'react';\nimport { socket } from '%s/socket';\n"
     part += "export default function %s() {\n  useEffect(() => {\n    socket.on('news', show);\n"

@@ -46,28 +46,29 @@ def origin_of(script: Script, node: SgNode | None, depth: int = 6) -> Binding | 
 
 def returns_stream(script: Script, name: str, ask: Ask) -> bool:
     roles = Roles(script, ask)
-    return any(
-        is_stream(roles, value, ask)
-        for function in script.functions.get(name, ())[:1]
-        for returned in script.returns(function)
-        for value in (returned, *getattr(script.resolve(returned), "values", ()))
-    )
+    found = [r for function in script.functions.get(name, ())[:1] for r in script.returns(function)]
+    found += script.members.get(("this", name), ())
+    named = [value for f in found for value in getattr(script.resolve(f), "values", ())]
+    return any(_is_stream(roles, value, ask) for value in found + named)
 
 
-def is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
+def opens_stream(source: Source, call: Call) -> bool:
+    """Return whether a call subscribes to the events of a client, as with RxJS."""
+    if call.name != "subscribe" or call.target is None or not call.args:
+        return False
+    made = source.values_of(call.target) or [call.target]
+    return any(_is_stream(source.roles, stream, source.ask) for stream in made)
+
+
+def _is_stream(roles: Roles, node: SgNode, ask: Ask) -> bool:
     """Return whether an expression is the events of a client, without an end of its own."""
     node = unwrap(node)
     if OBSERVABLE.match(node.text()):  # one without an end is found where it is made
         adding = (c for c in roles.script.calls_within(node) if c.name in LASTING)
         ends = map(kind, roles.script.returns(next(iter(call_of(node).args), node)))
         return any(roles.of(c.target) in CLIENTS for c in adding) and not FUNCTIONS.isdisjoint(ends)
-    while node.kind() == "call_expression":
-        call = call_of(node)
-        if call.name != "pipe" or call.target is None or _ENDS.search(node.text()):
-            break
+    while (call := call_of(node)).name == "pipe" and call.target and not _ENDS.search(node.text()):
         node = unwrap(call.target)
-    else:
-        return False
     if call.name == "fromEvent":
         return any(roles.of(given) in CLIENTS for given in (call.target, *call.args[:1]))
     service = imported(roles.script, call.callee) if call.target else None

@@ -8,7 +8,7 @@ from ast_grep_py import SgNode
 
 from ..calls import Call, Step
 from ..nodes import find_kinds, holds, kind, last_name, parts
-from .elsewhere import imported, is_left_open, is_stream, run_by_event
+from .elsewhere import imported, is_left_open, opens_stream, run_by_event
 from .roles import LASTING, OF_JQUERY, REMOVES, Role
 from .script import Script
 from .source import Entry, Source
@@ -37,7 +37,7 @@ def listeners_in_handlers(source: Source) -> set[Entry]:
         regions = {function: None} | dict.fromkeys(step.function for step in steps)
         for step in steps:
             call = step.call
-            added = _opens_stream(source, call) and is_left_open(call, [s.call for s in steps])
+            added = opens_stream(source, call) and is_left_open(call, [s.call for s in steps])
             if call.name not in LASTING and not added:
                 run.update(run_by_event(source, step, function, event))
             elif added or (
@@ -59,14 +59,6 @@ def _adds_to_old(source: Source, step: Step, regions: list[SgNode]) -> bool:
     if found and found.kind == "parameter" and found.scope == regions[0]:
         return False
     return source.listens(call) and not source.fresh(call.target, regions)
-
-
-def _opens_stream(source: Source, call: Call) -> bool:
-    """Return whether a call subscribes to the events of a client, as with RxJS."""
-    if call.name != "subscribe" or call.target is None or not call.args:
-        return False
-    made = source.values_of(call.target) or [call.target]
-    return any(is_stream(source.roles, stream, source.ask) for stream in made)
 
 
 def _of_peer(source: Source, call: Call) -> bool:
@@ -92,7 +84,7 @@ def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
         if function := source.flow.function_of(handler):
             yield function, event
     for call in source.script.called("subscribe"):
-        if _opens_stream(source, call) and (function := source.flow.function_of(call.args[0])):
+        if opens_stream(source, call) and (function := source.flow.function_of(call.args[0])):
             yield function, "subscribe"
     for event, name in _of_templates(source.script):
         yield from ((function, event) for function in source.script.functions.get(name, ()))

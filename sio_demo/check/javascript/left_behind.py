@@ -14,8 +14,8 @@ from .elsewhere import (
     imported,
     is_left_open,
     is_owned,
-    is_stream,
     of_shared,
+    opens_stream,
     run_by_mount,
 )
 from .mounts import EFFECTS, Mount, mounts_of
@@ -125,8 +125,8 @@ def _left_behind(source: Source, mount: Mount, steps: list[Step], regions: set[S
             if not (_replaces(source, step, steps) or any(_cleans(source, c) for c in ends)):
                 how = "render" if mount.what == "render" else "mount (and each run of an effect)"
                 source.report(call, "client-in-handler", "mount", how=how)
-        elif call.name == "subscribe" and call.target is not None:
-            if is_stream(source.roles, call.target, source.ask) and is_left_open(call, taken):
+        elif opens_stream(source, call):
+            if is_left_open(call, [*taken, *(s.call for s in steps)]):
                 source.report(call, "listener-without-cleanup", "stream")
         elif call.name in LASTING | OF_ANY and source.listens(call):
             safe = _is_safe(source, step, removing, regions)
