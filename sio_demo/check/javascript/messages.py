@@ -177,9 +177,7 @@ def _is_tested(name: str, node: SgNode, function: SgNode) -> bool:
 
 def _ask_store(source: Source, check: Call, function: SgNode) -> None:
     """Report a question to a store such as Redis, whose mark is another request."""
-    names = [key for key in map(unwrap, check.args) if key.kind() == "identifier"]
-    keys = [key.text() for key in check.args]
-    keys += [value.text() for name in names for value in source.values_of(name)]
+    keys = [key.text() for key in (check.args[0], *source.values_of(check.args[0]))]
     place, given = beyond(check.node, _ASKED), text(function.field("parameters"))
     alone = place is not None and place.kind() == "if_statement"  # a cache's value is used
     kept = re.escape(text(label(place, "name")))
@@ -196,8 +194,7 @@ def _ask_store(source: Source, check: Call, function: SgNode) -> None:
                 continue
             alike = text(mark.target) == text(check.target) and mark.args[0].text() == keys[0]
             if alike and not re.search(r"\bNX\b|nx:", mark.node.text()):
-                memory = text(check.target)
-                source.report(check, "check-then-await", "memory", memory=memory)
+                source.report(check, "check-then-await", "memory", memory=text(check.target))
 
 
 def _query(source: Source, query: Call, function: SgNode) -> None:

@@ -37,6 +37,15 @@ io.on("connection", (socket) => {
   });
 });
 
+// Whether someone is busy: the field of a hash is whom it is about.
+io.on("connection", (socket) => {
+  socket.on("call", async ({ calleeId }) => {
+    const taken = await redis.hGet("calls", calleeId);
+    if (taken) return socket.emit("busy");
+    await redis.hSet("calls", calleeId, socket.id);
+  });
+});
+
 // A reply needs the message that it is for: what is missing ends the handler.
 io.on("connection", (socket) => {
   socket.on("reply", async ({ messageId, body }) => {
