@@ -30,6 +30,7 @@ _OWNERS = re.compile(
 _ENDS = re.compile(r"(?i)unsub|unlisten|^off|off$|disconn|clos|dispos|destroy|clean|listener|all$")
 _NEW_CLIENT = re.compile(r"(?i)(prev|before|old|last)\w*\.\w*(socket|client)\b")
 _NO_STATE = re.compile(r"\buseState(<[^()]*>)?\((null|undefined)?\)$")
+_FLAG = re.compile(r"\b(\w+)(?:, \w+\])? = (?:\w+\.)?use(?:Ref|State)(?:<\w+>)?\(false\)")
 _CHAIN = word_set("await_expression member_expression call_expression")  # `get().subscribe()`
 _SOCKET = re.compile(r"(?i)socket(ref)?([?!]?\.(current|value))?$")  # and no service around it
 _SUBSCRIBES = re.compile(r"[\w$.]{1,99}\.subscribe\(")
@@ -187,10 +188,17 @@ def _is_safe(source: Source, step: Step, removing: list[Call], regions: set[SgNo
     return (
         source.fresh(target, regions)
         or is_owned(source, target)
-        or source.first_time(step)
+        or (source.first_time(step) and not _has_flag(source, step))
         or any(_NEW_CLIENT.search(text) for _, text in source.flow.conditions(*step.way[0]))
         or source.removed_before(step.call, removing)
     )
+
+
+def _has_flag(source: Source, step: Step) -> bool:
+    """Return whether what guards a step is a flag of the component: the next one has another."""
+    flags = {*_FLAG.findall(source.script.text)}
+    asked = (text for place in step.way for _, text in source.flow.conditions(*place))
+    return any(not flags.isdisjoint(re.findall(r"\w+", condition)) for condition in asked)
 
 
 def _reopened(source: Source, steps: list[Step]) -> set[str]:

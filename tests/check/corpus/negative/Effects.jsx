@@ -199,12 +199,12 @@ export function OffFirstInRender() {
   return <p />;
 }
 
+let listening = false;
 export function OnlyOnce({ room }) {
-  const [listening, setListening] = useState(false);
   useEffect(() => {
     if (listening) return;
     socket.on("news", console.log);
-    setListening(true);
-  }, [room, listening]);
+    listening = true;
+  }, [room]);
   return <p />;
 }

@@ -226,3 +226,20 @@ export function Chained() {
   }, []);
   return <p />;
 }
+
+export function OncePerMount({ room }) {
+  // Each component has flags of its own, which say nothing of the one before.
+  const [listening, setListening] = useState(false);
+  const ran = useRef(false);
+  useEffect(() => {
+    if (listening) return;
+    socket.on("news", console.log); // expect: listener-without-cleanup
+    setListening(true);
+  }, [room, listening]);
+  useEffect(() => {
+    if (ran.current) return;
+    ran.current = true;
+    socket.on("mail", console.log); // expect: listener-without-cleanup
+  }, [room]);
+  return <p />;
+}
