@@ -31,18 +31,16 @@ def listeners_in_handlers(source: Source) -> set[Entry]:
     run, script = set[Entry](), source.script
     entered = [*handlers_of(source), *source.messages.items()]
     unused = {returned for function, _ in entered for returned in script.returns(function)}
-    removing = [c for c in script.called(*REMOVES) if script.enclosing(c.node) not in unused]
+    ends = [c for c in script.called(*REMOVES) if script.enclosing(c.node) not in unused]
     for function, event in entered:
         steps = source.flow.steps(function)
-        regions = {function: None} | dict.fromkeys(step.function for step in steps)
+        regions = [*dict.fromkeys([function, *(step.function for step in steps)])]
         for step in steps:
             call = step.call
             added = opens_stream(source, call) and is_left_open(call, [s.call for s in steps])
             if call.name not in LASTING and not added:
                 run.update(run_by_event(source, step, function, event))
-            elif added or (
-                _adds_to_old(source, step, [*regions]) and not source.removed(call, removing)
-            ):
+            elif added or (_adds_to_old(source, step, regions) and not source.removed(call, ends)):
                 names = {"event": source.words_for_event(call), "handler": event}
                 source.report(call, "listener-in-handler", "javascript", **names)
     return run
@@ -86,6 +84,9 @@ def handlers_of(source: Source) -> Iterator[tuple[SgNode, str]]:
     for call in source.script.called("subscribe"):
         if opens_stream(source, call) and (function := source.flow.function_of(call.args[0])):
             yield function, "subscribe"
+    for outer in source.script.root.find_all(kind="arrow_function"):  # a middleware of Redux
+        if re.match(r"\(?next\b[^=]{0,40}=> ?(async )?\(?action\b", outer.text()):
+            yield outer.field("body") or outer, "action"
     for event, name in _of_templates(source.script):
         yield from ((function, event) for function in source.script.functions.get(name, ()))
 
