@@ -85,7 +85,7 @@ class Outbox(AbstractAsyncContextManager["Outbox"]):
         check_positive(int, window=window, limit=limit)
         check_positive(int | float, ack_timeout=ack_timeout, connect_timeout=connect_timeout)
         check_positive(int | float, retry_delay=retry_delay, retry_delay_max=retry_delay_max)
-        if store is not None and getattr(store, "taken", True):
+        if isinstance(store, type) or getattr(store, "taken", store is not None):
             raise UsageError(f"{store!r} is no store of an outbox, or another outbox has it.")
         self.client = client
         self._store: OutboxStore = MemoryOutboxStore() if store is None else store

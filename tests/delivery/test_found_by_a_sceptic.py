@@ -316,7 +316,7 @@ async def test_what_is_no_store_is_refused_at_once(quiet, store):
         Follower(socketio.AsyncClient(handle_sigint=False), store)
 
 
-@pytest.mark.parametrize("store", ["outbox.db", MemoryInboxStore()])
+@pytest.mark.parametrize("store", ["outbox.db", MemoryInboxStore(), MemoryOutboxStore])
 async def test_what_is_no_store_of_an_outbox_is_refused_at_once(quiet, store):
     with pytest.raises(UsageError):
         Outbox(socketio.AsyncClient(handle_sigint=False), store)
