@@ -76,7 +76,7 @@ class Connector:
         self._attempts, self._reconnection = 0, client.reconnection
         self._online = False
         self._line: _Line | None = None
-        self._ended = asyncio.Event()
+        self.ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -118,7 +118,6 @@ class Connector:
         """
         client, loop = self.client, asyncio.get_running_loop()
         client.reconnection, self._first = False, client.eio  # internal: itself never connected
-        client.wait = self._ended.wait  # its own one would end with a connection
         self._trigger, client._trigger_event = client._trigger_event, self._event  # internal
         while True:
             line = self._line = _Line(self._first)
@@ -147,7 +146,7 @@ class Connector:
         if self._line is not None:
             await asyncio.wait({self._start(self.client.disconnect())}, timeout=HANG_UP)
         await self.hang_up()
-        self._ended.set()
+        self.ended.set()
         vars(self.client).pop("wait", None)
         self.client.reconnection = self._reconnection
         if self.client._trigger_event == self._event:  # internal; a follower may be in front

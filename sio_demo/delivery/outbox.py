@@ -106,19 +106,20 @@ class Outbox(AbstractAsyncContextManager["Outbox"]):
         ``socketio.AsyncClient.connect`` gets the arguments, at every attempt.
 
         Raises StoreError: the store cannot be read, or is in use; UsageError: the outbox is open
-        already, or the client is connected; ClosedError: the outbox is closed; TypeError,
-        ValueError: from the client, about `connect_arguments`.
+        already, or the client is connected, or another outbox's; ClosedError: the outbox is closed;
+        TypeError, ValueError: from the client, about `url` or `connect_arguments`.
         """
         self._check_loop()
         if self._closing is not None:
             raise ClosedError("This outbox is closed. Make a new one.")
         if self._loop is not None and not self._relay.tried.done:  # an open() was cancelled
             return await self._first_attempt()
-        if self._loop is not None or self.client.connected:
+        if self._loop is not None or self.client.connected or "wait" in vars(self.client):
             raise UsageError("Give each outbox a client that is not connected, and open it once.")
         self.client.handlers.setdefault(self._namespace, {})  # internal: it connects to these
         self._storing.resume(self._store.load())
         self._loop = asyncio.get_running_loop()
+        self.client.wait = self._connector.ended.wait  # its own would end with a connection
         if self._store.durable:
             self._start(self._storing.keep_saving(self._connector.next_delay))
         self._start(self._relay.keep_sending())
@@ -219,8 +220,7 @@ class Outbox(AbstractAsyncContextManager["Outbox"]):
         Messages without a reply stay in a durable store. Their receipts raise `ClosedError`.
         """
         if self._loop is not None and self._loop.is_closed():  # its tasks have ended
-            self._store.close()
-            return
+            return self._store.close()
         if self._closing is not None and self._closing.done():
             return
         self._check_loop()
@@ -277,8 +277,7 @@ class Outbox(AbstractAsyncContextManager["Outbox"]):
 
     async def _close(self) -> None:
         if self._loop is None:
-            self._store.close()
-            return
+            return self._store.close()
         self._relay.stop()
         await self._storing.close(CLOSE)
         for task in self._tasks:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, closing, suppress
 import psycopg
 import pytest
 import socketio
-from kit import SCHEMA, DeliveryBench, connected, greet
+from kit import QUICK, SCHEMA, DeliveryBench, connected, greet
 from psycopg.conninfo import make_conninfo
 from test_feed import FeedBench
 
@@ -904,3 +904,19 @@ async def test_a_statement_that_can_never_work_is_not_tried_for_ever(quiet, url,
             await outbox.send("mistaken")
     assert await outbox.send("note", 1) == 1
     await bench.close()
+
+
+# --- two who want one thing, and who has gone meanwhile ---------------------------------------
+
+
+async def test_a_client_has_one_outbox_at_a_time(bench):
+    """While the server was down, two of them made their connections with the same client."""
+    client, unused = socketio.AsyncClient(handle_sigint=False), "http://127.0.0.1:9"
+    pair = [Outbox(client, **QUICK), Outbox(client, namespace="/shop", **QUICK)]
+    opened = await asyncio.gather(*[one.open(unused) for one in pair], return_exceptions=True)
+    assert [type(one) for one in opened] == [type(None), UsageError]
+    with pytest.raises(UsageError, match="Give each outbox a client"):
+        await pair[1].open(unused)
+    for one in pair:
+        await one.close()
+    assert await (await bench.outbox(client=client)).send("note", 1) == 1
