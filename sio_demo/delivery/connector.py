@@ -185,6 +185,8 @@ class Connector:
             raise NotConnected(f"Before connecting: {error!r}") from error
         if self._line is not line:  # a function of the user has ignored that it was cancelled
             return await line.cut()
+        if "://" not in str(given["url"]):
+            raise ValueError(f"A URL begins with http:// or https://, unlike {given['url']!r}.")
         given["headers"] = {**(given["headers"] or {})}  # python-engineio changes it
         line.eio.http = line  # internal
         await self.client.connect(**given, wait=False, retry=False)

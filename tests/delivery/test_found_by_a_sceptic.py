@@ -920,3 +920,11 @@ async def test_a_client_has_one_outbox_at_a_time(bench):
     for one in pair:
         await one.close()
     assert await (await bench.outbox(client=client)).send("note", 1) == 1
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:5000", "", None, lambda: "127.0.0.1:5000"])
+async def test_an_address_without_a_scheme_is_refused_by_name(quiet, url):
+    """It was tried for ever, at an address without a host."""
+    outbox = Outbox(socketio.AsyncClient(handle_sigint=False), **QUICK)
+    with pytest.raises(ValueError, match="A URL begins with http"):
+        await outbox.open(url)
