@@ -195,6 +195,8 @@ class Inbox(Receiver):
             given = (sid, self._sio.get_environ(sid, self._namespace))
             who = await settled(self._user(*given[: self._wanted]))
             user = None if who is None else str(who)
+            if not self._sio.manager.is_connected(sid, self._namespace):  # internal
+                raise StoreError("The client has gone meanwhile.")
             kinds = str | int | UUID | None
             if not isinstance(who, kinds) or type(who) is bool or not can_be_stored(str(who)):
                 raise UsageError(f"{user!r} is no name of a user that a database can keep.")

@@ -922,6 +922,31 @@ async def test_a_client_has_one_outbox_at_a_time(bench):
     assert await (await bench.outbox(client=client)).send("note", 1) == 1
 
 
+async def test_a_producer_goes_to_no_user_whose_connection_has_gone(bench):
+    """The query took longer than the connection: who was asked then knew the sid no more."""
+    users, asked, answered = {"": "nobody"}, [], asyncio.Event()
+
+    async def user(sid):
+        asked.append(sid)
+        await answered.wait()
+        return users.get(sid)
+
+    sio = bench.server.sio
+    inbox = Inbox(sio, namespace="/users", user=user)
+    inbox.on("note", lambda db, payload, sender: sender.user)
+    sio.on("connect", lambda sid, environ: users.update({sid: "ann"}), namespace="/users")
+    sio.on("disconnect", lambda sid, reason: users.pop(sid), namespace="/users")
+    opening = asyncio.create_task(bench.outbox(namespace="/users", ack_timeout=5))
+    await wait_until(lambda: asked)
+    await sio.disconnect(asked[0], namespace="/users")
+    await wait_until(lambda: asked[0] not in users)
+    answered.set()
+    outbox = await opening
+    assert await outbox.send("note", 1) == "ann"
+    await outbox.close()
+    await inbox.close()
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "", None, lambda: "127.0.0.1:5000"])
 async def test_an_address_without_a_scheme_is_refused_by_name(quiet, url):
     """It was tried for ever, at an address without a host."""
