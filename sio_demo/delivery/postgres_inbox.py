@@ -288,7 +288,7 @@ class PostgresTransaction(Tables):
         await self._run("SELECT pg_advisory_xact_lock(hashtext('inbox'), hashtext(?))", (user,))
         return await self._run(
             'SELECT count(*) FROM (SELECT FROM inbox_producers WHERE "user" IS NOT DISTINCT FROM '
-            "? LIMIT ?) AS owned",
+            "? AND epoch > 0 LIMIT ?) AS owned",
             (user, limit),
             lambda rows: first_of(rows)[0],
         )

@@ -95,7 +95,7 @@ class SQLiteInboxStore(Database, Tables):
 
     def owned(self, user: str | None, limit: int) -> Any:
         return self._run(
-            "SELECT count(*) FROM (SELECT 1 FROM inbox_producers WHERE user IS ? LIMIT ?)",
+            "SELECT count() FROM (SELECT 1 FROM inbox_producers WHERE user IS ? AND epoch LIMIT ?)",
             (user, limit),
             lambda rows: first_of(rows)[0],
         )

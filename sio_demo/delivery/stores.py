@@ -221,7 +221,7 @@ class MemoryInboxStore:
         """Store progress, and replies from `first` on; delete those below ``progress.floor``."""
         replies = self._kept.setdefault(producer, {})
         if producer not in self._progress:
-            self._owned[progress.user] += 1
+            self._owned[progress.user] += progress.epoch > 0  # a topic has none
         before = self._progress.get(producer, progress)
         for sequence in range(before.floor, progress.floor):
             replies.pop(sequence, None)

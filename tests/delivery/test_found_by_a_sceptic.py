@@ -947,6 +947,22 @@ async def test_a_producer_goes_to_no_user_whose_connection_has_gone(bench):
     await inbox.close()
 
 
+@pytest.mark.parametrize("kind", ["memory", "disk", "postgres"])
+async def test_a_topic_is_no_outbox_of_its_user(feeds, tmp_path, url, kind):
+    """Topics that a relay followed counted against `max_producers`."""
+    if kind == "postgres":
+        store = PostgresInboxStore(url)
+    else:
+        store = SQLiteInboxStore(tmp_path / "in.db") if kind == "disk" else MemoryInboxStore()
+    inbox = Inbox(feeds.server.sio, store, max_producers=1)
+    await feeds.append(1)
+    await feeds.follower(store, handler=lambda db, number: None)
+    client = feeds.followers[-1][1]
+    assert "error" not in await greet(client)
+    assert (await greet(client))["error"] == "QuotaError"
+    await inbox.close()
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "", None, lambda: "127.0.0.1:5000"])
 async def test_an_address_without_a_scheme_is_refused_by_name(quiet, url):
     """It was tried for ever, at an address without a host."""
