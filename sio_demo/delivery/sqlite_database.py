@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from os import PathLike
@@ -47,7 +49,7 @@ class Database:
             raise UsageError(f"{path} is no file. Without a store, all is kept in memory.")
         self.path = os.path.abspath(path)
         self.name = os.path.basename(self.path)  # clients may read it in an error
-        self._schema = self.tables + schema
+        self._schema = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + self.tables + schema
         self._own = set(re.findall("TABLE IF NOT EXISTS (\\w+)", self.tables))
         self.lock = threading.RLock()
         self.guest = False  # while a statement of a handler's is prepared
@@ -55,7 +57,7 @@ class Database:
         with suppress(OSError):  # a file that is there keeps its mode
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._file = file_at(self.path)
-        self.connection = self._connect()
+        self.connection = patiently(self._connect, 1)  # others may be making the tables
         self.db = Transaction(self)
 
     def _connect(self) -> sqlite3.Connection:
@@ -67,8 +69,6 @@ class Database:
             connection = sqlite3.connect(
                 self.path, timeout=1, isolation_level=None, check_same_thread=False
             )
-            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-                connection.execute(f"PRAGMA {pragma}")
             connection.executescript(self._schema)
             connection.execute(f"PRAGMA busy_timeout={self._busy_timeout}")
         except (sqlite3.Error, ValueError) as error:  # ValueError: a NUL in the schema
@@ -140,6 +140,18 @@ def file_at(path: str | int) -> tuple[int, int] | None:
         found = os.stat(path)
         return found.st_dev, found.st_ino
     return None
+
+
+def patiently(attempt: Callable[[], Any], seconds: float) -> Any:
+    """Try again, for some seconds, while another process has the file locked."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except StoreError as error:
+            if primary(error.__cause__) != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(random.uniform(0.001, 0.003))
 
 
 def guarded(method: F) -> F:
@@ -216,12 +228,12 @@ class Transaction:
             cursor.close()
 
     def _cursor(self) -> Cursor:
-        cursor = self._store.connection.cursor(Cursor)
+        cursor: Cursor = self._store.connection.cursor(Cursor)
         cursor.store = self._store
         self._cursors.add(cursor)
         return cursor
 
 
-def primary(error: sqlite3.Error) -> int:
+def primary(error: BaseException | None) -> int:
     """Return the primary result code (sqlite.org/rescode.html)."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,6 +1,5 @@
 """An inbox's store on disk: progress, replies and the handlers' effects in one transaction."""
 
-import random
 import sqlite3
 import time
 from collections.abc import Collection
@@ -50,21 +49,10 @@ class SQLiteInboxStore(Database, Tables):
     concurrent = False
     tables = SCHEMA
 
-    def begin(self, patience: float = 0.0) -> None:
-        self.marked = False
-        until = time.monotonic() + patience
-        while not self._begun(time.monotonic() >= until):
-            time.sleep(random.uniform(0.001, 0.003))
-
     @guarded
-    def _begun(self, last: bool) -> bool:
-        try:
-            self.control(BEGIN)
-        except sqlite3.OperationalError as error:
-            if last or primary(error) != sqlite3.SQLITE_BUSY:
-                raise
-            return False
-        return True
+    def begin(self) -> None:
+        self.marked = False
+        self.control(BEGIN)
 
     def commit(self) -> None:
         with self.lock:

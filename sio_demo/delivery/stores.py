@@ -175,8 +175,8 @@ class MemoryInboxStore:
         self._numbers = itertools.count(1)
         self._trimmed: dict[str, int] = {}  # the first entry that is left of a topic
 
-    def begin(self, patience: float = 0.0) -> None:
-        """Begin a transaction; wait `patience` seconds for other processes to end theirs."""
+    def begin(self) -> None:
+        """Begin a transaction; raise StoreError if another process is in one."""
 
     def commit(self) -> None:
         """Commit the transaction; if `durable`, return when it is on disk."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StoreError, UsageError
+from .sqlite_database import patiently
 from .stores import InboxStore
 
 CLOSE = 15.0  # seconds that a handler, or an open transaction, may hold `close` up
@@ -139,7 +140,7 @@ class Transactions:
             self.contended = False
         except StoreError:
             self.contended = True
-            await self._in_thread(self.store.begin, PATIENCE)
+            await self._in_thread(patiently, self.store.begin, PATIENCE)
 
     def online_anywhere(self) -> set[str]:
         """Return the producers that are connected to any inbox of the store."""

@@ -969,3 +969,13 @@ async def test_an_address_without_a_scheme_is_refused_by_name(quiet, url):
     outbox = Outbox(socketio.AsyncClient(handle_sigint=False), **QUICK)
     with pytest.raises(ValueError, match="A URL begins with http"):
         await outbox.open(url)
+
+
+@pytest.mark.parametrize("kind", [SQLiteInboxStore, SQLiteOutboxStore])
+def test_a_file_that_another_is_just_making_is_waited_for(tmp_path, monkeypatch, kind):
+    """Workers that began together met: SQLite does not wait for who writes without a log yet."""
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(time, "sleep", lambda seconds: other.execute("COMMIT"))
+        kind(path).close()
