@@ -17,7 +17,7 @@ from .turns import Session, Turns
 
 BATCH = 1000  # messages in a batch
 WAITING = 16  # batches of one connection; a sender has at most 8 without an answer
-REFUSALS = 100  # batches refused in a row before the connection is closed
+REFUSALS = 100  # requests of a connection that are too many, before it is closed
 
 
 class InboxStatistics(NamedTuple):
@@ -115,10 +115,9 @@ class Inbox(Receiver):
     def statistics(self) -> InboxStatistics:
         """Return counts: what is connected and waits now, and what was done so far."""
         sessions = [session for turns in self._all_turns for session in turns.waiting]
-        waiting = [item.batch for session in sessions for item in session.waiting]
-        now = len(self._connected()), sum(len(batch.messages) for batch in waiting)
+        waiting = sum(len(item.batch.messages) for one in sessions for item in one.waiting)
         done = [self._applier.counts[name] for name in InboxStatistics._fields[2:]]
-        return InboxStatistics(*now, *done)
+        return InboxStatistics(len(self._connected()), waiting, *done)
 
     async def close(self) -> None:
         """Answer what has arrived, refuse the rest, and close the store; may be called twice.
@@ -137,8 +136,7 @@ class Inbox(Receiver):
                 self._greetings.check(sid)
                 return (await self._welcome(session, hello)).to_wire()
         except BaseException as error:
-            raise_end(error)
-            return self._applier.refuse(error).to_wire()
+            return await self._refuse(sid, error)
 
     async def _receive(self, sid: str, *arguments: Any) -> dict[str, Any]:
         try:
@@ -146,15 +144,15 @@ class Inbox(Receiver):
             if not (batch.epoch and 0 < len(batch.messages) <= BATCH):  # a topic's is 0
                 raise BatchError(f"A batch has an epoch from 1 on, and 1 to {BATCH} messages.")
             session = await self._session(sid)
-            await self._check_flood(session)
+            if len(session.waiting) >= WAITING:
+                raise QuotaError(f"{WAITING} batches of this connection wait for their answers.")
             self._greetings.check(sid)
             answer = await session.turns.apply(session, batch)
             if answer.error is None:  # an inbox before this one may have welcomed it
                 session.producers.add(batch.producer)
             return answer.to_wire()
         except BaseException as error:
-            raise_end(error)
-            return self._applier.refuse(error).to_wire()
+            return await self._refuse(sid, error)
 
     async def _welcome(self, session: Session, hello: Hello) -> Welcome:
         """Register a producer, or recognize one."""
@@ -170,16 +168,15 @@ class Inbox(Receiver):
         self._contacts.add(producer)
         return Welcome(progress.next, progress.last, progress.floor, *self._limits)
 
-    async def _check_flood(self, session: Session) -> None:
-        """Refuse a batch of a connection that does not await its answers; at last, end it."""
-        if len(session.waiting) < WAITING:
-            session.refusals = 0
-            return
-        session.refusals += 1
-        if session.refusals > REFUSALS:
-            log.warning("%s floods the inbox: disconnected", session.sid)
-            await self._sio.disconnect(session.sid, self._namespace)
-        raise QuotaError(f"{WAITING} batches of this connection wait. Await their answers.")
+    async def _refuse(self, sid: str, error: BaseException) -> dict[str, Any]:
+        """Answer with an error; at last, end a connection that does not await its answers."""
+        raise_end(error)
+        if isinstance(error, QuotaError) and (session := self._sessions.get(sid)):
+            session.refusals += 1
+            if session.refusals == REFUSALS:
+                log.warning("%s floods the inbox: disconnected", sid)
+                await self._sio.disconnect(sid, self._namespace)
+        return self._applier.refuse(error).to_wire()
 
     async def _session(self, sid: str) -> Session:
         if self._closed:

@@ -21,7 +21,7 @@ from sio_demo.delivery import (
     applier,
 )
 from sio_demo.delivery.inbox import REFUSALS, WAITING
-from sio_demo.delivery.message import EVENT, Batch, id_of, read_message, write_message
+from sio_demo.delivery.message import EVENT, HELLO, Batch, Hello, id_of, read_message, write_message
 from sio_demo.delivery.transactions import raise_end
 from sio_demo.errors import (
     BatchError,
@@ -197,7 +197,8 @@ async def test_replies_that_are_not_confirmed_have_a_limit(quiet):
     await bench.close()
 
 
-async def test_a_client_that_does_not_await_answers_is_refused_and_then_cut_off(disk):
+@pytest.mark.parametrize("event", [EVENT, HELLO])
+async def test_a_client_that_does_not_await_answers_is_refused_and_then_cut_off(disk, event):
     client = socketio.AsyncClient(handle_sigint=False, reconnection=False)
     gone = asyncio.Event()
     client.on("disconnect", lambda reason: gone.set())
@@ -207,8 +208,9 @@ async def test_a_client_that_does_not_await_answers_is_refused_and_then_cut_off(
     async with disk.inbox._transactions.turn:  # nothing is applied meanwhile
         for first in range(WAITING + REFUSALS + 1):
             batch = Batch(producer, 1, first, "", 0, [write_message("note", first)])
-            await client.emit(EVENT, batch.to_wire())
-        await gone.wait()
+            request = batch if event == EVENT else Hello(producer)
+            await client.emit(event, request.to_wire())
+        await asyncio.wait_for(gone.wait(), 5)
     assert await other.send("note", "other") == "other"
     assert disk.inbox.statistics().refused > REFUSALS
     await client.shutdown()
