@@ -215,7 +215,7 @@ def _as_json(value: Any, what: str) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.PayloadError(f"{what} is not JSON: {error}.") from error
     if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
-        raise errors.PayloadError(f"{what} is nested too deeply: {DEEPEST} levels are allowed.")
+        raise errors.PayloadError(f"{what} is nested too deeply: {DEEPEST - 1} levels are allowed.")
     if (size := wire_size(text)) > LARGEST:
         raise errors.PayloadError(
             f"{what} takes {size:,} characters in a packet; {LARGEST:,} are allowed. Send it in "

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -100,6 +101,18 @@ def test_a_short_text_never_takes_more_of_a_packet_than_was_counted(text):
 def test_a_payload_that_is_not_json_is_refused(payload):
     with pytest.raises(PayloadError, match="'pay' is not JSON"):
         write_message("pay", payload)
+
+
+@pytest.mark.parametrize("write", [partial(write_message, "note"), write_reply])
+def test_as_many_levels_as_are_allowed_are_allowed(write):
+    """The message around a payload is a level, too."""
+    deep = json.loads("[" * 400 + "]" * 400)
+    with pytest.raises(PayloadError) as refused:
+        write(deep)
+    allowed = int(re.search(r"(\d+) levels are allowed", str(refused.value))[1])
+    write(json.loads("[" * allowed + "]" * allowed))
+    with pytest.raises(PayloadError):
+        write([json.loads("[" * allowed + "]" * allowed)])
 
 
 def test_a_payload_too_deep_or_too_long_is_refused():
