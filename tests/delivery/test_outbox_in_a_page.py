@@ -325,6 +325,23 @@ async def test_a_database_that_cannot_be_opened_is_named_and_can_be_closed(shop:
     assert names == ["ClosedError", "closed"]
 
 
+
+
+async def test_what_is_sent_before_a_close_is_in_the_database(shop: Shop) -> None:
+    """A click that sends may also unmount the component: the message was gone."""
+    page = await shop.tab()
+    found = await page.evaluate("""async () => {
+        const receipt = order("tea");
+        const closing = outbox.close();
+        const accepted = await receipt.accepted.then(() => "accepted", (error) => error.name);
+        await closing;
+        return [accepted, await receipt.catch((error) => error.name)];
+    }""")
+    assert found == ["accepted", "ClosedError"]
+    await shop.tab()
+    await wait_until(lambda: shop.applied == ["tea"])
+
+
 async def follow(page: Page) -> None:
     """Follow, until all that the log has is read."""
     async with asyncio.timeout(10):

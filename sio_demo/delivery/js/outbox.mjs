@@ -416,7 +416,7 @@ export class Outbox {
   #release = () => {};
   #incoming = []; // receipts that are not in the store yet
   #receipts = new Map(); // those of this tab without a reply, by id
-  #saving = false;
+  #saving = Promise.resolve();
   #busy = false;
   #more = true; // the store may have messages that the window has not
   #connection = 0; // counts them
@@ -471,11 +471,10 @@ export class Outbox {
       this.#receipts.set(id, { resolve, reject });
     });
     const accepted = new Promise((accept, fail) => {
-      this.#incoming.push({ id, text, accept, fail });
+      if (this.#incoming.push({ id, text, accept, fail }) > 1) return; // it is saved with those
+      this.#saving = this.#saving.then(() => this.#save());
     });
-    const receipt = Object.assign(quiet(reply), { id, accepted: quiet(accepted) });
-    this.#save();
-    return receipt;
+    return Object.assign(quiet(reply), { id, accepted: quiet(accepted) });
   }
 
   /** Wait until no message is pending. */
@@ -499,7 +498,7 @@ export class Outbox {
     await this.#reissuing;
   }
 
-  /** Stop sending. What is in an IndexedDB stays there, for the next page. */
+  /** Save what was sent, and stop. What is in an IndexedDB stays there, for the next page. */
   async close() {
     this.#closed = true;
     this.#socket.off("connect", this.#connected);
@@ -508,6 +507,7 @@ export class Outbox {
     clearTimeout(this.#pausing);
     this.#stepDown();
     this.#reject((this.#failure ??= closed()));
+    await this.#saving;
     await this.#store.close();
   }
 
@@ -600,30 +600,24 @@ export class Outbox {
 
   /** Save what was sent meanwhile, in one transaction. */
   async #save() {
-    if (this.#saving) return;
-    this.#saving = true;
-    await null; // what the caller sends in one go is saved in one go
-    while (this.#incoming.length) {
-      const group = this.#incoming.splice(0);
-      try {
-        const keys = await this.#store.add(group.map(({ text }) => text));
-        group.forEach(({ id, accept }, at) => {
-          const receipt = this.#receipts.get(id);
-          if (receipt) receipt.key = keys[at];
-          accept();
-        });
-        this.#tell({ added: true });
-      } catch (error) {
-        this.lastError = error;
-        for (const { id, fail } of group) {
-          fail(error);
-          this.#receipts.get(id)?.reject(error);
-          this.#receipts.delete(id);
-        }
-        this.#tellDrained();
+    const group = this.#incoming.splice(0);
+    try {
+      const keys = await this.#store.add(group.map(({ text }) => text));
+      group.forEach(({ id, accept }, at) => {
+        const receipt = this.#receipts.get(id);
+        if (receipt) receipt.key = keys[at];
+        accept();
+      });
+      this.#tell({ added: true });
+    } catch (error) {
+      this.lastError = error;
+      for (const { id, fail } of group) {
+        fail(error);
+        this.#receipts.get(id)?.reject(error);
+        this.#receipts.delete(id);
       }
+      this.#tellDrained();
     }
-    this.#saving = false;
   }
 
   // --- the inbox ----------------------------------------------------------------------
