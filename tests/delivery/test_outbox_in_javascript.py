@@ -244,6 +244,12 @@ async def test_what_cannot_be_sent_is_refused_at_once(bench, js, value):
     assert await js.run("[outbox.pending, ...await send(1)]") == [0, 1]
 
 
+async def test_an_object_is_json_whatever_realm_has_made_it(bench, js):
+    """A frame has an `Object` of its own, and so have the programs that test a page."""
+    made = "require('vm').runInNewContext('({ a: [1, { b: null }] })')"
+    assert await js.run(f"send({made})") == [{"a": [1, {"b": None}]}]
+
+
 async def test_a_page_may_wait_for_ever_for_an_answer(bench, js):
     """A timer that is too long ends at once: every request counted as unanswered."""
     await js.run("""

@@ -40,7 +40,8 @@ function checkJson(value, depth = 0) {
   if (typeof value?.toJSON === "function") return checkJson(value.toJSON(), depth + 1);
   const list = Array.isArray(value);
   const kind = typeof value === "object" && Object.getPrototypeOf(value);
-  if (!list && kind !== null && kind !== Object.prototype) throw new TypeError(String(value));
+  const plain = kind === null || !Object.getPrototypeOf(kind); // of any realm
+  if (!list && !plain) throw new TypeError(String(value));
   for (const part of list ? value : Object.values(value)) checkJson(part, depth + 1);
 }
 
