@@ -40,7 +40,7 @@ PAGE = """<!doctype html><title>Shop</title><h1>Orders</h1><ol id="done"></ol>
   follower.on("ordered", (transaction, item) => { transaction.objectStore("seen").add(item); });
   window.seen = () => offsets.transact("readonly", (transaction) =>
     promised(transaction.objectStore("seen").getAll()));
-  Object.assign(window, { outbox, socket, follower, Follower, IndexedDBOffsets });
+  Object.assign(window, { outbox, socket, follower, Follower, IndexedDBOffsets, IndexedDBStore });
 </script>"""
 ROOT = Path(__file__).parents[2]
 CLIENT = "sio_demo/lab/node/node_modules/socket.io-client/dist/socket.io.esm.min.js"
@@ -325,6 +325,22 @@ async def test_a_database_that_cannot_be_opened_is_named_and_can_be_closed(shop:
     assert names == ["ClosedError", "closed"]
 
 
+async def test_a_page_that_may_keep_nothing_is_told_so_by_name(shop: Shop) -> None:
+    """In a sandbox, or in a frame whose storage is blocked, the browser throws at the first use."""
+    page = await shop.tab()
+    names = await page.evaluate("""async () => {
+        const denied = () => { throw new DOMException("denied", "SecurityError"); };
+        IDBFactory.prototype.open = denied;
+        LockManager.prototype.request = async () => denied();
+        const late = new Follower(socket, new IndexedDBOffsets("denied", 1, () => {}));
+        late.follow("orders").catch(() => {});
+        while (!late.lastError) await new Promise((resolve) => { setTimeout(resolve, 5); });
+        await late.close();
+        const box = new outbox.constructor(socket, new IndexedDBStore("denied"));
+        const accepted = () => box.send("order", "tea").accepted.catch((error) => error.name);
+        return [late.lastError.name, await accepted(), await accepted(), await box.close()];
+    }""")
+    assert names == ["StoreError", "StoreError", "StoreError", None]
 
 
 async def test_what_is_sent_before_a_close_is_in_the_database(shop: Shop) -> None:

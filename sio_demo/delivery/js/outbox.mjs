@@ -264,12 +264,13 @@ export class Database {
       throw new DeliveryError("StoreError", "Without https, pass a store in memory.");
     }
     this.#name = name;
-    const request = indexedDB.open(name, version);
-    request.onupgradeneeded = () => upgrade(request.result, request.transaction);
-    this.#opened = quiet(promised(request).then((database) => {
+    this.#opened = quiet((async () => {
+      const request = indexedDB.open(name, version); // it may throw: the page may keep nothing
+      request.onupgradeneeded = () => upgrade(request.result, request.transaction);
+      const database = await promised(request);
       database.onversionchange = () => database.close(); // a newer page waits for this one
       return database;
-    }));
+    })());
   }
 
   /** Do some work in a transaction; return its result when all is committed. */
@@ -324,7 +325,8 @@ export class IndexedDBStore {
     const { signal } = this.#leaving;
     return new Promise((resolve, reject) => {
       const held = () => new Promise((release) => resolve(release));
-      navigator.locks.request(this.#name, { signal }, held).catch(reject);
+      navigator.locks.request(this.#name, { signal }, held)
+        .catch((error) => reject(new DeliveryError("StoreError", error.message)));
     });
   }
 
