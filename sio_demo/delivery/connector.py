@@ -18,6 +18,7 @@ import socketio
 from engineio.base_client import connected_clients
 from socketio.exceptions import ConnectionError as NotConnected
 
+from ..errors import UsageError
 from .send_window import backoff
 
 HANG_UP = 1.0  # seconds that closing a connection may take
@@ -186,7 +187,7 @@ class Connector:
         if self._line is not line:  # a function of the user has ignored that it was cancelled
             return await line.cut()
         if "://" not in str(given["url"]):
-            raise ValueError(f"A URL begins with http:// or https://, unlike {given['url']!r}.")
+            raise UsageError(f"A URL begins with http:// or https://, unlike {given['url']!r}.")
         given["headers"] = {**(given["headers"] or {})}  # python-engineio changes it
         line.eio.http = line  # internal
         await self.client.connect(**given, wait=False, retry=False)
