@@ -25,7 +25,7 @@ class ImpatientError(Exception):
 
 
 class Patience:
-    """Ends what takes longer than a second of computing time, which ordinary sources never do."""
+    """Ends what takes longer than three seconds of computing time, as ordinary sources never do."""
 
     def __init__(self) -> None:
         self._start = process_time()
@@ -33,7 +33,7 @@ class Patience:
 
     def ask(self) -> None:
         self._asked += 1
-        if self._asked % 32 == 0 and process_time() - self._start > 1:
+        if self._asked % 32 == 0 and process_time() - self._start > 3:
             raise ImpatientError
 
 

@@ -55,7 +55,7 @@ def test_no_source_takes_longer_than_others_or_costs_their_report(tmp_path: Path
     )
     start = process_time()
     report = check_paths([tmp_path])
-    assert process_time() - start < 5  # seconds: one for the rules, the rest for a busy machine
+    assert process_time() - start < 10  # seconds: three for the rules, the rest for a busy machine
     assert "zz.js" in {Path(finding.path).name for finding in report.findings}
 
 
